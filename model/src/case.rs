@@ -1,0 +1,256 @@
+//! The community case (工单), after the stages of the national grid-management loop (alerting.md).
+
+use serde::{Deserialize, Serialize};
+
+use crate::incident::{Note, Transition};
+use crate::registry::Role;
+use crate::{CaseId, EventKind, IncidentId, IncidentKind, OrgPath, PersonId, Priority, Timestamp, WearerId};
+
+/// Where a case stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseState {
+    /// 立案
+    Filed,
+    /// 不予立案, with a reason
+    Rejected,
+    /// 派遣
+    Dispatched,
+    /// 接单
+    Accepted,
+    /// 到场
+    OnSite,
+    /// 处理反馈
+    Feedback,
+    /// 核查
+    Verified,
+    /// 结案
+    Closed,
+    /// 评价
+    Rated,
+    /// Part of another case.
+    Merged,
+}
+
+/// What is done to a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are those of the API
+pub enum CaseAction {
+    File,
+    Reject,
+    Dispatch,
+    Accept,
+    Reassign,
+    Arrive,
+    Feedback,
+    Return,
+    Verify,
+    Close,
+    Reopen,
+    Merge,
+    Whistle,
+    Note,
+    Rate,
+}
+
+const HANDLERS: &[Role] = &[
+    Role::Operator,
+    Role::Desk,
+    Role::GridWorker,
+    Role::Volunteer,
+    Role::Street,
+    Role::Department,
+    Role::Admin,
+    Role::Integration,
+];
+const STAFF: &[Role] =
+    &[Role::Operator, Role::Desk, Role::GridWorker, Role::Street, Role::Department, Role::Admin, Role::Integration];
+const DISPATCHERS: &[Role] = &[Role::Operator, Role::Desk, Role::Street, Role::Admin, Role::Integration];
+const EVERYBODY: &[Role] = &[
+    Role::Guardian,
+    Role::Doctor,
+    Role::Operator,
+    Role::Desk,
+    Role::GridWorker,
+    Role::Volunteer,
+    Role::Street,
+    Role::Department,
+    Role::Admin,
+    Role::Integration,
+];
+
+const fn row(
+    from: CaseState,
+    action: CaseAction,
+    to: CaseState,
+    event: EventKind,
+    who: &'static [Role],
+) -> Transition<CaseState, CaseAction> {
+    Transition { from, action, to, event: Some(event), who }
+}
+
+/// The case's table. What is not in it is refused with 409 and the actions that are. `file` creates a case and
+/// has no row; a whistle is an overlay and leaves the state as it is.
+pub const CASE_TABLE: &[Transition<CaseState, CaseAction>] = {
+    use CaseAction as A;
+    use CaseState as S;
+    use EventKind as E;
+    &[
+        row(S::Filed, A::Reject, S::Rejected, E::CaseRejected, DISPATCHERS),
+        row(S::Filed, A::Dispatch, S::Dispatched, E::CaseDispatched, DISPATCHERS),
+        row(S::Filed, A::Accept, S::Accepted, E::CaseAccepted, HANDLERS),
+        row(S::Filed, A::Merge, S::Merged, E::CaseMerged, DISPATCHERS),
+        row(S::Filed, A::Whistle, S::Filed, E::CaseWhistled, STAFF),
+        row(S::Filed, A::Note, S::Filed, E::CaseNoted, EVERYBODY),
+        row(S::Dispatched, A::Accept, S::Accepted, E::CaseAccepted, HANDLERS),
+        row(S::Dispatched, A::Reassign, S::Dispatched, E::CaseReassigned, DISPATCHERS),
+        row(S::Dispatched, A::Return, S::Filed, E::CaseReturned, HANDLERS),
+        row(S::Dispatched, A::Merge, S::Merged, E::CaseMerged, DISPATCHERS),
+        row(S::Dispatched, A::Whistle, S::Dispatched, E::CaseWhistled, STAFF),
+        row(S::Dispatched, A::Note, S::Dispatched, E::CaseNoted, EVERYBODY),
+        row(S::Accepted, A::Arrive, S::OnSite, E::CaseOnSite, HANDLERS),
+        row(S::Accepted, A::Reassign, S::Dispatched, E::CaseReassigned, DISPATCHERS),
+        row(S::Accepted, A::Return, S::Filed, E::CaseReturned, HANDLERS),
+        row(S::Accepted, A::Feedback, S::Feedback, E::CaseFeedback, HANDLERS),
+        row(S::Accepted, A::Merge, S::Merged, E::CaseMerged, DISPATCHERS),
+        row(S::Accepted, A::Whistle, S::Accepted, E::CaseWhistled, STAFF),
+        row(S::Accepted, A::Note, S::Accepted, E::CaseNoted, EVERYBODY),
+        row(S::OnSite, A::Feedback, S::Feedback, E::CaseFeedback, HANDLERS),
+        row(S::OnSite, A::Reassign, S::Dispatched, E::CaseReassigned, DISPATCHERS),
+        row(S::OnSite, A::Close, S::Closed, E::CaseClosed, STAFF),
+        row(S::OnSite, A::Whistle, S::OnSite, E::CaseWhistled, STAFF),
+        row(S::OnSite, A::Note, S::OnSite, E::CaseNoted, EVERYBODY),
+        row(S::Feedback, A::Verify, S::Verified, E::CaseVerified, STAFF),
+        row(S::Feedback, A::Return, S::Accepted, E::CaseReturned, DISPATCHERS),
+        row(S::Feedback, A::Close, S::Closed, E::CaseClosed, STAFF),
+        row(S::Feedback, A::Whistle, S::Feedback, E::CaseWhistled, STAFF),
+        row(S::Feedback, A::Note, S::Feedback, E::CaseNoted, EVERYBODY),
+        row(S::Verified, A::Close, S::Closed, E::CaseClosed, STAFF),
+        row(S::Verified, A::Return, S::Accepted, E::CaseReturned, DISPATCHERS),
+        row(S::Verified, A::Note, S::Verified, E::CaseNoted, EVERYBODY),
+        row(S::Closed, A::Reopen, S::Filed, E::CaseReopened, DISPATCHERS),
+        row(S::Closed, A::Rate, S::Rated, E::CaseRated, EVERYBODY),
+        row(S::Closed, A::Note, S::Closed, E::CaseNoted, EVERYBODY),
+        row(S::Rated, A::Reopen, S::Filed, E::CaseReopened, DISPATCHERS),
+        row(S::Rejected, A::Reopen, S::Filed, E::CaseReopened, DISPATCHERS),
+    ]
+};
+
+impl CaseState {
+    /// Whether somebody still has to do something.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        !matches!(self, CaseState::Rejected | CaseState::Closed | CaseState::Rated | CaseState::Merged)
+    }
+}
+
+impl CaseAction {
+    /// The row for this action in a state, if there is one.
+    #[must_use]
+    pub fn in_state(self, state: CaseState) -> Option<&'static Transition<CaseState, CaseAction>> {
+        CASE_TABLE.iter().find(|t| t.from == state && t.action == self)
+    }
+
+    /// What a role may do in a state, in the table's order.
+    #[must_use]
+    pub fn allowed(state: CaseState, role: Role) -> Vec<CaseAction> {
+        CASE_TABLE.iter().filter(|t| t.from == state && t.who.contains(&role)).map(|t| t.action).collect()
+    }
+
+    /// Whether it is refused without a reason in `note`: reject, reassign, return, reopen, merge.
+    #[must_use]
+    pub fn needs_reason(self) -> bool {
+        matches!(
+            self,
+            CaseAction::Reject | CaseAction::Reassign | CaseAction::Return | CaseAction::Reopen | CaseAction::Merge
+        )
+    }
+}
+
+/// How high a case was whistled. Ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhistleLevel {
+    /// 社区
+    Community,
+    /// 街道
+    Street,
+    /// 部门
+    Department,
+}
+
+/// The full state of a case: the `data` of its feed events.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// Its id.
+    pub id: CaseId,
+    /// Counts changes, from 1; commands that could harm must name it (`If-Match`).
+    pub version: u32,
+    /// The incident that it was filed for; at most one case an incident.
+    pub incident: Option<IncidentId>,
+    /// About whom.
+    pub wearer: WearerId,
+    /// Whose case it is.
+    pub org: OrgPath,
+    /// What it is about.
+    pub kind: IncidentKind,
+    /// How urgent.
+    pub priority: Priority,
+    /// Where it stands.
+    pub state: CaseState,
+    /// How high it was whistled.
+    pub level: WhistleLevel,
+    /// Who holds it: dispatched to, or accepted by.
+    pub handler: Option<PersonId>,
+    /// When it was filed.
+    pub filed_at: Timestamp,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+    /// When the present stage is late and whistles by itself; `None` when no clock runs.
+    pub due_at: Option<Timestamp>,
+    /// Every step that was taken, oldest first.
+    pub steps: Vec<CaseStep>,
+    /// Remarks, oldest first.
+    pub notes: Vec<Note>,
+    /// How it ended, for a closed one.
+    pub disposition: Option<String>,
+    /// 1–5, for a rated one.
+    pub rating: Option<u8>,
+}
+
+/// One step: who did what, when, and what they said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseStep {
+    /// What was done.
+    pub action: CaseAction,
+    /// The state after it.
+    pub state: CaseState,
+    /// By whom; `None` for the engine itself.
+    pub by: Option<PersonId>,
+    /// In which role.
+    pub role: Option<Role>,
+    /// When.
+    pub at: Timestamp,
+    /// The reason or remark given with it.
+    pub note: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_a_function_and_every_open_state_can_end() {
+        for t in CASE_TABLE {
+            assert_eq!(CASE_TABLE.iter().filter(|o| o.from == t.from && o.action == t.action).count(), 1, "{t:?}");
+        }
+        for start in CASE_TABLE.iter().map(|t| t.from).filter(|s| s.is_open()) {
+            let mut reached = vec![start];
+            while let Some(next) = CASE_TABLE.iter().find(|t| reached.contains(&t.from) && !reached.contains(&t.to)) {
+                reached.push(next.to);
+            }
+            assert!(reached.contains(&CaseState::Closed), "{start:?} never closes");
+        }
+    }
+}

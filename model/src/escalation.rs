@@ -1,0 +1,66 @@
+//! An incident's calling: the plan that it runs, as it was when it was raised, and how far it is. Private: it
+//! holds telephone numbers and is never on the feed. Deciding on it is the business of `alerting`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AttemptId, Destination, IncidentId, Language, PersonId, Plan, Timestamp};
+
+/// The state of an incident's calling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Escalation {
+    /// Whose.
+    pub incident: IncidentId,
+    /// The plan as it was when the incident was raised.
+    pub plan: Plan,
+    /// The wearer's name, for the messages.
+    pub wearer_name: String,
+    /// The community's name, for the messages.
+    pub community_name: String,
+    /// The guardians in the order of calling.
+    pub guardians: Vec<Contact>,
+    /// The family doctor.
+    pub doctor: Option<Contact>,
+    /// The human desk: the nearest one up the tree; empty when there is none.
+    pub desk: Vec<Contact>,
+    /// Which time round, from 1; 0 before the first call.
+    pub cycle: u16,
+    /// The index of the guardian whose turn is next.
+    pub next_guardian: usize,
+    /// The calls that have not ended.
+    pub calls: Vec<OpenCall>,
+    /// When something happens by itself next (next call, ring time-out, lease, desk page); `None` only once the
+    /// incident is resolved or somebody stands at the door.
+    pub next_due: Option<Timestamp>,
+    /// When each guardian's phone was last rung, by index in `guardians`.
+    pub last_rung: Vec<Option<Timestamp>>,
+}
+
+/// Somebody who can be reached, as they were when the incident was raised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// Who; for a desk phone that belongs to nobody, `desk`.
+    pub person: PersonId,
+    /// Their name, for the messages.
+    pub name: String,
+    /// E.164; `None` or unusable: skipped, flagged, and no time is waited.
+    pub phone: Option<Destination>,
+    /// Where push messages go, `kind:topic`.
+    pub push: Option<Destination>,
+    /// Electronic mail.
+    pub email: Option<Destination>,
+    /// The language of their messages.
+    pub lang: Language,
+}
+
+/// A call that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCall {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// To which guardian, by index in `guardians`; `None` for the desk.
+    pub guardian: Option<usize>,
+    /// When it is given up without news.
+    pub until: Timestamp,
+    /// Whether somebody, or a machine, picked up.
+    pub answered: bool,
+}

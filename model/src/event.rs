@@ -1,0 +1,186 @@
+//! The feed: one event for everything that outsiders may want to know, in commit order.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{Attempt, Case, DeviceId, DownCommand, Incident, OrgPath, Timestamp, WearerId};
+
+macro_rules! event_kinds {
+    ($($variant:ident = $name:literal),* $(,)?) => {
+        /// The type of an event. Appended to, never reordered.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[allow(missing_docs)] // the names are those of the feed
+        pub enum EventKind { $($variant),* }
+        impl EventKind {
+            /// Every kind, in order.
+            pub const ALL: &[EventKind] = &[$(EventKind::$variant),*];
+            /// The name on the feed.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(EventKind::$variant => $name),* }
+            }
+        }
+    };
+}
+
+event_kinds! {
+    IncidentRaised = "incident.raised",
+    IncidentNotifying = "incident.notifying",
+    IncidentAcknowledged = "incident.acknowledged",
+    IncidentLeaseExpired = "incident.lease_expired",
+    IncidentExhausted = "incident.exhausted",
+    IncidentOnSite = "incident.on_site",
+    IncidentResolved = "incident.resolved",
+    IncidentReopened = "incident.reopened",
+    IncidentRecurred = "incident.recurred",
+    IncidentNoted = "incident.noted",
+    IncidentCleared = "incident.cleared",
+    IncidentUpdated = "incident.updated",
+    AttemptStarted = "attempt.started",
+    AttemptDelivered = "attempt.delivered",
+    AttemptFailed = "attempt.failed",
+    AttemptAnswered = "attempt.answered",
+    AttemptConfirmed = "attempt.confirmed",
+    AttemptEnded = "attempt.ended",
+    AttemptDeclined = "attempt.declined",
+    AttemptCancelled = "attempt.cancelled",
+    CaseFiled = "case.filed",
+    CaseRejected = "case.rejected",
+    CaseDispatched = "case.dispatched",
+    CaseAccepted = "case.accepted",
+    CaseOnSite = "case.on_site",
+    CaseFeedback = "case.feedback",
+    CaseVerified = "case.verified",
+    CaseClosed = "case.closed",
+    CaseRated = "case.rated",
+    CaseWhistled = "case.whistled",
+    CaseReturned = "case.returned",
+    CaseReassigned = "case.reassigned",
+    CaseMerged = "case.merged",
+    CaseCheckedIn = "case.checked_in",
+    CaseReopened = "case.reopened",
+    CaseNoted = "case.noted",
+    DeviceOffline = "device.offline",
+    DeviceOnline = "device.online",
+    DeviceLowBattery = "device.low_battery",
+    CommandQueued = "command.queued",
+    CommandSent = "command.sent",
+    CommandAcknowledged = "command.acknowledged",
+    CommandExpired = "command.expired",
+    CommandReplaced = "command.replaced",
+    RegistryChanged = "registry.changed",
+}
+
+/// One event, as committed. `seq` is given by the pipeline's counter and ascends without gaps in commit order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place in the feed, from 1.
+    pub seq: u64,
+    /// Its type.
+    pub kind: EventKind,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Whose it is: who may see it follows from this. `None`: only those who see everything.
+    pub org: Option<OrgPath>,
+    /// The entity after the change.
+    pub entity: Entity,
+    /// Which members of the entity changed; empty for a new one.
+    pub changed: Vec<CompactString>,
+}
+
+/// The full state that an event carries.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Entity {
+    /// An incident.
+    Incident(Box<Incident>),
+    /// A case.
+    Case(Box<Case>),
+    /// An attempt.
+    Attempt(Box<Attempt>),
+    /// A down-command.
+    DownCommand(Box<DownCommand>),
+    /// A device's connection or battery.
+    Device(DeviceStatus),
+    /// How many of what the registry took in, and by whom.
+    Registry(RegistrySummary),
+}
+
+/// What the feed says about a device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// Which.
+    pub id: DeviceId,
+    /// On whom, if bound.
+    pub wearer: Option<WearerId>,
+    /// Whether it is connected.
+    pub online: bool,
+    /// Percent, if it ever said.
+    pub battery_percent: Option<u8>,
+}
+
+/// What the feed says about a change of the registry; the entities themselves are read over REST.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrySummary {
+    /// How many organisations were written.
+    pub orgs: u32,
+    /// How many people.
+    pub people: u32,
+    /// How many wearers.
+    pub wearers: u32,
+    /// How many devices.
+    pub devices: u32,
+    /// Warnings, e.g. a wearer without any desk up the tree.
+    pub warnings: u32,
+}
+
+impl Entity {
+    /// The subject on the feed, e.g. `incidents/i1a`.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Entity::Incident(incident) => format!("incidents/{}", incident.id),
+            Entity::Case(case) => format!("cases/{}", case.id),
+            Entity::Attempt(attempt) => format!("attempts/{}", attempt.id),
+            Entity::DownCommand(command) => format!("commands/{}", command.id),
+            Entity::Device(device) => format!("devices/{}", device.id),
+            Entity::Registry(_) => "registry".to_owned(),
+        }
+    }
+
+    fn data(&self) -> Value {
+        // These are plain structs of strings, numbers and finite floats: the conversion cannot fail.
+        match self {
+            Entity::Incident(incident) => serde_json::to_value(incident),
+            Entity::Case(case) => serde_json::to_value(case),
+            Entity::Attempt(attempt) => serde_json::to_value(attempt),
+            Entity::DownCommand(command) => serde_json::to_value(command),
+            Entity::Device(device) => serde_json::to_value(device),
+            Entity::Registry(summary) => serde_json::to_value(summary),
+        }
+        .unwrap_or(Value::Null)
+    }
+}
+
+impl Event {
+    /// The CloudEvents 1.0 envelope with `seq`: the same JSON in polling, SSE, webhook and MQTT feed. `epoch` is
+    /// the feed's epoch, which makes the id unique across restores.
+    #[must_use]
+    pub fn envelope(&self, epoch: u32) -> Value {
+        let mut data = self.entity.data();
+        if let Value::Object(members) = &mut data {
+            members.insert("changed".to_owned(), json!(self.changed));
+        }
+        json!({
+            "specversion": "1.0",
+            "id": format!("{epoch}-{}", self.seq),
+            "source": "/yinling",
+            "type": self.kind.name(),
+            "subject": self.entity.subject(),
+            "time": self.at,
+            "datacontenttype": "application/json",
+            "seq": self.seq,
+            "data": data,
+        })
+    }
+}

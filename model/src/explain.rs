@@ -1,0 +1,35 @@
+//! Why something was decided, in a form that can be shown and regenerated.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// What a finding rests on, and one plain sentence about it in each language. Regenerating it from the journal
+/// gives the same bytes: it is made from the report and the thresholds only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explain {
+    /// The rule's name, e.g. `fence_exit`.
+    pub rule: CompactString,
+    /// The version of the rule's text and thresholds.
+    pub rule_version: u16,
+    /// The readings, thresholds and distances, in the order in which the sentence uses them.
+    pub readings: Vec<Reading>,
+    /// The sentence in Chinese; names no person.
+    pub zh: String,
+    /// The sentence in English; names no person.
+    pub en: String,
+}
+
+/// One number that a decision rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// What it is, e.g. `systolic`, `threshold`, `distance`.
+    pub name: CompactString,
+    /// The value.
+    pub value: f64,
+    /// Its unit as written in the sentence, e.g. `mmHg`, `m`, `s`; empty for none.
+    pub unit: CompactString,
+    /// When it was measured, for measurements.
+    pub at: Option<Timestamp>,
+}

@@ -1,0 +1,48 @@
+//! The words of the house.
+//!
+//! A type enters here only when it crosses a crate border or reaches disk. There is no behaviour beyond what
+//! keeps a word well-formed (parsing, printing, the transition tables): deciding is the business of the pure
+//! crates, acting that of the edge crates.
+//!
+//! Every type that reaches disk derives serde in a form that both JSON and bincode can carry: no `flatten`,
+//! `untagged`, `tag` or `skip_serializing_if`, and enums are only ever appended to.
+
+pub mod attempt;
+pub mod case;
+pub mod command;
+pub mod escalation;
+pub mod event;
+pub mod explain;
+pub mod finding;
+pub mod id;
+pub mod incident;
+pub mod position;
+pub mod record;
+pub mod registry;
+pub mod reject;
+pub mod reply;
+pub mod report;
+pub mod staff;
+pub mod time;
+
+pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};
+pub use case::{Case, CaseAction, CaseState, CaseStep};
+pub use command::{DownCommand, DownCommandKind, DownCommandState};
+pub use escalation::{Contact, Escalation};
+pub use event::{Entity, Event, EventKind};
+pub use explain::{Explain, Reading};
+pub use finding::{Change, Crossing, CrossingDirection, Finding};
+pub use id::{
+    AttemptId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath, PersonId, TokenId, WearerId,
+};
+pub use incident::{
+    Acknowledgement, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
+};
+pub use position::{Datum, Fix, Located, Position};
+pub use record::{Decision, Input, Record};
+pub use registry::{Device, Fence, Org, Person, Plan, RegistryChange, Role, Shape, Thresholds, Wearer};
+pub use reject::{Reject, RejectReason};
+pub use reply::{Problem, ProblemCode, Reply};
+pub use report::{Report, ReportBody, ReportKind};
+pub use staff::{Actor, StaffCommand};
+pub use time::{Clock, Language, Timestamp};

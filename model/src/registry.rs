@@ -1,0 +1,241 @@
+//! Who wears what, who is called, and where they live: the registry as stored (the JSON that outsiders write is
+//! read in `engine::registry`, which validates it into these).
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::{Datum, DeviceId, FenceId, Language, OrgPath, PersonId, Timestamp, WearerId};
+
+/// In which role somebody acts. Appended to, never reordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names say what they are
+pub enum Role {
+    Guardian,
+    Doctor,
+    Operator,
+    Desk,
+    GridWorker,
+    Volunteer,
+    Street,
+    Department,
+    Admin,
+    Integration,
+}
+
+/// An organisation: district, street, community or grid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Org {
+    /// Its place in the tree.
+    pub path: OrgPath,
+    /// Its name.
+    pub name: String,
+    /// Its human desk, if it has one of its own.
+    pub desk: Option<Desk>,
+}
+
+/// The human desk: where an incident ends up when every contact was tried in vain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desk {
+    /// The desk's own phone, E.164.
+    pub phone: Option<CompactString>,
+    /// The people on it, in the order of calling.
+    pub people: Vec<PersonId>,
+}
+
+/// A guardian, doctor or member of staff.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Their id.
+    pub id: PersonId,
+    /// Their role.
+    pub role: Role,
+    /// Their name.
+    pub name: String,
+    /// E.164, e.g. `+8613800000001`.
+    pub phone: Option<CompactString>,
+    /// Electronic mail.
+    pub email: Option<CompactString>,
+    /// Where push messages go.
+    pub push: Option<Push>,
+    /// The language of their messages.
+    pub lang: Language,
+}
+
+/// Where push messages go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// The service, e.g. `ntfy`.
+    pub kind: CompactString,
+    /// The topic or device key there.
+    pub topic: CompactString,
+}
+
+/// An elder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wearer {
+    /// Their id.
+    pub id: WearerId,
+    /// Their name.
+    pub name: String,
+    /// Where they belong.
+    pub org: OrgPath,
+    /// Year of birth.
+    pub birth_year: Option<u16>,
+    /// Who is called, in this order.
+    pub guardians: Vec<PersonId>,
+    /// Their family doctor.
+    pub doctor: Option<PersonId>,
+    /// Their fences.
+    pub fences: Vec<Fence>,
+    /// What differs from the defaults.
+    pub thresholds: Thresholds,
+    /// How people are called.
+    pub plan: Plan,
+}
+
+/// An area that a wearer is to stay in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fence {
+    /// Its id, unique within the wearer.
+    pub id: FenceId,
+    /// The datum of its coordinates.
+    pub datum: Datum,
+    /// How far outside counts as outside, metres, 0–10 000.
+    pub margin_m: f64,
+    /// Its shape, in `datum`.
+    pub shape: Shape,
+    /// When it holds; `None`: always.
+    pub active: Option<DailyWindow>,
+}
+
+/// The shape of a fence, in the fence's own datum, degrees.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Shape {
+    /// A disc.
+    Circle {
+        /// Degrees east.
+        lon: f64,
+        /// Degrees north.
+        lat: f64,
+        /// Metres, 1–1 000 000.
+        radius_m: f64,
+    },
+    /// Rings of `[lon, lat]`, the first the outline, the others holes, each closed as in GeoJSON.
+    Polygon {
+        /// The rings.
+        rings: Vec<Vec<[f64; 2]>>,
+    },
+}
+
+/// A window of the day in the configured zone, in minutes since midnight; `from > to` runs over midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DailyWindow {
+    /// First minute, 0–1 439.
+    pub from_minute: u16,
+    /// First minute after it, 0–1 439.
+    pub to_minute: u16,
+}
+
+/// A wearer's thresholds; `None` is the default of the rule that reads it (clinical.md).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Thresholds {
+    /// Blood pressure: systolic at and above which it is high, mmHg (180).
+    pub blood_pressure_systolic_high: Option<u16>,
+    /// Diastolic at and above which it is high, mmHg (110).
+    pub blood_pressure_diastolic_high: Option<u16>,
+    /// Systolic below which it is low, mmHg (90).
+    pub blood_pressure_systolic_low: Option<u16>,
+    /// How long a repeat is waited for, seconds (300).
+    pub blood_pressure_repeat_within_seconds: Option<u32>,
+    /// Heart rate above which it is high (120).
+    pub heart_rate_high: Option<u16>,
+    /// Heart rate below which it is low (40).
+    pub heart_rate_low: Option<u16>,
+    /// How long it must last, seconds (600).
+    pub heart_rate_sustain_seconds: Option<u32>,
+    /// Oxygen saturation at and below which it is low, percent (91).
+    pub spo2_low: Option<u8>,
+    /// Temperature at and above which it is high, °C (39.1).
+    pub temperature_high: Option<f32>,
+    /// Temperature at and below which it is low, °C (35.0).
+    pub temperature_low: Option<f32>,
+}
+
+/// How people are called (alerting.md). All in seconds unless the name says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Without news, the next contact's phone rings too after this.
+    pub next_after_seconds: u32,
+    /// A phone rings this long.
+    pub ring_seconds: u32,
+    /// The same callee is left alone this long.
+    pub gap_seconds: u32,
+    /// How many times round before the desk.
+    pub cycles: u16,
+    /// How long "I am going" holds.
+    pub lease_seconds: u32,
+    /// How long a fall waits for a sign of life.
+    pub fall_window_seconds: u32,
+}
+
+impl Default for Plan {
+    fn default() -> Plan {
+        Plan {
+            next_after_seconds: 15,
+            ring_seconds: 30,
+            gap_seconds: 60,
+            cycles: 5,
+            lease_seconds: 600,
+            fall_window_seconds: 60,
+        }
+    }
+}
+
+/// A bracelet, watch or cuff.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its id.
+    pub id: DeviceId,
+    /// What it is: `bracelet`, `watch`, `cuff`…
+    pub kind: CompactString,
+    /// Who wears it now; `None`: nobody.
+    pub wearer: Option<WearerId>,
+    /// Since when, and who before: dated intervals, oldest first, the last one being the present one.
+    pub bindings: Vec<Binding>,
+    /// HMAC-SHA-256 of its secret with the pepper.
+    pub secret_hmac: [u8; 32],
+    /// The datum of its fixes.
+    pub datum: Datum,
+}
+
+/// Who wore a device from when on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// Who; `None`: nobody.
+    pub wearer: Option<WearerId>,
+    /// From when on.
+    pub from: Timestamp,
+}
+
+impl Device {
+    /// Who wore it at a time. Before the first binding: whoever was first.
+    #[must_use]
+    pub fn wearer_at(&self, at: Timestamp) -> Option<&WearerId> {
+        let binding = self.bindings.iter().rev().find(|b| b.from <= at).or_else(|| self.bindings.first());
+        binding.map_or(self.wearer.as_ref(), |b| b.wearer.as_ref())
+    }
+}
+
+/// Entries that are written together: all or nothing. The pipeline completes device bindings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RegistryChange {
+    /// Organisations, inserted or replaced.
+    pub orgs: Vec<Org>,
+    /// People.
+    pub people: Vec<Person>,
+    /// Wearers.
+    pub wearers: Vec<Wearer>,
+    /// Devices.
+    pub devices: Vec<Device>,
+}

@@ -1,0 +1,106 @@
+//! What people and other systems ask of the engine.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::registry::{RegistryChange, Role};
+use crate::{
+    CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath, PersonId, Timestamp, TokenId,
+};
+
+/// Who asks: whose name stands on the step, in which role, for which part of the tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The person; for a token, its id.
+    pub person: PersonId,
+    /// In which role.
+    pub role: Role,
+    /// The part of the tree that they may see; `/` sees everything.
+    pub scope: OrgPath,
+}
+
+/// A command of the API. Everything secret in it has been hashed before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum StaffCommand {
+    /// Writes registry entries: all or nothing, already validated.
+    Import(Box<RegistryChange>),
+    /// Acts on an incident.
+    Incident {
+        /// Which.
+        id: IncidentId,
+        /// What.
+        action: IncidentAction,
+        /// The version that the caller saw, from `If-Match`.
+        if_match: Option<u32>,
+        /// Remark or reason; for `resolve` what there is to say.
+        note: Option<String>,
+        /// For `resolve`: what it was.
+        disposition: Option<String>,
+        /// For `acknowledge` on behalf of somebody ("the daughter called the desk"): who goes.
+        on_behalf_of: Option<PersonId>,
+    },
+    /// Acts on a case.
+    Case {
+        /// Which.
+        id: CaseId,
+        /// What.
+        action: CaseAction,
+        /// The version that the caller saw, from `If-Match`.
+        if_match: Option<u32>,
+        /// Remark or reason.
+        note: Option<String>,
+        /// For `dispatch`, `reassign`: to whom.
+        handler: Option<PersonId>,
+        /// For `close`: what it was.
+        disposition: Option<String>,
+        /// For `merge`: into which.
+        into: Option<CaseId>,
+        /// For `rate`: 1–5.
+        rating: Option<u8>,
+    },
+    /// Sends a command to a device.
+    Device {
+        /// To which.
+        device: DeviceId,
+        /// What.
+        kind: DownCommandKind,
+        /// How long it is worth delivering; `None`: the kind's default.
+        time_to_live_seconds: Option<u32>,
+    },
+    /// Makes an API token.
+    CreateToken(ApiToken),
+    /// Ends an API token.
+    RevokeToken(TokenId),
+    /// Writes down that somebody looked at a position or a vital sign, before the first byte leaves.
+    Look(Look),
+}
+
+/// An API token as stored: the secret is only there as a hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiToken {
+    /// Its public name.
+    pub id: TokenId,
+    /// SHA-256 of the secret (random, so no salt is needed).
+    pub secret_sha256: [u8; 32],
+    /// What it is for.
+    pub label: CompactString,
+    /// In whose role it acts.
+    pub role: Role,
+    /// The part of the tree that it sees.
+    pub scope: OrgPath,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether it was ended.
+    pub revoked: bool,
+}
+
+/// A look at personal data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// Which entity: `incidents/i1`, `wearers/w1/track`…
+    pub subject: CompactString,
+    /// Which members were shown, e.g. `position`.
+    pub fields: Vec<CompactString>,
+    /// Why, if it was asked for.
+    pub purpose: Option<CompactString>,
+}
