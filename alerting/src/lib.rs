@@ -1,1 +1,280 @@
-//! alerting
+//! The incident as a state machine, who is called next, and the wording of each message.
+//!
+//! Pure: time and counters come from the caller, nothing is read or sent here. [`Alerting::handle`] takes one
+//! input, [`Alerting::advance`] lets happen what is due by itself, and both return what was decided. Every change
+//! comes out as the full state of what changed ([`Output`]), so that applying the outputs in order
+//! ([`Alerting::apply_incident`] and its sisters) rebuilds exactly the state that decided them; recovery never
+//! decides again.
+//!
+//! What always holds:
+//! - an incident that is open and where nobody stands at the door has a due time;
+//! - only a key, a reply, a tap or a member of staff acknowledges; that somebody picked up never does;
+//! - after an acknowledgement no call starts until its lease runs out or it happens again;
+//! - only a person ends an incident.
+
+mod action;
+mod book;
+mod calling;
+mod evidence;
+mod grammar;
+mod raise;
+mod respond;
+mod turn;
+pub mod wording;
+
+use compact_str::CompactString;
+use model::record::SendResult;
+use model::{
+    Actor, Attempt, AttemptId, AttemptOutcome, CaseId, Contact, Counters, DeviceId, DownCommandKind, Escalation,
+    EventKind, Finding, Incident, IncidentAction, IncidentId, PersonId, Position, Problem, Timestamp, Wearer, WearerId,
+};
+
+pub use book::{ATTEMPTS_KEPT_SECONDS, ATTEMPTS_PER_INCIDENT_MAX, RESOLVED_KEPT_SECONDS, Snapshot};
+pub use calling::{DESK_PAGE_SECONDS, LISTEN_SECONDS_MAX, LOW_LEASE_SECONDS, LOW_REMINDER_SECONDS, TALK_SECONDS_MAX};
+pub use evidence::{MESSAGE_SENDS_MAX, RESEND_WAIT_SECONDS_MAX, VOICE_SENDS_MAX};
+pub use raise::JOIN_SECONDS;
+
+use book::Book;
+use turn::Turn;
+use wording::LocalTime;
+
+/// East of UTC, minutes: the mainland's time, until [`Alerting::set_utc_offset_minutes`] says otherwise.
+pub const UTC_OFFSET_MINUTES_DEFAULT: i32 = 480;
+
+/// All open incidents, the recently resolved ones, their calling and their attempts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alerting {
+    book: Book,
+    utc_offset_minutes: i32,
+}
+
+/// Whom an incident concerns, as they are when it is raised. The incident keeps a snapshot, so that editing a
+/// contact list does not derail it.
+#[derive(Debug, Clone)]
+pub struct Household<'a> {
+    /// The elder.
+    pub wearer: &'a Wearer,
+    /// The community's name, for the messages.
+    pub community_name: &'a str,
+    /// The guardians, in the order of calling.
+    pub guardians: Vec<Contact>,
+    /// The family doctor.
+    pub doctor: Option<Contact>,
+    /// The nearest human desk up the tree: its own phone as the person `desk`, then the people on it; empty when
+    /// there is none.
+    pub desk: Vec<Contact>,
+}
+
+/// What alerting is told.
+#[derive(Clone, Copy)]
+pub enum Input<'a> {
+    /// A rule found something.
+    Finding {
+        /// What.
+        finding: &'a Finding,
+        /// Whom it concerns; asked only when an incident is raised.
+        household: &'a dyn Fn() -> Household<'a>,
+    },
+    /// A provider, or a person through it, said something about an attempt.
+    Callback {
+        /// About which.
+        attempt: AttemptId,
+        /// What.
+        outcome: AttemptOutcome,
+        /// The key that was pressed.
+        key: Option<&'a str>,
+        /// The text that was replied.
+        text: Option<&'a str>,
+    },
+    /// What came of handing an attempt to its provider.
+    Sent {
+        /// Which.
+        attempt: AttemptId,
+        /// What came of it.
+        result: &'a SendResult,
+    },
+    /// Somebody asked for something.
+    Action {
+        /// On which incident.
+        id: IncidentId,
+        /// Who.
+        actor: &'a Actor,
+        /// What.
+        action: IncidentAction,
+        /// The version that they saw; looked at for `arrive`, `resolve` and `reopen`.
+        if_match: Option<u32>,
+        /// Remark or reason.
+        note: Option<&'a str>,
+        /// For `resolve`: what it was, 1–64 bytes.
+        disposition: Option<&'a str>,
+        /// For `acknowledge` and `arrive`: who goes, when it is not the actor.
+        on_behalf_of: Option<&'a PersonId>,
+    },
+    /// A community case was opened for an incident.
+    CaseFiled {
+        /// For which.
+        incident: IncidentId,
+        /// Which.
+        case: CaseId,
+    },
+    /// A better position of a wearer.
+    Located {
+        /// Whose.
+        wearer: &'a WearerId,
+        /// Where, in WGS-84.
+        position: Position,
+    },
+    /// The engine started. Deadlines are points in time and survive by themselves; what is overdue comes with the
+    /// next [`Alerting::advance`], what was not sent is in [`Alerting::pending_attempts`].
+    Restarted,
+}
+
+/// What alerting decided: the full state of whatever changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// An incident changed.
+    Incident {
+        /// How the feed tells it.
+        kind: EventKind,
+        /// The incident after the change.
+        incident: Incident,
+        /// Which members changed; empty for a new one.
+        changed: Vec<CompactString>,
+    },
+    /// An incident's calling stands like this now. Private.
+    Escalation(Escalation),
+    /// An attempt began or changed. One that [wants sending](Attempt::wants_sending) is handed to its provider at
+    /// `not_before`, after the commit.
+    Attempt {
+        /// How the feed tells it.
+        kind: EventKind,
+        /// The attempt after the change.
+        attempt: Attempt,
+        /// Which members changed; empty for a new one.
+        changed: Vec<CompactString>,
+    },
+    /// A device is to be told something.
+    Down {
+        /// Which.
+        device: DeviceId,
+        /// What.
+        kind: DownCommandKind,
+    },
+    /// An action was refused and nothing changed. Stands alone.
+    Refused(Problem),
+}
+
+impl Default for Alerting {
+    fn default() -> Alerting {
+        Alerting { book: Book::default(), utc_offset_minutes: UTC_OFFSET_MINUTES_DEFAULT }
+    }
+}
+
+impl Alerting {
+    /// With which offset the messages tell the time of day, in minutes east of UTC (−1 080 to 1 080).
+    pub fn set_utc_offset_minutes(&mut self, minutes: i32) {
+        self.utc_offset_minutes = minutes.clamp(-1080, 1080);
+    }
+
+    /// Takes one input.
+    pub fn handle(&mut self, input: Input<'_>, now: Timestamp, counters: &mut Counters) -> Vec<Output> {
+        let time = LocalTime { now, utc_offset_minutes: self.utc_offset_minutes };
+        let book = &mut self.book;
+        match input {
+            Input::Finding { finding, household } => raise::finding(book, counters, time, finding, household),
+            Input::Callback { attempt, outcome, key, text } => {
+                evidence::callback(book, counters, time, attempt, outcome, key, text)
+            }
+            Input::Sent { attempt, result } => evidence::sent(book, counters, time, attempt, result),
+            Input::Action { id, actor, action, if_match, note, disposition, on_behalf_of } => {
+                let request = action::Request { actor, action, if_match, note, disposition, on_behalf_of };
+                action::act(book, counters, time, id, &request)
+            }
+            Input::CaseFiled { incident, case } => {
+                let Some(mut turn) = Turn::open(book, counters, time, incident) else { return Vec::new() };
+                if turn.incident.case != Some(case) {
+                    turn.incident.case = Some(case);
+                    turn.tell(EventKind::IncidentUpdated);
+                }
+                turn.finish()
+            }
+            Input::Located { wearer, position } => raise::located(book, counters, time, wearer, position),
+            Input::Restarted => Vec::new(),
+        }
+    }
+
+    /// When something happens by itself next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.book.next_due()
+    }
+
+    /// Lets happen what is due by `now`; every incident that is due moves on once. Costs as many steps as
+    /// incidents are due, however many are open.
+    pub fn advance(&mut self, now: Timestamp, counters: &mut Counters) -> Vec<Output> {
+        let time = LocalTime { now, utc_offset_minutes: self.utc_offset_minutes };
+        let mut outputs = Vec::new();
+        for id in self.book.due_by(now) {
+            if let Some(mut turn) = Turn::open(&mut self.book, counters, time, id) {
+                turn.advance();
+                outputs.append(&mut turn.finish());
+            }
+        }
+        outputs
+    }
+
+    /// Recovery: an incident as it was decided.
+    pub fn apply_incident(&mut self, incident: Incident) {
+        self.book.put_incident(incident);
+    }
+
+    /// Recovery: an incident's calling as it was decided.
+    pub fn apply_escalation(&mut self, escalation: Escalation) {
+        self.book.put_escalation(escalation);
+    }
+
+    /// Recovery: an attempt as it was decided.
+    pub fn apply_attempt(&mut self, attempt: Attempt) {
+        self.book.put_attempt(attempt);
+    }
+
+    /// An incident that is open or was resolved within [`RESOLVED_KEPT_SECONDS`].
+    #[must_use]
+    pub fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.book.incident(id)
+    }
+
+    /// An incident's calling: private, it holds telephone numbers.
+    #[must_use]
+    pub fn escalation(&self, id: IncidentId) -> Option<&Escalation> {
+        self.book.escalation(id)
+    }
+
+    /// Every incident that nobody has ended, oldest first.
+    pub fn open_incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.book.open_incidents()
+    }
+
+    /// An attempt of an incident that is kept.
+    #[must_use]
+    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.book.attempt(id)
+    }
+
+    /// Attempts that no provider has taken: to be sent, after a restart to be sent again.
+    pub fn pending_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.book.pending_attempts()
+    }
+
+    /// Everything, for the checkpoint. Write it in a binary format: JSON masks telephone numbers.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.book.snapshot()
+    }
+
+    /// From a checkpoint; the offset is the default one.
+    #[must_use]
+    pub fn restore(snapshot: Snapshot) -> Alerting {
+        Alerting { book: Book::restore(snapshot), ..Alerting::default() }
+    }
+}

@@ -1,1 +1,29 @@
-//! broker
+//! The MQTT door in front of the rumqttd router.
+//!
+//! Devices speak MQTT 3.1.1 or 5 with the [`Door`]; what they publish is decoded on their own connection's task,
+//! packed into one [`Parcel`] per read and lane, and offered to the [`Host`], which commits it and then
+//! [releases](Receipts::release) the acknowledgements. API tokens subscribe to the live feed, which rumqttd's router
+//! carries; nothing that must not be lost goes that way.
+//!
+//! `session` is the protocol without a socket, `connection` moves its bytes and keeps its time, `registry` knows who
+//! is in, `feed` is the router.
+
+mod config;
+mod connection;
+mod door;
+mod feed;
+mod host;
+mod ledger;
+mod mailbox;
+mod packet;
+mod registry;
+mod session;
+mod stats;
+mod topic;
+mod wire;
+
+pub use config::DoorConfig;
+pub use door::{Door, DoorError, listen};
+pub use host::{BoxFuture, Credentials, Grant, Host, Inbound, Item, Items, Lane, Parcel, Refusal};
+pub use mailbox::Receipts;
+pub use stats::{DoorStats, REJECT_REASONS};

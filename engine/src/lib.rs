@@ -1,1 +1,29 @@
-//! engine
+//! The engine: configuration, the pure [`pipeline`] that composes the pure crates, the one [`main_loop`], the one
+//! [`clock`], the dispatchers that pull what is to be sent, and [`serve`], which puts the house together.
+//!
+//! The pipeline decides, the main loop commits what was decided, and only then does anything leave the house:
+//! receipts, replies, messages, events. See ARCHITECTURE.md, "The way of one report".
+
+pub mod authority;
+pub mod checkpoint;
+pub mod clock;
+pub mod config;
+pub mod data_dir;
+pub mod dispatcher;
+pub mod dump;
+pub mod health;
+pub mod host;
+pub mod housekeeping;
+pub mod inbox;
+mod init;
+pub mod main_loop;
+pub mod outbox;
+pub mod pipeline;
+pub mod pulse;
+pub mod registry;
+pub mod release;
+pub mod replay;
+pub mod secrets;
+pub mod serve;
+
+pub use init::init;

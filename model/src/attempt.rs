@@ -142,6 +142,14 @@ pub struct Attempt {
     pub sends: u16,
 }
 
+impl Attempt {
+    /// Whether a dispatcher is to hand it to its provider, at `not_before`: it was never taken.
+    #[must_use]
+    pub fn wants_sending(&self) -> bool {
+        self.state.rank() <= AttemptState::Sending.rank()
+    }
+}
+
 /// Where an attempt stands. Late receipts never move it backwards: a state only gives way to one of a higher
 /// [`rank`](AttemptState::rank).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

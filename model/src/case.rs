@@ -146,6 +146,28 @@ impl CaseState {
 }
 
 impl CaseAction {
+    /// The name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            CaseAction::File => "file",
+            CaseAction::Reject => "reject",
+            CaseAction::Dispatch => "dispatch",
+            CaseAction::Accept => "accept",
+            CaseAction::Reassign => "reassign",
+            CaseAction::Arrive => "arrive",
+            CaseAction::Feedback => "feedback",
+            CaseAction::Return => "return",
+            CaseAction::Verify => "verify",
+            CaseAction::Close => "close",
+            CaseAction::Reopen => "reopen",
+            CaseAction::Merge => "merge",
+            CaseAction::Whistle => "whistle",
+            CaseAction::Note => "note",
+            CaseAction::Rate => "rate",
+        }
+    }
+
     /// The row for this action in a state, if there is one.
     #[must_use]
     pub fn in_state(self, state: CaseState) -> Option<&'static Transition<CaseState, CaseAction>> {

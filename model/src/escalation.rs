@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptId, Destination, IncidentId, Language, PersonId, Plan, Timestamp};
+use crate::{AttemptId, Callee, Destination, IncidentId, Language, PersonId, Plan, Timestamp};
 
 /// The state of an incident's calling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,8 +26,15 @@ pub struct Escalation {
     pub cycle: u16,
     /// The index of the guardian whose turn is next.
     pub next_guardian: usize,
-    /// The calls that have not ended.
+    /// The calls that have not ended, oldest first.
     pub calls: Vec<OpenCall>,
+    /// The call whose bad news, or silence until `next_step_at`, brings the next contact. Each contact hands over
+    /// once: what an earlier call says later closes that call and nothing more.
+    pub turn: Option<AttemptId>,
+    /// When the next contact (while notifying) or the desk again (while exhausted) is called without news.
+    pub next_step_at: Option<Timestamp>,
+    /// Everybody who was told that something happened, in order: they hear who goes and how it ended.
+    pub told: Vec<Callee>,
     /// When something happens by itself next (next call, ring time-out, lease, desk page); `None` only once the
     /// incident is resolved or somebody stands at the door.
     pub next_due: Option<Timestamp>,
@@ -59,8 +66,10 @@ pub struct OpenCall {
     pub attempt: AttemptId,
     /// To which guardian, by index in `guardians`; `None` for the desk.
     pub guardian: Option<usize>,
-    /// When it is given up without news.
+    /// When it is given up without news; for an answered one, when it is no longer listened to.
     pub until: Timestamp,
     /// Whether somebody, or a machine, picked up.
     pub answered: bool,
+    /// It rang out without news and is taken as not answered; a key counts until the provider says that it ended.
+    pub given_up: bool,
 }

@@ -70,6 +70,8 @@ event_kinds! {
     CommandExpired = "command.expired",
     CommandReplaced = "command.replaced",
     RegistryChanged = "registry.changed",
+    AttemptAccepted = "attempt.accepted",
+    AttemptRetrying = "attempt.retrying",
 }
 
 /// One event, as committed. `seq` is given by the pipeline's counter and ascends without gaps in commit order.

@@ -222,6 +222,24 @@ pub const INCIDENT_TABLE: &[Transition<IncidentState, IncidentAction>] = {
 };
 
 impl IncidentAction {
+    /// The name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            IncidentAction::Acknowledge => "acknowledge",
+            IncidentAction::Extend => "extend",
+            IncidentAction::Arrive => "arrive",
+            IncidentAction::Resolve => "resolve",
+            IncidentAction::Escalate => "escalate",
+            IncidentAction::Reopen => "reopen",
+            IncidentAction::Note => "note",
+            IncidentAction::Notify => "notify",
+            IncidentAction::ExpireLease => "expire_lease",
+            IncidentAction::Exhaust => "exhaust",
+            IncidentAction::Recur => "recur",
+        }
+    }
+
     /// The row for this action in a state, if there is one.
     #[must_use]
     pub fn in_state(self, state: IncidentState) -> Option<&'static Transition<IncidentState, IncidentAction>> {
@@ -278,8 +296,10 @@ pub struct Incident {
     pub resolution: Option<Resolution>,
     /// The community case, if one was opened.
     pub case: Option<CaseId>,
-    /// Nobody could be called: no usable number and no desk. An alarm of its own.
+    /// Every contact was tried, or none can be called, and there is no desk that can be. An alarm of its own.
     pub unreachable: bool,
+    /// Contacts without a usable number: they were passed over, and their data is to be put right.
+    pub contacts_to_fix: Vec<PersonId>,
     /// Remarks, oldest first, at most [`NOTES_MAX`].
     pub notes: Vec<Note>,
 }

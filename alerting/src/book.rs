@@ -1,0 +1,194 @@
+//! What alerting holds, with the indexes that make every question cheap. Deciding and recovery write through the
+//! same functions, in the same order, so they cannot come apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Attempt, AttemptId, Channel, Escalation, Incident, IncidentId, IncidentState, Timestamp, WearerId};
+use serde::{Deserialize, Serialize};
+
+/// How long a resolved incident is held, so that it can be reopened and remarked on.
+pub const RESOLVED_KEPT_SECONDS: u32 = 7 * 86_400;
+/// How long the attempts of a resolved incident are held, for late receipts and the retries of last messages.
+pub const ATTEMPTS_KEPT_SECONDS: u32 = 3_600;
+/// How many attempts of one incident are held; beyond it the oldest that nothing is expected of gives way.
+pub const ATTEMPTS_PER_INCIDENT_MAX: usize = 512;
+
+/// Everything, as a checkpoint holds it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    incidents: Vec<Incident>,
+    escalations: Vec<Escalation>,
+    attempts: Vec<Attempt>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Book {
+    incidents: BTreeMap<IncidentId, Incident>,
+    escalations: BTreeMap<IncidentId, Escalation>,
+    attempts: BTreeMap<AttemptId, Attempt>,
+    attempts_of: BTreeMap<IncidentId, BTreeSet<AttemptId>>,
+    open_of: BTreeSet<(WearerId, IncidentId)>,
+    unsent: BTreeSet<AttemptId>,
+    due: BTreeSet<(Timestamp, IncidentId)>,
+    /// Resolved incidents whose attempts are still held, by the time of resolution.
+    fading: BTreeSet<(Timestamp, IncidentId)>,
+    /// All resolved incidents, by the time of resolution.
+    resolved: BTreeSet<(Timestamp, IncidentId)>,
+}
+
+impl Book {
+    pub(crate) fn incident(&self, id: IncidentId) -> Option<&Incident> {
+        self.incidents.get(&id)
+    }
+
+    pub(crate) fn escalation(&self, id: IncidentId) -> Option<&Escalation> {
+        self.escalations.get(&id)
+    }
+
+    pub(crate) fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.get(&id)
+    }
+
+    pub(crate) fn open_incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.values().filter(|incident| incident.state.is_open())
+    }
+
+    /// The open incidents of a wearer, oldest first.
+    pub(crate) fn open_of(&self, wearer: &WearerId) -> impl Iterator<Item = &Incident> {
+        let from = (wearer.clone(), IncidentId::from_raw(0));
+        let to = (wearer.clone(), IncidentId::from_raw(u64::MAX));
+        self.open_of.range(from..=to).filter_map(|(_, id)| self.incidents.get(id))
+    }
+
+    /// The attempts of an incident that no provider has taken, oldest first.
+    pub(crate) fn unsent_of(&self, incident: IncidentId) -> impl Iterator<Item = &Attempt> {
+        let ids = self.attempts_of.get(&incident);
+        ids.into_iter().flatten().filter(|id| self.unsent.contains(id)).filter_map(|id| self.attempts.get(id))
+    }
+
+    pub(crate) fn pending_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.unsent.iter().filter_map(|id| self.attempts.get(id))
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The incidents that are due, the longest overdue first.
+    pub(crate) fn due_by(&self, now: Timestamp) -> Vec<IncidentId> {
+        self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
+    }
+
+    pub(crate) fn put_incident(&mut self, incident: Incident) {
+        let now = incident.changed_at;
+        self.hold_incident(incident);
+        self.forget(now);
+    }
+
+    fn hold_incident(&mut self, incident: Incident) {
+        let id = incident.id;
+        if let Some(resolution) = self.incidents.get(&id).and_then(|before| before.resolution.as_ref()) {
+            self.fading.remove(&(resolution.at, id));
+            self.resolved.remove(&(resolution.at, id));
+        }
+        match &incident.resolution {
+            Some(resolution) if incident.state == IncidentState::Resolved => {
+                self.fading.insert((resolution.at, id));
+                self.resolved.insert((resolution.at, id));
+                self.open_of.remove(&(incident.wearer.clone(), id));
+            }
+            _ => {
+                self.open_of.insert((incident.wearer.clone(), id));
+            }
+        }
+        self.incidents.insert(id, incident);
+    }
+
+    pub(crate) fn put_escalation(&mut self, escalation: Escalation) {
+        let id = escalation.incident;
+        if let Some(at) = self.escalations.get(&id).and_then(|before| before.next_due) {
+            self.due.remove(&(at, id));
+        }
+        if let Some(at) = escalation.next_due {
+            self.due.insert((at, id));
+        }
+        self.escalations.insert(id, escalation);
+    }
+
+    pub(crate) fn put_attempt(&mut self, attempt: Attempt) {
+        let (id, incident) = (attempt.id, attempt.incident);
+        if attempt.wants_sending() {
+            self.unsent.insert(id);
+        } else {
+            self.unsent.remove(&id);
+        }
+        self.attempts.insert(id, attempt);
+        let ids = self.attempts_of.entry(incident).or_default();
+        ids.insert(id);
+        if ids.len() > ATTEMPTS_PER_INCIDENT_MAX {
+            let attempts = &self.attempts;
+            let expects_nothing = |id: &&AttemptId| attempts.get(id).is_none_or(expects_nothing);
+            if let Some(oldest) = ids.iter().find(expects_nothing).copied() {
+                ids.remove(&oldest);
+                self.attempts.remove(&oldest);
+            }
+        }
+    }
+
+    /// Lets go of what was resolved long before `now`. Hangs on nothing but what is put, so that recovery forgets
+    /// what was forgotten.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some(&(at, id)) = self.fading.first()
+            && at.plus_seconds(ATTEMPTS_KEPT_SECONDS) <= now
+        {
+            self.fading.remove(&(at, id));
+            self.drop_attempts(id);
+        }
+        while let Some(&(at, id)) = self.resolved.first()
+            && at.plus_seconds(RESOLVED_KEPT_SECONDS) <= now
+        {
+            self.resolved.remove(&(at, id));
+            self.drop_attempts(id);
+            self.incidents.remove(&id);
+            if let Some(at) = self.escalations.remove(&id).and_then(|escalation| escalation.next_due) {
+                self.due.remove(&(at, id));
+            }
+        }
+    }
+
+    fn drop_attempts(&mut self, incident: IncidentId) {
+        for id in self.attempts_of.remove(&incident).unwrap_or_default() {
+            self.attempts.remove(&id);
+            self.unsent.remove(&id);
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            incidents: self.incidents.values().cloned().collect(),
+            escalations: self.escalations.values().cloned().collect(),
+            attempts: self.attempts.values().cloned().collect(),
+        }
+    }
+
+    pub(crate) fn restore(snapshot: Snapshot) -> Book {
+        let mut book = Book::default();
+        let latest = snapshot.incidents.iter().map(|incident| incident.changed_at).max();
+        for incident in snapshot.incidents {
+            book.hold_incident(incident);
+        }
+        book.forget(latest.unwrap_or_default());
+        for escalation in snapshot.escalations {
+            book.put_escalation(escalation);
+        }
+        for attempt in snapshot.attempts {
+            book.put_attempt(attempt);
+        }
+        book
+    }
+}
+
+/// Whether no provider or person is expected to say anything that matters about this attempt.
+fn expects_nothing(attempt: &Attempt) -> bool {
+    attempt.state.is_over() || (attempt.channel != Channel::Voice && !attempt.wants_sending())
+}

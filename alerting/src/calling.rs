@@ -1,0 +1,364 @@
+//! Calling in turn: who is rung next, what time does to a call, and the human desk at the end.
+
+use std::collections::BTreeSet;
+
+use model::attempt::CalleeRole;
+use model::escalation::OpenCall;
+use model::{
+    AttemptId, AttemptOutcome, AttemptState, Channel, Contact, Destination, EventKind, IncidentAction, IncidentState,
+    Priority, Purpose, Timestamp,
+};
+
+use crate::turn::{Turn, usable_phone};
+use crate::wording;
+
+/// How often the human desk is called again while an incident is its own.
+pub const DESK_PAGE_SECONDS: u32 = 600;
+/// How long a call that was answered, or that rang out without news, is listened to for a key when no provider
+/// says that it ended.
+pub const LISTEN_SECONDS_MAX: u32 = 180;
+/// How long somebody who picked up is not rung anew: afterwards it was a machine, or they put the phone down beside
+/// them.
+pub const TALK_SECONDS_MAX: u32 = 60;
+/// How often people are reminded of an incident of low priority, which nobody is called for.
+pub const LOW_REMINDER_SECONDS: u32 = 86_400;
+/// How long "I see to it" holds for an incident of low priority.
+pub const LOW_LEASE_SECONDS: u32 = 86_400;
+/// What a desk phone that belongs to nobody is called, as a person.
+const DESK: &str = "desk";
+
+impl Turn<'_> {
+    /// What is due happens: calls ring out, the next contact is rung, the lease ends, the desk is called again.
+    pub(crate) fn advance(&mut self) {
+        match self.incident.state {
+            IncidentState::Raised | IncidentState::OnSite | IncidentState::Resolved => {}
+            IncidentState::Acknowledged => {
+                if self.incident.acknowledged_by.as_ref().is_none_or(|by| by.until <= self.now()) {
+                    self.expire_lease();
+                }
+            }
+            IncidentState::Notifying => {
+                let turn_is_over = self.sweep_calls();
+                if turn_is_over || self.calling.next_step_at.is_none_or(|at| at <= self.now()) {
+                    self.take_next_step();
+                }
+            }
+            IncidentState::Exhausted => {
+                self.sweep_calls();
+                if self.calling.next_step_at.is_none_or(|at| at <= self.now()) {
+                    self.page_desk(true);
+                }
+            }
+        }
+    }
+
+    /// The next contact is rung; for an incident of low priority people are reminded.
+    fn take_next_step(&mut self) {
+        if self.incident.priority > Priority::Low {
+            self.call_next();
+            return;
+        }
+        if self.incident.condition == model::Condition::Present {
+            self.text_everybody(Purpose::Reminder);
+        }
+        self.calling.next_step_at = Some(self.now().plus_seconds(LOW_REMINDER_SECONDS));
+    }
+
+    /// Calls whose time is over. Says whether the call whose turn it is was among them.
+    fn sweep_calls(&mut self) -> bool {
+        let now = self.now();
+        let over: Vec<OpenCall> = self.calling.calls.iter().filter(|call| call.until <= now).cloned().collect();
+        let mut turn_is_over = false;
+        for call in over {
+            let id = call.attempt;
+            turn_is_over |= self.calling.turn == Some(id);
+            if self.was_never_sent(id) {
+                // No phone has rung yet: the call waits on, but nobody else waits for it.
+                self.set_call(id, |call| call.until = now.plus_seconds(LISTEN_SECONDS_MAX));
+            } else if call.answered || call.given_up {
+                self.drop_call(id);
+                self.move_on(id, AttemptState::Ended, None, EventKind::AttemptEnded);
+            } else {
+                self.set_call(id, |call| {
+                    call.given_up = true;
+                    call.until = now.plus_seconds(LISTEN_SECONDS_MAX);
+                });
+                self.move_on(id, AttemptState::Failed, Some(AttemptOutcome::NoAnswer), EventKind::AttemptFailed);
+            }
+        }
+        if turn_is_over {
+            self.calling.turn = None;
+        }
+        turn_is_over
+    }
+
+    /// Bad news of a call: it is over, and if it was that contact's turn the next one is rung at once.
+    pub(crate) fn hand_over(&mut self, id: AttemptId) {
+        let known = self.calling.calls.iter().any(|call| call.attempt == id);
+        self.drop_call(id);
+        let was_its_turn = self.calling.turn.is_none_or(|turn| turn == id);
+        let calls_in_turn = self.incident.priority > Priority::Low;
+        if known && was_its_turn && calls_in_turn && self.incident.state == IncidentState::Notifying {
+            self.call_next();
+        }
+    }
+
+    /// Rings the first guardian, from the next in order, whom nothing forbids to ring now. If every one of them is
+    /// to be left alone a little longer, waits for the first; if there is none left, it is the desk's.
+    pub(crate) fn call_next(&mut self) {
+        self.calling.turn = None;
+        self.calling.next_step_at = None;
+        let (count, cycles) = (self.calling.guardians.len(), self.calling.plan.cycles.max(1));
+        let mut soonest: Option<Timestamp> = None;
+        for step in 0..count {
+            let place = self.calling.next_guardian + step;
+            let cycle = self.calling.cycle.max(1).saturating_add(u16::from(place >= count));
+            if cycle > cycles {
+                break;
+            }
+            let index = place % count;
+            let Some(free_at) = self.free_at(index) else { continue };
+            if free_at <= self.now() {
+                self.calling.cycle = cycle;
+                self.calling.next_guardian = index + 1;
+                self.ring_guardian(index);
+                return;
+            }
+            soonest = Some(soonest.map_or(free_at, |at| at.min(free_at)));
+        }
+        self.calling.next_step_at = soonest;
+        if soonest.is_none() {
+            self.exhaust(IncidentAction::Exhaust);
+        }
+    }
+
+    /// When a guardian may be rung: after the gap since that phone last began to ring, and not while they are on
+    /// the phone with us. `None`: never, for want of a usable number.
+    fn free_at(&self, index: usize) -> Option<Timestamp> {
+        let phone = usable_phone(self.calling.guardians.get(index)?)?;
+        // Two guardians may share a phone: the gap is the phone's.
+        let same_phone = |i: &usize| self.calling.guardians.get(*i).and_then(usable_phone) == Some(phone);
+        let rung = (0..self.calling.guardians.len()).filter(same_phone);
+        let last_rung = rung.filter_map(|i| self.calling.last_rung.get(i).copied().flatten()).max();
+        let rested = last_rung.map_or(Timestamp::EPOCH, |at| at.plus_seconds(self.calling.plan.gap_seconds));
+        let on_the_phone = |call: &&OpenCall| call.guardian.is_some_and(|i| same_phone(&i)) && !call.given_up;
+        let talking = self.calling.calls.iter().filter(on_the_phone).filter(|call| !self.was_never_sent(call.attempt));
+        let talk_is_over = |call: &OpenCall| {
+            let spare = if call.answered { LISTEN_SECONDS_MAX - TALK_SECONDS_MAX } else { 0 };
+            call.until.plus_millis(-i64::from(spare) * 1000)
+        };
+        Some(talking.map(talk_is_over).fold(rested, Timestamp::max))
+    }
+
+    fn ring_guardian(&mut self, index: usize) {
+        let Some(contact) = self.calling.guardians.get(index).cloned() else { return };
+        let Some(id) = self.ring(CalleeRole::Guardian, &contact, Some(index), Purpose::Alert) else { return };
+        self.calling.turn = Some(id);
+        self.calling.next_step_at = Some(self.now().plus_seconds(self.calling.plan.next_after_seconds.max(1)));
+        if let Some(last_rung) = self.calling.last_rung.get_mut(index) {
+            *last_rung = Some(self.time.now);
+        }
+    }
+
+    /// Starts a call. One to the same contact that no provider has taken is of no use beside it.
+    fn ring(
+        &mut self,
+        role: CalleeRole,
+        contact: &Contact,
+        guardian: Option<usize>,
+        purpose: Purpose,
+    ) -> Option<AttemptId> {
+        let phone = usable_phone(contact)?.clone();
+        let superseded: Vec<AttemptId> = {
+            let unsent = self.book.unsent_of(self.incident.id);
+            let same = |a: &&model::Attempt| a.channel == Channel::Voice && a.to == phone;
+            unsent.filter(same).map(|attempt| attempt.id).collect()
+        };
+        for id in superseded {
+            self.cancel(id);
+        }
+        let message = wording::alert_voice(contact.lang, &self.facts());
+        let id = self.start(Channel::Voice, role, contact, &phone, purpose, message);
+        let until = self.now().plus_seconds(self.calling.plan.ring_seconds.max(1));
+        self.calling.calls.push(OpenCall { attempt: id, guardian, until, answered: false, given_up: false });
+        Some(id)
+    }
+
+    /// Nobody is left to be called in turn, or somebody asked for the desk: it becomes the human desk's.
+    pub(crate) fn exhaust(&mut self, action: IncidentAction) {
+        let Some(row) = action.in_state(self.incident.state) else { return };
+        self.incident.state = row.to;
+        self.incident.acknowledged_by = None;
+        self.incident.on_site_by = None;
+        self.incident.unreachable = !self.calling.desk.iter().any(|contact| usable_phone(contact).is_some());
+        self.calling.turn = None;
+        self.calling.next_guardian = self.calling.guardians.len();
+        self.calling.cycle = self.calling.plan.cycles.max(1);
+        self.tell(EventKind::IncidentExhausted);
+        self.page_desk(false);
+    }
+
+    /// Texts and calls everybody on the desk at once. Where there is no desk that can be called, the guardians are
+    /// tried again instead: somebody has to be.
+    fn page_desk(&mut self, again: bool) {
+        self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
+        let purpose = if again { Purpose::Reminder } else { Purpose::Alert };
+        let mut reached = self.alerted_now();
+        for contact in self.calling.desk.clone() {
+            let message = wording::desk_text(contact.lang, &self.facts(), again);
+            self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
+        }
+        for contact in self.calling.desk.clone() {
+            if usable_phone(&contact).is_some_and(|phone| !self.rings_already(phone)) {
+                self.ring(CalleeRole::Desk, &contact, None, purpose);
+            }
+        }
+        if self.incident.unreachable && again {
+            self.text_guardians(purpose, &mut reached);
+            for index in 0..self.calling.guardians.len() {
+                if self.free_at(index).is_some_and(|at| at <= self.now()) {
+                    self.ring_guardian(index);
+                }
+            }
+            self.calling.turn = None;
+            self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
+        }
+    }
+
+    /// Who hears of it in this very moment already.
+    fn alerted_now(&self) -> BTreeSet<(Channel, Destination)> {
+        let unsent = self.book.unsent_of(self.incident.id);
+        let now = unsent.filter(|attempt| attempt.created_at == self.now() && attempt.purpose == Purpose::Alert);
+        now.map(|attempt| (attempt.channel, attempt.to.clone())).collect()
+    }
+
+    fn rings_already(&self, phone: &Destination) -> bool {
+        let to = |call: &OpenCall| self.book.attempt(call.attempt).is_some_and(|attempt| attempt.to == *phone);
+        self.calling.calls.iter().any(|call| !call.given_up && !self.was_never_sent(call.attempt) && to(call))
+    }
+
+    /// The lease ran out without an arrival: everybody hears it, and calling goes on from the next contact.
+    fn expire_lease(&mut self) {
+        let holder = self.incident.acknowledged_by.as_ref().map(|by| self.name_of(&by.person)).unwrap_or_default();
+        self.incident.state = IncidentState::Notifying;
+        self.incident.acknowledged_by = None;
+        self.tell(EventKind::IncidentLeaseExpired);
+        self.cancel_unsent(|purpose| purpose == Purpose::Taken);
+        let mut reached = BTreeSet::new();
+        for callee in self.calling.told.clone() {
+            let Some(contact) = self.contact(&callee).cloned() else { continue };
+            let answerable = callee.role != CalleeRole::Doctor;
+            let message = wording::lease_expired(contact.lang, &self.facts(), &holder, answerable);
+            self.text(callee.role, &contact, Purpose::Reminder, &message, &mut reached);
+        }
+        self.resume();
+    }
+
+    /// Calling goes on from the next contact; after the last round it begins anew.
+    pub(crate) fn resume(&mut self) {
+        if self.incident.priority == Priority::Low {
+            self.calling.next_step_at = Some(self.now().plus_seconds(LOW_REMINDER_SECONDS));
+            return;
+        }
+        if self.calling.next_guardian >= self.calling.guardians.len()
+            && self.calling.cycle >= self.calling.plan.cycles.max(1)
+        {
+            self.start_over();
+        }
+        self.call_next();
+    }
+
+    /// The next to be rung is the first guardian, for the first time.
+    pub(crate) fn start_over(&mut self) {
+        self.calling.next_guardian = 0;
+        self.calling.cycle = 1;
+    }
+
+    /// Texts and pushes to everybody whom the incident concerns at its beginning: all guardians, the desk, and the
+    /// doctor for what concerns doctors. For low priority the guardians only.
+    pub(crate) fn text_everybody(&mut self, purpose: Purpose) {
+        let mut reached = BTreeSet::new();
+        self.text_guardians(purpose, &mut reached);
+        if self.incident.priority == Priority::Low {
+            return;
+        }
+        // The desk's own phone, where it has none the people on it, and whoever of them was told before.
+        let is_own = |contact: &Contact| contact.person.as_str() == DESK && usable_phone(contact).is_some();
+        let has_own = self.calling.desk.iter().any(is_own);
+        let told = |c: &Contact| self.calling.told.iter().any(|t| t.role == CalleeRole::Desk && t.person == c.person);
+        let desk = self.calling.desk.iter().filter(|c| !has_own || is_own(c) || told(c));
+        for contact in desk.cloned().collect::<Vec<_>>() {
+            let message = wording::alert_text(contact.lang, &self.facts(), true);
+            self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
+        }
+        let concerned = self.incident.occurrences.iter().any(|occurrence| occurrence.kind.concerns_doctor());
+        if let Some(doctor) = self.calling.doctor.clone().filter(|_| concerned) {
+            let message = wording::alert_text(doctor.lang, &self.facts(), false);
+            self.text(CalleeRole::Doctor, &doctor, purpose, &message, &mut reached);
+        }
+    }
+
+    fn text_guardians(&mut self, purpose: Purpose, reached: &mut BTreeSet<(Channel, Destination)>) {
+        for contact in self.calling.guardians.clone() {
+            let message = wording::alert_text(contact.lang, &self.facts(), true);
+            self.text(CalleeRole::Guardian, &contact, purpose, &message, reached);
+        }
+    }
+
+    /// An SMS, and a push for who has one; to each number or topic once, however many people share it.
+    pub(crate) fn text(
+        &mut self,
+        role: CalleeRole,
+        contact: &Contact,
+        purpose: Purpose,
+        message: &wording::Message,
+        reached: &mut BTreeSet<(Channel, Destination)>,
+    ) {
+        let ways = [(Channel::Sms, usable_phone(contact)), (Channel::Push, contact.push.as_ref())];
+        for (channel, to) in ways {
+            if let Some(to) = to
+                && reached.insert((channel, to.clone()))
+            {
+                self.start(channel, role, contact, to, purpose, message.clone());
+            }
+        }
+    }
+
+    /// A call that no provider was heard of about: no phone has rung.
+    fn was_never_sent(&self, id: AttemptId) -> bool {
+        self.book.attempt(id).is_some_and(|attempt| attempt.wants_sending() && attempt.sends == 0)
+    }
+
+    pub(crate) fn set_call(&mut self, id: AttemptId, change: impl FnOnce(&mut OpenCall)) {
+        if let Some(call) = self.calling.calls.iter_mut().find(|call| call.attempt == id) {
+            change(call);
+        }
+    }
+
+    fn drop_call(&mut self, id: AttemptId) {
+        self.calling.calls.retain(|call| call.attempt != id);
+    }
+
+    /// Ends calling: open calls and whatever of these purposes waits to be sent is not wanted any more.
+    pub(crate) fn stop(&mut self, unwanted: impl Fn(Purpose) -> bool) {
+        self.calling.turn = None;
+        self.calling.next_step_at = None;
+        for call in std::mem::take(&mut self.calling.calls) {
+            self.cancel(call.attempt);
+        }
+        self.cancel_unsent(unwanted);
+    }
+
+    pub(crate) fn cancel_unsent(&mut self, unwanted: impl Fn(Purpose) -> bool) {
+        let unsent = self.book.unsent_of(self.incident.id);
+        let ids: Vec<AttemptId> = unsent.filter(|a| unwanted(a.purpose)).map(|attempt| attempt.id).collect();
+        for id in ids {
+            self.cancel(id);
+        }
+    }
+
+    fn cancel(&mut self, id: AttemptId) {
+        self.drop_call(id);
+        self.move_on(id, AttemptState::Cancelled, None, EventKind::AttemptCancelled);
+    }
+}

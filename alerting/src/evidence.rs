@@ -1,0 +1,229 @@
+//! What providers and people say about an attempt, and what follows from it for the incident.
+
+use model::attempt::CalleeRole;
+use model::record::SendResult;
+use model::{
+    Attempt, AttemptId, AttemptOutcome, AttemptState, Channel, Counters, EventKind, IncidentState, Purpose, Timestamp,
+};
+
+use crate::Output;
+use crate::book::Book;
+use crate::calling::LISTEN_SECONDS_MAX;
+use crate::grammar::{self, Reply};
+use crate::turn::Turn;
+use crate::wording::LocalTime;
+
+/// How often a text message or push is handed to its provider before it counts as failed: with the growing waits
+/// about half an hour.
+pub const MESSAGE_SENDS_MAX: u16 = 12;
+/// How often a call is handed to its provider, when it is not known whether it was taken; then it has failed.
+pub const VOICE_SENDS_MAX: u16 = 2;
+/// The longest wait before a message is handed over again, unless the provider itself asks for a longer one.
+pub const RESEND_WAIT_SECONDS_MAX: u32 = 300;
+/// The longest wait that a provider may ask for.
+const PROVIDER_WAIT_SECONDS_MAX: u32 = 3_600;
+/// How much of a reply is kept as a remark, in characters.
+const REMARK_CHARS_MAX: usize = 500;
+
+/// Takes in what was said about an attempt. Of an attempt that nobody knows nothing comes.
+pub(crate) fn callback(
+    book: &mut Book,
+    counters: &mut Counters,
+    time: LocalTime,
+    id: AttemptId,
+    outcome: AttemptOutcome,
+    key: Option<&str>,
+    text: Option<&str>,
+) -> Vec<Output> {
+    let Some((mut turn, attempt)) = open(book, counters, time, id) else { return Vec::new() };
+    match outcome {
+        AttemptOutcome::Delivered => {
+            turn.move_on(id, AttemptState::Delivered, Some(outcome), EventKind::AttemptDelivered);
+        }
+        AttemptOutcome::Answered => turn.answered(&attempt),
+        AttemptOutcome::NoAnswer | AttemptOutcome::Busy | AttemptOutcome::Unreachable | AttemptOutcome::Failed => {
+            turn.over(&attempt, AttemptState::Failed, outcome, EventKind::AttemptFailed);
+        }
+        AttemptOutcome::Ended => turn.over(&attempt, AttemptState::Ended, outcome, EventKind::AttemptEnded),
+        AttemptOutcome::Declined => turn.over(&attempt, AttemptState::Declined, outcome, EventKind::AttemptDeclined),
+        AttemptOutcome::Key => turn.key(&attempt, key.unwrap_or_default()),
+        AttemptOutcome::Reply => turn.reply(&attempt, text.unwrap_or_default()),
+    }
+    turn.finish()
+}
+
+/// Takes in what came of handing an attempt to its provider. What was heard of it in between counts more.
+pub(crate) fn sent(
+    book: &mut Book,
+    counters: &mut Counters,
+    time: LocalTime,
+    id: AttemptId,
+    result: &SendResult,
+) -> Vec<Output> {
+    let Some((mut turn, attempt)) = open(book, counters, time, id) else { return Vec::new() };
+    if !attempt.wants_sending() {
+        return Vec::new();
+    }
+    let sends = attempt.sends.saturating_add(1);
+    match result {
+        SendResult::Accepted | SendResult::Shown => turn.accepted(&attempt, sends),
+        SendResult::Unknown { .. } if attempt.channel == Channel::Voice && sends < VOICE_SENDS_MAX => {
+            turn.send_again(id, sends, 1);
+        }
+        SendResult::Unknown { .. } if attempt.channel != Channel::Voice && sends < MESSAGE_SENDS_MAX => {
+            turn.send_again(id, sends, backoff_seconds(sends));
+        }
+        SendResult::Retry { after_seconds, .. } if attempt.channel != Channel::Voice && sends < MESSAGE_SENDS_MAX => {
+            let asked = (*after_seconds).min(PROVIDER_WAIT_SECONDS_MAX);
+            turn.send_again(id, sends, asked.max(backoff_seconds(sends)));
+        }
+        // A call that its provider does not take is bad news at once: the next phone matters more than this one.
+        SendResult::Unknown { .. } | SendResult::Retry { .. } | SendResult::Final { .. } => {
+            turn.change(id, EventKind::AttemptFailed, |attempt| {
+                attempt.state = AttemptState::Failed;
+                attempt.outcome = Some(AttemptOutcome::Failed);
+                attempt.sends = sends;
+            });
+            turn.hand_over(id);
+        }
+    }
+    turn.finish()
+}
+
+/// 1, 2, 4 … seconds after the first, second, third send.
+fn backoff_seconds(sends: u16) -> u32 {
+    2u32.saturating_pow(u32::from(sends.saturating_sub(1))).min(RESEND_WAIT_SECONDS_MAX)
+}
+
+fn open<'a>(
+    book: &'a mut Book,
+    counters: &'a mut Counters,
+    time: LocalTime,
+    id: AttemptId,
+) -> Option<(Turn<'a>, Attempt)> {
+    let attempt = book.attempt(id)?.clone();
+    Some((Turn::open(book, counters, time, attempt.incident)?, attempt))
+}
+
+impl Turn<'_> {
+    fn accepted(&mut self, attempt: &Attempt, sends: u16) {
+        self.change(attempt.id, EventKind::AttemptAccepted, |attempt| {
+            attempt.state = AttemptState::Accepted;
+            attempt.sends = sends;
+        });
+        // A phone rings from the moment at which the provider took the call.
+        let until = self.now().plus_seconds(self.calling.plan.ring_seconds.max(1));
+        self.set_call(attempt.id, |call| {
+            if !call.answered {
+                call.until = until;
+            }
+        });
+    }
+
+    fn send_again(&mut self, id: AttemptId, sends: u16, after_seconds: u32) {
+        let not_before = self.now().plus_seconds(after_seconds.max(1));
+        self.change(id, EventKind::AttemptRetrying, |attempt| {
+            attempt.sends = sends;
+            attempt.not_before = not_before;
+        });
+    }
+
+    /// Somebody, or a machine, picked up. It acknowledges nothing, but the call is listened to.
+    fn answered(&mut self, attempt: &Attempt) {
+        if attempt.channel != Channel::Voice {
+            return;
+        }
+        self.move_on(attempt.id, AttemptState::Answered, Some(AttemptOutcome::Answered), EventKind::AttemptAnswered);
+        let until = self.now().plus_seconds(LISTEN_SECONDS_MAX);
+        self.set_call(attempt.id, |call| {
+            if !call.answered {
+                call.answered = true;
+                call.until = until;
+            }
+        });
+    }
+
+    /// An attempt is over without an answer. A text message does not ring: there only its failure counts.
+    fn over(&mut self, attempt: &Attempt, state: AttemptState, outcome: AttemptOutcome, kind: EventKind) {
+        if attempt.channel != Channel::Voice && state != AttemptState::Failed {
+            return;
+        }
+        let moved = self.move_on(attempt.id, state, Some(outcome), kind);
+        if !moved && still_speaks(attempt, self.now()) {
+            // The person pressed 2 and then hung up: from now on no key can come from this call.
+            self.change(attempt.id, EventKind::AttemptEnded, |a| a.outcome = Some(outcome));
+        }
+        self.hand_over(attempt.id);
+    }
+
+    /// A key was pressed, or a button tapped.
+    fn key(&mut self, attempt: &Attempt, key: &str) {
+        let listened_to = self.calling.calls.iter().any(|call| call.attempt == attempt.id);
+        let is_call = attempt.channel == Channel::Voice;
+        if is_call && !listened_to && !still_speaks(attempt, self.now()) {
+            return;
+        }
+        match key.trim() {
+            "1" => self.goes(attempt, AttemptOutcome::Key),
+            "2" => {
+                self.move_on(attempt.id, AttemptState::Declined, Some(AttemptOutcome::Key), EventKind::AttemptDeclined);
+                self.hand_over(attempt.id);
+            }
+            // Any other key: somebody is there, and listens again.
+            _ => self.answered(attempt),
+        }
+    }
+
+    fn reply(&mut self, attempt: &Attempt, text: &str) {
+        match grammar::read(text, attempt.id, attempt.incident) {
+            // A doctor's "received" is no "I am going": it ends nobody's calls.
+            Reply::Going if attempt.callee.role != CalleeRole::Doctor => {
+                if self.incident.state.is_open() {
+                    self.goes(attempt, AttemptOutcome::Reply);
+                    return;
+                }
+            }
+            Reply::CannotGo => {
+                let outcome = Some(AttemptOutcome::Reply);
+                self.move_on(attempt.id, AttemptState::Declined, outcome, EventKind::AttemptDeclined);
+            }
+            Reply::Going | Reply::Remark => {}
+        }
+        let remark: String = text.trim().chars().take(REMARK_CHARS_MAX).collect();
+        if !remark.is_empty() {
+            self.note(&attempt.callee.person.clone(), remark);
+            self.tell(EventKind::IncidentNoted);
+        }
+    }
+
+    /// Somebody says "I am going" through an attempt.
+    fn goes(&mut self, attempt: &Attempt, outcome: AttemptOutcome) {
+        match self.incident.state {
+            IncidentState::Notifying | IncidentState::Exhausted | IncidentState::Raised => {
+                self.confirm(attempt.id, outcome);
+                self.acknowledge(&attempt.callee.person, Some(attempt.channel));
+            }
+            IncidentState::Acknowledged | IncidentState::OnSite => {
+                // Told once for each alert: a phone that answers every text by itself must not make a circle of us.
+                let asked = matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder);
+                if self.confirm(attempt.id, outcome) && asked {
+                    self.tell_holder(&attempt.callee);
+                }
+            }
+            IncidentState::Resolved => {}
+        }
+    }
+
+    fn confirm(&mut self, id: AttemptId, outcome: AttemptOutcome) -> bool {
+        self.calling.calls.retain(|call| call.attempt != id);
+        self.move_on(id, AttemptState::Confirmed, Some(outcome), EventKind::AttemptConfirmed)
+    }
+}
+
+/// Whether a call that we count as over may still be on the line, so that a key from it counts: nobody said that it
+/// ended, we only gave up on it, or the person pressed 2 and may think better of it.
+fn still_speaks(attempt: &Attempt, now: Timestamp) -> bool {
+    let given_up = attempt.state == AttemptState::Cancelled;
+    let pressed_two = attempt.state == AttemptState::Declined && attempt.outcome == Some(AttemptOutcome::Key);
+    (given_up || pressed_two) && attempt.changed_at.plus_seconds(LISTEN_SECONDS_MAX) > now
+}

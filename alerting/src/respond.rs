@@ -1,0 +1,155 @@
+//! What people's answers do to an incident: somebody goes, somebody is there, it has ended.
+
+use std::collections::BTreeSet;
+
+use model::incident::{Note, Resolution};
+use model::{
+    Acknowledgement, Callee, Channel, Contact, Destination, DeviceId, DownCommandKind, EventKind, IncidentState,
+    PersonId, Priority, Purpose,
+};
+
+use crate::Output;
+use crate::calling::LOW_LEASE_SECONDS;
+use crate::turn::{Turn, usable_phone};
+use crate::wording::{self, HELP_IS_COMING, Taken};
+
+impl Turn<'_> {
+    /// Somebody says "I am going": it is theirs until the lease ends, nobody else is called, and everybody who was
+    /// told hears who goes.
+    pub(crate) fn acknowledge(&mut self, person: &PersonId, channel: Option<Channel>) {
+        self.incident.state = IncidentState::Acknowledged;
+        self.incident.unreachable = false;
+        self.incident.acknowledged_by = Some(Acknowledgement {
+            person: person.clone(),
+            channel,
+            at: self.now(),
+            until: self.now().plus_seconds(self.lease_seconds()),
+        });
+        self.tell(EventKind::IncidentAcknowledged);
+        self.stop(|purpose| matches!(purpose, Purpose::Alert | Purpose::Reminder));
+        let holder = self.name_of(person);
+        self.text_the_told(Purpose::Taken, Some(person), |lang, facts| {
+            wording::taken(lang, facts, Taken::Going(&holder))
+        });
+        self.tell_devices();
+    }
+
+    /// The holder needs longer.
+    pub(crate) fn extend(&mut self) {
+        let until = self.now().plus_seconds(self.lease_seconds());
+        if let Some(by) = &mut self.incident.acknowledged_by {
+            by.until = until;
+        }
+        self.tell(EventKind::IncidentAcknowledged);
+    }
+
+    /// A person stands at the door: nothing happens by itself any more. If nobody had said that they were going,
+    /// the others hear it now.
+    pub(crate) fn arrive(&mut self, person: &PersonId) {
+        let was_expected = self.incident.acknowledged_by.is_some();
+        self.incident.state = IncidentState::OnSite;
+        self.incident.unreachable = false;
+        self.incident.on_site_by = Some(person.clone());
+        self.tell(EventKind::IncidentOnSite);
+        self.stop(|purpose| matches!(purpose, Purpose::Alert | Purpose::Reminder));
+        if !was_expected {
+            let holder = self.name_of(person);
+            self.text_the_told(Purpose::Taken, Some(person), |lang, facts| {
+                wording::taken(lang, facts, Taken::Arrived(&holder))
+            });
+        }
+    }
+
+    /// It has ended, and everybody who was told hears how.
+    pub(crate) fn resolve(&mut self, by: &PersonId, disposition: &str, note: &str) {
+        self.incident.state = IncidentState::Resolved;
+        self.incident.unreachable = false;
+        self.incident.resolution = Some(Resolution {
+            by: by.clone(),
+            at: self.now(),
+            disposition: disposition.to_owned(),
+            note: note.to_owned(),
+        });
+        self.tell(EventKind::IncidentResolved);
+        self.stop(|purpose| purpose != Purpose::Ended);
+        self.text_the_told(Purpose::Ended, None, |lang, facts| wording::ended(lang, facts, disposition));
+    }
+
+    /// It was not over: everybody is told and called as at the beginning.
+    pub(crate) fn reopen(&mut self) {
+        self.incident.state = IncidentState::Notifying;
+        self.incident.resolution = None;
+        self.incident.acknowledged_by = None;
+        self.incident.on_site_by = None;
+        self.tell(EventKind::IncidentReopened);
+        self.cancel_unsent(|_| true);
+        self.text_everybody(Purpose::Alert);
+        self.begin_calling();
+    }
+
+    /// A remark. Beyond the number that an incident keeps, the oldest gives way; the feed has them all.
+    pub(crate) fn note(&mut self, by: &PersonId, text: String) {
+        let notes = &mut self.incident.notes;
+        if notes.len() >= model::incident::NOTES_MAX {
+            notes.remove(0);
+        }
+        notes.push(Note { by: by.clone(), at: self.time.now, text });
+    }
+
+    /// Somebody acknowledges what another holds: they hear who that is.
+    pub(crate) fn tell_holder(&mut self, callee: &Callee) {
+        let Some(holder) = self.holder().cloned().filter(|holder| *holder != callee.person) else { return };
+        let Some(contact) = self.contact(callee).cloned() else { return };
+        let message = wording::taken(contact.lang, &self.facts(), Taken::Already(&self.name_of(&holder)));
+        if let Some((channel, to)) = one_way(&contact) {
+            self.start(channel, callee.role, &contact, to, Purpose::Taken, message);
+        }
+    }
+
+    fn lease_seconds(&self) -> u32 {
+        match self.incident.priority {
+            Priority::Low => LOW_LEASE_SECONDS,
+            Priority::Medium | Priority::High => self.calling.plan.lease_seconds.max(1),
+        }
+    }
+
+    /// A text message to everybody who was told that it happened; a push to who has no number.
+    fn text_the_told(
+        &mut self,
+        purpose: Purpose,
+        except: Option<&PersonId>,
+        render: impl Fn(model::Language, &wording::Facts<'_>) -> wording::Message,
+    ) {
+        let mut reached = BTreeSet::new();
+        for callee in self.calling.told.clone() {
+            if except == Some(&callee.person) {
+                continue;
+            }
+            let Some(contact) = self.contact(&callee).cloned() else { continue };
+            let message = render(contact.lang, &self.facts());
+            if let Some((channel, to)) = one_way(&contact)
+                && reached.insert((channel, to.clone()))
+            {
+                self.start(channel, callee.role, &contact, to, purpose, message);
+            }
+        }
+    }
+
+    /// The devices that reported it show that somebody comes.
+    fn tell_devices(&mut self) {
+        let devices: BTreeSet<DeviceId> = self.incident.occurrences.iter().map(|o| o.device.clone()).collect();
+        if self.incident.priority == Priority::Low {
+            return;
+        }
+        for device in devices {
+            let kind = DownCommandKind::HelpIsComing { text: HELP_IS_COMING.to_owned() };
+            self.push(Output::Down { device, kind });
+        }
+    }
+}
+
+/// How somebody hears what needs no answer: by text message, or by push who has no number.
+fn one_way(contact: &Contact) -> Option<(Channel, &Destination)> {
+    let phone = usable_phone(contact).map(|phone| (Channel::Sms, phone));
+    phone.or_else(|| contact.push.as_ref().map(|topic| (Channel::Push, topic)))
+}

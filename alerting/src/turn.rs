@@ -1,0 +1,253 @@
+//! One incident's turn: it is taken out as it stands, changed, and what changed is written down and told.
+
+use compact_str::CompactString;
+use model::attempt::CalleeRole;
+use model::{
+    Attempt, AttemptId, AttemptOutcome, AttemptState, Callee, Channel, Contact, Counters, Destination, Escalation,
+    EventKind, Incident, IncidentId, IncidentState, Lane, PersonId, Priority, Purpose, Timestamp,
+};
+
+use crate::Output;
+use crate::book::Book;
+use crate::wording::{Facts, LocalTime, Message};
+
+pub(crate) struct Turn<'a> {
+    pub(crate) book: &'a mut Book,
+    counters: &'a mut Counters,
+    pub(crate) time: LocalTime,
+    pub(crate) incident: Incident,
+    pub(crate) calling: Escalation,
+    outputs: Vec<Output>,
+}
+
+impl<'a> Turn<'a> {
+    /// The turn of an incident that is held.
+    pub(crate) fn open(
+        book: &'a mut Book,
+        counters: &'a mut Counters,
+        time: LocalTime,
+        id: IncidentId,
+    ) -> Option<Turn<'a>> {
+        let (incident, calling) = (book.incident(id)?.clone(), book.escalation(id)?.clone());
+        Some(Turn { book, counters, time, incident, calling, outputs: Vec::new() })
+    }
+
+    /// The turn of an incident that begins.
+    pub(crate) fn begin(
+        book: &'a mut Book,
+        counters: &'a mut Counters,
+        time: LocalTime,
+        incident: Incident,
+        calling: Escalation,
+    ) -> Turn<'a> {
+        Turn { book, counters, time, incident, calling, outputs: Vec::new() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.time.now
+    }
+
+    /// Writes the incident down as it stands now and tells it.
+    pub(crate) fn tell(&mut self, kind: EventKind) {
+        let changed = self.book.incident(self.incident.id).map(|before| incident_changes(before, &self.incident));
+        self.incident.version += 1;
+        self.incident.changed_at = self.time.now;
+        self.book.put_incident(self.incident.clone());
+        let incident = self.incident.clone();
+        self.outputs.push(Output::Incident { kind, incident, changed: changed.unwrap_or_default() });
+    }
+
+    pub(crate) fn push(&mut self, output: Output) {
+        self.outputs.push(output);
+    }
+
+    /// Writes the calling down, if it changed, and ends the turn.
+    pub(crate) fn finish(mut self) -> Vec<Output> {
+        self.calling.next_due = self.next_due();
+        if self.book.escalation(self.incident.id) != Some(&self.calling) {
+            self.book.put_escalation(self.calling.clone());
+            self.outputs.push(Output::Escalation(self.calling));
+        }
+        self.outputs
+    }
+
+    /// When something happens by itself next.
+    fn next_due(&self) -> Option<Timestamp> {
+        match self.incident.state {
+            IncidentState::OnSite | IncidentState::Resolved => None,
+            IncidentState::Acknowledged => self.incident.acknowledged_by.as_ref().map(|by| by.until),
+            IncidentState::Raised | IncidentState::Notifying | IncidentState::Exhausted => {
+                self.calling.calls.iter().map(|call| call.until).chain(self.calling.next_step_at).min()
+            }
+        }
+    }
+
+    /// Decides on an attempt.
+    pub(crate) fn start(
+        &mut self,
+        channel: Channel,
+        role: CalleeRole,
+        contact: &Contact,
+        to: &Destination,
+        purpose: Purpose,
+        message: Message,
+    ) -> AttemptId {
+        let now = self.time.now;
+        let callee = Callee { person: contact.person.clone(), role };
+        if matches!(purpose, Purpose::Alert | Purpose::Reminder) && !self.calling.told.contains(&callee) {
+            self.calling.told.push(callee.clone());
+        }
+        let attempt = Attempt {
+            id: self.counters.next_attempt(),
+            version: 1,
+            incident: self.incident.id,
+            kind: self.incident.kind,
+            priority: self.incident.priority,
+            wearer: self.incident.wearer.clone(),
+            org: self.incident.org.clone(),
+            channel,
+            callee,
+            to: to.clone(),
+            lang: contact.lang,
+            purpose,
+            lane: if self.incident.priority == Priority::High { Lane::Alarm } else { Lane::Routine },
+            cycle: self.calling.cycle.max(1),
+            text: message.text,
+            params: message.params,
+            state: AttemptState::Pending,
+            outcome: None,
+            created_at: now,
+            changed_at: now,
+            not_before: now,
+            sends: 0,
+        };
+        let id = attempt.id;
+        self.book.put_attempt(attempt.clone());
+        self.outputs.push(Output::Attempt { kind: EventKind::AttemptStarted, attempt, changed: Vec::new() });
+        id
+    }
+
+    /// Changes an attempt, writes it down and tells it.
+    pub(crate) fn change(&mut self, id: AttemptId, kind: EventKind, change: impl FnOnce(&mut Attempt)) {
+        let Some(before) = self.book.attempt(id) else { return };
+        let mut attempt = before.clone();
+        change(&mut attempt);
+        let changed = attempt_changes(before, &attempt);
+        attempt.version += 1;
+        attempt.changed_at = self.time.now;
+        self.book.put_attempt(attempt.clone());
+        self.outputs.push(Output::Attempt { kind, attempt, changed });
+    }
+
+    /// Moves an attempt on, unless it is as far already: late receipts never move it backwards. Says whether it
+    /// moved.
+    pub(crate) fn move_on(
+        &mut self,
+        id: AttemptId,
+        state: AttemptState,
+        outcome: Option<AttemptOutcome>,
+        kind: EventKind,
+    ) -> bool {
+        let moves = self.book.attempt(id).is_some_and(|attempt| state.rank() > attempt.state.rank());
+        if moves {
+            self.change(id, kind, |attempt| {
+                attempt.state = state;
+                attempt.outcome = outcome.or(attempt.outcome);
+            });
+        }
+        moves
+    }
+
+    /// What the messages tell.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        // The gravest occurrence gave the incident its kind; of equals the last one is what people are called for.
+        let newest = self.incident.occurrences.iter().rev().find(|o| o.kind == self.incident.kind);
+        Facts {
+            kind: self.incident.kind,
+            wearer_name: &self.calling.wearer_name,
+            community_name: &self.calling.community_name,
+            happened_at: newest.map_or(self.incident.raised_at, |o| o.measured),
+            position: self.incident.position,
+            explain: &self.incident.explain,
+            explain_en: &self.incident.explain_en,
+            time: self.time,
+        }
+    }
+
+    /// The contact behind a callee.
+    pub(crate) fn contact(&self, callee: &Callee) -> Option<&Contact> {
+        let mut contacts = match callee.role {
+            CalleeRole::Guardian => self.calling.guardians.iter(),
+            CalleeRole::Desk => self.calling.desk.iter(),
+            CalleeRole::Doctor => self.calling.doctor.as_slice().iter(),
+        };
+        contacts.find(|contact| contact.person == callee.person)
+    }
+
+    /// A person's name, as far as the snapshot knows it; their id otherwise.
+    pub(crate) fn name_of(&self, person: &PersonId) -> String {
+        name_in(&self.calling, person)
+    }
+
+    /// Who holds the incident: who stands at the door, or who said that they are going.
+    pub(crate) fn holder(&self) -> Option<&PersonId> {
+        holder_of(&self.incident)
+    }
+}
+
+/// Who holds an incident: who stands at the door, or who said that they are going.
+pub(crate) fn holder_of(incident: &Incident) -> Option<&PersonId> {
+    incident.on_site_by.as_ref().or_else(|| incident.acknowledged_by.as_ref().map(|by| &by.person))
+}
+
+/// A person's name, as far as the snapshot knows it; their id otherwise.
+pub(crate) fn name_in(calling: &Escalation, person: &PersonId) -> String {
+    let everybody = calling.guardians.iter().chain(&calling.doctor).chain(&calling.desk);
+    let mut named = everybody.filter(|contact| contact.person == *person && !contact.name.is_empty());
+    named.next().map_or_else(|| person.to_string(), |contact| contact.name.clone())
+}
+
+/// The names of the members that differ, in the order given.
+macro_rules! changes {
+    ($before:expr, $after:expr, [$($member:ident),* $(,)?]) => {{
+        let differing = [$(($before.$member != $after.$member).then_some(stringify!($member))),*];
+        differing.into_iter().flatten().map(CompactString::const_new).collect()
+    }};
+}
+
+fn incident_changes(before: &Incident, after: &Incident) -> Vec<CompactString> {
+    changes!(
+        before,
+        after,
+        [
+            kind,
+            priority,
+            state,
+            condition,
+            position,
+            explain,
+            explain_en,
+            occurrences,
+            occurrence_count,
+            acknowledged_by,
+            on_site_by,
+            resolution,
+            case,
+            unreachable,
+            contacts_to_fix,
+            notes,
+        ]
+    )
+}
+
+fn attempt_changes(before: &Attempt, after: &Attempt) -> Vec<CompactString> {
+    changes!(before, after, [state, outcome, not_before, sends])
+}
+
+/// The number to call or to text, if it can be one: E.164, a plus and 8 to 15 digits.
+pub(crate) fn usable_phone(contact: &Contact) -> Option<&Destination> {
+    contact.phone.as_ref().filter(|phone| {
+        let digits = phone.0.strip_prefix('+').unwrap_or("");
+        (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
+    })
+}

@@ -1,0 +1,467 @@
+//! The text of each message, in Chinese and English, with its named parameters for providers that take templates.
+//!
+//! Parameters are named alike in every message: `community`, `name`, `time`, `event`, `place`, `explain`, `holder`,
+//! `disposition`. A message has those that its text uses.
+
+use compact_str::CompactString;
+use model::{IncidentKind, Language, Position, Timestamp};
+
+/// The longest text of an SMS, in characters; what explains is shortened first (a long SMS is sent in parts).
+pub const SMS_CHARS_MAX: usize = 300;
+/// The longest name that a message speaks, in characters.
+pub const NAME_CHARS_MAX: usize = 32;
+/// What a device shows or speaks when somebody comes.
+pub const HELP_IS_COMING: &str = "有人正在赶来";
+
+const MILLIS_PER_MINUTE: i64 = 60_000;
+const MINUTES_PER_DAY: i64 = 1_440;
+
+/// The present instant, and the offset with which the messages tell the time of day.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalTime {
+    /// The present instant.
+    pub now: Timestamp,
+    /// Minutes east of UTC.
+    pub utc_offset_minutes: i32,
+}
+
+/// What the messages about an incident tell.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What happened.
+    pub kind: IncidentKind,
+    /// To whom.
+    pub wearer_name: &'a str,
+    /// Where they belong.
+    pub community_name: &'a str,
+    /// When it was measured.
+    pub happened_at: Timestamp,
+    /// The last known position, in WGS-84.
+    pub position: Option<Position>,
+    /// The finding's sentence in Chinese.
+    pub explain: &'a str,
+    /// The same in English.
+    pub explain_en: &'a str,
+    /// The present instant and the offset.
+    pub time: LocalTime,
+}
+
+/// A message, ready to be sent or spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The text.
+    pub text: String,
+    /// The named parameters that the text was made with.
+    pub params: Vec<(CompactString, String)>,
+}
+
+/// What is said about who has taken it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken<'a> {
+    /// `holder` said "I am going"; to the others.
+    Going(&'a str),
+    /// `holder` stands at the door; to the others.
+    Arrived(&'a str),
+    /// To somebody who acknowledges after `holder` did.
+    Already(&'a str),
+}
+
+/// The alert as a text message or a push. `answerable`: whether a reply of 1 says "I am going".
+#[must_use]
+pub fn alert_text(lang: Language, facts: &Facts<'_>, answerable: bool) -> Message {
+    let words = Words::of(lang, facts);
+    let tail = match (lang, answerable) {
+        (Language::ZhCn, true) => "回复1确认前往。",
+        (Language::ZhCn, false) => "",
+        (Language::En, true) => " Reply 1 if you are going.",
+        (Language::En, false) => "",
+    };
+    words.message(&["community", "name", "time", "event", "explain", "place"], |w| match lang {
+        Language::ZhCn => {
+            format!("{}提醒:{}于{}{}。{}{}。{tail}", w.community, w.name, w.time, w.event, w.explain, w.place)
+        }
+        Language::En => {
+            format!("{}: {} {} at {}. {}{}.{tail}", w.community, w.name, w.event, w.time, w.explain, w.place)
+        }
+    })
+}
+
+/// The alert as it is spoken in a call, with the keys.
+#[must_use]
+pub fn alert_voice(lang: Language, facts: &Facts<'_>) -> Message {
+    let mut words = Words::of(lang, facts);
+    // Nobody can follow coordinates by ear; the text message has them.
+    words.place = match (lang, facts.position.is_some()) {
+        (Language::ZhCn, true) => "位置见短信",
+        (Language::ZhCn, false) => "位置未知",
+        (Language::En, true) => "the place is in the text message",
+        (Language::En, false) => "the place is not known",
+    }
+    .to_owned();
+    words.message(&["community", "name", "time", "event", "place"], |w| match lang {
+        Language::ZhCn => format!(
+            "这里是{}。{}于{}{},{}。确认并前往请按 1;无法处理请按 2;重听请按 3。",
+            w.community, w.name, w.time, w.event, w.place
+        ),
+        Language::En => format!(
+            "This is {}. {} {} at {}; {}. If you are going, press 1; if you cannot, press 2; to hear this again, \
+             press 3.",
+            w.community, w.name, w.event, w.time, w.place
+        ),
+    })
+}
+
+/// Somebody said that they were going and was not heard of again: who else can?
+#[must_use]
+pub fn lease_expired(lang: Language, facts: &Facts<'_>, holder: &str, answerable: bool) -> Message {
+    let mut words = Words::of(lang, facts);
+    words.holder = clip(holder, NAME_CHARS_MAX);
+    words.message(&["community", "name", "time", "event", "holder"], |w| match lang {
+        Language::ZhCn => format!(
+            "{}提醒:{}于{}{},{}已接警但尚未到场,仍需有人前往。{}",
+            w.community,
+            w.name,
+            w.time,
+            w.event,
+            w.holder,
+            if answerable { "回复1确认前往。" } else { "" }
+        ),
+        Language::En => format!(
+            "{}: {} {} at {}. {} took it but has not arrived; somebody still has to go.{}",
+            w.community,
+            w.name,
+            w.event,
+            w.time,
+            w.holder,
+            if answerable { " Reply 1 if you are going." } else { "" }
+        ),
+    })
+}
+
+/// To the desk: every contact was tried in vain. `again`: it was said before.
+#[must_use]
+pub fn desk_text(lang: Language, facts: &Facts<'_>, again: bool) -> Message {
+    Words::of(lang, facts).message(&["community", "name", "time", "event", "explain", "place"], |w| match lang {
+        Language::ZhCn => format!(
+            "{}{}:{}于{}{},联系人未能处理,请立即前往。{}{}。回复1确认前往。",
+            w.community,
+            if again { "再次提醒" } else { "紧急" },
+            w.name,
+            w.time,
+            w.event,
+            w.explain,
+            w.place
+        ),
+        Language::En => format!(
+            "{}{}: {} {} at {}. No contact can see to it; please act now. {}{}. Reply 1 if you are going.",
+            w.community,
+            if again { ", again" } else { ", urgent" },
+            w.name,
+            w.event,
+            w.time,
+            w.explain,
+            w.place
+        ),
+    })
+}
+
+/// Who has taken it.
+#[must_use]
+pub fn taken(lang: Language, facts: &Facts<'_>, taken: Taken<'_>) -> Message {
+    let mut words = Words::of(lang, facts);
+    let (Taken::Going(holder) | Taken::Arrived(holder) | Taken::Already(holder)) = taken;
+    words.holder = clip(holder, NAME_CHARS_MAX);
+    words.message(&["community", "name", "event", "holder"], |w| match (lang, taken) {
+        (Language::ZhCn, Taken::Going(_)) => {
+            format!("{}:{}{},{} 已接警,正在赶去。", w.community, w.name, w.event, w.holder)
+        }
+        (Language::ZhCn, Taken::Arrived(_)) => {
+            format!("{}:{}{},{} 已到场。", w.community, w.name, w.event, w.holder)
+        }
+        (Language::ZhCn, Taken::Already(_)) => {
+            format!("{}:{}{},已由 {} 确认,无需重复确认。谢谢。", w.community, w.name, w.event, w.holder)
+        }
+        (Language::En, Taken::Going(_)) => {
+            format!("{}: {} {}. {} has taken it and is going.", w.community, w.name, w.event, w.holder)
+        }
+        (Language::En, Taken::Arrived(_)) => {
+            format!("{}: {} {}. {} is there.", w.community, w.name, w.event, w.holder)
+        }
+        (Language::En, Taken::Already(_)) => {
+            format!("{}: {} {}. {} has taken it already. Thank you.", w.community, w.name, w.event, w.holder)
+        }
+    })
+}
+
+/// How it ended.
+#[must_use]
+pub fn ended(lang: Language, facts: &Facts<'_>, disposition: &str) -> Message {
+    let mut words = Words::of(lang, facts);
+    words.disposition = disposition_name(lang, disposition);
+    words.message(&["community", "name", "time", "event", "disposition"], |w| match lang {
+        Language::ZhCn => {
+            format!("{}:{}于{}{},现已处理完毕:{}。", w.community, w.name, w.time, w.event, w.disposition)
+        }
+        Language::En => {
+            format!("{}: {} {} at {}. It has ended: {}.", w.community, w.name, w.event, w.time, w.disposition)
+        }
+    })
+}
+
+/// What happened, as the verb of a sentence about the wearer.
+#[must_use]
+pub fn event(lang: Language, kind: IncidentKind) -> &'static str {
+    use IncidentKind as K;
+    match (lang, kind) {
+        (Language::ZhCn, K::Sos) => "按下求助键",
+        (Language::ZhCn, K::Fall) => "疑似跌倒",
+        (Language::ZhCn, K::FenceExit) => "离开安全区域",
+        (Language::ZhCn, K::BloodPressureHigh) => "血压过高",
+        (Language::ZhCn, K::BloodPressureLow) => "血压过低",
+        (Language::ZhCn, K::HeartRateHigh) => "心率过快",
+        (Language::ZhCn, K::HeartRateLow) => "心率过慢",
+        (Language::ZhCn, K::Spo2Low) => "血氧过低",
+        (Language::ZhCn, K::TemperatureHigh) => "体温过高",
+        (Language::ZhCn, K::TemperatureLow) => "体温过低",
+        (Language::ZhCn, K::Silence) => "设备失去联系",
+        (Language::ZhCn, K::MassSilence) => "所在区域多台设备失去联系",
+        (Language::ZhCn, K::BatteryLow) => "设备电量不足",
+        (Language::ZhCn, K::DeviceRemoved) => "设备被取下",
+        (Language::ZhCn, K::Wandering) => "疑似走失",
+        (Language::ZhCn, K::Immobility) => "长时间未活动",
+        (Language::ZhCn, K::IrregularPulse) => "脉搏不规则",
+        (Language::ZhCn, K::WelfareCall) => "问候电话需要帮助或未接听",
+        (Language::ZhCn, K::News2High) => "生命体征综合评分过高",
+        (Language::En, K::Sos) => "pressed the SOS button",
+        (Language::En, K::Fall) => "may have fallen",
+        (Language::En, K::FenceExit) => "left the safe area",
+        (Language::En, K::BloodPressureHigh) => "has high blood pressure",
+        (Language::En, K::BloodPressureLow) => "has low blood pressure",
+        (Language::En, K::HeartRateHigh) => "has a fast heart rate",
+        (Language::En, K::HeartRateLow) => "has a slow heart rate",
+        (Language::En, K::Spo2Low) => "has low oxygen saturation",
+        (Language::En, K::TemperatureHigh) => "has a high temperature",
+        (Language::En, K::TemperatureLow) => "has a low temperature",
+        (Language::En, K::Silence) => "cannot be reached by the device",
+        (Language::En, K::MassSilence) => "is in an area where many devices are silent",
+        (Language::En, K::BatteryLow) => "has a device with a low battery",
+        (Language::En, K::DeviceRemoved) => "took the device off",
+        (Language::En, K::Wandering) => "may have wandered off",
+        (Language::En, K::Immobility) => "has not moved for a long time",
+        (Language::En, K::IrregularPulse) => "has an irregular pulse",
+        (Language::En, K::WelfareCall) => "needs help or did not answer the welfare call",
+        (Language::En, K::News2High) => "has a high early-warning score",
+    }
+}
+
+fn disposition_name(lang: Language, disposition: &str) -> String {
+    let known = match (lang, disposition) {
+        (Language::ZhCn, "helped") => "已得到帮助",
+        (Language::ZhCn, "false_alarm") => "误报",
+        (Language::ZhCn, "test") => "测试",
+        (Language::ZhCn, "handed_to_120") => "已转交120急救",
+        (Language::En, "helped") => "helped",
+        (Language::En, "false_alarm") => "false alarm",
+        (Language::En, "test") => "a test",
+        (Language::En, "handed_to_120") => "handed over to the ambulance (120)",
+        _ => disposition,
+    };
+    known.to_owned()
+}
+
+/// The parameters' values in one language.
+#[derive(Clone)]
+struct Words {
+    community: String,
+    name: String,
+    time: String,
+    event: &'static str,
+    explain: String,
+    place: String,
+    holder: String,
+    disposition: String,
+}
+
+impl Words {
+    fn of(lang: Language, facts: &Facts<'_>) -> Words {
+        let (community, explain) = match lang {
+            Language::ZhCn => ("社区", facts.explain),
+            Language::En => ("Community care", facts.explain_en),
+        };
+        let community = if facts.community_name.is_empty() { community } else { facts.community_name };
+        Words {
+            community: clip(community, NAME_CHARS_MAX),
+            name: clip(facts.wearer_name, NAME_CHARS_MAX),
+            time: time_of_day(lang, facts.happened_at, facts.time),
+            event: event(lang, facts.kind),
+            explain: sentence(lang, explain),
+            place: place(lang, facts.position),
+            holder: String::new(),
+            disposition: String::new(),
+        }
+    }
+
+    /// Renders, shortening the explanation as far as [`SMS_CHARS_MAX`] asks for.
+    fn message(mut self, names: &[&'static str], render: impl Fn(&Words) -> String) -> Message {
+        let mut text = render(&self);
+        let excess = text.chars().count().saturating_sub(SMS_CHARS_MAX);
+        if excess > 0 {
+            let kept = self.explain.chars().count().saturating_sub(excess + 1);
+            self.explain = clip(&self.explain, kept);
+            text = clip(&render(&self), SMS_CHARS_MAX);
+        }
+        let params = names.iter().map(|name| (CompactString::const_new(name), self.param(name).to_owned())).collect();
+        Message { text, params }
+    }
+
+    fn param(&self, name: &str) -> &str {
+        match name {
+            "community" => &self.community,
+            "name" => &self.name,
+            "time" => &self.time,
+            "event" => self.event,
+            "explain" => &self.explain,
+            "place" => &self.place,
+            "holder" => &self.holder,
+            _ => &self.disposition,
+        }
+    }
+}
+
+/// `08:05`; with the day in front if that is not today.
+fn time_of_day(lang: Language, at: Timestamp, time: LocalTime) -> String {
+    let local_minutes = |t: Timestamp| t.millis().div_euclid(MILLIS_PER_MINUTE) + i64::from(time.utc_offset_minutes);
+    let minute = local_minutes(at).rem_euclid(MINUTES_PER_DAY);
+    let clock = format!("{:02}:{:02}", minute / 60, minute % 60);
+    let day = |t| local_minutes(t).div_euclid(MINUTES_PER_DAY);
+    match (lang, day(time.now) - day(at)) {
+        (_, ..=0) => clock,
+        (Language::ZhCn, 1) => format!("昨天{clock}"),
+        (Language::ZhCn, days) => format!("{days}天前{clock}"),
+        (Language::En, 1) => format!("{clock} yesterday"),
+        (Language::En, days) => format!("{clock} {days} days ago"),
+    }
+}
+
+/// The finding's sentence with its full stop; nothing for nothing.
+fn sentence(lang: Language, explain: &str) -> String {
+    let bare = explain.trim().trim_end_matches(['。', '.']);
+    match lang {
+        _ if bare.is_empty() => String::new(),
+        Language::ZhCn => format!("{bare}。"),
+        Language::En => format!("{bare}. "),
+    }
+}
+
+/// Coordinates: links may not stand in text messages (channels.md).
+fn place(lang: Language, position: Option<Position>) -> String {
+    match (lang, position) {
+        (Language::ZhCn, Some(p)) => format!("位置 {:.5},{:.5}", p.lat, p.lon),
+        (Language::ZhCn, None) => "位置未知".to_owned(),
+        (Language::En, Some(p)) => format!("Position {:.5},{:.5}", p.lat, p.lon),
+        (Language::En, None) => "Position not known".to_owned(),
+    }
+}
+
+/// At most so many characters, the last one an ellipsis if some had to go.
+fn clip(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
+        return text.to_owned();
+    }
+    if chars_max == 0 {
+        return String::new();
+    }
+    text.chars().take(chars_max - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn facts<'a>(explain: &'a str, at: &str) -> Facts<'a> {
+        Facts {
+            kind: IncidentKind::Sos,
+            wearer_name: "王桂兰",
+            community_name: "银杏社区",
+            happened_at: Timestamp::parse(at).unwrap(),
+            position: Position::new(31.82061, 117.2272),
+            explain,
+            explain_en: "The button on the bracelet was pressed",
+            time: LocalTime { now: Timestamp::parse("2026-11-22T08:00:30+08:00").unwrap(), utc_offset_minutes: 480 },
+        }
+    }
+
+    fn check(lang: Language, expected: Expect) {
+        let facts = facts("手环上的求助键被按下。", "2026-11-22T08:00:00+08:00");
+        let messages = [
+            alert_text(lang, &facts, true),
+            alert_text(lang, &facts, false),
+            alert_voice(lang, &facts),
+            lease_expired(lang, &facts, "王芳", true),
+            desk_text(lang, &facts, false),
+            desk_text(lang, &facts, true),
+            taken(lang, &facts, Taken::Going("王芳")),
+            taken(lang, &facts, Taken::Arrived("王芳")),
+            taken(lang, &facts, Taken::Already("王芳")),
+            ended(lang, &facts, "false_alarm"),
+        ];
+        expected.assert_eq(&messages.map(|message| message.text).join("\n"));
+    }
+
+    #[test]
+    fn in_chinese() {
+        check(
+            Language::ZhCn,
+            expect![[r#"
+            银杏社区提醒:王桂兰于08:00按下求助键。手环上的求助键被按下。位置 31.82061,117.22720。回复1确认前往。
+            银杏社区提醒:王桂兰于08:00按下求助键。手环上的求助键被按下。位置 31.82061,117.22720。
+            这里是银杏社区。王桂兰于08:00按下求助键,位置见短信。确认并前往请按 1;无法处理请按 2;重听请按 3。
+            银杏社区提醒:王桂兰于08:00按下求助键,王芳已接警但尚未到场,仍需有人前往。回复1确认前往。
+            银杏社区紧急:王桂兰于08:00按下求助键,联系人未能处理,请立即前往。手环上的求助键被按下。位置 31.82061,117.22720。回复1确认前往。
+            银杏社区再次提醒:王桂兰于08:00按下求助键,联系人未能处理,请立即前往。手环上的求助键被按下。位置 31.82061,117.22720。回复1确认前往。
+            银杏社区:王桂兰按下求助键,王芳 已接警,正在赶去。
+            银杏社区:王桂兰按下求助键,王芳 已到场。
+            银杏社区:王桂兰按下求助键,已由 王芳 确认,无需重复确认。谢谢。
+            银杏社区:王桂兰于08:00按下求助键,现已处理完毕:误报。"#]],
+        );
+    }
+
+    #[test]
+    fn in_english() {
+        check(
+            Language::En,
+            expect![[r#"
+            银杏社区: 王桂兰 pressed the SOS button at 08:00. The button on the bracelet was pressed. Position 31.82061,117.22720. Reply 1 if you are going.
+            银杏社区: 王桂兰 pressed the SOS button at 08:00. The button on the bracelet was pressed. Position 31.82061,117.22720.
+            This is 银杏社区. 王桂兰 pressed the SOS button at 08:00; the place is in the text message. If you are going, press 1; if you cannot, press 2; to hear this again, press 3.
+            银杏社区: 王桂兰 pressed the SOS button at 08:00. 王芳 took it but has not arrived; somebody still has to go. Reply 1 if you are going.
+            银杏社区, urgent: 王桂兰 pressed the SOS button at 08:00. No contact can see to it; please act now. The button on the bracelet was pressed. Position 31.82061,117.22720. Reply 1 if you are going.
+            银杏社区, again: 王桂兰 pressed the SOS button at 08:00. No contact can see to it; please act now. The button on the bracelet was pressed. Position 31.82061,117.22720. Reply 1 if you are going.
+            银杏社区: 王桂兰 pressed the SOS button. 王芳 has taken it and is going.
+            银杏社区: 王桂兰 pressed the SOS button. 王芳 is there.
+            银杏社区: 王桂兰 pressed the SOS button. 王芳 has taken it already. Thank you.
+            银杏社区: 王桂兰 pressed the SOS button at 08:00. It has ended: false alarm."#]],
+        );
+    }
+
+    #[test]
+    fn the_day_is_told_when_it_is_not_today() {
+        let time = facts("", "2026-11-22T00:00:00Z").time;
+        let tell = |lang, at| time_of_day(lang, Timestamp::parse(at).unwrap(), time);
+        assert_eq!(tell(Language::ZhCn, "2026-11-22T00:00:00+08:00"), "00:00");
+        assert_eq!(tell(Language::ZhCn, "2026-11-21T23:59:59+08:00"), "昨天23:59");
+        assert_eq!(tell(Language::En, "2026-11-20T08:00:00+08:00"), "08:00 2 days ago");
+        assert_eq!(tell(Language::ZhCn, "2026-11-23T08:00:00+08:00"), "08:00", "a device's clock that runs ahead");
+    }
+
+    #[test]
+    fn a_long_explanation_is_shortened_and_the_rest_kept() {
+        let long = "很长的说明".repeat(200);
+        let message = alert_text(Language::ZhCn, &facts(&long, "2026-11-22T08:00:00+08:00"), true);
+        assert!((SMS_CHARS_MAX - 2..=SMS_CHARS_MAX).contains(&message.text.chars().count()));
+        assert!(message.text.ends_with("位置 31.82061,117.22720。回复1确认前往。"), "{}", message.text);
+        assert_eq!(clip("王桂兰", 2), "王…");
+    }
+}

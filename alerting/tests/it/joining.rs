@@ -1,0 +1,157 @@
+//! What joins, what begins anew, what ends a condition.
+
+use expect_test::expect;
+
+use crate::ward::{Home, Ward, check};
+
+#[test]
+fn a_second_press_joins_and_pages_again() {
+    check(
+        "sos; wait 5s; sos; wait 10s",
+        expect![[r#"
+             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+             0:05  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | bracelet: locate
+             0:15  call g2"#]],
+    );
+}
+
+#[test]
+fn a_press_while_somebody_is_on_the_way_calls_again() {
+    check(
+        "sos; wait 5s; key g1 1; wait 20s; sos; wait 15s",
+        expect![[r#"
+             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+             0:05  g1 confirmed | ACKNOWLEDGED by g1 (voice) | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+             0:25  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | call g2 | bracelet: locate
+             0:40  call g3"#]],
+    );
+    check(
+        "sos; wait 5s; arrive by s1; wait 20s; sos; wait 15s",
+        expect![[r#"
+             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+             0:05  ON_SITE s1 | cancel-call g1 | text-taken g1 g2 g3 desk d1
+             0:25  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | bracelet: locate"#]],
+    );
+    let mut home = Home::default();
+    home.plan.cycles = 1;
+    crate::ward::check_at(
+        home,
+        "sos; wait 50s; wait 60s; sos; wait 15s",
+        expect![[r#"
+             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+             0:15  call g2
+             0:30  g1 call failed (noanswer) | call g3
+             0:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
+             1:00  g3 call failed (noanswer)
+             1:15  desk call failed (noanswer) | s1 call failed (noanswer)
+             1:50  RECURRED Sos ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1 | bracelet: locate
+             2:05  call g2"#]],
+    );
+}
+
+#[test]
+fn emergencies_within_ten_minutes_are_one_incident_of_the_gravest_kind() {
+    check(
+        "bp; wait 9m; fall; wait 1m; sos",
+        expect![[r#"
+         0:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
+         0:15  call g2
+         0:30  g1 call failed (noanswer) | call g3
+         0:45  g2 call failed (noanswer)
+         1:00  g3 call failed (noanswer) | call g1
+         1:15  call g2
+         1:30  g1 call failed (noanswer) | call g3
+         1:45  g2 call failed (noanswer)
+         2:00  g3 call failed (noanswer) | call g1
+         2:15  call g2
+         2:30  g1 call failed (noanswer) | call g3
+         2:45  g2 call failed (noanswer)
+         3:00  g3 call failed (noanswer) | call g1
+         3:15  call g2
+         3:30  g1 call failed (noanswer) | call g3
+         3:45  g2 call failed (noanswer)
+         4:00  g3 call failed (noanswer) | call g1
+         4:15  call g2
+         4:30  g1 call failed (noanswer) | call g3
+         4:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
+         5:00  g3 call failed (noanswer)
+         5:15  desk call failed (noanswer) | s1 call failed (noanswer)
+         9:00  RECURRED Fall ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1
+         9:15  call g2
+         9:30  g1 call failed (noanswer) | call g3
+         9:45  g2 call failed (noanswer)
+        10:00  g3 call failed (noanswer) | call g1 | RECURRED Sos ×3 | text g1 g2 g3 desk s1 d1 | push g1 | bracelet: locate"#]],
+    );
+    let mut ward = Ward::new(Home::default());
+    ward.play("bp; wait 601s; fall");
+    assert_eq!(ward.alerting.open_incidents().count(), 2);
+    // The next SOS is closer to the fall.
+    ward.play("sos; sos");
+    let kinds: Vec<_> = ward.alerting.open_incidents().map(|i| (i.kind, i.occurrence_count)).collect();
+    expect!["[(BloodPressureHigh, 1), (Sos, 3)]"].assert_eq(&format!("{kinds:?}"));
+}
+
+#[test]
+fn the_same_kind_joins_however_late_and_pages_only_for_emergencies() {
+    check(
+        "exit; wait 5s; acknowledge by g1; wait 9m; exit; back; exit",
+        expect![[r#"
+             0:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
+             0:05  ACKNOWLEDGED by g1 (api) | cancel-call g1 | text-taken g2 g3 desk | bracelet: help_is_coming
+             9:05  updated FenceExit ×2 | CLEARED | updated FenceExit ×3"#]],
+    );
+}
+
+#[test]
+fn being_back_ends_the_condition_only() {
+    check(
+        "exit; wait 20s; back; wait 10s; back",
+        expect![[r#"
+             0:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
+             0:15  call g2
+             0:20  CLEARED
+             0:30  g1 call failed (noanswer) | call g3"#]],
+    );
+}
+
+#[test]
+fn low_priority_calls_nobody_and_stays_until_a_person_ends_it() {
+    check(
+        "battery; wait 25h; reply g1 1; wait 25h; resolve by s1 helped",
+        expect![[r#"
+         0:00  RAISED BatteryLow Low | text g1 g2 g3 | push g1 | NOTIFYING
+        1440:00  text-again g1 g2 g3 | push-again g1
+        1500:00  g1 confirmed | ACKNOWLEDGED by g1 (sms) | text-taken g2 g3
+        2940:00  LEASE_EXPIRED | text-again g1 g2 g3 | push-again g1
+        3000:00  RESOLVED | text-ended g1 g2 g3"#]],
+    );
+    // When it turns grave, it calls.
+    let mut ward = Ward::new(Home::default());
+    ward.play("battery; wait 1h; sos");
+    assert_eq!(ward.alerting.open_incidents().count(), 2, "a battery is no emergency to join");
+}
+
+#[test]
+fn a_late_sos_calls_like_any_other() {
+    check(
+        "late_sos",
+        expect![" 0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate"],
+    );
+}
+
+#[test]
+fn incidents_of_two_wearers_do_not_touch() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("sos w1; sos w2; key g1 1");
+    let states: Vec<_> = ward.alerting.open_incidents().map(|i| (i.wearer.as_str().to_owned(), i.state)).collect();
+    expect![[r#"[("w1", Notifying), ("w2", Acknowledged)]"#]].assert_eq(&format!("{states:?}"));
+}
+
+#[test]
+fn reopening_gives_way_to_what_is_open() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("sos; resolve by s1 test; sos; resolve by s1 test; reopen by s1");
+    ward.play("sos");
+    let kinds: Vec<_> = ward.alerting.open_incidents().map(|i| i.id.to_string()).collect();
+    assert_eq!(kinds, ["i1"], "the reopened one takes the next press");
+}

@@ -1,0 +1,451 @@
+//! One elder, their people, their phones, and a clock that a story moves.
+//!
+//! A story is a line of orders, `sos; wait 15s; no_answer g1`, and is told as what was decided at each time. Beside
+//! the engine under test stands a twin that only recovers: it must be equal after every single decision.
+
+use std::collections::BTreeMap;
+
+use alerting::{Alerting, Household, Input, Output};
+use expect_test::Expect;
+use model::incident::{IncidentKind, IncidentState};
+use model::record::SendResult;
+use model::registry::Role;
+use model::{
+    Actor, Attempt, AttemptId, AttemptOutcome, Change, Channel, Contact, Counters, Destination, DeviceId, EventKind,
+    Explain, Finding, IncidentAction, IncidentId, Language, OrgPath, PersonId, Plan, Position, Priority, Thresholds,
+    Timestamp, Wearer, WearerId,
+};
+
+/// Who is there.
+#[derive(Debug, Clone)]
+pub struct Home {
+    pub guardians: Vec<Contact>,
+    pub doctor: Option<Contact>,
+    pub desk: Vec<Contact>,
+    pub plan: Plan,
+}
+
+pub fn contact(id: &str, name: &str, phone: &str) -> Contact {
+    Contact {
+        person: PersonId::new(id),
+        name: name.to_owned(),
+        phone: (!phone.is_empty()).then(|| Destination(phone.into())),
+        push: None,
+        email: None,
+        lang: Language::ZhCn,
+    }
+}
+
+impl Default for Home {
+    fn default() -> Home {
+        let mut guardians = vec![
+            contact("g1", "王芳", "+8613800000001"),
+            contact("g2", "王强", "+8613800000002"),
+            contact("g3", "李梅", "+8613800000003"),
+        ];
+        guardians[0].push = Some(Destination("ntfy:wangfang".into()));
+        Home {
+            guardians,
+            doctor: Some(contact("d1", "于医生", "+8613800000009")),
+            desk: vec![contact("desk", "银杏社区", "+8613800000010"), contact("s1", "张敏", "+8613800000011")],
+            plan: Plan::default(),
+        }
+    }
+}
+
+impl Home {
+    pub fn guardians(mut self, phones: &[&str]) -> Home {
+        let named = |(i, phone): (usize, &&str)| contact(&format!("g{}", i + 1), &format!("监护人{}", i + 1), phone);
+        self.guardians = phones.iter().enumerate().map(named).collect();
+        self
+    }
+
+    pub fn no_desk(mut self) -> Home {
+        self.desk.clear();
+        self
+    }
+}
+
+pub const START: &str = "2026-11-22T08:00:00+08:00";
+
+pub struct Ward {
+    pub alerting: Alerting,
+    twin: Alerting,
+    pub counters: Counters,
+    pub now: Timestamp,
+    pub home: Home,
+    wearer: Wearer,
+    /// Whether providers take what they are given by themselves.
+    pub providers_accept: bool,
+    /// Every attempt that was started, in order.
+    pub started: Vec<Attempt>,
+    /// Every output, with its time.
+    pub outputs: Vec<(Timestamp, Output)>,
+    lines: Vec<(i64, Vec<String>)>,
+}
+
+/// Plays a story in the default home.
+pub fn check(story: &str, expected: Expect) {
+    check_at(Home::default(), story, expected);
+}
+
+/// Plays a story in another home.
+pub fn check_at(home: Home, story: &str, expected: Expect) {
+    let mut ward = Ward::new(home);
+    ward.play(story);
+    expected.assert_eq(&ward.told());
+}
+
+impl Ward {
+    pub fn new(home: Home) -> Ward {
+        let wearer = Wearer {
+            id: WearerId::new("w1"),
+            name: "王桂兰".to_owned(),
+            org: OrgPath::new("/luyang/xinghua/yinxing/"),
+            birth_year: Some(1943),
+            guardians: home.guardians.iter().map(|g| g.person.clone()).collect(),
+            doctor: home.doctor.as_ref().map(|d| d.person.clone()),
+            fences: Vec::new(),
+            thresholds: Thresholds::default(),
+            plan: home.plan,
+        };
+        Ward {
+            alerting: Alerting::default(),
+            twin: Alerting::default(),
+            counters: Counters::default(),
+            now: Timestamp::parse(START).unwrap(),
+            home,
+            wearer,
+            providers_accept: true,
+            started: Vec::new(),
+            outputs: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    /// Carries out the orders of a story.
+    pub fn play(&mut self, story: &str) {
+        for order in story.split([';', '\n']).map(str::trim).filter(|order| !order.is_empty()) {
+            let words: Vec<&str> = order.split_whitespace().collect();
+            self.order(&words, order);
+        }
+    }
+
+    fn order(&mut self, words: &[&str], order: &str) {
+        match words {
+            ["wait", time] => self.wait(seconds(time)),
+            ["sos" | "fall" | "exit" | "back" | "bp" | "battery" | "late_sos"] => self.find(words[0], "w1"),
+            [what @ ("sos" | "fall" | "exit" | "bp"), wearer] => self.find(what, wearer),
+            [
+                outcome @ ("no_answer" | "busy" | "declined" | "unreachable" | "failed" | "ended" | "answered"),
+                person,
+            ] => {
+                let attempt = self.latest(Channel::Voice, person);
+                self.callback(attempt, outcome_named(outcome), None, None);
+            }
+            ["key", person, key] => {
+                let attempt = self.latest(Channel::Voice, person);
+                self.callback(attempt, AttemptOutcome::Key, Some(key), None);
+            }
+            ["tap", person] => {
+                let attempt = self.latest(Channel::Push, person);
+                self.callback(attempt, AttemptOutcome::Key, Some("1"), None);
+            }
+            ["reply", person, text @ ..] => {
+                let attempt = self.latest(Channel::Sms, person);
+                self.callback(attempt, AttemptOutcome::Reply, None, Some(&text.join(" ")));
+            }
+            ["receipt", outcome, person] => {
+                let attempt = self.latest(Channel::Sms, person);
+                self.callback(attempt, outcome_named(outcome), None, None);
+            }
+            ["providers", "hold"] => self.providers_accept = false,
+            ["providers", "accept"] => self.providers_accept = true,
+            ["sent", channel, person, result @ ..] => {
+                let channel = if *channel == "voice" { Channel::Voice } else { Channel::Sms };
+                let attempt = self.latest(channel, person);
+                self.sent(attempt, &send_result(result));
+            }
+            ["located", lat, lon] => {
+                let position = Position::new(lat.parse().unwrap(), lon.parse().unwrap()).unwrap();
+                let wearer = self.wearer.id.clone();
+                self.handle(Input::Located { wearer: &wearer, position });
+            }
+            ["restart"] => self.restart(),
+            [action, "by", rest @ ..] => self.act(action, rest),
+            _ => panic!("no such order: {order}"),
+        }
+    }
+
+    /// Lets time pass, stopping wherever something is due.
+    pub fn wait(&mut self, seconds: i64) {
+        let until = self.now.plus_millis(seconds * 1000);
+        let mut stops = 0;
+        while let Some(due) = self.alerting.next_due().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            let outputs = self.alerting.advance(self.now, &mut self.counters);
+            self.decided(outputs);
+            stops += 1;
+            assert!(stops < 100_000, "time stands still at {}", self.now);
+        }
+        self.now = until;
+    }
+
+    pub fn find(&mut self, what: &str, wearer: &str) {
+        let finding = self.finding(what, wearer);
+        let (home, mut registered) = (self.home.clone(), self.wearer.clone());
+        registered.id = WearerId::new(wearer);
+        let household = || Household {
+            wearer: &registered,
+            community_name: "银杏社区",
+            guardians: home.guardians.clone(),
+            doctor: home.doctor.clone(),
+            desk: home.desk.clone(),
+        };
+        self.handle(Input::Finding { finding: &finding, household: &household });
+    }
+
+    fn finding(&self, what: &str, wearer: &str) -> Finding {
+        let (kind, priority, zh, en) = match what {
+            "sos" | "late_sos" => (IncidentKind::Sos, Priority::High, "求助键被按下", "The SOS button was pressed"),
+            "fall" => (IncidentKind::Fall, Priority::High, "跌倒后60秒无动静", "No sign of life for 60 s after a fall"),
+            "exit" | "back" => (IncidentKind::FenceExit, Priority::Medium, "在围栏外52米", "52 m outside the fence"),
+            "bp" => (IncidentKind::BloodPressureHigh, Priority::High, "血压186/121", "Blood pressure 186/121"),
+            _ => (IncidentKind::BatteryLow, Priority::Low, "电量10%", "Battery at 10 %"),
+        };
+        let late = what == "late_sos";
+        Finding {
+            kind,
+            change: if what == "back" { Change::Cleared } else { Change::Raised },
+            wearer: WearerId::new(wearer),
+            device: DeviceId::new(if what == "bp" { "cuff" } else { "bracelet" }),
+            priority,
+            at: self.now,
+            measured: if late { self.now.plus_millis(-3_600_000) } else { self.now },
+            late,
+            confirmed: true,
+            position: Position::new(31.8206, 117.2272),
+            explain: Explain {
+                rule: what.into(),
+                rule_version: 1,
+                readings: Vec::new(),
+                zh: zh.to_owned(),
+                en: en.to_owned(),
+            },
+        }
+    }
+
+    /// The newest attempt to a person over a channel.
+    pub fn latest(&self, channel: Channel, person: &str) -> AttemptId {
+        let to = |a: &&Attempt| a.channel == channel && a.callee.person.as_str() == person;
+        self.started.iter().rev().find(to).unwrap_or_else(|| panic!("{person} was never reached by {channel:?}")).id
+    }
+
+    pub fn callback(&mut self, attempt: AttemptId, outcome: AttemptOutcome, key: Option<&str>, text: Option<&str>) {
+        self.handle(Input::Callback { attempt, outcome, key, text });
+    }
+
+    pub fn sent(&mut self, attempt: AttemptId, result: &SendResult) {
+        self.handle(Input::Sent { attempt, result });
+    }
+
+    /// `acknowledge by g1`, `resolve by s1 helped`, `arrive by s1 for g2`, `note by s1 any words`, `… v3`.
+    fn act(&mut self, action: &str, words: &[&str]) {
+        let action = match action {
+            "acknowledge" => IncidentAction::Acknowledge,
+            "extend" => IncidentAction::Extend,
+            "arrive" => IncidentAction::Arrive,
+            "resolve" => IncidentAction::Resolve,
+            "escalate" => IncidentAction::Escalate,
+            "reopen" => IncidentAction::Reopen,
+            "note" => IncidentAction::Note,
+            "exhaust" => IncidentAction::Exhaust,
+            other => panic!("no such action: {other}"),
+        };
+        let (person, rest) = words.split_first().expect("somebody acts");
+        let (on_behalf_of, rest) = match rest {
+            ["for", whom, rest @ ..] => (Some(PersonId::new(whom)), rest),
+            rest => (None, rest),
+        };
+        let version = rest.last().and_then(|word| word.strip_prefix('v')).and_then(|v| v.parse().ok());
+        let text = rest[..rest.len() - usize::from(version.is_some())].join(" ");
+        let actor = actor(person);
+        let resolves = action == IncidentAction::Resolve;
+        let id = self.alerting.open_incidents().next().map_or(IncidentId::new(0, 1), |incident| incident.id);
+        self.handle(Input::Action {
+            id,
+            actor: &actor,
+            action,
+            if_match: version,
+            note: (!resolves && !text.is_empty()).then_some(text.as_str()),
+            disposition: (resolves && !text.is_empty()).then_some(text.as_str()),
+            on_behalf_of: on_behalf_of.as_ref(),
+        });
+    }
+
+    /// The engine stops and starts from a checkpoint.
+    fn restart(&mut self) {
+        let bytes = bincode::serde::encode_to_vec(self.alerting.snapshot(), bincode::config::standard()).unwrap();
+        let (snapshot, _) = bincode::serde::decode_from_slice(&bytes, bincode::config::standard()).unwrap();
+        self.alerting = Alerting::restore(snapshot);
+        assert_eq!(self.alerting, self.twin, "a checkpoint holds everything");
+        self.handle(Input::Restarted);
+    }
+
+    pub fn handle(&mut self, input: Input<'_>) {
+        let outputs = self.alerting.handle(input, self.now, &mut self.counters);
+        self.decided(outputs);
+    }
+
+    fn decided(&mut self, outputs: Vec<Output>) {
+        for output in &outputs {
+            match output.clone() {
+                Output::Incident { incident, .. } => self.twin.apply_incident(incident),
+                Output::Escalation(escalation) => self.twin.apply_escalation(escalation),
+                Output::Attempt { attempt, .. } => self.twin.apply_attempt(attempt),
+                Output::Down { .. } | Output::Refused(_) => {}
+            }
+        }
+        // The comparison grows with the story; of a long one every sixteenth decision is looked at.
+        if self.outputs.len() < 200 || self.counters.attempt.is_multiple_of(16) {
+            assert!(self.twin == self.alerting, "recovery differs after {outputs:?}");
+        }
+        self.check_promises(&outputs);
+        self.tell(&outputs);
+        let mut fresh = Vec::new();
+        for output in outputs {
+            if let Output::Attempt { kind: EventKind::AttemptStarted, attempt, .. } = &output {
+                self.started.push(attempt.clone());
+                fresh.push(attempt.id);
+            }
+            self.outputs.push((self.now, output));
+        }
+        if self.providers_accept {
+            for id in fresh {
+                // It may have been cancelled in the same breath.
+                if self.alerting.attempt(id).is_some_and(Attempt::wants_sending) {
+                    self.sent(id, &SendResult::Accepted);
+                }
+            }
+        }
+    }
+
+    /// What holds whatever happens.
+    fn check_promises(&self, outputs: &[Output]) {
+        let refused = outputs.iter().any(|output| matches!(output, Output::Refused(_)));
+        assert!(!refused || outputs.len() == 1, "a refusal stands alone");
+        for incident in self.alerting.open_incidents() {
+            let calling = self.alerting.escalation(incident.id).expect("every incident has its calling");
+            let waits = incident.state != IncidentState::OnSite;
+            assert_eq!(calling.next_due.is_some(), waits, "{} {:?}", incident.id, incident.state);
+            if let Some(due) = calling.next_due {
+                assert!(
+                    due > self.now || !outputs.iter().any(|o| is_about(o, incident.id)),
+                    "{} stands still",
+                    incident.id
+                );
+            }
+            let held = matches!(incident.state, IncidentState::Acknowledged | IncidentState::OnSite);
+            assert!(!held || calling.calls.is_empty(), "no call is open while somebody holds {}", incident.id);
+        }
+        for attempt in self.alerting.pending_attempts() {
+            assert!(attempt.wants_sending());
+        }
+    }
+
+    fn tell(&mut self, outputs: &[Output]) {
+        let mut phrases: Vec<String> = Vec::new();
+        let mut groups: BTreeMap<String, usize> = BTreeMap::new();
+        for output in outputs {
+            let (group, who) = crate::tale::phrase(output, self.now);
+            match (group.is_empty(), who) {
+                (true, _) => {}
+                (false, None) => phrases.push(group),
+                (false, Some(who)) => match groups.get(&group) {
+                    Some(index) => {
+                        phrases[*index].push(' ');
+                        phrases[*index].push_str(&who);
+                    }
+                    None => {
+                        groups.insert(group.clone(), phrases.len());
+                        phrases.push(format!("{group} {who}"));
+                    }
+                },
+            }
+        }
+        if phrases.is_empty() {
+            return;
+        }
+        let elapsed = self.now.millis_since(Timestamp::parse(START).unwrap()) / 1000;
+        match self.lines.last_mut() {
+            Some((at, line)) if *at == elapsed => line.append(&mut phrases),
+            _ => self.lines.push((elapsed, phrases)),
+        }
+    }
+
+    /// The story as it was told.
+    pub fn told(&self) -> String {
+        let line = |(at, phrases): &(i64, Vec<String>)| {
+            format!("{:>2}:{:02}  {}", at.div_euclid(60), at.rem_euclid(60), phrases.join(" | "))
+        };
+        self.lines.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// When a person's phone began to ring, in seconds since the beginning.
+    pub fn rung(&self, person: &str) -> Vec<i64> {
+        let calls = self.started.iter().filter(|a| a.channel == Channel::Voice && a.callee.person.as_str() == person);
+        calls.map(|a| a.created_at.millis_since(Timestamp::parse(START).unwrap()) / 1000).collect()
+    }
+}
+
+fn is_about(output: &Output, id: IncidentId) -> bool {
+    matches!(output, Output::Escalation(escalation) if escalation.incident == id)
+}
+
+/// Guardians are g…, doctors d…, grid workers w…, `outsider` belongs elsewhere, the rest is the desk.
+pub fn actor(person: &str) -> Actor {
+    let role = match person.as_bytes()[0] {
+        b'g' => Role::Guardian,
+        b'd' => Role::Doctor,
+        b'w' => Role::GridWorker,
+        _ => Role::Desk,
+    };
+    let scope = OrgPath::new(if person == "outsider" { "/baohe/" } else { "/luyang/" });
+    Actor { person: PersonId::new(person), role, scope }
+}
+
+fn seconds(time: &str) -> i64 {
+    let (number, unit) = time.split_at(time.len() - 1);
+    let number: i64 = number.parse().unwrap();
+    match unit {
+        "s" => number,
+        "m" => number * 60,
+        "h" => number * 3600,
+        _ => panic!("no such unit: {time}"),
+    }
+}
+
+pub fn outcome_named(name: &str) -> AttemptOutcome {
+    match name {
+        "delivered" => AttemptOutcome::Delivered,
+        "answered" => AttemptOutcome::Answered,
+        "no_answer" => AttemptOutcome::NoAnswer,
+        "busy" => AttemptOutcome::Busy,
+        "declined" => AttemptOutcome::Declined,
+        "unreachable" => AttemptOutcome::Unreachable,
+        "failed" => AttemptOutcome::Failed,
+        "ended" => AttemptOutcome::Ended,
+        _ => panic!("no such outcome: {name}"),
+    }
+}
+
+fn send_result(words: &[&str]) -> SendResult {
+    match words {
+        ["accepted"] => SendResult::Accepted,
+        ["shown"] => SendResult::Shown,
+        ["unknown"] => SendResult::Unknown { detail: "time-out".into() },
+        ["final"] => SendResult::Final { detail: "bad number".into() },
+        ["retry", after] => SendResult::Retry { detail: "busy".into(), after_seconds: seconds(after) as u32 },
+        _ => panic!("no such result: {words:?}"),
+    }
+}

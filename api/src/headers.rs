@@ -1,0 +1,95 @@
+//! The two headers that commands carry.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::IF_MATCH;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
+use compact_str::CompactString;
+
+use crate::problem::{Code, Fault};
+
+/// The longest `Idempotency-Key`.
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What a command's headers say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct CommandHeaders {
+    pub(crate) idempotency_key: Option<CompactString>,
+    pub(crate) if_match: Option<u32>,
+}
+
+impl CommandHeaders {
+    fn read(headers: &HeaderMap) -> Result<CommandHeaders, Fault> {
+        Ok(CommandHeaders { idempotency_key: idempotency_key(headers)?, if_match: if_match(headers)? })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for CommandHeaders {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<CommandHeaders, Fault> {
+        CommandHeaders::read(&parts.headers)
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<CompactString>, Fault> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default().trim();
+    if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX {
+        return Err(Fault::new(
+            Code::BadHeader,
+            format!("Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters"),
+            format!("Idempotency-Key 须为 1 至 {IDEMPOTENCY_KEY_BYTES_MAX} 个可见 ASCII 字符"),
+        ));
+    }
+    Ok(Some(key.into()))
+}
+
+/// The version in `If-Match: "7"`, the `ETag` of the entity as the caller saw it.
+fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Fault> {
+    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+    match digits.parse() {
+        Ok(version) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Some(version)),
+        _ => Err(Fault::new(
+            Code::BadHeader,
+            "If-Match must be the entity's version as its ETag gives it, e.g. \"7\"",
+            "If-Match 须为实体的版本号(见 ETag),例如 \"7\"",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn headers_are_read_or_refused_never_guessed() {
+        let read = |name: HeaderName, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            CommandHeaders::read(&headers).ok()
+        };
+        for (text, expected) in [
+            ("\"7\"", Some(7)),
+            ("7", Some(7)),
+            ("*", None),
+            ("W/\"7\"", None),
+            ("\"-1\"", None),
+            ("+7", None),
+            ("\"99999999999\"", None),
+            ("\"1\", \"2\"", None),
+            ("", None),
+        ] {
+            assert_eq!(read(IF_MATCH, text).and_then(|headers| headers.if_match), expected, "{text}");
+        }
+        let long = "k".repeat(129);
+        for (text, expected) in [("k1", true), (&long[..128], true), (&long, false), ("", false), ("钥匙", false)] {
+            assert_eq!(read(IDEMPOTENCY_KEY, text).is_some(), expected, "{text}");
+        }
+    }
+}

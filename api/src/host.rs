@@ -1,0 +1,139 @@
+//! What the API needs of the house it stands in. Only `engine` implements it; tests have their own.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use compact_str::CompactString;
+use model::{Actor, AttemptId, AttemptOutcome, RegistryChange, Reply, StaffCommand, Timestamp};
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// A future that can be kept behind `dyn`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The engine as the API sees it. Nothing here blocks the caller's thread, except where it says so.
+pub trait Host: Send + Sync + 'static {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+
+    /// The feed's epoch: changes on restore, so that a cursor of the time before is recognised.
+    fn epoch(&self) -> u32;
+
+    /// Fills the slice from the operating system's source of randomness.
+    fn random(&self, bytes: &mut [u8]);
+
+    /// Who speaks, by the secret after `Bearer `; `None` for unknown and revoked ones. Tokens made by the API have the
+    /// form of [`token`](crate::token) and are kept as [`token::sha256`](crate::token::sha256).
+    fn authenticate(&self, bearer: &str) -> Option<Actor>;
+
+    /// Whether this is the callback token of this attempt. Compares in constant time.
+    fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool;
+
+    /// Reads an import and checks all of it against itself and the registry as it stands; secrets in the result are
+    /// hashed already. May take a second for a large file: called where blocking is allowed.
+    ///
+    /// # Errors
+    /// Every fault of the file, in the order of its rows.
+    fn validate_import(&self, body: &[u8], content_type: &str) -> Result<Import, Vec<RowError>>;
+
+    /// Reads what a provider posted to a callback URL.
+    ///
+    /// # Errors
+    /// What is wrong with it, in English; names no person.
+    fn parse_callback(&self, body: &[u8]) -> Result<Callback, String>;
+
+    /// Has a command decided; resolves once the decision is durable.
+    fn command(
+        &self,
+        actor: Actor,
+        idempotency_key: Option<CompactString>,
+        command: StaffCommand,
+    ) -> BoxFuture<'_, Result<Committed, Unavailable>>;
+
+    /// Has a callback taken in; resolves once that is durable.
+    fn callback(&self, callback: Callback) -> BoxFuture<'_, Result<Committed, Unavailable>>;
+
+    /// The last journal record that is durable now.
+    fn durable_seq(&self) -> u64;
+
+    /// Resolves once the state has projected the facts up to this journal record.
+    fn facts_through(&self, seq: u64) -> BoxFuture<'_, ()>;
+
+    /// The newest feed event (`Event::seq`) that the state can be asked for; changes after the state has it. Live
+    /// streams sleep on it.
+    fn newest_event(&self) -> watch::Receiver<u64>;
+
+    /// How the house is.
+    fn health(&self) -> Health;
+
+    /// The metrics as Prometheus text.
+    fn metrics(&self) -> String;
+}
+
+/// A valid import, not yet written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Import {
+    /// What is to be written.
+    pub change: RegistryChange,
+    /// What is worth knowing but no fault, e.g. a wearer without any desk up the tree.
+    pub warnings: Vec<RowError>,
+}
+
+/// One remark about a request or a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RowError {
+    /// Where: an RFC 6901 JSON pointer, e.g. `/wearers/3/org`; for CSV `/rows/17/phone`.
+    pub pointer: String,
+    /// What is wrong and what to do, in English.
+    pub detail: String,
+    /// The same in Chinese.
+    pub detail_zh: String,
+}
+
+/// What a provider, or a person through it, said about an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// About which.
+    pub attempt: AttemptId,
+    /// What.
+    pub outcome: AttemptOutcome,
+    /// The key that was pressed, for [`AttemptOutcome::Key`].
+    pub key: Option<CompactString>,
+    /// The text that came back, for [`AttemptOutcome::Reply`].
+    pub text: Option<String>,
+}
+
+/// A decision that is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed {
+    /// Its journal record; [`Host::facts_through`] this and a read sees it.
+    pub seq: u64,
+    /// What was decided.
+    pub reply: Reply,
+}
+
+/// Nothing can be committed now: the engine is stopping or its journal failed. Whether the command took effect is
+/// not known; the caller repeats it with the same `Idempotency-Key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the engine takes nothing in at the moment")]
+pub struct Unavailable;
+
+/// How the house is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// What must be so for the process to be worth keeping (`/healthz`).
+    pub live: Vec<Check>,
+    /// What must be so for it to do its work (`/readyz`).
+    pub ready: Vec<Check>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What, e.g. `journal`.
+    pub name: &'static str,
+    /// Whether it is well.
+    pub ok: bool,
+    /// What was seen; says what to do when it is not well.
+    pub reason: String,
+}

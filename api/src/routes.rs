@@ -1,0 +1,82 @@
+//! Every address, in one place. One file per noun below.
+
+mod callbacks;
+mod cases;
+mod commands;
+mod events;
+mod front;
+mod health;
+mod history;
+mod import;
+mod incidents;
+mod quarantine;
+mod registry;
+mod stream;
+mod tokens;
+mod wearers;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::{delete, get, post};
+
+use crate::problem::{Code, Fault};
+use crate::shared::Shared;
+
+/// The one route with a time-out of its own.
+pub(crate) const IMPORT_PATH: &str = "/api/v1/import";
+
+pub(crate) fn all() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/", get(front::page))
+        .route("/healthz", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .route(IMPORT_PATH, post(import::import))
+        .route("/api/v1/events", get(events::poll))
+        .route("/api/v1/events/stream", get(stream::follow))
+        .route("/api/v1/incidents", get(incidents::list))
+        .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/incidents/{id}/attempts", get(incidents::attempts))
+        .route("/api/v1/incidents/{id}/actions/{action}", post(incidents::act))
+        .route("/api/v1/attempts/{id}", get(incidents::attempt))
+        .route("/api/v1/cases", get(cases::list))
+        .route("/api/v1/cases/{id}", get(cases::one))
+        .route("/api/v1/cases/{id}/actions/{action}", post(cases::act))
+        .route("/api/v1/commands/{id}", get(commands::one))
+        .route("/api/v1/devices", get(registry::devices))
+        .route("/api/v1/devices/{id}", get(registry::device))
+        .route("/api/v1/devices/{id}/commands", get(commands::list).post(commands::send))
+        .route("/api/v1/wearers", get(wearers::list))
+        .route("/api/v1/wearers/{id}", get(wearers::one))
+        .route("/api/v1/wearers/{id}/latest", get(history::latest))
+        .route("/api/v1/wearers/{id}/track", get(history::track))
+        .route("/api/v1/wearers/{id}/vitals", get(history::vitals))
+        .route("/api/v1/people", get(registry::people))
+        .route("/api/v1/people/{id}", get(registry::person))
+        .route("/api/v1/orgs", get(registry::orgs))
+        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
+        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/quarantine", get(quarantine::list))
+        .route("/api/v1/callbacks/{attempt}/{token}", post(callbacks::take))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+}
+
+async fn nothing_here() -> Fault {
+    Fault::new(
+        Code::NoSuchPath,
+        "there is nothing at this address; GET / says where to look",
+        "此地址不存在;可访问 / 查看入口",
+    )
+}
+
+async fn wrong_method(request: Request) -> Fault {
+    let method = request.method();
+    Fault::new(
+        Code::MethodNotAllowed,
+        format!("{method} is not taken here; the Allow header says what is"),
+        format!("此地址不支持 {method};请参阅 Allow 响应头"),
+    )
+}

@@ -1,0 +1,172 @@
+//! `GET /api/v1/events`: the feed by polling, and what the live stream shares with it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use model::{Actor, Entity, Event, EventKind, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::auth::Caller;
+use crate::cursor::Cursor;
+use crate::look;
+use crate::page::checked_limit;
+use crate::params::{Params, bad_parameter, shortened};
+use crate::problem::{Code, Fault};
+use crate::scope::visible_to;
+use crate::shared::Shared;
+
+/// Where a consumer that fell out of the feed finds everything as it stands.
+const SNAPSHOTS: &[&str] =
+    &["/api/v1/incidents", "/api/v1/cases", "/api/v1/wearers", "/api/v1/devices", "/api/v1/people", "/api/v1/orgs"];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventParams {
+    /// A cursor, or `latest`.
+    pub(crate) after: Option<String>,
+    /// RFC 3339.
+    pub(crate) since: Option<String>,
+    pub(crate) limit: Option<usize>,
+    /// `incident.*,case.filed`.
+    pub(crate) types: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct EventList {
+    data: Vec<Value>,
+    /// Never null: whoever stores it cannot skip anything.
+    next_cursor: String,
+    has_more: bool,
+}
+
+pub(crate) async fn poll(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Params(params): Params<EventParams>,
+) -> Result<Json<EventList>, Fault> {
+    let limit = checked_limit(params.limit)?;
+    let filter = Filter::new(caller.actor.clone(), params.types.as_deref())?;
+    let after = start(&shared, params.after.as_deref(), params.since.as_deref()).await?;
+    let page = shared.read(move |state| state.events(after.seq, limit, &|event| filter.passes(event))).await?;
+    if let Some(subject) = shown_incidents(&page.events) {
+        look::record(&shared, &caller.actor, &subject, look::INCIDENT_FIELDS, None).await?;
+    }
+    Ok(Json(EventList {
+        data: page.events.iter().map(|event| event.envelope(after.epoch)).collect(),
+        next_cursor: Cursor { epoch: after.epoch, seq: page.through.max(after.seq) }.to_string(),
+        has_more: page.has_more,
+    }))
+}
+
+/// What a caller gets of the feed: what they may see, of the types that they asked for.
+#[derive(Clone)]
+pub(crate) struct Filter {
+    actor: Actor,
+    /// `None`: all.
+    kinds: Option<Vec<EventKind>>,
+}
+
+impl Filter {
+    pub(crate) fn new(actor: Actor, types: Option<&str>) -> Result<Filter, Fault> {
+        let kinds = types.map(kinds_of).transpose()?;
+        Ok(Filter { actor, kinds })
+    }
+
+    pub(crate) fn passes(&self, event: &Event) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
+            && visible_to(&self.actor, event.org.as_ref())
+    }
+}
+
+/// `incident.*` and `case.filed`, separated by commas. A name that fits nothing is refused: it would be a filter that
+/// silently drops everything.
+fn kinds_of(types: &str) -> Result<Vec<EventKind>, Fault> {
+    let mut kinds = Vec::new();
+    for pattern in types.split(',').map(str::trim) {
+        let before = kinds.len();
+        kinds.extend(EventKind::ALL.iter().filter(|kind| match pattern.strip_suffix('*') {
+            Some(prefix) => kind.name().starts_with(prefix),
+            None => kind.name() == pattern,
+        }));
+        if kinds.len() == before {
+            let pattern = shortened(pattern);
+            return Err(bad_parameter(
+                format!("types: no event is called {pattern:?}; take e.g. incident.*,case.filed"),
+                format!("types:没有名为 {pattern:?} 的事件类型,可用例如 incident.*,case.filed"),
+            ));
+        }
+    }
+    Ok(kinds)
+}
+
+/// Where reading begins: after a cursor, after what is there now (`latest`), at a time, or at the oldest event.
+pub(crate) async fn start(shared: &Shared, after: Option<&str>, since: Option<&str>) -> Result<Cursor, Fault> {
+    let epoch = shared.host.epoch();
+    match (after, since) {
+        (Some(_), Some(_)) => {
+            Err(bad_parameter("either `after` or `since`, not both", "`after` 与 `since` 只能使用其一"))
+        }
+        (Some("latest"), None) => shared.newest_cursor().await,
+        (Some(text), None) => {
+            let cursor = Cursor::parse(text).ok_or_else(|| {
+                Fault::new(
+                    Code::BadCursor,
+                    "`after` takes a `next_cursor` as it was given, or `latest`",
+                    "`after` 须为返回过的 `next_cursor`,或 `latest`",
+                )
+            })?;
+            still_there(shared, cursor).await
+        }
+        (None, Some(since)) => {
+            let since = Timestamp::parse(since).ok_or_else(|| {
+                bad_parameter(
+                    "`since` must be RFC 3339, e.g. 2026-11-22T08:00:00Z (a + in it is written %2B)",
+                    "`since` 须为 RFC 3339 时间,例如 2026-11-22T08:00:00Z(其中的 + 须写作 %2B)",
+                )
+            })?;
+            let seq = shared.read(move |state| state.event_after_time(since)).await?;
+            Ok(Cursor { epoch, seq })
+        }
+        (None, None) => {
+            let seq = shared.read(|state| state.oldest_event()).await?.map_or(0, |oldest| oldest.saturating_sub(1));
+            Ok(Cursor { epoch, seq })
+        }
+    }
+}
+
+/// The cursor itself if everything after it is still in the feed; 410 otherwise.
+pub(crate) async fn still_there(shared: &Shared, cursor: Cursor) -> Result<Cursor, Fault> {
+    let (oldest, newest) = shared.read(|state| Ok((state.oldest_event()?, state.newest_event()?))).await?;
+    let is_there = match (oldest, newest) {
+        (Some(oldest), Some(newest)) => cursor.seq.saturating_add(1) >= oldest && cursor.seq <= newest,
+        _ => cursor.seq == 0,
+    };
+    if cursor.epoch == shared.host.epoch() && is_there { Ok(cursor) } else { Err(expired()) }
+}
+
+pub(crate) fn expired() -> Fault {
+    Fault::new(
+        Code::CursorExpired,
+        "the feed has been restored or no longer reaches back so far: read the snapshots, then go on from their \
+         `as_of_cursor`",
+        "事件流已恢复重建或已不含该位置:请读取快照接口,并从其 `as_of_cursor` 继续",
+    )
+    .with_snapshots(SNAPSHOTS)
+}
+
+/// The subject of the look at these events: the incidents whose positions and readings they show.
+pub(crate) fn shown_incidents(events: &[Event]) -> Option<String> {
+    let mut ids: Vec<_> = events
+        .iter()
+        .filter_map(|event| match &event.entity {
+            Entity::Incident(incident) => Some(incident.id),
+            Entity::Attempt(attempt) => Some(attempt.incident),
+            Entity::Case(_) | Entity::DownCommand(_) | Entity::Device(_) | Entity::Registry(_) => None,
+        })
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    look::subject_of("events/incidents", ids)
+}

@@ -1,0 +1,177 @@
+//! Devices, people and organisations, as the import writes them and without what is secret.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::response::Response;
+use model::{Actor, Device, DeviceId, OrgPath, Person, PersonId, Wearer, WearerId};
+use serde::Deserialize;
+use store::{Page, State as View, StoreError};
+
+use crate::auth::Caller;
+use crate::page::{Paging, checked_limit, respond};
+use crate::params::{Params, Segments, shortened};
+use crate::problem::Fault;
+use crate::registry_json::{DeviceJson, OrgJson, PersonJson};
+use crate::scope::{sees_everything, visible_to};
+use crate::shared::Shared;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeviceParams {
+    after: Option<String>,
+    limit: Option<usize>,
+    wearer: Option<String>,
+}
+
+pub(crate) async fn devices(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Params(params): Params<DeviceParams>,
+) -> Result<Response, Fault> {
+    let limit = checked_limit(params.limit)?;
+    let after = params.after.as_deref().map(DeviceId::new);
+    let wearer = params.wearer.as_deref().map(WearerId::new);
+    let as_of = shared.newest_cursor().await?;
+    let actor = caller.actor.clone();
+    let listing = shared
+        .read(move |view| {
+            view.devices(Page { after, limit }, &|device| {
+                (wearer.is_none() || wearer == device.wearer)
+                    && org_of(view, device).is_ok_and(|org| visible_to(&actor, org.as_ref()))
+            })
+        })
+        .await?;
+    let next = listing.items.last().filter(|_| listing.has_more).map(|device| device.id.to_string());
+    let query: Vec<(&str, String)> = params.wearer.into_iter().map(|wearer| ("wearer", wearer)).collect();
+    let data: Vec<DeviceJson> =
+        listing.items.into_iter().map(|device| DeviceJson::for_actor(device, &caller.actor)).collect();
+    Ok(respond("/api/v1/devices", &query, limit, data, next, as_of))
+}
+
+pub(crate) async fn device(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Result<Answer<DeviceJson>, Fault> {
+    let device = visible_device(&shared, &caller.actor, &id).await?;
+    Ok(Answer(DeviceJson::for_actor(device, &caller.actor)))
+}
+
+/// A device that the caller may see.
+pub(super) async fn visible_device(shared: &Shared, actor: &Actor, id: &str) -> Result<Device, Fault> {
+    let (wanted, asking) = (DeviceId::new(id), actor.clone());
+    let found = shared
+        .find(move |view| {
+            let Some(device) = view.device(&wanted)? else { return Ok(None) };
+            let org = org_of(view, &device)?;
+            Ok(visible_to(&asking, org.as_ref()).then_some(device))
+        })
+        .await?;
+    found.ok_or_else(|| Fault::not_found(&format!("device {:?}", shortened(id))))
+}
+
+/// Whose a device is: its wearer's organisation, `None` for an unknown or unbound one.
+pub(super) fn org_of_device(view: &View, id: &DeviceId) -> Result<Option<OrgPath>, StoreError> {
+    match view.device(id)? {
+        Some(device) => org_of(view, &device),
+        None => Ok(None),
+    }
+}
+
+fn org_of(view: &View, device: &Device) -> Result<Option<OrgPath>, StoreError> {
+    match &device.wearer {
+        Some(wearer) => Ok(view.wearer(wearer)?.map(|wearer| wearer.org)),
+        None => Ok(None),
+    }
+}
+
+pub(crate) async fn people(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Params(paging): Params<Paging>,
+) -> Result<Response, Fault> {
+    let limit = checked_limit(paging.limit)?;
+    let after = paging.after.as_deref().map(PersonId::new);
+    let as_of = shared.newest_cursor().await?;
+    let actor = caller.actor.clone();
+    let listing = shared
+        .read(move |view| {
+            let circle = Circle::of(view, &actor)?;
+            view.people(Page { after, limit }, &|person| circle.contains(&person.id))
+        })
+        .await?;
+    let next = listing.items.last().filter(|_| listing.has_more).map(|person| person.id.to_string());
+    let data: Vec<PersonJson> =
+        listing.items.into_iter().map(|person| PersonJson::for_role(person, caller.actor.role)).collect();
+    Ok(respond("/api/v1/people", &[], limit, data, next, as_of))
+}
+
+pub(crate) async fn person(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Result<Answer<PersonJson>, Fault> {
+    let (wanted, actor) = (PersonId::new(&id), caller.actor.clone());
+    let found: Option<Person> = shared
+        .find(move |view| {
+            let Some(person) = view.person(&wanted)? else { return Ok(None) };
+            Ok(Circle::of(view, &actor)?.contains(&person.id).then_some(person))
+        })
+        .await?;
+    let person = found.ok_or_else(|| Fault::not_found(&format!("person {:?}", shortened(&id))))?;
+    Ok(Answer(PersonJson::for_role(person, caller.actor.role)))
+}
+
+/// The people that a caller may see. A person belongs to no organisation: whoever cares for a wearer in the caller's
+/// scope, or sits on a desk in it, is in their circle.
+enum Circle {
+    Everybody,
+    These(BTreeSet<PersonId>),
+}
+
+impl Circle {
+    fn of(view: &View, actor: &Actor) -> Result<Circle, StoreError> {
+        if sees_everything(actor) {
+            return Ok(Circle::Everybody);
+        }
+        let mut people = BTreeSet::new();
+        view.for_each_wearer(&mut |wearer: Wearer| {
+            if visible_to(actor, Some(&wearer.org)) {
+                people.extend(wearer.guardians);
+                people.extend(wearer.doctor);
+            }
+        })?;
+        view.for_each_org(&mut |org| {
+            if visible_to(actor, Some(&org.path)) {
+                people.extend(org.desk.into_iter().flat_map(|desk| desk.people));
+            }
+        })?;
+        Ok(Circle::These(people))
+    }
+
+    fn contains(&self, person: &PersonId) -> bool {
+        match self {
+            Circle::Everybody => true,
+            Circle::These(people) => people.contains(person),
+        }
+    }
+}
+
+pub(crate) async fn orgs(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Params(paging): Params<Paging>,
+) -> Result<Response, Fault> {
+    let limit = checked_limit(paging.limit)?;
+    let after = paging.after.as_deref().map(OrgPath::new);
+    let as_of = shared.newest_cursor().await?;
+    let listing = shared
+        .read(move |view| view.orgs(Page { after, limit }, &|org| visible_to(&caller.actor, Some(&org.path))))
+        .await?;
+    let next = listing.items.last().filter(|_| listing.has_more).map(|org| org.path.to_string());
+    let data: Vec<OrgJson> = listing.items.into_iter().map(OrgJson::from).collect();
+    Ok(respond("/api/v1/orgs", &[], limit, data, next, as_of))
+}

@@ -1,0 +1,171 @@
+//! `GET /api/v1/events/stream`: the feed live, as server-sent events.
+//!
+//! The state is the only source: what is new is read from it by cursor, and the newest event's number only wakes the
+//! stream. So there is no seam between replay and live at which something could be missed or told twice. Nothing is
+//! queued for a slow reader: it reads on from where it is, and is told when the feed has moved past it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::Response;
+use futures_util::stream;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+
+use super::events::{EventParams, Filter, start, still_there};
+use crate::auth::Caller;
+use crate::cursor::Cursor;
+use crate::look;
+use crate::params::{Params, bad_parameter};
+use crate::problem::{Code, Fault};
+use crate::shared::Shared;
+
+/// How many events are read at a time.
+const EVENTS_PER_READ: usize = 200;
+/// After how many milliseconds a client connects again.
+const RECONNECT_MILLIS: u32 = 2_000;
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+pub(crate) async fn follow(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Params(params): Params<EventParams>,
+) -> Result<Response, Fault> {
+    if params.limit.is_some() {
+        return Err(bad_parameter("a stream has no limit", "实时流不支持 limit"));
+    }
+    let filter = Filter::new(caller.actor.clone(), params.types.as_deref())?;
+    // A reconnecting client sends both: where it is now stands in the header, where it began in the query.
+    let last_seen = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
+    let cursor = match last_seen {
+        Some(id) => start(&shared, Some(id), None).await?,
+        None => start(&shared, params.after.as_deref(), params.since.as_deref()).await?,
+    };
+    let place = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| {
+        Fault::new(
+            Code::TooManyStreams,
+            format!("{} live streams are open already; poll /api/v1/events meanwhile", shared.config.streams_max),
+            format!("实时连接已达 {} 个上限;请暂用 /api/v1/events 轮询", shared.config.streams_max),
+        )
+    })?;
+    look::record(&shared, &caller.actor, "events/stream", look::INCIDENT_FIELDS, None).await?;
+
+    let newest = shared.host.newest_event();
+    let heartbeat_at = Instant::now();
+    let follower =
+        Follower { shared, bearer: caller.bearer, filter, cursor, newest, heartbeat_at, greeted: false, place };
+    let body = Body::from_stream(stream::unfold(Some(follower), |follower| async {
+        let mut follower = follower?;
+        let (text, goes_on) = follower.next().await;
+        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), goes_on.then_some(follower)))
+    }));
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    response.headers_mut().insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// One client's place in the feed.
+struct Follower {
+    shared: Arc<Shared>,
+    bearer: String,
+    filter: Filter,
+    cursor: Cursor,
+    newest: watch::Receiver<u64>,
+    heartbeat_at: Instant,
+    greeted: bool,
+    /// Gives the stream's place back when it ends.
+    #[allow(dead_code)] // held, not read
+    place: OwnedSemaphorePermit,
+}
+
+/// What a stream does next.
+enum Turn {
+    Heartbeat,
+    Read,
+    HouseCloses,
+}
+
+impl Follower {
+    /// The next piece of text, and whether more will follow.
+    async fn next(&mut self) -> (String, bool) {
+        if !self.greeted {
+            self.greeted = true;
+            return (format!("retry: {RECONNECT_MILLIS}\n\n{}", self.heartbeat()), true);
+        }
+        loop {
+            match self.turn().await {
+                Turn::HouseCloses => return (farewell("closing", "the server is stopping: connect again"), false),
+                Turn::Heartbeat => {
+                    if self.shared.host.authenticate(&self.bearer).is_none() {
+                        return (farewell("unauthenticated", "the token was revoked"), false);
+                    }
+                    return (self.heartbeat(), true);
+                }
+                Turn::Read => match self.read().await {
+                    Ok(text) if text.is_empty() => {}
+                    Ok(text) => return (text, true),
+                    Err(text) => return (text, false),
+                },
+            }
+        }
+    }
+
+    /// Sleeps until there is something to read or to say.
+    async fn turn(&mut self) -> Turn {
+        let seq = self.cursor.seq;
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(self.heartbeat_at) => Turn::Heartbeat,
+            newest = self.newest.wait_for(|newest| *newest > seq) => match newest {
+                Ok(_) => Turn::Read,
+                Err(_) => Turn::HouseCloses,
+            },
+        }
+    }
+
+    /// What is after the cursor; empty when nothing of it is for this client. The error is the stream's last words.
+    async fn read(&mut self) -> Result<String, String> {
+        still_there(&self.shared, self.cursor).await.map_err(last_words)?;
+        let (seq, filter) = (self.cursor.seq, self.filter.clone());
+        let page = self
+            .shared
+            .read(move |state| state.events(seq, EVENTS_PER_READ, &|event| filter.passes(event)))
+            .await
+            .map_err(last_words)?;
+        let mut text = String::new();
+        for event in &page.events {
+            let cursor = Cursor { seq: event.seq, ..self.cursor };
+            text.push_str(&format!("id: {cursor}\ndata: {}\n\n", event.envelope(self.cursor.epoch)));
+        }
+        self.cursor.seq = page.through.max(seq);
+        Ok(text)
+    }
+
+    /// Says that all is well, what time it is, and how far this client is, past what is not for it too.
+    fn heartbeat(&mut self) -> String {
+        self.heartbeat_at = Instant::now() + Duration::from_millis(self.shared.config.heartbeat_millis);
+        let data = json!({ "time": self.shared.host.now(), "cursor": self.cursor.to_string() });
+        format!("id: {}\nevent: heartbeat\ndata: {data}\n\n", self.cursor)
+    }
+}
+
+/// Why a stream cannot be read on: a gap is said, never silent.
+fn last_words(fault: Fault) -> String {
+    match fault.code() {
+        Code::CursorExpired => farewell("gap", "the feed has moved past this stream: read the snapshots, then go on"),
+        _ => farewell("state-unavailable", "the state cannot be read at the moment: connect again"),
+    }
+}
+
+/// The last words of a stream: why it ends.
+fn farewell(event: &str, detail: &str) -> String {
+    format!("event: {event}\ndata: {}\n\n", json!({ "detail": detail }))
+}

@@ -1,0 +1,59 @@
+//! Wearers, as the import writes them.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use axum::response::Response;
+use model::{Actor, Wearer, WearerId};
+use store::Page;
+
+use crate::auth::Caller;
+use crate::look;
+use crate::page::{Paging, checked_limit, respond};
+use crate::params::{Params, Segments, shortened};
+use crate::problem::Fault;
+use crate::registry_json::WearerJson;
+use crate::scope::visible_to;
+use crate::shared::Shared;
+
+pub(crate) async fn list(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Params(paging): Params<Paging>,
+) -> Result<Response, Fault> {
+    let limit = checked_limit(paging.limit)?;
+    let after = paging.after.as_deref().map(WearerId::new);
+    let as_of = shared.newest_cursor().await?;
+    let actor = caller.actor.clone();
+    let listing = shared
+        .read(move |view| view.wearers(Page { after, limit }, &|wearer| visible_to(&actor, Some(&wearer.org))))
+        .await?;
+    // Fences are drawn around homes.
+    if let Some(subject) = look::subject_of("wearers", listing.items.iter().map(|wearer| &wearer.id)) {
+        look::record(&shared, &caller.actor, &subject, look::FENCE_FIELDS, None).await?;
+    }
+    let next = listing.items.last().filter(|_| listing.has_more).map(|wearer| wearer.id.to_string());
+    let data: Vec<WearerJson> = listing.items.into_iter().map(WearerJson::from).collect();
+    Ok(respond("/api/v1/wearers", &[], limit, data, next, as_of))
+}
+
+pub(crate) async fn one(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Result<Answer<WearerJson>, Fault> {
+    let wearer = visible_wearer(&shared, &caller.actor, &id).await?;
+    look::record(&shared, &caller.actor, &format!("wearers/{}", wearer.id), look::FENCE_FIELDS, None).await?;
+    Ok(Answer(WearerJson::from(wearer)))
+}
+
+/// A wearer that the caller may see.
+pub(super) async fn visible_wearer(shared: &Shared, actor: &Actor, id: &str) -> Result<Wearer, Fault> {
+    let wanted = WearerId::new(id);
+    shared
+        .find(move |view| view.wearer(&wanted))
+        .await?
+        .filter(|wearer| visible_to(actor, Some(&wearer.org)))
+        .ok_or_else(|| Fault::not_found(&format!("wearer {:?}", shortened(id))))
+}

@@ -1,0 +1,87 @@
+//! Takes connections and hands their requests to the router.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::patience::Patience;
+
+/// How many connections at once; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 8_192;
+/// How long the head of a request may take to arrive.
+const HEAD_SECONDS_MAX: u64 = 15;
+/// How large the head of a request may be.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// How long a client may leave what is written to it unread.
+const STANDSTILL_SECONDS_MAX: u64 = 30;
+/// How long requests in flight may take to end once the house closes; live streams are cut then.
+const CLOSING_SECONDS_MAX: u64 = 3;
+/// How long to wait before accepting again when the system is out of descriptors.
+const ACCEPT_PAUSE_MILLIS: u64 = 50;
+
+/// Serves until `shutdown` completes, then lets requests in flight come to their end.
+///
+/// # Errors
+/// None at present: what goes wrong with one connection ends that one. The signature leaves room for a listener that
+/// breaks.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, place)) = accepted else { continue };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(
+                TokioIo::new(Patience::new(stream, Duration::from_secs(STANDSTILL_SECONDS_MAX))),
+                TowerToHyperService::new(router.clone()),
+            );
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    let limit = Duration::from_secs(CLOSING_SECONDS_MAX);
+    if tokio::time::timeout(limit, graceful.shutdown()).await.is_err() {
+        tracing::debug!("connections that were still open are cut");
+    }
+    Ok(())
+}
+
+type Place = tokio::sync::OwnedSemaphorePermit;
+
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(tokio::net::TcpStream, Place)> {
+    // The semaphore is never closed.
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => {
+            // Without it an answer may wait for the peer's delayed acknowledgement; worse service, no fault.
+            let _ = stream.set_nodelay(true);
+            Some((stream, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MILLIS)).await;
+            None
+        }
+    }
+}

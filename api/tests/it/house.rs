@@ -1,0 +1,495 @@
+//! A house around the API: journal, follower and state are real, the engine is a stand-in that decides little.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use api::{ApiConfig, Callback, Check, Committed, Health, Host, Import, RowError, Unavailable};
+use compact_str::CompactString;
+use model::event::RegistrySummary;
+use model::staff::Look;
+use model::{
+    Actor, AttemptId, AttemptOutcome, Counters, Decision, DownCommand, DownCommandState, Entity, Event, EventKind,
+    Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, StaffCommand, Timestamp,
+};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::Value;
+use store::{DataDir, Follower, FollowerConfig, ForgetfulDisk, Journal, JournalConfig, Progress, State, StateConfig};
+use tempfile::TempDir;
+use tokio::sync::{oneshot, watch};
+
+/// 2026-11-22T08:00:00Z.
+pub const NOW: i64 = 1_795_334_400_000;
+/// The callback token that the stand-in knows for every attempt.
+pub const CALLBACK_TOKEN: &str = "c4llback";
+
+/// The engine's stand-in.
+pub struct Engine {
+    journal: Mutex<Option<Journal<oneshot::Sender<u64>>>>,
+    durable: Arc<Progress>,
+    facts: Arc<Progress>,
+    newest: watch::Sender<u64>,
+    newest_event: AtomicU64,
+    actors: Mutex<BTreeMap<String, Actor>>,
+    token_hashes: Mutex<BTreeMap<[u8; 32], Actor>>,
+    counters: Mutex<Counters>,
+    replies: Mutex<VecDeque<Reply>>,
+    asked: Mutex<Vec<(Actor, Option<CompactString>, StaffCommand)>>,
+    called_back: Mutex<Vec<Callback>>,
+    random: AtomicU64,
+    now: AtomicI64,
+    epoch: AtomicU64,
+    stopped: AtomicBool,
+    refuses_looks: AtomicBool,
+    health: Mutex<Health>,
+}
+
+impl Engine {
+    fn append(self: &Arc<Self>, input: Input, decisions: Vec<Decision>) -> oneshot::Receiver<u64> {
+        let newest = decisions.iter().filter_map(|decision| match decision {
+            Decision::Event(event) => Some(event.seq),
+            _ => None,
+        });
+        self.newest_event.fetch_max(newest.max().unwrap_or(0), Ordering::SeqCst);
+        let (sender, receiver) = oneshot::channel();
+        let journal = self.journal.lock().unwrap();
+        let journal = journal.as_ref().unwrap();
+        let mut batch = journal.batch();
+        batch.push(&Record { at: Timestamp::from_millis(self.now.load(Ordering::SeqCst)), input, decisions }).unwrap();
+        journal.submit(batch, sender).unwrap();
+        receiver
+    }
+
+    /// Commits and waits until the state has it.
+    pub async fn commit(self: &Arc<Self>, input: Input, decisions: Vec<Decision>) -> u64 {
+        let seq = self.append(input, decisions).await.unwrap();
+        self.facts.reached(seq).await;
+        self.newest.send_replace(self.newest_event.load(Ordering::SeqCst));
+        seq
+    }
+
+    /// Tells the feed something, and waits until the state has it.
+    pub async fn tell(self: &Arc<Self>, kind: EventKind, org: &str, entity: Entity) -> u64 {
+        let event = self.event(kind, Some(OrgPath::new(org)), entity);
+        let seq = event.seq;
+        self.commit(Input::Tick, vec![Decision::Event(Box::new(event))]).await;
+        seq
+    }
+
+    fn event(&self, kind: EventKind, org: Option<OrgPath>, entity: Entity) -> Event {
+        let seq = self.counters.lock().unwrap().next_event();
+        Event {
+            seq,
+            kind,
+            at: Timestamp::from_millis(self.now.load(Ordering::SeqCst)),
+            org,
+            entity,
+            changed: Vec::new(),
+        }
+    }
+
+    pub fn set_now(&self, millis: i64) {
+        self.now.store(millis, Ordering::SeqCst);
+    }
+
+    pub fn set_epoch(&self, epoch: u32) {
+        self.epoch.store(u64::from(epoch), Ordering::SeqCst);
+    }
+
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on no look can be written down.
+    pub fn refuse_looks(&self) {
+        self.refuses_looks.store(true, Ordering::SeqCst);
+    }
+
+    pub fn forget_token(&self, bearer: &str) {
+        self.actors.lock().unwrap().remove(bearer);
+    }
+
+    pub fn set_health(&self, health: Health) {
+        *self.health.lock().unwrap() = health;
+    }
+
+    /// What the next command is answered.
+    pub fn reply_with(&self, reply: Reply) {
+        self.replies.lock().unwrap().push_back(reply);
+    }
+
+    /// The commands that arrived since the last call, looks left out.
+    pub fn asked(&self) -> Vec<(Actor, Option<CompactString>, StaffCommand)> {
+        let mut asked = self.asked.lock().unwrap();
+        let (looks, commands): (Vec<_>, Vec<_>) =
+            asked.drain(..).partition(|(_, _, command)| matches!(command, StaffCommand::Look(_)));
+        *asked = looks;
+        commands
+    }
+
+    /// The looks since the last call, as `who subject fields`.
+    pub fn looks(&self) -> Vec<String> {
+        let mut asked = self.asked.lock().unwrap();
+        let (looks, commands): (Vec<_>, Vec<_>) =
+            asked.drain(..).partition(|(_, _, command)| matches!(command, StaffCommand::Look(_)));
+        *asked = commands;
+        looks
+            .into_iter()
+            .filter_map(|(actor, _, command)| match command {
+                StaffCommand::Look(Look { subject, fields, purpose }) => {
+                    let purpose = purpose.map(|purpose| format!(" ({purpose})")).unwrap_or_default();
+                    Some(format!("{} {subject} {}{purpose}", actor.person, fields.join(",")))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub fn called_back(&self) -> Vec<Callback> {
+        std::mem::take(&mut self.called_back.lock().unwrap())
+    }
+
+    fn decide(&self, actor: &Actor, command: &StaffCommand) -> Vec<Decision> {
+        let done = |entity| Decision::Reply(Box::new(Reply::Done(entity)));
+        match command {
+            StaffCommand::Import(change) => {
+                let summary = RegistrySummary {
+                    orgs: change.orgs.len() as u32,
+                    people: change.people.len() as u32,
+                    wearers: change.wearers.len() as u32,
+                    devices: change.devices.len() as u32,
+                    warnings: 0,
+                };
+                let entity = Entity::Registry(summary);
+                let event = self.event(EventKind::RegistryChanged, None, entity.clone());
+                vec![Decision::Registry(change.clone()), Decision::Event(Box::new(event)), done(Some(entity))]
+            }
+            StaffCommand::Device { device, kind, time_to_live_seconds } => {
+                let now = Timestamp::from_millis(self.now.load(Ordering::SeqCst));
+                let seconds = time_to_live_seconds.unwrap_or_else(|| kind.time_to_live_seconds());
+                let command = DownCommand {
+                    id: self.counters.lock().unwrap().next_down_command(),
+                    version: 1,
+                    device: device.clone(),
+                    kind: kind.clone(),
+                    state: DownCommandState::Queued,
+                    by: Some(actor.person.clone()),
+                    created_at: now,
+                    expires_at: now.plus_seconds(seconds),
+                    changed_at: now,
+                };
+                let entity = Entity::DownCommand(Box::new(command));
+                let event = self.event(EventKind::CommandQueued, None, entity.clone());
+                vec![Decision::Event(Box::new(event)), done(Some(entity))]
+            }
+            StaffCommand::CreateToken(token) => {
+                let actor =
+                    Actor { person: PersonId::new(token.id.as_str()), role: token.role, scope: token.scope.clone() };
+                self.token_hashes.lock().unwrap().insert(token.secret_sha256, actor);
+                vec![Decision::Token(token.clone()), done(None)]
+            }
+            StaffCommand::Incident { .. }
+            | StaffCommand::Case { .. }
+            | StaffCommand::RevokeToken(_)
+            | StaffCommand::Look(_) => vec![done(None)],
+        }
+    }
+
+    fn commit_for_reply(
+        self: &Arc<Self>,
+        input: Input,
+        decisions: Vec<Decision>,
+    ) -> api::BoxFuture<'static, Result<Committed, Unavailable>> {
+        let engine = Arc::clone(self);
+        Box::pin(async move {
+            if engine.stopped.load(Ordering::SeqCst) {
+                return Err(Unavailable);
+            }
+            let reply = decisions.iter().find_map(|decision| match decision {
+                Decision::Reply(reply) => Some((**reply).clone()),
+                _ => None,
+            });
+            let seq = engine.append(input, decisions).await.map_err(|_| Unavailable)?;
+            let later = Arc::clone(&engine);
+            tokio::spawn(async move {
+                later.facts.reached(seq).await;
+                later.newest.send_replace(later.newest_event.load(Ordering::SeqCst));
+            });
+            Ok(Committed { seq, reply: reply.unwrap_or(Reply::Done(None)) })
+        })
+    }
+}
+
+/// What the API is handed: the trait wants `&self`, commits want the `Arc`.
+pub struct Door(pub Arc<Engine>);
+
+impl Host for Door {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.now.load(Ordering::SeqCst))
+    }
+
+    fn epoch(&self) -> u32 {
+        self.0.epoch.load(Ordering::SeqCst) as u32
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        let seed = self.0.random.fetch_add(1, Ordering::SeqCst);
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = (seed as u8).wrapping_mul(31).wrapping_add(at as u8);
+        }
+    }
+
+    fn authenticate(&self, bearer: &str) -> Option<Actor> {
+        let known = self.0.actors.lock().unwrap().get(bearer).cloned();
+        known.or_else(|| self.0.token_hashes.lock().unwrap().get(&api::token::sha256(bearer)).cloned())
+    }
+
+    fn verify_callback(&self, _attempt: AttemptId, token: &str) -> bool {
+        token == CALLBACK_TOKEN
+    }
+
+    /// `ok` in the body is a good import of the sample registry; anything else has two faults.
+    fn validate_import(&self, body: &[u8], content_type: &str) -> Result<Import, Vec<RowError>> {
+        let row = |pointer: &str| RowError {
+            pointer: pointer.to_owned(),
+            detail: format!("not so ({content_type})"),
+            detail_zh: "不对".to_owned(),
+        };
+        match body.starts_with(b"ok") {
+            true => Ok(Import { change: crate::samples::registry(), warnings: vec![row("/wearers/1/guardians")] }),
+            false => Err(vec![row("/wearers/3/org"), row("/devices/0/secret")]),
+        }
+    }
+
+    fn parse_callback(&self, body: &[u8]) -> Result<Callback, String> {
+        let value: Value = serde_json::from_slice(body).map_err(|_| "not JSON".to_owned())?;
+        let attempt = value["attempt"].as_str().and_then(|text| text.parse().ok()).ok_or("no attempt")?;
+        let key = value["key"].as_str().map(CompactString::from);
+        Ok(Callback { attempt, outcome: AttemptOutcome::Key, key, text: None })
+    }
+
+    fn command(
+        &self,
+        actor: Actor,
+        idempotency_key: Option<CompactString>,
+        command: StaffCommand,
+    ) -> api::BoxFuture<'_, Result<Committed, Unavailable>> {
+        if matches!(command, StaffCommand::Look(_)) && self.0.refuses_looks.load(Ordering::SeqCst) {
+            return Box::pin(std::future::ready(Err(Unavailable)));
+        }
+        let scripted = match command {
+            StaffCommand::Look(_) => None,
+            _ => self.0.replies.lock().unwrap().pop_front(),
+        };
+        let decisions = match scripted {
+            Some(reply) => vec![Decision::Reply(Box::new(reply))],
+            None => self.0.decide(&actor, &command),
+        };
+        self.0.asked.lock().unwrap().push((actor.clone(), idempotency_key.clone(), command.clone()));
+        self.0.commit_for_reply(Input::Command { actor, idempotency_key, command }, decisions)
+    }
+
+    fn callback(&self, callback: Callback) -> api::BoxFuture<'_, Result<Committed, Unavailable>> {
+        let Callback { attempt, outcome, key, text } = callback.clone();
+        self.0.called_back.lock().unwrap().push(callback);
+        let scripted = self.0.replies.lock().unwrap().pop_front();
+        let decisions = scripted.into_iter().map(|reply| Decision::Reply(Box::new(reply))).collect();
+        self.0.commit_for_reply(Input::Callback { attempt, outcome, key, text }, decisions)
+    }
+
+    fn durable_seq(&self) -> u64 {
+        self.0.durable.get()
+    }
+
+    fn facts_through(&self, seq: u64) -> api::BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.0.facts.reached(seq).await;
+        })
+    }
+
+    fn newest_event(&self) -> watch::Receiver<u64> {
+        self.0.newest.subscribe()
+    }
+
+    fn health(&self) -> Health {
+        self.0.health.lock().unwrap().clone()
+    }
+
+    fn metrics(&self) -> String {
+        "# TYPE yinling_up gauge\nyinling_up 1\n".to_owned()
+    }
+}
+
+/// A running house.
+pub struct House {
+    pub engine: Arc<Engine>,
+    client: reqwest::Client,
+    base: String,
+    stop: Option<oneshot::Sender<()>>,
+    follower: Option<Follower>,
+    // Last, so that everything that holds files in it is gone before it is.
+    _dir: TempDir,
+}
+
+impl House {
+    pub async fn open() -> House {
+        House::with(ApiConfig::default()).await
+    }
+
+    pub async fn with(config: ApiConfig) -> House {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path());
+        let disk: Arc<dyn store::Disk> = Arc::new(ForgetfulDisk::new());
+        let journal_config = JournalConfig { segment_bytes: 1 << 20, ..JournalConfig::default() };
+        let (opened, _) = Journal::open(Arc::clone(&disk), &data.journal(), journal_config).unwrap();
+        let journal = opened
+            .start(
+                |committed: store::Committed<oneshot::Sender<u64>>| {
+                    let _ = committed.release.send(committed.first_seq);
+                },
+                |error| panic!("{error}"),
+            )
+            .unwrap();
+        let (state, _) = State::open(&data.state(), &StateConfig::default()).unwrap();
+        let durable = journal.progress();
+        let follower = Follower::start(
+            disk,
+            &data.journal(),
+            Arc::clone(&state),
+            Arc::clone(&durable),
+            FollowerConfig::default(),
+            |error| panic!("{error}"),
+        )
+        .unwrap();
+        let engine = Arc::new(Engine {
+            journal: Mutex::new(Some(journal)),
+            durable,
+            facts: follower.facts(),
+            newest: watch::Sender::new(0),
+            newest_event: AtomicU64::new(0),
+            actors: Mutex::new(crate::samples::actors()),
+            token_hashes: Mutex::new(BTreeMap::new()),
+            counters: Mutex::new(Counters::default()),
+            replies: Mutex::new(VecDeque::new()),
+            asked: Mutex::new(Vec::new()),
+            called_back: Mutex::new(Vec::new()),
+            random: AtomicU64::new(1),
+            now: AtomicI64::new(NOW),
+            epoch: AtomicU64::new(1),
+            stopped: AtomicBool::new(false),
+            refuses_looks: AtomicBool::new(false),
+            health: Mutex::new(Health {
+                live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
+                ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],
+            }),
+        });
+        let router = api::router(Arc::new(Door(Arc::clone(&engine))), state, config);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(api::serve(listener, router, async {
+            let _ = stopped.await;
+        }));
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        House { engine, client, base, stop: Some(stop), follower: Some(follower), _dir: dir }
+    }
+
+    /// A house with the sample registry in it.
+    pub async fn furnished() -> House {
+        let house = House::open().await;
+        house.furnish().await;
+        house
+    }
+
+    pub async fn furnish(&self) {
+        let change: RegistryChange = crate::samples::registry();
+        self.engine.commit(Input::Tick, vec![Decision::Registry(Box::new(change))]).await;
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    pub fn request(&self, who: &str, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, self.url(path));
+        if who.is_empty() { request } else { request.bearer_auth(who) }
+    }
+
+    pub async fn get(&self, who: &str, path: &str) -> Answer {
+        Answer::of(self.request(who, Method::GET, path)).await
+    }
+
+    pub async fn post(&self, who: &str, path: &str, body: &str) -> Answer {
+        Answer::of(self.request(who, Method::POST, path).body(body.to_owned())).await
+    }
+
+    /// Asks the house to stop serving.
+    pub fn close(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.close();
+        if let Some(journal) = self.engine.journal.lock().unwrap().take() {
+            journal.close();
+        }
+        if let Some(follower) = self.follower.take() {
+            follower.close();
+        }
+    }
+}
+
+/// An answer, read whole.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.unwrap() }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The ids of a list's entries.
+    pub fn ids(&self) -> Vec<String> {
+        self.json()["data"].as_array().unwrap().iter().map(|item| text(&item["id"])).collect()
+    }
+
+    /// The status and code of a problem document, after checking that it is a whole one.
+    pub fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{} {}", self.status, self.text);
+        let document = self.json();
+        for member in ["type", "title", "title_zh", "detail", "detail_zh", "code", "trace_id"] {
+            assert!(!text(&document[member]).is_empty(), "{member} is missing: {}", self.text);
+        }
+        assert_eq!(document["status"], self.status.as_u16());
+        assert_eq!(self.header("trace-id"), text(&document["trace_id"]));
+        let pointers: Vec<String> =
+            document["errors"].as_array().into_iter().flatten().map(|error| text(&error["pointer"])).collect();
+        format!("{} {} {}", self.status.as_u16(), text(&document["code"]), pointers.join(" ")).trim_end().to_owned()
+    }
+}
+
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+pub fn actor(person: &str, role: Role, scope: &str) -> Actor {
+    Actor { person: PersonId::new(person), role, scope: OrgPath::new(scope) }
+}

@@ -1,0 +1,13 @@
+//! The API over real sockets, on a state that is projected from a real journal, with an engine that is ours.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers may panic")]
+
+mod bodies;
+mod callbacks;
+mod commands;
+mod entities;
+mod events;
+mod house;
+mod registry;
+mod samples;
+mod stream;

@@ -1,0 +1,5 @@
+//! `cargo bench -p benches`: see the library.
+
+fn main() -> anyhow::Result<()> {
+    benches::main()
+}

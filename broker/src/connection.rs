@@ -1,0 +1,530 @@
+//! One socket and its session: moves bytes, keeps time, and obeys what the session decides.
+//!
+//! A connection is one small task. It owns no read buffer: bytes are read into one that the thread lends, and only the
+//! beginning of an unfinished frame is kept. In each turn it takes its mail, offers held telemetry, reads once or
+//! twice, and writes everything that came of it at once.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use model::DeviceId;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::door::Shared;
+use crate::host::BoxFuture;
+use crate::mailbox::{Mail, Mailbox, Stop};
+use crate::session::{Env, Output, Session};
+use crate::stats::add;
+use crate::wire::reason;
+use crate::{Grant, Inbound, Lane, Parcel, Receipts};
+
+/// The buffer that a thread lends to whichever connection reads.
+const READ_BYTES: usize = 64 * 1024;
+/// How often a connection reads in a turn before others have theirs.
+const READS_PER_TURN: usize = 2;
+/// How long the alarm lane, should it ever be full, is left alone between two offers.
+const ALARM_RETRY_MILLIS: u64 = 5;
+/// How long a closing connection may take to read our last words.
+const LINGER_MILLIS: u64 = 1000;
+/// How much it may still say meanwhile, in bytes.
+const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// Serves a connection until it is over.
+pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let mailbox = Arc::new(Mailbox::default());
+    let number = shared.registry.open(&mailbox);
+    if shared.is_closing() {
+        mailbox.stop(Stop::Now);
+    }
+    let mut connection = Box::new(Connection::new(stream, Arc::clone(&shared), Arc::clone(&mailbox)));
+    std::future::poll_fn(|cx| connection.poll_run(cx)).await;
+    mailbox.close();
+    let Connection { stream, output, device, pump, .. } = *connection;
+    if let Some(pump) = pump {
+        pump.abort();
+    }
+    let gone = device.filter(|device| shared.registry.leave(device, &mailbox));
+    if let Some(device) = gone {
+        while !shared.registry.announce(&device, shared.host.as_ref()) && !shared.is_closing() {
+            tokio::time::sleep(Duration::from_millis(ALARM_RETRY_MILLIS)).await;
+        }
+    }
+    part(stream, output).await;
+    shared.registry.close(number);
+}
+
+/// Writes the last words and waits for the other side to have read them: closing a socket with unread bytes in it
+/// would throw them away.
+async fn part(mut stream: TcpStream, output: BytesMut) {
+    let farewell = async {
+        stream.write_all(&output).await?;
+        stream.shutdown().await?;
+        let mut scrap = [0; 512];
+        let mut bytes = 0;
+        while bytes < LINGER_BYTES_MAX {
+            match stream.read(&mut scrap).await? {
+                0 => break,
+                count => bytes += count,
+            }
+        }
+        io::Result::Ok(())
+    };
+    // Whether the other side listened does not matter any more.
+    let _late = timeout(Duration::from_millis(LINGER_MILLIS), farewell).await;
+}
+
+struct Connection {
+    stream: TcpStream,
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    session: Session,
+    /// Not written yet.
+    output: BytesMut,
+    /// The device, once it is in.
+    device: Option<DeviceId>,
+    /// Telemetry that waits for room, with the number of bytes that it came in.
+    held: VecDeque<(Parcel, usize)>,
+    held_bytes: usize,
+    space: Option<BoxFuture<'static, ()>>,
+    /// What the alarm lane did not take.
+    held_alarms: VecDeque<Inbound>,
+    /// Whether the house has still to be told that the device is here.
+    unannounced: bool,
+    /// A feed subscriber on its way to the router.
+    attaching: Option<BoxFuture<'static, Result<AbortHandle, &'static str>>>,
+    /// What brings a feed subscriber its messages.
+    pump: Option<AbortHandle>,
+    /// Told to stop as soon as nothing is owed any more.
+    draining: bool,
+    /// The other side has said all that it will.
+    hung_up: bool,
+    connect_by: Instant,
+    last_heard: Instant,
+    /// Since when a write makes no progress.
+    stalled_since: Option<Instant>,
+    drain_until: Option<Instant>,
+    alarm_retry: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, shared: Arc<Shared>, mailbox: Arc<Mailbox>) -> Connection {
+        let now = Instant::now();
+        let connect_by = now + Duration::from_secs(shared.config.connect_seconds_max.into());
+        Connection {
+            stream,
+            shared,
+            mailbox,
+            session: Session::new(),
+            output: BytesMut::new(),
+            device: None,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            space: None,
+            held_alarms: VecDeque::new(),
+            unannounced: false,
+            attaching: None,
+            pump: None,
+            draining: false,
+            hung_up: false,
+            connect_by,
+            last_heard: now,
+            stalled_since: None,
+            drain_until: None,
+            alarm_retry: None,
+            timer: Box::pin(sleep_until(connect_by)),
+        }
+    }
+
+    /// One turn; ready when the connection is over.
+    fn poll_run(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_mail(cx);
+        self.retry_alarms();
+        self.poll_held(cx);
+        if self.poll_read(cx).is_err() {
+            return Poll::Ready(());
+        }
+        // What was read just now may be somebody who is to be attached, or telemetry that has to wait.
+        self.poll_attach(cx);
+        self.poll_held(cx);
+        if self.is_over() {
+            return Poll::Ready(());
+        }
+        let was_full = self.is_output_full();
+        if self.attaching.is_none() && self.poll_write(cx).is_err() {
+            return Poll::Ready(());
+        }
+        if was_full && !self.is_output_full() {
+            cx.waker().wake_by_ref();
+        }
+        self.poll_time(cx)
+    }
+
+    /// Whether everything is said and handed in. What came before an end, ours or theirs, is still offered for a
+    /// moment when the inbox was full.
+    fn is_over(&mut self) -> bool {
+        let handed_in = self.held.is_empty() && self.held_alarms.is_empty();
+        if self.draining && handed_in && !self.session.is_owing() {
+            self.close(reason::SERVER_SHUTTING_DOWN);
+        }
+        let ended = self.session.is_closed() || self.hung_up;
+        if ended && !handed_in {
+            self.drain_until.get_or_insert_with(|| drain_until(&self.shared));
+        }
+        ended && handed_in
+    }
+
+    fn is_output_full(&self) -> bool {
+        self.output.len() >= self.shared.config.output_bytes_max
+    }
+
+    fn poll_attach(&mut self, cx: &mut Context<'_>) {
+        let Some(attaching) = &mut self.attaching else { return };
+        let Poll::Ready(attached) = attaching.as_mut().poll(cx) else { return };
+        self.attaching = None;
+        // There is mail to take and there may be bytes to read now.
+        cx.waker().wake_by_ref();
+        match attached {
+            Ok(pump) => self.pump = Some(pump),
+            Err(detail) => {
+                tracing::warn!(detail, "a feed subscriber is turned away");
+                self.with_session(|session, env, out| session.refuse_busy(env, out));
+            }
+        }
+    }
+
+    fn poll_mail(&mut self, cx: &mut Context<'_>) {
+        while !self.session.is_closed() {
+            // A subscriber that does not read leaves the feed in its mailbox, where it is counted.
+            let wants_feed = !self.is_output_full() && self.attaching.is_none();
+            match self.mailbox.poll_take(cx, wants_feed) {
+                Poll::Ready(mail) => self.open_mail(mail),
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn open_mail(&mut self, mail: Mail) {
+        let Mail { settled, commands, feed, stop, .. } = mail;
+        self.with_session(|session, env, out| {
+            session.settle(&settled, env, out);
+            if !commands.is_empty() {
+                session.command(commands, env, out);
+            }
+            if !feed.is_empty() {
+                session.feed(feed, env, out);
+            }
+        });
+        match stop {
+            None => {}
+            Some(Stop::TakenOver) => {
+                add(&self.shared.stats.taken_over, 1);
+                self.close(reason::SESSION_TAKEN_OVER);
+            }
+            Some(Stop::Administrative) => self.close(reason::ADMINISTRATIVE_ACTION),
+            Some(Stop::TooSlow) => self.close(reason::QUOTA_EXCEEDED),
+            Some(Stop::FeedLost) => self.close(reason::IMPLEMENTATION_SPECIFIC),
+            Some(Stop::Now) => self.close(reason::SERVER_SHUTTING_DOWN),
+            Some(Stop::ShuttingDown) => {
+                self.draining = true;
+                self.drain_until = Some(drain_until(&self.shared));
+            }
+        }
+    }
+
+    fn close(&mut self, code: u8) {
+        self.with_session(|session, _, out| session.close(code, out));
+    }
+
+    /// Whether more may be read now.
+    fn may_read(&self) -> bool {
+        !self.draining
+            && !self.hung_up
+            && !self.session.is_closed()
+            && self.attaching.is_none()
+            && self.held_alarms.is_empty()
+            && self.held_bytes < self.shared.config.held_bytes_max
+            && !self.is_output_full()
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        for _ in 0..READS_PER_TURN {
+            if !self.may_read() {
+                return Ok(());
+            }
+            let read = READ_BUFFER.with_borrow_mut(|buffer| {
+                let mut buffer = ReadBuf::new(buffer);
+                let Poll::Ready(done) = Pin::new(&mut self.stream).poll_read(cx, &mut buffer) else { return None };
+                let outcome = done.map(|()| buffer.filled().len());
+                if matches!(outcome, Ok(count) if count > 0) {
+                    self.last_heard = Instant::now();
+                    self.take_in(buffer.filled());
+                }
+                Some(outcome)
+            });
+            match read {
+                None => return Ok(()),
+                Some(Ok(0)) => self.hung_up = true,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+            }
+        }
+        if self.may_read() {
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) {
+        if !self.session.is_connecting() {
+            return self.with_session(|session, env, out| session.receive(bytes, env, out));
+        }
+        // A device whose registration changed between its authorisation and its entry into the registry must not stay.
+        let revocations = self.shared.registry.revocations();
+        self.with_session(|session, env, out| session.receive(bytes, env, out));
+        if self.device.is_some() && self.shared.registry.revocations() != revocations {
+            self.close(reason::ADMINISTRATIVE_ACTION);
+        }
+    }
+
+    /// Lets the session work and does what it wants.
+    fn with_session(&mut self, work: impl FnOnce(&mut Session, &Env<'_>, &mut Output)) {
+        let shared = &self.shared;
+        let env =
+            Env { host: shared.host.as_ref(), config: &shared.config, stats: &shared.stats, now: shared.host.now() };
+        let mut out = Output { bytes: std::mem::take(&mut self.output), ..Output::default() };
+        work(&mut self.session, &env, &mut out);
+        self.output = std::mem::take(&mut out.bytes);
+        self.act_on(out);
+    }
+
+    fn act_on(&mut self, mut out: Output) {
+        match out.admitted.take() {
+            None => {}
+            Some(Grant::Device(device)) => {
+                self.shared.registry.enter(&device, &self.mailbox);
+                self.device = Some(device);
+                self.unannounced = true;
+                self.watch_peer();
+            }
+            Some(Grant::Feed { scope, .. }) => {
+                let feed = Arc::clone(&self.shared.feed);
+                let bytes_max = self.shared.config.feed_bytes_max;
+                self.attaching = Some(Box::pin(feed.attach(scope, Arc::clone(&self.mailbox), bytes_max)));
+            }
+        }
+        if let Some(ready) = out.down_ready {
+            self.mailbox.set_down_ready(ready);
+        }
+        let Some(device) = self.device.clone() else { return };
+        if self.unannounced {
+            self.retry_alarms();
+        }
+        if !out.alarms.is_empty() {
+            let receipts = self.receipts(out.owed.alarm);
+            self.offer_alarm(Inbound::Parcel(Parcel { device: device.clone(), items: out.alarms, receipts }));
+        }
+        for inbound in out.inbounds {
+            self.offer_alarm(inbound);
+        }
+        if !out.telemetry.is_empty() {
+            let receipts = self.receipts(out.owed.telemetry);
+            self.offer_telemetry(Parcel { device, items: out.telemetry, receipts }, out.telemetry_bytes);
+        }
+    }
+
+    /// A client that asked for no keep-alive is watched by the kernel instead.
+    fn watch_peer(&self) {
+        if self.session.keep_alive_seconds() == 0 {
+            let idle = Duration::from_secs(self.shared.config.keep_alive_seconds_max.into());
+            let keepalive = socket2::TcpKeepalive::new().with_time(idle);
+            if let Err(error) = socket2::SockRef::from(&self.stream).set_tcp_keepalive(&keepalive) {
+                tracing::debug!(%error, "a connection without keep-alive cannot be watched");
+            }
+        }
+    }
+
+    fn receipts(&self, serial: u64) -> Receipts {
+        if serial == 0 { Receipts::none() } else { Receipts::new(Arc::clone(&self.mailbox), serial) }
+    }
+
+    fn offer_alarm(&mut self, inbound: Inbound) {
+        self.held_alarms.push_back(inbound);
+        self.retry_alarms();
+    }
+
+    fn retry_alarms(&mut self) {
+        self.alarm_retry = None;
+        let host = self.shared.host.as_ref();
+        if self.unannounced
+            && let Some(device) = &self.device
+        {
+            self.unannounced = !self.shared.registry.announce(device, host);
+        }
+        while !self.unannounced
+            && let Some(inbound) = self.held_alarms.pop_front()
+        {
+            if let Err(inbound) = host.offer(Lane::Alarm, inbound) {
+                self.held_alarms.push_front(inbound);
+                break;
+            }
+        }
+        if self.unannounced || !self.held_alarms.is_empty() {
+            self.alarm_retry = Some(Instant::now() + Duration::from_millis(ALARM_RETRY_MILLIS));
+        }
+    }
+
+    fn offer_telemetry(&mut self, parcel: Parcel, bytes: usize) {
+        if self.held.is_empty() {
+            match self.shared.host.offer(Lane::Telemetry, Inbound::Parcel(parcel)) {
+                Ok(()) => return,
+                Err(Inbound::Parcel(parcel)) => {
+                    add(&self.shared.stats.telemetry_waits, 1);
+                    self.held.push_back((parcel, bytes));
+                }
+                Err(_) => return,
+            }
+        } else {
+            self.held.push_back((parcel, bytes));
+        }
+        self.held_bytes += bytes;
+    }
+
+    /// Offers what is held whenever there may be room again.
+    fn poll_held(&mut self, cx: &mut Context<'_>) {
+        if self.held.is_empty() {
+            self.space = None;
+            return;
+        }
+        if let Some(space) = &mut self.space {
+            if space.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.space = None;
+        }
+        // Registered before the offer, so that room which appears in between is not missed.
+        let host = Arc::clone(&self.shared.host);
+        let mut space: BoxFuture<'static, ()> = Box::pin(async move { host.space().await });
+        let room_already = space.as_mut().poll(cx).is_ready();
+        while let Some((parcel, bytes)) = self.held.pop_front() {
+            if let Err(Inbound::Parcel(parcel)) = self.shared.host.offer(Lane::Telemetry, Inbound::Parcel(parcel)) {
+                self.held.push_front((parcel, bytes));
+                break;
+            }
+            self.held_bytes -= bytes;
+        }
+        if self.held.is_empty() {
+            self.held = VecDeque::new();
+        } else if room_already {
+            cx.waker().wake_by_ref();
+        } else {
+            self.space = Some(space);
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        while !self.output.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, &self.output) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => {
+                    self.output.advance(count);
+                    self.stalled_since = None;
+                    add(&self.shared.stats.bytes_out, count as u64);
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.stalled_since.get_or_insert_with(Instant::now);
+                    return Ok(());
+                }
+            }
+        }
+        // An idle connection keeps no buffer.
+        self.output = BytesMut::new();
+        self.stalled_since = None;
+        Ok(())
+    }
+
+    /// Ready when time is up for something that ends the connection.
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(due) = self.due() {
+            if due < self.timer.deadline() {
+                self.timer.as_mut().reset(due);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if self.is_time_up(now) {
+                return Poll::Ready(());
+            }
+            if self.alarm_retry.is_some_and(|at| at <= now) {
+                self.retry_alarms();
+                cx.waker().wake_by_ref();
+            }
+            // The timer is only ever set earlier above; what was due has moved on, and it follows here.
+            let next = self.due().unwrap_or(now + Duration::from_secs(1));
+            self.timer.as_mut().reset(next);
+        }
+        Poll::Pending
+    }
+
+    /// When something is due if nothing happens.
+    fn due(&self) -> Option<Instant> {
+        let stall_seconds = self.shared.config.write_stall_seconds_max.into();
+        let stall = self.stalled_since.map(|since| since + Duration::from_secs(stall_seconds));
+        [stall, self.hear_by(), self.drain_until, self.alarm_retry].into_iter().flatten().min()
+    }
+
+    /// By when the client must have said something.
+    fn hear_by(&self) -> Option<Instant> {
+        if self.session.is_connecting() {
+            return Some(self.connect_by);
+        }
+        let keep_alive = u64::from(self.session.keep_alive_seconds());
+        (keep_alive > 0).then(|| self.last_heard + Duration::from_millis(keep_alive * 1500))
+    }
+
+    fn is_time_up(&mut self, now: Instant) -> bool {
+        let stall_max = Duration::from_secs(self.shared.config.write_stall_seconds_max.into());
+        if self.stalled_since.is_some_and(|since| now >= since + stall_max) {
+            add(&self.shared.stats.write_stalls, 1);
+            return true;
+        }
+        if self.drain_until.is_some_and(|until| now >= until) {
+            self.close(reason::SERVER_SHUTTING_DOWN);
+            return true;
+        }
+        if self.hear_by().is_none_or(|by| now < by) {
+            return false;
+        }
+        if self.session.is_connecting() {
+            add(&self.shared.stats.refused_timeout, 1);
+            return true;
+        }
+        if !self.may_read() {
+            // We do not listen just now, so its silence says nothing.
+            self.last_heard = now;
+            return false;
+        }
+        add(&self.shared.stats.keep_alive_timeouts, 1);
+        self.close(reason::KEEP_ALIVE_TIMEOUT);
+        true
+    }
+}
+
+fn drain_until(shared: &Shared) -> Instant {
+    Instant::now() + Duration::from_secs(shared.config.drain_seconds_max.into())
+}

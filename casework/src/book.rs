@@ -1,0 +1,100 @@
+//! What casework holds, with its indexes. Deciding and recovery write through the same function.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Case, CaseId, IncidentId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How long a case that has ended is held, so that it can be rated, remarked on and reopened.
+pub const ENDED_KEPT_SECONDS: u32 = 30 * 86_400;
+
+/// Everything, as a checkpoint holds it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Snapshot {
+    cases: Vec<Case>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Book {
+    cases: BTreeMap<CaseId, Case>,
+    by_incident: BTreeMap<IncidentId, CaseId>,
+    due: BTreeSet<(Timestamp, CaseId)>,
+    /// Cases that have ended, by the time of their last change.
+    ended: BTreeSet<(Timestamp, CaseId)>,
+}
+
+impl Book {
+    pub(crate) fn case(&self, id: CaseId) -> Option<&Case> {
+        self.cases.get(&id)
+    }
+
+    pub(crate) fn case_of(&self, incident: IncidentId) -> Option<&Case> {
+        self.by_incident.get(&incident).and_then(|id| self.cases.get(id))
+    }
+
+    pub(crate) fn open_cases(&self) -> impl Iterator<Item = &Case> {
+        self.cases.values().filter(|case| case.state.is_open())
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The cases that are due, the longest overdue first.
+    pub(crate) fn due_by(&self, now: Timestamp) -> Vec<CaseId> {
+        self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
+    }
+
+    pub(crate) fn put(&mut self, case: Case) {
+        let now = case.changed_at;
+        self.hold(case);
+        self.forget(now);
+    }
+
+    fn hold(&mut self, case: Case) {
+        let id = case.id;
+        if let Some(before) = self.cases.get(&id) {
+            self.ended.remove(&(before.changed_at, id));
+            if let Some(at) = before.due_at {
+                self.due.remove(&(at, id));
+            }
+        }
+        if let Some(at) = case.due_at {
+            self.due.insert((at, id));
+        }
+        if !case.state.is_open() {
+            self.ended.insert((case.changed_at, id));
+        }
+        if let Some(incident) = case.incident {
+            self.by_incident.insert(incident, id);
+        }
+        self.cases.insert(id, case);
+    }
+
+    /// Lets go of what ended long before `now`. Hangs on nothing but what is put, so that recovery forgets what was
+    /// forgotten.
+    fn forget(&mut self, now: Timestamp) {
+        while let Some(&(at, id)) = self.ended.first()
+            && at.plus_seconds(ENDED_KEPT_SECONDS) <= now
+        {
+            self.ended.remove(&(at, id));
+            if let Some(case) = self.cases.remove(&id)
+                && let Some(incident) = case.incident
+            {
+                self.by_incident.remove(&incident);
+            }
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot { cases: self.cases.values().cloned().collect() }
+    }
+
+    pub(crate) fn restore(snapshot: Snapshot) -> Book {
+        let mut book = Book::default();
+        for case in snapshot.cases {
+            book.hold(case);
+        }
+        book
+    }
+}

@@ -1,0 +1,79 @@
+//! Which provider carries which channel.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Channel, Clock};
+
+use crate::console::Console;
+use crate::gateway::{Gateway, GatewayConfig};
+use crate::shell::{Shell, ShellLimits};
+use crate::{ConfigError, Provider};
+
+/// The configured channels; what is `None` is shown on the console.
+#[derive(Debug, Clone, Default)]
+pub struct ChannelsConfig {
+    /// Text messages.
+    pub sms: Option<GatewayConfig>,
+    /// Calls.
+    pub voice: Option<GatewayConfig>,
+    /// Push messages.
+    pub push: Option<GatewayConfig>,
+}
+
+/// Every channel with its shell. Each has its own, also where two share an address: a jam of texts must not hold up
+/// a call.
+pub struct Channels {
+    configured: BTreeMap<Channel, Arc<Shell>>,
+    console: Arc<Shell>,
+}
+
+impl Channels {
+    /// Sets up what is configured.
+    ///
+    /// # Errors
+    /// The channel's name, and what is wrong with it.
+    pub fn new(
+        config: ChannelsConfig,
+        limits: ShellLimits,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Channels, (&'static str, ConfigError)> {
+        let mut channels = Channels {
+            configured: BTreeMap::new(),
+            console: Arc::new(Shell::new(Arc::new(Console), limits, Arc::clone(clock))),
+        };
+        let gateways = [
+            (Channel::Sms, "sms", config.sms),
+            (Channel::Voice, "voice", config.voice),
+            (Channel::Push, "push", config.push),
+        ];
+        for (channel, name, gateway) in gateways {
+            let Some(gateway) = gateway else { continue };
+            let provider = Gateway::new(name, gateway, Arc::clone(clock)).map_err(|error| (name, error))?;
+            channels.set(channel, Arc::new(provider), limits, clock);
+        }
+        Ok(channels)
+    }
+
+    /// Puts a provider on a channel, in a shell of its own.
+    pub fn set(&mut self, channel: Channel, provider: Arc<dyn Provider>, limits: ShellLimits, clock: &Arc<dyn Clock>) {
+        self.configured.insert(channel, Arc::new(Shell::new(provider, limits, Arc::clone(clock))));
+    }
+
+    /// Who carries a channel; the console where nobody is configured.
+    #[must_use]
+    pub fn of(&self, channel: Channel) -> &Arc<Shell> {
+        self.configured.get(&channel).unwrap_or(&self.console)
+    }
+
+    /// Whether somebody is configured for a channel.
+    #[must_use]
+    pub fn is_configured(&self, channel: Channel) -> bool {
+        self.configured.contains_key(&channel)
+    }
+
+    /// Every configured shell, for `/readyz` and for probing.
+    pub fn configured(&self) -> impl Iterator<Item = &Arc<Shell>> {
+        self.configured.values()
+    }
+}

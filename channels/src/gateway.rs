@@ -1,0 +1,322 @@
+//! The gateway: an operator's own SMS or call box, an integrator, a test. We POST one signed JSON object per attempt;
+//! the box reports what became of it to the attempt's callback URL.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compact_str::CompactString;
+use model::record::SendResult;
+use model::{
+    Attempt, AttemptId, AttemptOutcome, Channel, Clock, IncidentId, IncidentKind, Language, PersonId, Priority,
+    Timestamp,
+};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::ConfigError;
+use crate::provider::{BoxFuture, Links, Provider};
+use crate::webhook::{ID_HEADER, SIGNATURE_HEADER, SigningSecret, TIMESTAMP_HEADER};
+
+/// How long a box may take to answer, unless configured.
+pub const TIMEOUT_MS_DEFAULT: u64 = 5_000;
+/// How long a connection may take to come up.
+const CONNECT_MS_MAX: u64 = 2_000;
+/// How much of an answer is read so that its connection can be used again, and for how long.
+const DRAIN_BYTES_MAX: usize = 64 * 1024;
+const DRAIN_MS_MAX: u64 = 1_000;
+/// When a refused send is tried again, if the box does not say: soon, for it may be an SOS.
+const RETRY_AFTER_SECONDS_DEFAULT: u32 = 2;
+/// The longest `Retry-After` that is believed.
+const RETRY_AFTER_SECONDS_MAX: u32 = 300;
+/// How much of a replied text is kept.
+const REPLY_BYTES_MAX: usize = 2_000;
+/// The longest run of pressed keys.
+const KEY_BYTES_MAX: usize = 16;
+
+/// Where a gateway is and what it is signed with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// Where attempts are posted to: `http` or `https`. May be on a private network: the operator wrote it.
+    pub url: String,
+    /// `whsec_` and base64, or any other text, whose bytes are the key.
+    pub secret: String,
+    /// How long it may take to answer; [`TIMEOUT_MS_DEFAULT`].
+    pub timeout_ms: u64,
+}
+
+impl fmt::Debug for GatewayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GatewayConfig").field("url", &self.url).field("timeout_ms", &self.timeout_ms).finish()
+    }
+}
+
+/// A gateway that attempts are posted to.
+pub struct Gateway {
+    name: String,
+    url: Url,
+    secret: SigningSecret,
+    client: Client,
+    clock: Arc<dyn Clock>,
+}
+
+impl Gateway {
+    /// Checks the configuration and sets the client up; connects to nothing yet. `name` is the channel's.
+    ///
+    /// # Errors
+    /// When the URL is not `http(s)://…` or the secret cannot be used.
+    pub fn new(name: &str, config: GatewayConfig, clock: Arc<dyn Clock>) -> Result<Gateway, ConfigError> {
+        let url = Url::parse(&config.url).map_err(|error| ConfigError::Url(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(ConfigError::Url(format!("{:?} is neither http://… nor https://…", config.url)));
+        }
+        // No proxy from the environment: the way of an alarm is what the configuration says and nothing else. No
+        // redirects: a signed alarm goes to the box that was named.
+        let client = Client::builder()
+            .timeout(Duration::from_millis(config.timeout_ms.max(1)))
+            .connect_timeout(Duration::from_millis(CONNECT_MS_MAX.min(config.timeout_ms.max(1))))
+            .redirect(Policy::none())
+            .no_proxy()
+            .tcp_nodelay(true)
+            .user_agent("yinling")
+            .build()
+            .map_err(|error| ConfigError::Client(error.to_string()))?;
+        Ok(Gateway { name: name.to_owned(), url, secret: SigningSecret::parse(&config.secret)?, client, clock })
+    }
+
+    async fn post(&self, attempt: &Attempt, links: &Links) -> SendResult {
+        let SignedRequest { headers, body } = build_request(attempt, links, &self.secret, self.clock.now());
+        let mut request = self.client.post(self.url.clone()).body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        match request.send().await {
+            Ok(response) => {
+                let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+                let result = classify(response.status().as_u16(), retry_after);
+                drain(response).await;
+                result
+            }
+            Err(error) if error.is_connect() || error.is_builder() => {
+                SendResult::Retry { detail: "cannot connect".into(), after_seconds: RETRY_AFTER_SECONDS_DEFAULT }
+            }
+            Err(error) if error.is_timeout() => SendResult::Unknown { detail: "no answer in time".into() },
+            Err(_) => SendResult::Unknown { detail: "the connection broke before an answer came".into() },
+        }
+    }
+}
+
+impl Provider for Gateway {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn send<'a>(&'a self, attempt: &'a Attempt, links: &'a Links) -> BoxFuture<'a, SendResult> {
+        Box::pin(self.post(attempt, links))
+    }
+
+    /// Opens a connection and closes it: enough to notice a box that is not there, and nothing rings.
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+            let port = self.url.port_or_known_default().unwrap_or(80);
+            let connect = tokio::net::TcpStream::connect((host, port));
+            match tokio::time::timeout(Duration::from_millis(CONNECT_MS_MAX), connect).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(format!("cannot connect: {}", error.kind())),
+                Err(_) => Err("cannot connect: no answer in time".to_owned()),
+            }
+        })
+    }
+}
+
+/// A request as it goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedRequest {
+    /// Names and values, `content-type` included.
+    pub headers: [(&'static str, String); 4],
+    /// UTF-8 JSON.
+    pub body: Vec<u8>,
+}
+
+/// The request for one attempt. `webhook-id` is the attempt's id, the same at every resend, so that a box that keeps
+/// ids rings once; the timestamp is `now`.
+#[must_use]
+pub fn build_request(attempt: &Attempt, links: &Links, secret: &SigningSecret, now: Timestamp) -> SignedRequest {
+    let message = Message {
+        attempt: attempt.id,
+        channel: attempt.channel,
+        to: &attempt.to.0,
+        person: &attempt.callee.person,
+        lang: attempt.lang,
+        incident: attempt.incident,
+        kind: attempt.kind,
+        priority: attempt.priority,
+        text: &attempt.text,
+        params: Params(&attempt.params),
+        callback: &links.callback,
+    };
+    // A struct of strings and names: the conversion cannot fail.
+    let body = serde_json::to_vec(&message).unwrap_or_default();
+    let (id, seconds) = (attempt.id.to_string(), now.millis() / 1000);
+    let signature = secret.sign(&id, seconds, &body);
+    let headers = [
+        ("content-type", "application/json".to_owned()),
+        (ID_HEADER, id),
+        (TIMESTAMP_HEADER, seconds.to_string()),
+        (SIGNATURE_HEADER, signature),
+    ];
+    SignedRequest { headers, body }
+}
+
+/// The body, in the order of the contract.
+#[derive(Serialize)]
+struct Message<'a> {
+    attempt: AttemptId,
+    channel: Channel,
+    to: &'a str,
+    person: &'a PersonId,
+    lang: Language,
+    incident: IncidentId,
+    kind: IncidentKind,
+    priority: Priority,
+    text: &'a str,
+    params: Params<'a>,
+    callback: &'a str,
+}
+
+struct Params<'a>(&'a [(CompactString, String)]);
+
+impl Serialize for Params<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// What an HTTP status means for the attempt. `retry_after` is the header's value, in seconds (a date is not read).
+#[must_use]
+pub fn classify(status: u16, retry_after: Option<&str>) -> SendResult {
+    let detail = CompactString::from(format!("HTTP {status}"));
+    match status {
+        200..=299 => SendResult::Accepted,
+        408 | 425 | 429 | 500..=599 => {
+            let after = retry_after.and_then(|text| text.trim().parse().ok());
+            let after_seconds = after.unwrap_or(RETRY_AFTER_SECONDS_DEFAULT).clamp(1, RETRY_AFTER_SECONDS_MAX);
+            SendResult::Retry { detail, after_seconds }
+        }
+        300..=399 => SendResult::Final { detail: format!("HTTP {status}: redirects are not followed").into() },
+        _ => SendResult::Final { detail },
+    }
+}
+
+/// Reads the rest of an answer, within limits, so that its connection is used again.
+async fn drain(mut response: reqwest::Response) {
+    let read = async {
+        let mut bytes = 0;
+        while let Ok(Some(chunk)) = response.chunk().await {
+            bytes += chunk.len();
+            if bytes > DRAIN_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // What is cut off here costs a connection and nothing else.
+    let _ = tokio::time::timeout(Duration::from_millis(DRAIN_MS_MAX), read).await;
+}
+
+/// What a box posted to a callback URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Callback {
+    /// About which attempt.
+    pub attempt: AttemptId,
+    /// What became of it.
+    pub outcome: AttemptOutcome,
+    /// What was pressed; always there for [`AttemptOutcome::Key`].
+    pub key: Option<CompactString>,
+    /// What was replied; always there for [`AttemptOutcome::Reply`].
+    pub text: Option<String>,
+}
+
+/// What is wrong with a callback; names no person.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallbackError {
+    /// Not the JSON object of the contract.
+    #[error("not a callback: {0}")]
+    Malformed(String),
+    /// `outcome` is `key` and there is no usable `key`.
+    #[error("outcome `key` needs `key`, 1 to {KEY_BYTES_MAX} of 0-9 * #")]
+    NoKey,
+    /// `outcome` is `reply` and there is no `text`.
+    #[error("outcome `reply` needs `text`")]
+    NoText,
+}
+
+/// Reads `{"attempt","outcome","key"?,"text"?}`. Members that are not known are ignored: a box that adds its call id
+/// must not silence a pressed key. A longer text is cut at a character's edge.
+///
+/// # Errors
+/// When it is not that object, or lacks what its outcome needs.
+pub fn parse_callback(body: &[u8]) -> Result<Callback, CallbackError> {
+    let raw: RawCallback = serde_json::from_slice(body).map_err(|error| CallbackError::Malformed(describe(&error)))?;
+    let key = raw.key.filter(|key| !key.is_empty());
+    let text = raw.text.map(|text| cut(text, REPLY_BYTES_MAX));
+    let is_key = |key: &CompactString| {
+        key.len() <= KEY_BYTES_MAX && key.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'))
+    };
+    match raw.outcome {
+        AttemptOutcome::Key if !key.as_ref().is_some_and(is_key) => Err(CallbackError::NoKey),
+        AttemptOutcome::Reply if text.is_none() => Err(CallbackError::NoText),
+        outcome => Ok(Callback { attempt: raw.attempt, outcome, key: key.filter(is_key), text }),
+    }
+}
+
+#[derive(Deserialize)]
+struct RawCallback {
+    attempt: AttemptId,
+    outcome: AttemptOutcome,
+    #[serde(default, deserialize_with = "key")]
+    key: Option<CompactString>,
+    #[serde(default)]
+    text: Option<String>,
+}
+
+/// A key as `"1"` or, as some boxes write it, `1`.
+fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CompactString>, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::Null => Ok(None),
+        serde_json::Value::String(text) => Ok(Some(text.trim().into())),
+        serde_json::Value::Number(number) if number.is_u64() => Ok(Some(number.to_string().into())),
+        _ => Err(de::Error::custom("`key` is neither text nor a number")),
+    }
+}
+
+/// serde's sentence without what the caller sent: it may hold a name or a number.
+fn describe(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "a member is missing or has the wrong type",
+        serde_json::error::Category::Eof => "it ends in the middle",
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "not JSON",
+    };
+    format!("{what}, line {} column {}", error.line(), error.column())
+}
+
+fn cut(mut text: String, bytes_max: usize) -> String {
+    if text.len() > bytes_max {
+        let mut end = bytes_max;
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "gateway_tests.rs"]
+mod tests;

@@ -1,0 +1,286 @@
+//! From the merged layers to a checked [`Config`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+use model::{Channel, Language};
+use serde_json::Value;
+
+use super::document::{Faults, Object, nearest};
+use super::layers::Merged;
+use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, GatewaySettings, KIBIBYTE, MEBIBYTE, Secret};
+
+/// The most faults that are told in words.
+const FAULTS_MAX: usize = 100;
+/// 1 TiB, above which a size is a slip of the keyboard.
+const SIZE_BYTES_MAX: u64 = 1024 * GIBIBYTE;
+const CHANNELS: &[(&str, Channel)] = &[("sms", Channel::Sms), ("voice", Channel::Voice), ("push", Channel::Push)];
+
+pub(super) fn check(merged: &Merged) -> Result<Config, ConfigFaults> {
+    let mut faults = Faults::new(FAULTS_MAX);
+    let config = walk(&merged.document, &mut faults);
+    if faults.count() == 0 {
+        return Ok(config);
+    }
+    let told = faults.into_list().into_iter().map(|fault| {
+        let key = fault.pointer.trim_start_matches('/').replace('/', ".");
+        ConfigFault { source: merged.source_of(&key), key, detail: fault.detail }
+    });
+    Err(ConfigFaults(told.collect()))
+}
+
+fn walk(document: &Value, faults: &mut Faults) -> Config {
+    let mut config = Config::default();
+    let Some(mut root) = Object::new(document, String::new(), faults) else { return config };
+    if let Some(path) = text(&mut root, "data", faults) {
+        config.data = PathBuf::from(path);
+    }
+    config.zone = zone(&mut root, faults).unwrap_or(config.zone);
+    let languages = [("zh-CN", Language::ZhCn), ("en", Language::En)];
+    config.language = root.word("language", &languages, faults).unwrap_or(config.language);
+    if let Some(section) = root.object("http", faults) {
+        http(&mut config, section, faults);
+    }
+    if let Some(section) = root.object("mqtt", faults) {
+        mqtt(&mut config, section, faults);
+    }
+    if let Some(section) = root.object("journal", faults) {
+        journal(&mut config, section, faults);
+    }
+    if let Some(section) = root.object("api", faults) {
+        api(&mut config, section, faults);
+    }
+    if let Some(section) = root.object("channels", faults) {
+        channels(&mut config, section, faults);
+    }
+    root.finish(faults);
+    config
+}
+
+fn http(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
+    let http = &mut config.http;
+    http.allow_plaintext = section.boolean("allow_plaintext", faults).unwrap_or_default();
+    http.listen = listen(&mut section, http.listen, http.allow_plaintext, faults);
+    if let Some(url) = url(&mut section, "public_url", faults) {
+        http.public_url = Some(url.trim_end_matches('/').to_owned());
+    }
+    section.finish(faults);
+}
+
+fn mqtt(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
+    let mqtt = &mut config.mqtt;
+    mqtt.allow_plaintext = section.boolean("allow_plaintext", faults).unwrap_or_default();
+    mqtt.listen = listen(&mut section, mqtt.listen, mqtt.allow_plaintext, faults);
+    size(&mut section, "packet_bytes_max", 1_024..=16 * MEBIBYTE, &mut mqtt.packet_bytes_max, faults);
+    size(&mut section, "array_items_max", 1..=100_000, &mut mqtt.array_items_max, faults);
+    if let Some(receive_maximum) = section.integer("receive_maximum", 1..=65_535, faults) {
+        mqtt.receive_maximum = u16::try_from(receive_maximum).unwrap_or(u16::MAX);
+    }
+    size(&mut section, "connections_max", 1..=10_000_000, &mut mqtt.connections_max, faults);
+    size(&mut section, "held_bytes_max", 64 * KIBIBYTE..=GIBIBYTE, &mut mqtt.held_bytes_max, faults);
+    seconds(&mut section, "connect_seconds_max", 1..=600, &mut mqtt.connect_seconds_max, faults);
+    seconds(&mut section, "keep_alive_seconds_max", 10..=65_535, &mut mqtt.keep_alive_seconds_max, faults);
+    section.finish(faults);
+}
+
+fn journal(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
+    let journal = &mut config.journal;
+    for (name, range, target) in [
+        ("segment_bytes", 4 * MEBIBYTE..=4 * GIBIBYTE, &mut journal.segment_bytes),
+        ("retain_bytes", 64 * MEBIBYTE..=SIZE_BYTES_MAX, &mut journal.retain_bytes),
+        ("checkpoint_records", 1_000..=100_000_000, &mut journal.checkpoint_records),
+        ("disk_reserve_bytes", 0..=SIZE_BYTES_MAX, &mut journal.disk_reserve_bytes),
+    ] {
+        *target = section.integer(name, range, faults).unwrap_or(*target);
+    }
+    seconds(&mut section, "retain_days", 1..=3_650, &mut journal.retain_days, faults);
+    section.finish(faults);
+}
+
+fn api(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
+    let api = &mut config.api;
+    size(&mut section, "body_bytes_max", KIBIBYTE..=64 * MEBIBYTE, &mut api.body_bytes_max, faults);
+    size(&mut section, "import_bytes_max", KIBIBYTE..=8 * MEBIBYTE, &mut api.import_bytes_max, faults);
+    size(&mut section, "streams_max", 1..=1_000_000, &mut api.streams_max, faults);
+    section.finish(faults);
+}
+
+fn channels(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
+    for (name, channel) in CHANNELS {
+        let Some(mut gateway) = section.object(name, faults) else { continue };
+        if !gateway.has("kind") {
+            let at = gateway.at("kind");
+            faults.add(
+                at,
+                "`kind` is required; \"gateway\" is the one there is",
+                "缺少必填项 `kind`，目前可用 \"gateway\"",
+            );
+        }
+        gateway.word("kind", &[("gateway", ())], faults);
+        let defaults = (5_000, 32);
+        let timeout_ms = gateway.integer("timeout_ms", 100..=120_000, faults).unwrap_or(defaults.0);
+        let mut concurrency = defaults.1;
+        size(&mut gateway, "concurrency", 1..=10_000, &mut concurrency, faults);
+        let url = match gateway.has("url") {
+            true => url(&mut gateway, "url", faults),
+            false => gateway.required_text("url", faults),
+        };
+        let secret = gateway.required_text("secret", faults);
+        gateway.finish(faults);
+        if let (Some(url), Some(secret)) = (url, secret) {
+            let settings =
+                GatewaySettings { url: url.to_owned(), secret: Secret::new(secret), timeout_ms, concurrency };
+            config.channels.insert(*channel, settings);
+        }
+    }
+    section.finish(faults);
+}
+
+fn text<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {
+    if object.has(name) { object.required_text(name, faults) } else { object.text(name, faults) }
+}
+
+fn size(
+    object: &mut Object<'_>,
+    name: &'static str,
+    range: std::ops::RangeInclusive<u64>,
+    target: &mut usize,
+    faults: &mut Faults,
+) {
+    if let Some(found) = object.integer(name, range, faults) {
+        *target = usize::try_from(found).unwrap_or(usize::MAX);
+    }
+}
+
+fn seconds(
+    object: &mut Object<'_>,
+    name: &'static str,
+    range: std::ops::RangeInclusive<u64>,
+    target: &mut u32,
+    faults: &mut Faults,
+) {
+    if let Some(found) = object.integer(name, range, faults) {
+        *target = u32::try_from(found).unwrap_or(u32::MAX);
+    }
+}
+
+fn zone(root: &mut Object<'_>, faults: &mut Faults) -> Option<Tz> {
+    let name = text(root, "zone", faults)?;
+    if let Ok(zone) = name.parse::<Tz>() {
+        return Some(zone);
+    }
+    let names: Vec<&str> = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
+    let meant = nearest_zone(name, &names).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    let detail = format!("{name:?} is no zone of the IANA database (they look like \"Asia/Shanghai\"){meant}");
+    faults.add(root.at("zone"), detail, format!("{name:?} 不是 IANA 时区名，应形如 \"Asia/Shanghai\""));
+    None
+}
+
+fn nearest_zone<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
+    let lowered: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    let known: Vec<&str> = lowered.iter().map(String::as_str).collect();
+    let near = nearest(name, &known)?;
+    known.iter().position(|known| *known == near).map(|index| names[index])
+}
+
+/// Where to listen. Plain text beyond loopback carries names and positions over the wire: it must be asked for.
+fn listen(section: &mut Object<'_>, default: SocketAddr, plaintext: bool, faults: &mut Faults) -> SocketAddr {
+    let Some(address) = text(section, "listen", faults) else { return default };
+    let at = section.at("listen");
+    let Ok(parsed) = address.parse::<SocketAddr>() else {
+        let detail = format!("{address:?} is not an address and port, like \"127.0.0.1:{}\"", default.port());
+        faults.add(at, detail, format!("{address:?} 不是“地址:端口”，应形如 \"127.0.0.1:{}\"", default.port()));
+        return default;
+    };
+    if !parsed.ip().is_loopback() && !plaintext {
+        let pointer = section.pointer().trim_start_matches('/');
+        let detail = format!(
+            "{parsed} can be reached from outside, without encryption; listen on 127.0.0.1 behind a proxy that does \
+             TLS, or set `allow_plaintext = true` under [{pointer}]"
+        );
+        faults.add(
+            at,
+            detail,
+            format!("{parsed} 可从外部访问且未加密；请监听 127.0.0.1 并由代理提供 TLS，或在 [{pointer}] 下设 `allow_plaintext = true`"),
+        );
+    }
+    parsed
+}
+
+fn url<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {
+    let url = text(object, name, faults)?;
+    match fault_of_url(url) {
+        None => Some(url),
+        Some((detail, detail_zh)) => {
+            faults.add(object.at(name), detail, detail_zh);
+            None
+        }
+    }
+}
+
+fn fault_of_url(url: &str) -> Option<(&'static str, &'static str)> {
+    let Some(host) = host_of(url) else {
+        return Some((
+            "is not a URL with http:// or https:// and a host",
+            "不是以 http:// 或 https:// 开头且含主机名的网址",
+        ));
+    };
+    if host.contains('@') {
+        return Some((
+            "names a user in the URL; put what authenticates into `secret`",
+            "网址中含用户名，请改用 `secret`",
+        ));
+    }
+    if url.contains(|c: char| c.is_whitespace() || c.is_control() || c == '#') {
+        return Some(("has a space, a control character or a # in it", "网址中含空格、控制字符或 #"));
+    }
+    None
+}
+
+/// The authority of an http or https URL: host and port.
+fn host_of(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let host = rest.split(['/', '?']).next()?;
+    (!host.is_empty() && !host.starts_with(':')).then_some(host)
+}
+
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let mut said = Vec::new();
+    let missing: Vec<&str> =
+        CHANNELS.iter().filter(|(_, channel)| !config.channels.contains_key(channel)).map(|(name, _)| *name).collect();
+    if !missing.is_empty() {
+        let missing = missing.join(", ");
+        said.push(format!(
+            "no channel is configured for {missing}: those messages are shown on the console and in the log only; \
+             [channels.…] configures one"
+        ));
+    }
+    for (name, channel) in CHANNELS {
+        let Some(gateway) = config.channels.get(channel) else { continue };
+        let host = host_of(&gateway.url).unwrap_or_default();
+        if gateway.url.starts_with("http://") && !is_loopback(host) {
+            said.push(format!(
+                "channels.{name}.url is plain http beyond this machine: names and phones go unencrypted"
+            ));
+        }
+    }
+    if !config.http.listen.ip().is_loopback() && config.http.public_url.is_none() {
+        said.push(
+            "http.public_url is not set: gateways are given the bound address for their callbacks, which may not be \
+             reachable from where they are"
+                .to_owned(),
+        );
+    }
+    for (section, listen) in [("http", config.http.listen), ("mqtt", config.mqtt.listen)] {
+        if !listen.ip().is_loopback() {
+            said.push(format!("{section} listens on {listen} without encryption (allow_plaintext)"));
+        }
+    }
+    said
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = host.strip_prefix("[::1]").map_or_else(|| host.split(':').next().unwrap_or(host), |_| "::1");
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

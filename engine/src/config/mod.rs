@@ -1,0 +1,243 @@
+//! What the operator configured: TOML, environment and command line, checked as a whole before anything starts.
+//!
+//! As written → as checked: the layers are merged, then walked member by member, so that every fault is told at
+//! once with the place it came from, and what the rest of the engine sees cannot be wrong any more.
+
+mod check;
+pub(crate) mod document;
+mod layers;
+mod print;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chrono_tz::Tz;
+use model::{Channel, Language};
+
+pub use layers::{ENVIRONMENT_PREFIX, Overrides, Sources};
+
+/// Everything that can be configured, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The data directory (`./data`).
+    pub data: PathBuf,
+    /// The zone in which the hours of fences are meant (Asia/Shanghai).
+    pub zone: Tz,
+    /// The language of messages to people who have none of their own (zh-CN).
+    pub language: Language,
+    /// REST, feed and console.
+    pub http: HttpSettings,
+    /// The devices' door.
+    pub mqtt: MqttSettings,
+    /// The journal and how long it is kept.
+    pub journal: JournalSettings,
+    /// Limits of the API.
+    pub api: ApiSettings,
+    /// How people are reached; a channel that is not here is shown on the console and in the log.
+    pub channels: BTreeMap<Channel, GatewaySettings>,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Where to listen (127.0.0.1:8080); port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How others reach us, for callback URLs, without a trailing slash; `None`: the bound address.
+    pub public_url: Option<String>,
+    /// Whether plain text beyond loopback is wanted, e.g. behind a proxy that does TLS.
+    pub allow_plaintext: bool,
+}
+
+/// `[mqtt]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MqttSettings {
+    /// Where to listen (127.0.0.1:1883); port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether plain text beyond loopback is wanted.
+    pub allow_plaintext: bool,
+    /// The largest packet taken, bytes (256 KiB).
+    pub packet_bytes_max: usize,
+    /// The most reports in one array (1 000).
+    pub array_items_max: usize,
+    /// The most unacknowledged publishes of one connection (1 024).
+    pub receive_maximum: u16,
+    /// The most connections at a time (65 536).
+    pub connections_max: usize,
+    /// How much of a connection is read past telemetry that waits, so that an SOS behind it is found, bytes (256 KiB).
+    pub held_bytes_max: usize,
+    /// How long a connection may take to say CONNECT, seconds (10).
+    pub connect_seconds_max: u32,
+    /// The longest keep-alive, seconds (1 200).
+    pub keep_alive_seconds_max: u32,
+}
+
+/// `[journal]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalSettings {
+    /// Size of a segment file, bytes (64 MiB).
+    pub segment_bytes: u64,
+    /// How long segments are kept that nothing needs any more, days (7)…
+    pub retain_days: u32,
+    /// …and how much of them, bytes (8 GiB), whichever is less.
+    pub retain_bytes: u64,
+    /// After how many records the hot state is checkpointed, so that a start reads no more than these (2 000 000).
+    pub checkpoint_records: u64,
+    /// Below this much free disk, telemetry is refused and only alarms are taken, bytes (1 GiB).
+    pub disk_reserve_bytes: u64,
+}
+
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// The largest body of a command, bytes (256 KiB).
+    pub body_bytes_max: usize,
+    /// The largest registry import, bytes (8 MiB, which is also the most: it is one record of the journal).
+    pub import_bytes_max: usize,
+    /// The most live feed subscribers (1 000).
+    pub streams_max: usize,
+}
+
+/// `[channels.sms]`, `[channels.voice]`, `[channels.push]` of kind `gateway`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewaySettings {
+    /// Where the box takes our POST.
+    pub url: String,
+    /// Signs the POST (Standard Webhooks: `whsec_…`, or any text).
+    pub secret: Secret,
+    /// How long one POST may take, milliseconds (5 000).
+    pub timeout_ms: u64,
+    /// How many POSTs at a time (32).
+    pub concurrency: usize,
+}
+
+/// A secret from the configuration: never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(text: &str) -> Secret {
+        Secret(text.to_owned())
+    }
+
+    /// The secret itself, for whoever signs with it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"***\"")
+    }
+}
+
+const KIBIBYTE: u64 = 1024;
+const MEBIBYTE: u64 = 1024 * KIBIBYTE;
+const GIBIBYTE: u64 = 1024 * MEBIBYTE;
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            data: PathBuf::from("./data"),
+            zone: Tz::Asia__Shanghai,
+            language: Language::ZhCn,
+            http: HttpSettings {
+                listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                public_url: None,
+                allow_plaintext: false,
+            },
+            mqtt: MqttSettings {
+                listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+                allow_plaintext: false,
+                packet_bytes_max: 256 * KIBIBYTE as usize,
+                array_items_max: 1_000,
+                receive_maximum: 1_024,
+                connections_max: 65_536,
+                held_bytes_max: 256 * KIBIBYTE as usize,
+                connect_seconds_max: 10,
+                keep_alive_seconds_max: 1_200,
+            },
+            journal: JournalSettings {
+                segment_bytes: 64 * MEBIBYTE,
+                retain_days: 7,
+                retain_bytes: 8 * GIBIBYTE,
+                checkpoint_records: 2_000_000,
+                disk_reserve_bytes: GIBIBYTE,
+            },
+            api: ApiSettings {
+                body_bytes_max: 256 * KIBIBYTE as usize,
+                import_bytes_max: 8 * MEBIBYTE as usize,
+                streams_max: 1_000,
+            },
+            channels: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Merges the layers (defaults, file, environment, command line) and checks them.
+    ///
+    /// # Errors
+    /// Every fault of every layer at once, each with the place it came from.
+    pub fn load(sources: &Sources) -> Result<Config, ConfigFaults> {
+        let merged = sources.merge()?;
+        check::check(&merged)
+    }
+
+    /// What is allowed but worth saying at the start, in plain sentences.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        check::warnings(self)
+    }
+
+    /// The configuration in force as TOML, secrets as `***`.
+    #[must_use]
+    pub fn print(&self) -> String {
+        print::print(self)
+    }
+}
+
+/// Everything that is wrong with a configuration. The process ends with exit code 78 (`EX_CONFIG`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFaults(pub Vec<ConfigFault>);
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFault {
+    /// Where it was written: `yinling.toml line 3`, `environment YINLING__HTTP__LISTEN`, `command line`.
+    pub source: String,
+    /// The key, e.g. `http.listen`; empty for a file as a whole.
+    pub key: String,
+    /// What is wrong and what to do.
+    pub detail: String,
+}
+
+impl fmt::Display for ConfigFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [self.source.as_str(), self.key.as_str(), self.detail.as_str()];
+        let said: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        f.write_str(&said.join(": "))
+    }
+}
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        let noun = if count == 1 { "fault" } else { "faults" };
+        write!(f, "the configuration has {count} {noun}:")?;
+        for fault in &self.0 {
+            write!(f, "\n  {fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigFaults {}
+
+#[cfg(test)]
+mod tests;

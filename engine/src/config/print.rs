@@ -1,0 +1,86 @@
+//! The configuration in force, as TOML that could be written to a file, with the secrets left out.
+
+use model::{Channel, Language};
+use toml::{Table, Value};
+
+use super::Config;
+
+/// What stands for a secret.
+const REDACTED: &str = "***";
+
+pub(super) fn print(config: &Config) -> String {
+    let mut root = Table::new();
+    root.insert("data".into(), Value::from(config.data.to_string_lossy().into_owned()));
+    root.insert("zone".into(), Value::from(config.zone.name()));
+    let language = match config.language {
+        Language::ZhCn => "zh-CN",
+        Language::En => "en",
+    };
+    root.insert("language".into(), Value::from(language));
+    let mut http = table(&[("listen", Value::from(config.http.listen.to_string()))]);
+    if let Some(url) = &config.http.public_url {
+        http.insert("public_url".into(), Value::from(url.as_str()));
+    }
+    http.insert("allow_plaintext".into(), Value::from(config.http.allow_plaintext));
+    let mqtt = &config.mqtt;
+    let mqtt = table(&[
+        ("listen", Value::from(mqtt.listen.to_string())),
+        ("allow_plaintext", Value::from(mqtt.allow_plaintext)),
+        ("packet_bytes_max", whole(mqtt.packet_bytes_max)),
+        ("array_items_max", whole(mqtt.array_items_max)),
+        ("receive_maximum", whole(mqtt.receive_maximum)),
+        ("connections_max", whole(mqtt.connections_max)),
+        ("held_bytes_max", whole(mqtt.held_bytes_max)),
+        ("connect_seconds_max", whole(mqtt.connect_seconds_max)),
+        ("keep_alive_seconds_max", whole(mqtt.keep_alive_seconds_max)),
+    ]);
+    let journal = &config.journal;
+    let journal = table(&[
+        ("segment_bytes", whole(journal.segment_bytes)),
+        ("retain_days", whole(journal.retain_days)),
+        ("retain_bytes", whole(journal.retain_bytes)),
+        ("checkpoint_records", whole(journal.checkpoint_records)),
+        ("disk_reserve_bytes", whole(journal.disk_reserve_bytes)),
+    ]);
+    let api = &config.api;
+    let api = table(&[
+        ("body_bytes_max", whole(api.body_bytes_max)),
+        ("import_bytes_max", whole(api.import_bytes_max)),
+        ("streams_max", whole(api.streams_max)),
+    ]);
+    let channels = config.channels.iter().map(|(channel, gateway)| {
+        let section = table(&[
+            ("kind", Value::from("gateway")),
+            ("url", Value::from(gateway.url.as_str())),
+            ("secret", Value::from(REDACTED)),
+            ("timeout_ms", whole(gateway.timeout_ms)),
+            ("concurrency", whole(gateway.concurrency)),
+        ]);
+        (channel_name(*channel).to_owned(), Value::Table(section))
+    });
+    let channels: Table = channels.collect();
+    for (name, section) in [("http", http), ("mqtt", mqtt), ("journal", journal), ("api", api), ("channels", channels)]
+    {
+        root.insert(name.into(), Value::Table(section));
+    }
+    // A table of strings, integers and booleans always has a TOML form.
+    toml::to_string(&root).unwrap_or_default()
+}
+
+fn table(members: &[(&str, Value)]) -> Table {
+    members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+}
+
+fn whole(number: impl TryInto<i64>) -> Value {
+    Value::Integer(number.try_into().unwrap_or(i64::MAX))
+}
+
+fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "sms",
+        Channel::Voice => "voice",
+        Channel::Push => "push",
+        Channel::Email => "email",
+        Channel::Robot => "robot",
+    }
+}

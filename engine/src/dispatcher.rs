@@ -1,0 +1,81 @@
+//! Dispatchers pull committed attempts, hand them to their provider, and report what came of it to the loop. The
+//! loop never waits for them, and no lane or channel waits for another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use channels::{Channels, Links};
+use model::{Attempt, AttemptId, Channel, Clock, Input, Lane};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+use crate::inbox::{Inbox, Work};
+use crate::outbox::{Next, Outbox};
+
+/// How many attempts of the alarm lane one channel sends at a time.
+pub const ALARM_SENDS_MAX: usize = 256;
+/// How many of the routine lane.
+pub const ROUTINE_SENDS_MAX: usize = 16;
+
+/// What a dispatcher works with.
+#[derive(Clone)]
+pub struct Dispatcher {
+    /// Where attempts wait.
+    pub outbox: Arc<Outbox>,
+    /// Who carries them.
+    pub channels: Arc<Channels>,
+    /// Where the results go.
+    pub inbox: Arc<Inbox>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Renders the capability URLs of an attempt at the moment of sending.
+    pub links: Arc<dyn Fn(AttemptId) -> Links + Send + Sync>,
+}
+
+impl Dispatcher {
+    /// Starts one task for every channel and lane; they end when they are aborted.
+    pub fn start(&self) -> Vec<JoinHandle<()>> {
+        let channels = [Channel::Voice, Channel::Sms, Channel::Push, Channel::Email, Channel::Robot];
+        let lanes = [(Lane::Alarm, ALARM_SENDS_MAX), (Lane::Routine, ROUTINE_SENDS_MAX)];
+        channels
+            .into_iter()
+            .flat_map(|channel| lanes.map(|(lane, sends_max)| (channel, lane, sends_max)))
+            .map(|(channel, lane, sends_max)| tokio::spawn(self.clone().run(channel, lane, sends_max)))
+            .collect()
+    }
+
+    async fn run(self, channel: Channel, lane: Lane, sends_max: usize) {
+        let turns = Arc::new(Semaphore::new(sends_max));
+        loop {
+            let changed = self.outbox.changed();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+            match self.outbox.pull(channel, lane, self.clock.now()) {
+                Next::Attempt(attempt) => {
+                    let dispatcher = self.clone();
+                    tokio::spawn(async move {
+                        dispatcher.send(&attempt).await;
+                        drop(turn);
+                    });
+                }
+                Next::NotBefore(at) => {
+                    let wait = at.millis_since(self.clock.now()).max(1) as u64;
+                    let _ = tokio::time::timeout(Duration::from_millis(wait), changed).await;
+                }
+                Next::Nothing => changed.await,
+            }
+        }
+    }
+
+    async fn send(&self, attempt: &Attempt) {
+        let links = (self.links)(attempt.id);
+        let result = self.channels.of(attempt.channel).send(attempt, &links).await;
+        tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, ?result, "sent");
+        let input = Input::Sent { attempt: attempt.id, result };
+        // A full or closing inbox loses the result, not the attempt: it stands as pending and is sent again.
+        if self.inbox.urgent(Work::Input { input, received: self.clock.now(), reply: None }).is_err() {
+            tracing::warn!(attempt = %attempt.id, "the result of a sending could not be taken in");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! How the house is: `/healthz`, `/readyz` and `/metrics`, from what the parts say of themselves.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+
+use api::{Check, Health};
+use broker::{Door, DoorStats};
+use channels::Channels;
+use model::Clock;
+use store::{Journal, Progress};
+
+use crate::checkpoint::Written;
+use crate::clock::SystemClock;
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
+use crate::pulse::Pulse;
+use crate::release::Release;
+
+/// The loop counts as stuck when it did not go round for so long, in milliseconds.
+const STUCK_MS: i64 = 5_000;
+/// Timers count as late when they are overdue by so much, in milliseconds.
+const TIMERS_LATE_MS: i64 = 2_000;
+/// The journal counts as stuck when decided records wait for so long for their sync, in milliseconds.
+const SYNC_LATE_MS: i64 = 3_000;
+
+/// The parts, as far as their health goes.
+pub struct Vitals {
+    /// The time.
+    pub clock: Arc<SystemClock>,
+    /// The loop.
+    pub pulse: Arc<Pulse>,
+    /// What waits for it.
+    pub inbox: Arc<Inbox>,
+    /// What waits to be sent.
+    pub outbox: Arc<Outbox>,
+    /// The journal.
+    /// Not kept alive from here: closing it waits for the last holder.
+    pub journal: Weak<Journal<Release>>,
+    /// How far facts and telemetry are projected.
+    pub facts: Arc<Progress>,
+    /// Whether the follower ended with an error.
+    pub follower_failed: Arc<AtomicBool>,
+    /// Whether the journal ended with an error.
+    pub journal_failed: Arc<AtomicBool>,
+    /// The providers.
+    pub channels: Arc<Channels>,
+    /// The door, once it is open.
+    pub door: Arc<OnceLock<Door>>,
+    /// Checkpoints.
+    pub written: Arc<Written>,
+    /// What housekeeping saw.
+    pub seen: Arc<Seen>,
+}
+
+/// What housekeeping sees from time to time.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Free bytes on the journal's disk.
+    pub free_bytes: AtomicU64,
+    /// Fewer than the reserve: telemetry is refused.
+    pub disk_low: Arc<AtomicBool>,
+    /// Records of telemetry that are durable and not projected.
+    pub telemetry_lag: AtomicU64,
+    /// The lag is over its limit: telemetry waits.
+    pub telemetry_held: Arc<AtomicBool>,
+    /// Wearers without any desk up the tree.
+    pub wearers_without_desk: AtomicU64,
+    /// Since when (milliseconds since 1970) decided records wait for their sync; 0: none do.
+    pub sync_waits_since: AtomicU64,
+    /// Damaged places that the journal's recovery met.
+    pub damage: AtomicU64,
+    /// Whether the last export or truncation failed.
+    pub upkeep_failed: AtomicBool,
+}
+
+impl Vitals {
+    /// What must be so for the process to be worth keeping, and for it to do its work.
+    pub fn health(&self) -> Health {
+        let now = self.clock.now();
+        let quiet_ms = now.millis_since(self.pulse.beat_at());
+        let turns = check("loop", quiet_ms <= STUCK_MS, || format!("the main loop went round {quiet_ms} ms ago"));
+        let journal_failed = self.journal_failed.load(Relaxed);
+        let waits_since = self.seen.sync_waits_since.load(Relaxed) as i64;
+        let waits_ms = if waits_since == 0 { 0 } else { now.millis() - waits_since };
+        let journal = check("journal", !journal_failed && waits_ms <= SYNC_LATE_MS, || match journal_failed {
+            true => "writing failed; nothing is acknowledged any more; see the log, mend the disk, restart".to_owned(),
+            false => format!("the oldest decision has waited {waits_ms} ms for its fdatasync"),
+        });
+        let overdue = self.pulse.overdue_ms(now);
+        let timers = check("timers", overdue <= TIMERS_LATE_MS, || format!("the next timer is {overdue} ms overdue"));
+        let free = self.seen.free_bytes.load(Relaxed);
+        let disk = check("disk", !self.seen.disk_low.load(Relaxed), || {
+            format!("{} MiB free; below the reserve telemetry is refused, alarms are still taken", free >> 20)
+        });
+        let lag = self.seen.telemetry_lag.load(Relaxed);
+        let state_ok = !self.follower_failed.load(Relaxed) && !self.seen.telemetry_held.load(Relaxed);
+        let state = check("state", state_ok, || format!("{lag} records are not projected yet, or the projection failed"));
+        let router = check("feed", self.door.get().is_none_or(Door::router_alive), || "the MQTT feed's router is silent".to_owned());
+        let offset = self.clock.offset_alarm();
+        let clock = check("clock", offset.is_none(), || {
+            format!("the wall clock is {} ms away from ours, which is slewed in; check NTP", offset.unwrap_or(0))
+        });
+        let uncovered = self.seen.wearers_without_desk.load(Relaxed);
+        let desk = check("desk", uncovered == 0, || {
+            format!("{uncovered} wearers have no human desk anywhere up the tree: give an organisation above them a desk")
+        });
+        let upkeep_ok = !self.seen.upkeep_failed.load(Relaxed) && !self.written.failed.load(Relaxed);
+        let upkeep = check("upkeep", upkeep_ok, || {
+            "the last checkpoint, export or truncation failed; the journal grows until one succeeds; see the log".to_owned()
+        });
+        let damage = self.seen.damage.load(Relaxed);
+        let damage = check("damage", damage == 0, || format!("{damage} damaged places in the journal; see the log"));
+        let providers = self.channels.configured().map(|shell| {
+            let known = shell.reachability();
+            Check { name: "provider", ok: known.ok, reason: format!("{}: {}", known.name, known.reason()) }
+        });
+        let ready = [journal, turns.clone(), timers, disk, state, router, clock, desk, upkeep, damage];
+        Health { live: vec![turns], ready: ready.into_iter().chain(providers).collect() }
+    }
+
+    /// Everything that is counted, as Prometheus text.
+    pub fn metrics(&self) -> String {
+        let mut text = Metrics::default();
+        for (name, help, value) in self.pulse.counters() {
+            text.put(name, "counter", help, value);
+        }
+        let (alarm, telemetry) = self.inbox.depth();
+        text.put("yinling_inbox_alarms", "gauge", "Work that waits in the alarm lane", alarm as u64);
+        text.put("yinling_inbox_reports", "gauge", "Reports that wait in the telemetry lane", telemetry as u64);
+        text.put("yinling_outbox_attempts", "gauge", "Attempts that wait for a dispatcher", self.outbox.len() as u64);
+        text.put("yinling_timer_late_ms_max", "gauge", "The latest that a timer ever fired", self.pulse.late_ms_max() as u64);
+        if let Some(journal) = self.journal.upgrade() {
+            let stats = journal.stats();
+            text.put("yinling_journal_durable_seq", "counter", "The last durable record", journal.durable_seq());
+            text.put("yinling_journal_bytes", "gauge", "Size of the journal's segments", stats.bytes);
+            text.put("yinling_journal_segments", "gauge", "Segments of the journal", stats.segments as u64);
+            text.put("yinling_journal_sync_micros", "gauge", "Duration of the last fdatasync", stats.last_sync_micros);
+        }
+        text.put("yinling_facts_seq", "counter", "The last record whose facts are projected", self.facts.get());
+        text.put("yinling_telemetry_lag_records", "gauge", "Records not projected yet", self.seen.telemetry_lag.load(Relaxed));
+        text.put("yinling_disk_free_bytes", "gauge", "Free on the journal's disk", self.seen.free_bytes.load(Relaxed));
+        text.put("yinling_checkpoint_seq", "counter", "What the newest checkpoint covers", self.written.seq.load(Relaxed));
+        text.put(
+            "yinling_wearers_without_desk",
+            "gauge",
+            "Wearers without any desk up the tree",
+            self.seen.wearers_without_desk.load(Relaxed),
+        );
+        if let Some(door) = self.door.get() {
+            text.put("yinling_door_connections", "gauge", "Open MQTT connections", door.connections() as u64);
+            door_counters(&mut text, door.stats());
+        }
+        for shell in self.channels.configured() {
+            let known = shell.reachability();
+            let labels = format!("provider=\"{}\"", known.name);
+            text.put_labelled("yinling_provider_reachable", &labels, u64::from(known.ok));
+        }
+        text.0
+    }
+}
+
+fn door_counters(text: &mut Metrics, stats: &DoorStats) {
+    let refused = [
+        ("not_mqtt", &stats.refused_not_mqtt),
+        ("timeout", &stats.refused_timeout),
+        ("protocol", &stats.refused_protocol),
+        ("client_id", &stats.refused_client_id),
+        ("credentials", &stats.refused_credentials),
+        ("not_authorised", &stats.refused_not_authorised),
+        ("busy", &stats.refused_busy),
+    ];
+    for (reason, counter) in refused {
+        text.put_labelled("yinling_door_refused_total", &format!("reason=\"{reason}\""), DoorStats::read(counter));
+    }
+    for reason in broker::REJECT_REASONS {
+        let name = serde_json::to_value(reason).unwrap_or_default();
+        let labels = format!("reason=\"{}\"", name.as_str().unwrap_or("other"));
+        text.put_labelled("yinling_door_rejected_total", &labels, stats.rejects(reason));
+    }
+    let others = [
+        ("yinling_door_accepted_total", "Connections accepted", &stats.accepted),
+        ("yinling_door_admitted_total", "Sessions begun", &stats.admitted),
+        ("yinling_door_taken_over_total", "Sessions that gave way to a newer one", &stats.taken_over),
+        ("yinling_door_protocol_errors_total", "Sessions ended over a protocol error", &stats.protocol_errors),
+        ("yinling_door_keep_alive_timeouts_total", "Sessions that fell silent", &stats.keep_alive_timeouts),
+        ("yinling_door_write_stalls_total", "Connections cut because they did not read", &stats.write_stalls),
+        ("yinling_door_published_total", "PUBLISH packets of devices", &stats.published),
+        ("yinling_door_items_total", "Reports and rejects handed in", &stats.items),
+        ("yinling_door_acknowledged_total", "PUBACK and PUBREC sent", &stats.acknowledged),
+        ("yinling_door_telemetry_waits_total", "Times that a connection waited for room", &stats.telemetry_waits),
+        ("yinling_door_bytes_in_total", "Bytes read", &stats.bytes_in),
+        ("yinling_door_bytes_out_total", "Bytes written", &stats.bytes_out),
+        ("yinling_door_down_sent_total", "Commands written to devices", &stats.down_sent),
+        ("yinling_door_down_acknowledged_total", "Commands that devices acknowledged", &stats.down_acknowledged),
+        ("yinling_feed_published_total", "Events published to the MQTT feed", &stats.feed_published),
+        ("yinling_feed_dropped_total", "Events the feed's router could not take", &stats.feed_dropped),
+        ("yinling_feed_delivered_total", "Events written to subscribers", &stats.feed_delivered),
+        ("yinling_feed_cut_total", "Subscribers cut because they did not read", &stats.feed_cut),
+    ];
+    for (name, help, counter) in others {
+        text.put(name, "counter", help, DoorStats::read(counter));
+    }
+}
+
+fn check(name: &'static str, ok: bool, reason: impl FnOnce() -> String) -> Check {
+    Check { name, ok, reason: if ok { "ok".to_owned() } else { reason() } }
+}
+
+#[derive(Default)]
+struct Metrics(String);
+
+impl Metrics {
+    fn put(&mut self, name: &str, kind: &str, help: &str, value: u64) {
+        // Writing into a string cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    }
+
+    fn put_labelled(&mut self, name: &str, labels: &str, value: u64) {
+        let _ = match labels {
+            "" => writeln!(self.0, "{name} {value}"),
+            _ => writeln!(self.0, "{name}{{{labels}}} {value}"),
+        };
+    }
+}

@@ -1,0 +1,205 @@
+//! The engine as the door and the API see it.
+
+use std::sync::Arc;
+
+use broker::{Credentials, Grant, Inbound, Items, Lane, Refusal};
+use compact_str::CompactString;
+use model::{Actor, AttemptId, Clock, DeviceId, Input, Reply, StaffCommand, Timestamp};
+use store::{Progress, State};
+use tokio::sync::{oneshot, watch};
+
+use crate::authority::{Authority, DeviceCheck};
+use crate::clock::SystemClock;
+use crate::health::Vitals;
+use crate::inbox::{Inbox, Work};
+use crate::registry;
+use crate::secrets::{self, Secrets};
+
+/// The user name with which an API token subscribes to the feed.
+const FEED_USER_NAME: &str = "token";
+
+/// What the door and the API are given.
+pub struct House {
+    /// The time.
+    pub clock: Arc<SystemClock>,
+    /// Who may connect.
+    pub authority: Arc<Authority>,
+    /// Keys.
+    pub secrets: Arc<Secrets>,
+    /// Where work goes.
+    pub inbox: Arc<Inbox>,
+    /// The projected state, which imports are checked against.
+    pub state: Arc<State>,
+    /// How far the journal is durable.
+    pub durable: Arc<Progress>,
+    /// How far the facts are projected.
+    pub facts: Arc<Progress>,
+    /// The newest event that the state can be asked for.
+    pub newest_event: watch::Receiver<u64>,
+    /// The feed's epoch.
+    pub epoch: u32,
+    /// Limits of a payload.
+    pub limits: ingest::Limits,
+    /// The zone of schedules.
+    pub zone: chrono_tz::Tz,
+    /// Health and metrics.
+    pub vitals: Arc<Vitals>,
+}
+
+impl broker::Host for House {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn authorise(&self, credentials: &Credentials<'_>) -> Result<Grant, Refusal> {
+        if credentials.user_name == FEED_USER_NAME {
+            let token = std::str::from_utf8(credentials.password).ok().and_then(secrets::api_token_sha256);
+            let (token, actor) =
+                token.and_then(|sha256| self.authority.actor_of_token(&sha256)).ok_or(Refusal::BadCredentials)?;
+            return Ok(Grant::Feed { token, scope: actor.scope });
+        }
+        let presented = self.secrets.device_secret_hmac(credentials.password);
+        match self.authority.check_device(credentials.user_name, &presented) {
+            DeviceCheck::Known(device) => Ok(Grant::Device(device)),
+            DeviceCheck::Unknown | DeviceCheck::WrongSecret => Err(Refusal::BadCredentials),
+        }
+    }
+
+    fn decode(&self, _device: &DeviceId, format: &str, payload: &[u8]) -> Items {
+        match ingest::Format::from_topic(format) {
+            Some(format) => ingest::decode(format, payload, &self.limits),
+            None => {
+                let detail = "the topic's last level names no known format: use json or bin";
+                let reject = model::Reject::new(model::RejectReason::UnknownFormat, detail, payload);
+                std::iter::once(Err(reject)).collect()
+            }
+        }
+    }
+
+    fn offer(&self, lane: Lane, inbound: Inbound) -> Result<(), Inbound> {
+        let input = |input| Work::Input { input, received: self.clock.now(), reply: None };
+        match (lane, inbound) {
+            (Lane::Telemetry, Inbound::Parcel(parcel)) => self.inbox.telemetry(parcel).map_err(Inbound::Parcel),
+            (Lane::Alarm, Inbound::Parcel(parcel)) => match self.inbox.urgent(Work::Parcel(parcel)) {
+                Err(Work::Parcel(parcel)) => Err(Inbound::Parcel(parcel)),
+                _ => Ok(()),
+            },
+            (_, inbound) => {
+                let work = match &inbound {
+                    Inbound::Connection { device, online } => {
+                        input(Input::Connection { device: device.clone(), online: *online })
+                    }
+                    Inbound::DownReady { device } => Work::DownReady(device.clone()),
+                    Inbound::DownSent { command, .. } => input(Input::DownSent { command: *command }),
+                    Inbound::DownAcknowledged { command, .. } => input(Input::DownAcknowledged { command: *command }),
+                    Inbound::Parcel(_) => return Err(inbound),
+                };
+                self.inbox.urgent(work).map_err(|_| inbound)
+            }
+        }
+    }
+
+    fn space(&self) -> broker::BoxFuture<'_, ()> {
+        Box::pin(self.inbox.space())
+    }
+}
+
+impl api::Host for House {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        // Without randomness no secret can be made, and a predictable one must not be.
+        if getrandom::fill(bytes).is_err() {
+            std::process::abort();
+        }
+    }
+
+    fn authenticate(&self, bearer: &str) -> Option<Actor> {
+        let sha256 = secrets::api_token_sha256(bearer)?;
+        self.authority.actor_of_token(&sha256).map(|(_, actor)| actor)
+    }
+
+    fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {
+        self.secrets.verify_callback(attempt, token)
+    }
+
+    fn validate_import(&self, body: &[u8], _content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
+        let context = registry::ImportContext::of_state(&self.state, &self.secrets, self.zone);
+        let row = |row: registry::RowError| api::RowError { pointer: row.pointer, detail: row.detail, detail_zh: row.detail_zh };
+        registry::validate(body, &context)
+            .map(|import| api::Import {
+                change: import.change,
+                warnings: import.warnings.into_iter().map(row).collect(),
+            })
+            .map_err(|errors| errors.into_iter().map(row).collect())
+    }
+
+    fn parse_callback(&self, body: &[u8]) -> Result<api::Callback, String> {
+        channels::parse_callback(body)
+            .map(|callback| api::Callback {
+                attempt: callback.attempt,
+                outcome: callback.outcome,
+                key: callback.key,
+                text: callback.text,
+            })
+            .map_err(|error| error.to_string())
+    }
+
+    fn command(
+        &self,
+        actor: Actor,
+        idempotency_key: Option<CompactString>,
+        command: StaffCommand,
+    ) -> api::BoxFuture<'_, Result<api::Committed, api::Unavailable>> {
+        self.ask(Input::Command { actor, idempotency_key, command })
+    }
+
+    fn callback(&self, callback: api::Callback) -> api::BoxFuture<'_, Result<api::Committed, api::Unavailable>> {
+        let api::Callback { attempt, outcome, key, text } = callback;
+        self.ask(Input::Callback { attempt, outcome, key, text })
+    }
+
+    fn durable_seq(&self) -> u64 {
+        self.durable.get()
+    }
+
+    fn facts_through(&self, seq: u64) -> api::BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.facts.reached(seq).await;
+        })
+    }
+
+    fn newest_event(&self) -> watch::Receiver<u64> {
+        self.newest_event.clone()
+    }
+
+    fn health(&self) -> api::Health {
+        self.vitals.health()
+    }
+
+    fn metrics(&self) -> String {
+        self.vitals.metrics()
+    }
+}
+
+impl House {
+    /// Has an input decided, and waits until that is durable.
+    fn ask(&self, input: Input) -> api::BoxFuture<'_, Result<api::Committed, api::Unavailable>> {
+        let (sender, receiver) = oneshot::channel::<(u64, Reply)>();
+        let work = Work::Input { input, received: self.clock.now(), reply: Some(sender) };
+        let offered = self.inbox.urgent(work).is_ok();
+        Box::pin(async move {
+            if !offered {
+                return Err(api::Unavailable);
+            }
+            let (seq, reply) = receiver.await.map_err(|_| api::Unavailable)?;
+            Ok(api::Committed { seq, reply })
+        })
+    }
+}

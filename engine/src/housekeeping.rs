@@ -1,0 +1,194 @@
+//! What has to be done from time to time beside the loop: watch the disk and the projection, probe providers, write
+//! exports, let journal segments go.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use model::{Clock, OrgPath, Timestamp};
+use store::{DataDir, Disk, Follower, Journal, Retention, State, StateRetention, StoreError, export};
+
+use crate::authority::Authority;
+use crate::checkpoint::Written;
+use crate::clock::SystemClock;
+use crate::health::Seen;
+use crate::release::Release;
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_millis(500);
+/// Telemetry waits when so many durable records are not projected.
+const TELEMETRY_LAG_MAX: u64 = 8_000_000;
+/// Telemetry goes on when the lag is below this again.
+const TELEMETRY_LAG_RESUME: u64 = 4_000_000;
+/// An export is written when there is something to let go, and at most this often, in milliseconds.
+const EXPORT_EVERY_MS: i64 = 600_000;
+/// How often the wearers without a desk are counted after a change.
+const DESK_COUNTS: u8 = 2;
+/// History is thinned out this often, in milliseconds.
+const RETAIN_EVERY_MS: i64 = 3_600_000;
+
+/// How long the projected state keeps history, and how many events of the feed.
+const STATE_RETENTION: StateRetention = StateRetention { history_days: 30, events_max: 2_000_000 };
+
+/// What housekeeping works with.
+pub struct Housekeeper {
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// Where everything is.
+    pub data: DataDir,
+    /// The journal.
+    pub journal: Arc<Journal<Release>>,
+    /// The projection.
+    pub follower: Arc<Follower>,
+    /// The state.
+    pub state: Arc<State>,
+    /// The time.
+    pub clock: Arc<SystemClock>,
+    /// Checkpoints.
+    pub written: Arc<Written>,
+    /// What it tells others.
+    pub seen: Arc<Seen>,
+    /// How long the journal is kept.
+    pub retention: Retention,
+    /// How many bytes are to stay free.
+    pub disk_reserve_bytes: u64,
+    /// Who may connect; tells that the registry changed.
+    pub authority: Arc<Authority>,
+    /// What it remembers from look to look.
+    pub looked: Looked,
+}
+
+/// What it remembers from look to look.
+#[derive(Debug, Default)]
+pub struct Looked {
+    changes: u64,
+    counts_left: u8,
+    exported_at: Option<Timestamp>,
+    retained_at: Option<Timestamp>,
+    waiting: Option<(u64, Timestamp)>,
+}
+
+impl Housekeeper {
+    /// Looks again and again until `stop` is hung up.
+    pub fn run(mut self, stop: &std::sync::mpsc::Receiver<()>) {
+        loop {
+            self.look();
+            match stop.recv_timeout(EVERY) {
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+                _ => return,
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let now = self.clock.now();
+        self.watch_disk();
+        self.watch_projection();
+        self.watch_sync(now);
+        self.watch_desks();
+        if let Err(error) = self.let_go(now) {
+            self.seen.upkeep_failed.store(true, Relaxed);
+            tracing::error!(%error, "export or truncation failed; the journal is kept");
+        }
+        if self.looked.retained_at.is_none_or(|at| now.millis_since(at) > RETAIN_EVERY_MS) {
+            self.looked.retained_at = Some(now);
+            self.follower.retain(&STATE_RETENTION, now);
+        }
+    }
+
+    fn watch_disk(&self) {
+        match self.disk.free_bytes(&self.data.journal()) {
+            Ok(free) => {
+                self.seen.free_bytes.store(free, Relaxed);
+                let room = free + self.journal.stats().ready_bytes;
+                let low = room < self.disk_reserve_bytes;
+                if self.seen.disk_low.swap(low, Relaxed) != low {
+                    tracing::warn!(free_mib = free >> 20, low, "the disk's reserve");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the free space cannot be read"),
+        }
+    }
+
+    fn watch_projection(&self) {
+        let lag = self.follower.telemetry_lag();
+        self.seen.telemetry_lag.store(lag, Relaxed);
+        let held = self.seen.telemetry_held.load(Relaxed);
+        let hold = lag > if held { TELEMETRY_LAG_RESUME } else { TELEMETRY_LAG_MAX };
+        if hold != held {
+            self.seen.telemetry_held.store(hold, Relaxed);
+            tracing::warn!(lag, hold, "telemetry waits for its projection");
+        }
+    }
+
+    /// Notes since when the oldest decision that is not durable waits.
+    fn watch_sync(&mut self, now: Timestamp) {
+        let durable = self.journal.durable_seq();
+        let waits = durable + 1 < self.journal.next_seq();
+        self.looked.waiting = match self.looked.waiting {
+            Some((seen, since)) if waits && seen == durable => Some((seen, since)),
+            _ if waits => Some((durable, now)),
+            _ => None,
+        };
+        let since = self.looked.waiting.map_or(0, |(_, since)| since.millis() as u64);
+        self.seen.sync_waits_since.store(since, Relaxed);
+    }
+
+    /// Counts the wearers without any desk up the tree, when the registry has changed since it last did; again a
+    /// look later, because the projection may come after the commit.
+    fn watch_desks(&mut self) {
+        let changes = self.authority.changes();
+        if changes != self.looked.changes {
+            self.looked.changes = changes;
+            self.looked.counts_left = DESK_COUNTS;
+        }
+        if self.looked.counts_left == 0 {
+            return;
+        }
+        self.looked.counts_left -= 1;
+        let mut covered = std::collections::BTreeMap::<OrgPath, bool>::new();
+        let mut without = 0u64;
+        let counted = self.state.for_each_wearer(&mut |wearer| {
+            let has = *covered.entry(wearer.org.clone()).or_insert_with(|| self.has_desk(&wearer.org));
+            without += u64::from(!has);
+        });
+        match counted {
+            Ok(()) => self.seen.wearers_without_desk.store(without, Relaxed),
+            Err(error) => tracing::warn!(%error, "the wearers cannot be counted"),
+        }
+    }
+
+    fn has_desk(&self, org: &OrgPath) -> bool {
+        let mut path = Some(org.clone());
+        while let Some(here) = path {
+            let desk = self.state.org(&here).ok().flatten().and_then(|org| org.desk);
+            if desk.is_some_and(|desk| desk.phone.is_some() || !desk.people.is_empty()) {
+                return true;
+            }
+            path = here.parent();
+        }
+        false
+    }
+
+    /// Lets segments go that a checkpoint and a verified export cover, when the journal is beyond its retention.
+    fn let_go(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let checkpoint = self.written.seq.load(std::sync::atomic::Ordering::Acquire);
+        if checkpoint == 0 || self.journal.stats().bytes <= self.retention.bytes {
+            return Ok(());
+        }
+        let (disk, exports) = (&*self.disk, self.data.exports());
+        if self.looked.exported_at.is_none_or(|at| now.millis_since(at) > EXPORT_EVERY_MS) {
+            self.looked.exported_at = Some(now);
+            self.follower.flush();
+            let written = export::write(disk, &exports, &self.state, now)?;
+            tracing::info!(facts_seq = written.facts_seq, bytes = written.bytes, "export written and verified");
+        }
+        let Some(covered) = export::covered_seq(disk, &exports)? else { return Ok(()) };
+        let gone = self.journal.truncate(covered.min(checkpoint) + 1, &self.retention, now)?;
+        if gone > 0 {
+            tracing::info!(gone, "journal segments let go");
+        }
+        self.seen.upkeep_failed.store(false, Relaxed);
+        Ok(())
+    }
+}

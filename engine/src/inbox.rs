@@ -1,0 +1,146 @@
+//! What waits for the main loop: two lanes, so that nothing delays an alarm.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use broker::Parcel;
+use model::{DeviceId, Input, Reply, Timestamp};
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::{Notify, oneshot};
+
+/// How many reports may wait in the telemetry lane; beyond it connections are not read.
+pub const TELEMETRY_REPORTS_MAX: usize = 32_768;
+/// How many pieces of work may wait in the alarm lane. Only a flood of forged alarms gets here; beyond it even
+/// alarms wait in their connections.
+pub const ALARM_WORK_MAX: usize = 262_144;
+
+/// One piece of work.
+pub enum Work {
+    /// What a device published.
+    Parcel(Parcel),
+    /// Anything else that is decided on.
+    Input {
+        /// What.
+        input: Input,
+        /// When it came in.
+        received: Timestamp,
+        /// Who waits for the decision to be durable.
+        reply: Option<oneshot::Sender<(u64, Reply)>>,
+    },
+    /// A device is there to be told its commands.
+    DownReady(DeviceId),
+}
+
+/// The two lanes in front of the loop.
+#[derive(Default)]
+pub struct Inbox {
+    lanes: Mutex<Lanes>,
+    work: Condvar,
+    space: Notify,
+}
+
+#[derive(Default)]
+struct Lanes {
+    alarm: VecDeque<Work>,
+    telemetry: VecDeque<Parcel>,
+    telemetry_reports: usize,
+    /// The loop sleeps; whoever brings something wakes it.
+    asleep: bool,
+    closed: bool,
+}
+
+impl Inbox {
+    /// Puts work into the alarm lane.
+    ///
+    /// # Errors
+    /// Gives it back when the lane is full or the engine is stopping.
+    pub fn urgent(&self, work: Work) -> Result<(), Work> {
+        let mut lanes = self.lanes.lock();
+        if lanes.closed || lanes.alarm.len() >= ALARM_WORK_MAX {
+            return Err(work);
+        }
+        lanes.alarm.push_back(work);
+        self.wake(lanes);
+        Ok(())
+    }
+
+    /// Puts a parcel into the telemetry lane.
+    ///
+    /// # Errors
+    /// Gives it back when the lane is full or the engine is stopping.
+    pub fn telemetry(&self, parcel: Parcel) -> Result<(), Parcel> {
+        let mut lanes = self.lanes.lock();
+        if lanes.closed || lanes.telemetry_reports >= TELEMETRY_REPORTS_MAX {
+            return Err(parcel);
+        }
+        lanes.telemetry_reports += parcel.items.len();
+        lanes.telemetry.push_back(parcel);
+        self.wake(lanes);
+        Ok(())
+    }
+
+    /// Completes when the telemetry lane may have room again.
+    pub async fn space(&self) {
+        let notified = self.space.notified();
+        tokio::pin!(notified);
+        notified.as_mut().enable();
+        if self.lanes.lock().telemetry_reports < TELEMETRY_REPORTS_MAX {
+            return;
+        }
+        notified.await;
+    }
+
+    /// Takes what is there, alarms first and then at most `reports_max` reports, or waits for it, for at most
+    /// `patience`. Without `telemetry` that lane stays as it is. `false`: closed and empty.
+    pub fn take(&self, into: &mut Vec<Work>, reports_max: usize, telemetry: bool, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut lanes = self.lanes.lock();
+        while lanes.alarm.is_empty() && (lanes.telemetry.is_empty() || !telemetry) {
+            if lanes.closed {
+                return false;
+            }
+            lanes.asleep = true;
+            let timed_out = self.work.wait_until(&mut lanes, deadline).timed_out();
+            lanes.asleep = false;
+            if timed_out {
+                return true;
+            }
+        }
+        into.extend(lanes.alarm.drain(..));
+        let (mut reports, was_full) = (0, lanes.telemetry_reports >= TELEMETRY_REPORTS_MAX);
+        while telemetry && reports < reports_max {
+            let Some(parcel) = lanes.telemetry.pop_front() else { break };
+            reports += parcel.items.len();
+            into.push(Work::Parcel(parcel));
+        }
+        lanes.telemetry_reports -= reports;
+        if was_full && lanes.telemetry_reports < TELEMETRY_REPORTS_MAX {
+            self.space.notify_waiters();
+        }
+        true
+    }
+
+    /// How many pieces of work and reports wait.
+    pub fn depth(&self) -> (usize, usize) {
+        let lanes = self.lanes.lock();
+        (lanes.alarm.len(), lanes.telemetry_reports)
+    }
+
+    /// Takes nothing in any more; what is there is still handed out.
+    pub fn close(&self) {
+        let mut lanes = self.lanes.lock();
+        lanes.closed = true;
+        drop(lanes);
+        self.work.notify_all();
+        self.space.notify_waiters();
+    }
+
+    fn wake(&self, lanes: parking_lot::MutexGuard<'_, Lanes>) {
+        let asleep = lanes.asleep;
+        drop(lanes);
+        if asleep {
+            self.work.notify_one();
+        }
+    }
+}
+

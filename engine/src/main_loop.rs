@@ -1,0 +1,164 @@
+//! The one loop: takes what is there, decides on it, hands the decisions to the journal, and goes on. Nothing
+//! leaves the house from here; the journal lets it out once it is durable.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use broker::Parcel;
+use model::{Clock, Input, Record, Timestamp};
+use store::{Batch, Journal, StoreError};
+
+use crate::checkpoint::Checkpointer;
+use crate::inbox::{Inbox, Work};
+use crate::pipeline::Pipeline;
+use crate::pulse::Pulse;
+use crate::release::Release;
+
+/// How many reports a batch takes at most: what an alarm waits for at most before its own batch.
+const BATCH_REPORTS_MAX: usize = 8_192;
+/// After so many bytes a batch goes to the journal, even in the middle of what was taken.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+/// How long the loop sleeps at most, so that its pulse shows that it lives, in milliseconds.
+const SLEEP_MS_MAX: i64 = 250;
+
+/// The loop's world.
+pub struct MainLoop {
+    /// What decides.
+    pub pipeline: Pipeline,
+    /// What comes in.
+    pub inbox: Arc<Inbox>,
+    /// Where decisions become durable.
+    pub journal: Arc<Journal<Release>>,
+    /// The sequence number of the last record that was handed to the journal.
+    pub last_seq: u64,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What others see of the loop.
+    pub pulse: Arc<Pulse>,
+    /// Whether telemetry is refused because the disk is nearly full.
+    pub refuse_telemetry: Arc<AtomicBool>,
+    /// Whether telemetry waits because its projection lags too far behind.
+    pub hold_telemetry: Arc<AtomicBool>,
+    /// Writes the state down from time to time.
+    pub checkpointer: Checkpointer,
+}
+
+/// One batch in the making.
+struct Draft {
+    batch: Batch,
+    release: Release,
+}
+
+impl MainLoop {
+    /// Runs until the inbox is closed and empty, and writes a last checkpoint.
+    ///
+    /// # Errors
+    /// When a decision cannot be handed to the journal: the process must end, what is on disk is the truth.
+    pub fn run(mut self) -> Result<(), StoreError> {
+        let (mut work, mut records) = (Vec::new(), Vec::new());
+        loop {
+            let telemetry = !self.hold_telemetry.load(Ordering::Relaxed);
+            let open = self.inbox.take(&mut work, BATCH_REPORTS_MAX, telemetry, self.patience());
+            let now = self.clock.now();
+            self.pulse.beat(now);
+            self.pulse.due(self.pipeline.next_due(), now);
+            let mut draft = self.draft();
+            for piece in work.drain(..) {
+                self.decide(piece, &mut records, &mut draft)?;
+                if draft.batch.bytes() >= BATCH_BYTES_MAX {
+                    let full = std::mem::replace(&mut draft, self.draft());
+                    self.submit(full)?;
+                }
+            }
+            self.pipeline.advance(now, &mut records);
+            self.put(&mut records, &mut draft)?;
+            self.submit(draft)?;
+            self.checkpointer.step(&self.pipeline, self.last_seq, &self.journal);
+            if !open {
+                self.checkpointer.finish(&self.pipeline, self.last_seq, &self.journal);
+                return Ok(());
+            }
+        }
+    }
+
+    /// How long the loop may sleep: until the next deadline, and not at all while a checkpoint is being written.
+    fn patience(&self) -> Duration {
+        if self.checkpointer.is_busy() {
+            return Duration::ZERO;
+        }
+        let due = self.pipeline.next_due().map_or(SLEEP_MS_MAX, |due| due.millis_since(self.clock.now()));
+        Duration::from_millis(due.clamp(0, SLEEP_MS_MAX) as u64)
+    }
+
+    fn decide(&mut self, piece: Work, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {
+        match piece {
+            Work::Parcel(parcel) => self.decide_parcel(parcel, records, draft),
+            Work::Input { input, received, reply } => {
+                self.pipeline.decide(input, received, records);
+                let last = records.len() - 1;
+                if let Some(to) = reply {
+                    draft.release.reply(to, self.last_seq + 1 + last as u64, &records[last]);
+                }
+                self.put(records, draft)
+            }
+            Work::DownReady(device) => {
+                draft.release.deliver(self.pipeline.commands_for(&device));
+                Ok(())
+            }
+        }
+    }
+
+    fn decide_parcel(&mut self, parcel: Parcel, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {
+        let alarm = |item: &broker::Item| item.outcome.as_ref().is_ok_and(model::Report::is_alarm);
+        if self.refuse_telemetry.load(Ordering::Relaxed) && !parcel.items.iter().any(alarm) {
+            self.pulse.refused(parcel.items.len());
+            parcel.receipts.refuse();
+            return Ok(());
+        }
+        for item in parcel.items {
+            let device = parcel.device.clone();
+            let input = match item.outcome {
+                Ok(report) => Input::Report { device, report },
+                Err(reject) => Input::Reject { device: Some(device), topic: item.topic, reject },
+            };
+            self.pipeline.decide(input, item.received, records);
+        }
+        self.put(records, draft)?;
+        draft.release.receipt(parcel.receipts);
+        Ok(())
+    }
+
+    /// Puts decided records into the batch.
+    fn put(&mut self, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {
+        for record in records.drain(..) {
+            draft.batch.push(&record)?;
+            self.last_seq += 1;
+            self.pulse.count(&record);
+            draft.release.note(&record);
+        }
+        Ok(())
+    }
+
+    /// Hands the draft to the journal. One without records still goes through it: what it lets out may rest on
+    /// decisions that are not durable yet.
+    fn submit(&mut self, draft: Draft) -> Result<(), StoreError> {
+        if draft.batch.is_empty() && draft.release.is_empty() {
+            return Ok(());
+        }
+        self.pulse.batch(draft.batch.len());
+        self.journal.submit(draft.batch, draft.release).map(|_| ())
+    }
+
+    fn draft(&self) -> Draft {
+        Draft { batch: self.journal.batch(), release: Release::default() }
+    }
+}
+
+/// The first input after a start: what became due while nobody was there is overdue now.
+#[must_use]
+pub fn started(pipeline: &Pipeline, now: Timestamp) -> Work {
+    let before = pipeline.last_at();
+    let down_since = (before > Timestamp::EPOCH).then_some(before);
+    Work::Input { input: Input::Started { down_since }, received: now, reply: None }
+}

@@ -1,0 +1,387 @@
+//! The pure heart: one input after the other becomes records of decisions. No clock, no randomness, no files.
+//!
+//! [`Pipeline::decide`] and [`Pipeline::advance`] decide. After a restart [`Pipeline::apply`] brings the state back
+//! from the journal: it applies what was decided and rebuilds the hot state from the inputs, and never decides
+//! again, so that an upgrade does not rewrite whom we called.
+
+mod directory;
+mod down_commands;
+mod image;
+mod replies;
+mod respond;
+mod sense;
+mod slots;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use alerting::Alerting;
+use casework::Casework;
+use chrono_tz::Tz;
+use model::staff::ApiToken;
+use model::{
+    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, Entity, Event, EventKind, Finding, Input, OrgPath, Record,
+    Reply, StaffCommand, Timestamp, TokenId,
+};
+
+pub use directory::{DeviceEntry, Directory, WearerEntry};
+pub use image::{Section, SectionId};
+
+use directory::DeviceHot;
+use down_commands::DownCommands;
+use replies::Replies;
+use sense::{RuleTimers, Sensed};
+
+/// How often timers may fire for one instant before it counts as a fault of a core that does not move on.
+const FIRINGS_PER_INSTANT_MAX: usize = 1_000;
+
+/// One partition's whole state and everything that decides on it.
+#[derive(Debug)]
+pub struct Pipeline {
+    zone: Tz,
+    last_at: Timestamp,
+    counters: Counters,
+    /// The registry with the hot state.
+    directory: Directory,
+    rule_timers: RuleTimers,
+    alerting: Alerting,
+    casework: Casework,
+    down_commands: DownCommands,
+    replies: Replies,
+    tokens: BTreeMap<TokenId, ApiToken>,
+    /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
+    loaded_through: u64,
+    /// What must never happen and would otherwise be silent; the main loop shows it.
+    faults: u64,
+}
+
+impl Pipeline {
+    /// An empty partition whose schedules are in `zone`.
+    #[must_use]
+    pub fn new(zone: Tz) -> Pipeline {
+        Pipeline {
+            zone,
+            last_at: Timestamp::EPOCH,
+            counters: Counters::default(),
+            directory: Directory::default(),
+            rule_timers: RuleTimers::default(),
+            alerting: Alerting::default(),
+            casework: Casework::default(),
+            down_commands: DownCommands::default(),
+            replies: Replies::default(),
+            tokens: BTreeMap::new(),
+            loaded_through: 0,
+            faults: 0,
+        }
+    }
+
+    /// Decides on one input that was received at a time. What was due by then fires first. The records are
+    /// appended to `out` in the order in which they are to be journaled; the last one is the input's.
+    pub fn decide(&mut self, input: Input, received: Timestamp, out: &mut Vec<Record>) {
+        let at = received.max(self.last_at);
+        self.advance(at, out);
+        self.last_at = at;
+        let mut decisions = Vec::new();
+        let input = self.decide_input(input, at, &mut decisions);
+        out.push(Record { at, input, decisions });
+    }
+
+    /// Fires what is due by `now`, each at the time at which it was due, so that the result does not depend on
+    /// when the loop got round to it. Instants at which nothing came of it leave no record.
+    pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Record>) {
+        let (mut instant, mut firings) = (Timestamp::EPOCH, 0);
+        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+            let at = due.max(self.last_at);
+            firings = if at == instant { firings + 1 } else { 1 };
+            instant = at;
+            if firings > FIRINGS_PER_INSTANT_MAX {
+                self.faults += 1;
+                return;
+            }
+            self.last_at = at;
+            let mut decisions = Vec::new();
+            let mut findings = Vec::new();
+            self.sense_advance(at, &mut findings);
+            self.find(findings, at, &mut decisions);
+            self.respond_advance(at, &mut decisions);
+            if !decisions.is_empty() {
+                out.push(Record { at, input: Input::Tick, decisions });
+            }
+        }
+    }
+
+    /// When something happens by itself next.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        [
+            self.rule_timers.next_due(),
+            self.alerting.next_due(),
+            self.casework.next_due(),
+            self.down_commands.next_due(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The time of the last decision.
+    #[must_use]
+    pub fn last_at(&self) -> Timestamp {
+        self.last_at
+    }
+
+    /// How many things happened that must never happen: a timer that does not move on, a fence that was accepted
+    /// and does not compile.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    /// Attempts that were decided and have no outcome yet: after a start they are sent (again).
+    pub fn unsent_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.alerting.pending_attempts()
+    }
+
+    /// The incidents that are open.
+    pub fn open_incidents(&self) -> impl Iterator<Item = &model::Incident> {
+        self.alerting.open_incidents()
+    }
+
+    /// What waits for a device, oldest first.
+    pub fn commands_for(&self, device: &DeviceId) -> impl Iterator<Item = &DownCommand> {
+        self.down_commands.waiting_for(device)
+    }
+
+    /// The registry.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Every API token, revoked ones included.
+    pub fn tokens(&self) -> impl Iterator<Item = &ApiToken> {
+        self.tokens.values()
+    }
+
+    fn decide_input(&mut self, input: Input, at: Timestamp, decisions: &mut Vec<Decision>) -> Input {
+        match input {
+            Input::Report { ref device, ref report } => {
+                match self.sense(device, report, at) {
+                    Some(Sensed::Repeated) => decisions.push(Decision::Repeated),
+                    Some(Sensed::Taken { observed, findings }) => {
+                        let place = observed.located.zip(observed.wearer.clone()).filter(|_| !observed.late);
+                        decisions.push(Decision::Observed(observed));
+                        self.find(findings, at, decisions);
+                        if let Some((located, wearer)) = place {
+                            self.locate(&wearer, located.position, at, decisions);
+                        }
+                    }
+                    None => {}
+                }
+                input
+            }
+            Input::Command { actor, idempotency_key, command } => {
+                self.decide_command(actor, idempotency_key, command, at, decisions)
+            }
+            Input::Connection { ref device, online } => {
+                self.connect(device, online, at, decisions);
+                input
+            }
+            Input::Callback { .. } | Input::Sent { .. } | Input::Started { .. } => {
+                self.evidence(&input, at, decisions);
+                input
+            }
+            Input::DownSent { command } => {
+                let change = self.down_commands.sent(command, at);
+                self.tell_commands(change, at, decisions);
+                input
+            }
+            Input::DownAcknowledged { command } => {
+                let change = self.down_commands.acknowledged(command, at);
+                self.tell_commands(change, at, decisions);
+                input
+            }
+            Input::Reject { .. } | Input::Tick => input,
+        }
+    }
+
+    fn decide_command(
+        &mut self,
+        actor: Actor,
+        idempotency_key: Option<compact_str::CompactString>,
+        command: StaffCommand,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) -> Input {
+        let kept = idempotency_key.as_ref().and_then(|key| self.replies.find(&actor.person, key, &command));
+        let reply = kept.unwrap_or_else(|| {
+            let reply = self.command(&actor, &command, at, decisions);
+            if let Some(key) = &idempotency_key {
+                self.replies.keep(&actor.person, key, &command, &reply);
+            }
+            reply
+        });
+        decisions.push(Decision::Reply(Box::new(reply)));
+        Input::Command { actor, idempotency_key, command: journaled(command) }
+    }
+
+    fn connect(&mut self, device: &DeviceId, online: bool, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let Some(entry) = self.directory.devices.get_mut(device) else { return };
+        if entry.hot.online == online {
+            return;
+        }
+        entry.hot.online = online;
+        let status = model::event::DeviceStatus {
+            id: device.clone(),
+            wearer: entry.device.wearer.clone(),
+            online,
+            battery_percent: entry.hot.battery_percent,
+        };
+        let org = self.directory.org_of_device(device).cloned();
+        let kind = if online { EventKind::DeviceOnline } else { EventKind::DeviceOffline };
+        self.tell(kind, Entity::Device(status), org, vec!["online".into()], at, decisions);
+    }
+
+    /// Writes an event into the feed.
+    fn tell(
+        &mut self,
+        kind: EventKind,
+        entity: Entity,
+        org: Option<OrgPath>,
+        changed: Vec<compact_str::CompactString>,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let event = Event { seq: self.counters.next_event(), kind, at, org, entity, changed };
+        decisions.push(Decision::Event(Box::new(event)));
+    }
+
+    /// Recovery: brings in one record of the journal, in order. Nothing is decided.
+    pub fn apply(&mut self, seq: u64, record: &Record) {
+        let mut thrown_away = Vec::new();
+        while self.rule_timers.next_due().is_some_and(|due| due <= record.at) {
+            let due = self.rule_timers.next_due().unwrap_or(record.at);
+            self.sense_advance(due.max(self.last_at), &mut thrown_away);
+        }
+        self.last_at = self.last_at.max(record.at);
+        self.rebuild_hot(seq, record);
+        for decision in &record.decisions {
+            self.apply_decision(seq, decision, record);
+        }
+    }
+
+    fn rebuild_hot(&mut self, seq: u64, record: &Record) {
+        match &record.input {
+            Input::Report { device, report } => {
+                if let Some(slot) = self.directory.devices.slot(device)
+                    && !self.directory.devices.holds(slot, seq)
+                    && let Some(entry) = self.directory.devices.at_mut(slot)
+                {
+                    entry.hot.admission.admit(report, record.at);
+                    if let model::ReportBody::Battery { percent } = report.body {
+                        entry.hot.battery_percent = Some(percent);
+                    }
+                }
+                let Some(Decision::Observed(observed)) = record.decisions.first() else { return };
+                if let Some(wearer) = &observed.wearer
+                    && self.directory.wearers.slot(wearer).is_some_and(|s| !self.directory.wearers.holds(s, seq))
+                {
+                    self.observe(wearer, device, report, observed, record.at, &mut Vec::<Finding>::new());
+                }
+            }
+            Input::Connection { device, online } => {
+                if let Some(entry) = self.directory.devices.get_mut(device) {
+                    entry.hot.online = *online;
+                }
+            }
+            Input::Started { .. } => self.forget_connections(),
+            _ => {}
+        }
+    }
+
+    fn apply_decision(&mut self, seq: u64, decision: &Decision, record: &Record) {
+        if let Decision::Registry(change) = decision {
+            self.apply_registry(seq, change);
+        }
+        if seq <= self.loaded_through {
+            return;
+        }
+        match decision {
+            Decision::Event(event) => {
+                self.counters.event = self.counters.event.max(event.seq);
+                self.apply_entity(&event.entity);
+            }
+            Decision::Escalation(escalation) => self.alerting.apply_escalation((**escalation).clone()),
+            Decision::Token(token) => {
+                self.tokens.insert(token.id.clone(), token.clone());
+            }
+            Decision::Reply(reply) => {
+                if let Input::Command { actor, idempotency_key: Some(key), command } = &record.input {
+                    let import = record.decisions.iter().find_map(|d| match d {
+                        Decision::Registry(change) => Some(StaffCommand::Import(change.clone())),
+                        _ => None,
+                    });
+                    self.replies.keep(&actor.person, key, import.as_ref().unwrap_or(command), reply);
+                }
+            }
+            Decision::Registry(_) | Decision::Observed(_) | Decision::Repeated | Decision::Finding(_) => {}
+        }
+    }
+
+    fn apply_entity(&mut self, entity: &Entity) {
+        match entity {
+            Entity::Incident(incident) => {
+                count(&mut self.counters.incident, incident.id.raw());
+                self.alerting.apply_incident((**incident).clone());
+            }
+            Entity::Case(case) => {
+                count(&mut self.counters.case, case.id.raw());
+                self.casework.apply_case((**case).clone());
+            }
+            Entity::Attempt(attempt) => {
+                count(&mut self.counters.attempt, attempt.id.raw());
+                self.alerting.apply_attempt((**attempt).clone());
+            }
+            Entity::DownCommand(command) => {
+                count(&mut self.counters.down_command, command.id.raw());
+                self.down_commands.apply((**command).clone());
+            }
+            Entity::Device(_) | Entity::Registry(_) => {}
+        }
+    }
+
+    /// A change may meet a directory of which some slices were written down after it: those keep what they have.
+    fn apply_registry(&mut self, seq: u64, change: &model::RegistryChange) {
+        let mut change = change.clone();
+        let Directory { people, wearers, devices, .. } = &self.directory;
+        change.people.retain(|p| people.slot(&p.id).is_none_or(|slot| !people.holds(slot, seq)));
+        change.wearers.retain(|w| wearers.slot(&w.id).is_none_or(|slot| !wearers.holds(slot, seq)));
+        change.devices.retain(|d| devices.slot(&d.id).is_none_or(|slot| !devices.holds(slot, seq)));
+        if seq <= self.loaded_through {
+            change.orgs.clear();
+        }
+        self.faults += self.directory.apply(&change, self.zone) as u64;
+    }
+
+    fn forget_connections(&mut self) {
+        for slot in 0..(self.directory.devices.slices() * slots::SLICE_SLOTS) as u32 {
+            if let Some(DeviceEntry { hot: DeviceHot { online, .. }, .. }) = self.directory.devices.at_mut(slot) {
+                *online = false;
+            }
+        }
+    }
+}
+
+/// A counter has at least counted this id.
+fn count(counter: &mut u64, raw: u64) {
+    *counter = (*counter).max(raw & ((1 << 56) - 1));
+}
+
+/// A command as the journal keeps it: an import's content stands in the decision, once.
+fn journaled(command: StaffCommand) -> StaffCommand {
+    match command {
+        StaffCommand::Import(_) => StaffCommand::Import(Box::default()),
+        other => other,
+    }
+}

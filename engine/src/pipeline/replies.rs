@@ -1,0 +1,68 @@
+//! Replies kept by idempotency key, so that a command that is sent again is answered as it was and done once.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use compact_str::CompactString;
+use model::{PersonId, Problem, ProblemCode, Reply, StaffCommand};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// How many replies are kept; the oldest goes first.
+pub const REPLIES_KEPT_MAX: usize = 100_000;
+
+/// Whose key.
+type Key = (PersonId, CompactString);
+
+/// The replies that are kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Replies {
+    kept: BTreeMap<Key, ([u8; 16], Reply)>,
+    oldest_first: VecDeque<Key>,
+}
+
+impl Replies {
+    /// The reply to give without doing it again: the kept one, or a refusal when the key belongs to another command.
+    pub fn find(&self, person: &PersonId, key: &CompactString, command: &StaffCommand) -> Option<Reply> {
+        let (digest, reply) = self.kept.get(&(person.clone(), key.clone()))?;
+        if *digest == digest_of(command) {
+            return Some(reply.clone());
+        }
+        Some(Reply::Refused(Problem::new(
+            ProblemCode::KeyReused,
+            "this Idempotency-Key was used for another request; use a new one",
+            "该 Idempotency-Key 已用于另一个请求,请换一个",
+        )))
+    }
+
+    /// Keeps a reply. A refusal over a reused key is not kept: the key stays with its first command.
+    pub fn keep(&mut self, person: &PersonId, key: &CompactString, command: &StaffCommand, reply: &Reply) {
+        let key = (person.clone(), key.clone());
+        if self.kept.contains_key(&key) {
+            return;
+        }
+        self.kept.insert(key.clone(), (digest_of(command), reply.clone()));
+        self.oldest_first.push_back(key);
+        if self.oldest_first.len() > REPLIES_KEPT_MAX
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.kept.remove(&oldest);
+        }
+    }
+}
+
+/// Half of a SHA-256 over the command's JSON. Device bindings are left out of an import: the pipeline completes
+/// them, and a recovery sees the import as it was completed.
+fn digest_of(command: &StaffCommand) -> [u8; 16] {
+    let mut hasher = Sha256::new();
+    match command {
+        StaffCommand::Import(change) => {
+            let mut change = change.clone();
+            change.devices.iter_mut().for_each(|device| device.bindings.clear());
+            hasher.update(serde_json::to_vec(&change).unwrap_or_default());
+        }
+        other => hasher.update(serde_json::to_vec(other).unwrap_or_default()),
+    }
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&hasher.finalize()[..16]);
+    digest
+}

@@ -1,0 +1,317 @@
+//! From findings, evidence and commands to incidents, calls and cases: alerting and casework, put together.
+
+use alerting::Output as Alert;
+use casework::Output as CaseOutput;
+use chrono::{Offset, TimeZone};
+use model::event::RegistrySummary;
+use model::record::Input as Recorded;
+use model::{
+    Actor, Decision, DownCommand, DownCommandKind, Entity, EventKind, Finding, OrgPath, Position, Problem, ProblemCode,
+    RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
+};
+
+use super::Pipeline;
+
+impl Pipeline {
+    /// What findings lead to.
+    pub(super) fn find(&mut self, findings: Vec<Finding>, at: Timestamp, decisions: &mut Vec<Decision>) {
+        if findings.is_empty() {
+            return;
+        }
+        self.tell_local_time(at);
+        for finding in findings {
+            let Pipeline { alerting, directory, counters, .. } = self;
+            let Some(entry) = directory.wearers.get(&finding.wearer) else { continue };
+            let household = || directory.household(&entry.wearer);
+            let input = alerting::Input::Finding { finding: &finding, household: &household };
+            let outputs = alerting.handle(input, at, counters);
+            decisions.push(Decision::Finding(Box::new(finding)));
+            self.respond(outputs, at, decisions);
+        }
+    }
+
+    /// A better position for what is open about a wearer.
+    pub(super) fn locate(&mut self, wearer: &WearerId, position: Position, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let outputs = self.alerting.handle(alerting::Input::Located { wearer, position }, at, &mut self.counters);
+        self.respond(outputs, at, decisions);
+    }
+
+    /// What providers, people through them, and a restart tell us.
+    pub(super) fn evidence(&mut self, input: &Recorded, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let input = match input {
+            Recorded::Callback { attempt, outcome, key, text } => alerting::Input::Callback {
+                attempt: *attempt,
+                outcome: *outcome,
+                key: key.as_deref(),
+                text: text.as_deref(),
+            },
+            Recorded::Sent { attempt, result } => alerting::Input::Sent { attempt: *attempt, result },
+            Recorded::Started { .. } => {
+                self.forget_connections();
+                alerting::Input::Restarted
+            }
+            _ => return,
+        };
+        self.tell_local_time(at);
+        let outputs = self.alerting.handle(input, at, &mut self.counters);
+        self.respond(outputs, at, decisions);
+    }
+
+    /// What happens by itself in alerting, casework and the commands to devices.
+    pub(super) fn respond_advance(&mut self, at: Timestamp, decisions: &mut Vec<Decision>) {
+        self.tell_local_time(at);
+        let outputs = self.alerting.advance(at, &mut self.counters);
+        self.respond(outputs, at, decisions);
+        let outputs = self.casework.advance(at, &mut self.counters);
+        self.tell_cases(outputs, at, decisions);
+        let changes = self.down_commands.advance(at);
+        self.tell_commands(changes, at, decisions);
+    }
+
+    /// Carries out a command and says what to answer.
+    pub(super) fn command(
+        &mut self,
+        actor: &Actor,
+        command: &StaffCommand,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) -> Reply {
+        self.tell_local_time(at);
+        match command {
+            StaffCommand::Import(change) => self.import(actor, change, at, decisions),
+            StaffCommand::Incident { id, action, if_match, note, disposition, on_behalf_of } => {
+                if !self.alerting.incident(*id).is_some_and(|incident| actor.scope.contains(&incident.org)) {
+                    return Reply::Refused(Problem::not_found("the incident"));
+                }
+                let input = alerting::Input::Action {
+                    id: *id,
+                    actor,
+                    action: *action,
+                    if_match: *if_match,
+                    note: note.as_deref(),
+                    disposition: disposition.as_deref(),
+                    on_behalf_of: on_behalf_of.as_ref(),
+                };
+                let outputs = self.alerting.handle(input, at, &mut self.counters);
+                match outputs.into_iter().try_fold(Vec::new(), keep_unless_refused) {
+                    Err(problem) => Reply::Refused(problem),
+                    Ok(outputs) => {
+                        self.respond(outputs, at, decisions);
+                        let incident = self.alerting.incident(*id).cloned();
+                        Reply::Done(incident.map(|incident| Entity::Incident(Box::new(incident))))
+                    }
+                }
+            }
+            StaffCommand::Case { id, action, if_match, note, handler, disposition, into, rating } => {
+                if !self.casework.case(*id).is_some_and(|case| actor.scope.contains(&case.org)) {
+                    return Reply::Refused(Problem::not_found("the case"));
+                }
+                let input = casework::Input::Action {
+                    id: *id,
+                    actor,
+                    action: *action,
+                    if_match: *if_match,
+                    note: note.as_deref(),
+                    handler: handler.as_ref(),
+                    disposition: disposition.as_deref(),
+                    into: *into,
+                    rating: *rating,
+                };
+                let outputs = self.casework.handle(input, at, &mut self.counters);
+                if let [CaseOutput::Refused(problem)] = outputs.as_slice() {
+                    return Reply::Refused(problem.clone());
+                }
+                self.tell_cases(outputs, at, decisions);
+                Reply::Done(self.casework.case(*id).cloned().map(|case| Entity::Case(Box::new(case))))
+            }
+            StaffCommand::Device { device, kind, time_to_live_seconds } => {
+                let visible = self.directory.devices.get(device).is_some()
+                    && (actor.scope.as_str() == "/"
+                        || self.directory.org_of_device(device).is_some_and(|org| actor.scope.contains(org)));
+                if !visible {
+                    return Reply::Refused(Problem::not_found("the device"));
+                }
+                if self.down_commands.waiting_for(device).count() >= super::down_commands::WAITING_PER_DEVICE_MAX {
+                    return Reply::Refused(Problem::new(
+                        ProblemCode::LimitReached,
+                        "too many commands wait for this device; wait until it is back or they expire",
+                        "该设备等待下发的命令过多,请等设备上线或命令过期",
+                    ));
+                }
+                let person = Some(actor.person.clone());
+                let Pipeline { down_commands, counters, .. } = self;
+                let changes = down_commands.create(device, kind.clone(), person, *time_to_live_seconds, at, counters);
+                let command = changes.last().map(|(_, command)| Entity::DownCommand(Box::new(command.clone())));
+                self.tell_commands(changes, at, decisions);
+                Reply::Done(command)
+            }
+            StaffCommand::CreateToken(token) => {
+                if actor.role != Role::Admin || !actor.scope.contains(&token.scope) {
+                    return Reply::Refused(not_allowed("only an administrator of that part of the tree makes tokens"));
+                }
+                decisions.push(Decision::Token(token.clone()));
+                self.tokens.insert(token.id.clone(), token.clone());
+                Reply::Done(None)
+            }
+            StaffCommand::RevokeToken(id) => {
+                let Some(token) = self.tokens.get_mut(id).filter(|token| actor.scope.contains(&token.scope)) else {
+                    return Reply::Refused(Problem::not_found("the token"));
+                };
+                if actor.role != Role::Admin {
+                    return Reply::Refused(not_allowed("only an administrator revokes tokens"));
+                }
+                token.revoked = true;
+                decisions.push(Decision::Token(token.clone()));
+                Reply::Done(None)
+            }
+            StaffCommand::Look(_) => Reply::Done(None),
+        }
+    }
+
+    /// Messages name the time of day in the configured zone.
+    fn tell_local_time(&mut self, at: Timestamp) {
+        let offset = self.zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix();
+        self.alerting.set_utc_offset_minutes(offset.local_minus_utc() / 60);
+    }
+
+    fn import(&mut self, actor: &Actor, change: &RegistryChange, at: Timestamp, decisions: &mut Vec<Decision>) -> Reply {
+        if !matches!(actor.role, Role::Admin | Role::Operator | Role::Integration) {
+            return Reply::Refused(not_allowed("only an administrator, an operator or an integration writes the registry"));
+        }
+        if let Some(pointer) = self.outside_scope(&actor.scope, change) {
+            let mut problem = not_allowed("an entry lies outside the part of the tree that you may write");
+            problem.errors.push((pointer, "outside your scope".to_owned()));
+            return Reply::Refused(problem);
+        }
+        let mut change = change.clone();
+        self.directory.complete_bindings(&mut change, at);
+        self.faults += self.directory.apply(&change, self.zone) as u64;
+        let summary = RegistrySummary {
+            orgs: change.orgs.len() as u32,
+            people: change.people.len() as u32,
+            wearers: change.wearers.len() as u32,
+            devices: change.devices.len() as u32,
+            warnings: change.wearers.iter().filter(|w| self.directory.desk_of(&w.org).is_none()).count() as u32,
+        };
+        decisions.push(Decision::Registry(Box::new(change)));
+        let entity = Entity::Registry(summary);
+        self.tell(EventKind::RegistryChanged, entity.clone(), None, Vec::new(), at, decisions);
+        Reply::Done(Some(entity))
+    }
+
+    /// The first entry that a caller with this scope may not write, as a JSON pointer. People belong to nobody's
+    /// part of the tree; a wearer or device that is moved must be inside before and after.
+    fn outside_scope(&self, scope: &OrgPath, change: &RegistryChange) -> Option<compact_str::CompactString> {
+        if scope.as_str() == "/" {
+            return None;
+        }
+        let org = change.orgs.iter().position(|o| !scope.contains(&o.path)).map(|i| ("orgs", i));
+        let wearer = || {
+            let outside = |w: &model::Wearer| {
+                let before = self.directory.wearers.get(&w.id).map(|entry| &entry.wearer.org);
+                !scope.contains(&w.org) || before.is_some_and(|org| !scope.contains(org))
+            };
+            change.wearers.iter().position(outside).map(|i| ("wearers", i))
+        };
+        let device = || {
+            let outside = |d: &model::Device| {
+                let known = self.directory.devices.get(&d.id).is_some();
+                let before = self.directory.org_of_device(&d.id);
+                let in_change = |id: &WearerId| change.wearers.iter().find(|w| &w.id == id).map(|w| w.org.clone());
+                let known_org = |id: &WearerId| self.directory.wearers.get(id).map(|e| e.wearer.org.clone());
+                let after = d.wearer.as_ref().and_then(|id| in_change(id).or_else(|| known_org(id)));
+                (known && !before.is_some_and(|org| scope.contains(org))) || !after.is_some_and(|org| scope.contains(&org))
+            };
+            change.devices.iter().position(outside).map(|i| ("devices", i))
+        };
+        let (list, index) = org.or_else(wearer).or_else(device)?;
+        Some(compact_str::format_compact!("/{list}/{index}"))
+    }
+
+    /// Turns what alerting decided into events, and hands on what casework and devices are to know. Cases come
+    /// after everything that alerting said at once: what they lead to is a later version of the incident.
+    fn respond(&mut self, outputs: Vec<Alert>, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let (mut resolved, mut to_file) = (Vec::new(), Vec::new());
+        for output in outputs {
+            match output {
+                Alert::Incident { kind, incident, changed } => {
+                    if kind == EventKind::IncidentResolved {
+                        resolved.push(incident.id);
+                    } else if incident.case.is_none() && incident.occurrences.iter().any(|o| o.kind.opens_case()) {
+                        to_file.push(incident.clone());
+                    }
+                    let org = incident.org.clone();
+                    self.tell(kind, Entity::Incident(Box::new(incident)), Some(org), changed, at, decisions);
+                }
+                Alert::Escalation(escalation) => decisions.push(Decision::Escalation(Box::new(escalation))),
+                Alert::Attempt { kind, attempt, changed } => {
+                    let org = attempt.org.clone();
+                    self.tell(kind, Entity::Attempt(Box::new(attempt)), Some(org), changed, at, decisions);
+                }
+                Alert::Down { device, kind } => self.tell_device(&device, kind, at, decisions),
+                // A refusal answers a command only, and `command` has taken it out.
+                Alert::Refused(_) => self.faults += 1,
+            }
+        }
+        for incident in &to_file {
+            let outputs = self.casework.handle(casework::Input::Incident(incident), at, &mut self.counters);
+            self.tell_cases(outputs, at, decisions);
+        }
+        for id in resolved {
+            let outputs = self.casework.handle(casework::Input::IncidentResolved(id), at, &mut self.counters);
+            self.tell_cases(outputs, at, decisions);
+        }
+    }
+
+    fn tell_device(
+        &mut self,
+        device: &model::DeviceId,
+        kind: DownCommandKind,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let changes = self.down_commands.create(device, kind, None, None, at, &mut self.counters);
+        self.tell_commands(changes, at, decisions);
+    }
+
+    /// Turns what casework decided into events; a case that was just filed is made known to its incident.
+    fn tell_cases(&mut self, outputs: Vec<CaseOutput>, at: Timestamp, decisions: &mut Vec<Decision>) {
+        for output in outputs {
+            let CaseOutput::Case { kind, case, changed } = output else { continue };
+            let (org, filed) = (case.org.clone(), (kind == EventKind::CaseFiled).then_some((case.incident, case.id)));
+            self.tell(kind, Entity::Case(Box::new(case)), Some(org), changed, at, decisions);
+            if let Some((Some(incident), case)) = filed {
+                let input = alerting::Input::CaseFiled { incident, case };
+                let outputs = self.alerting.handle(input, at, &mut self.counters);
+                self.respond(outputs, at, decisions);
+            }
+        }
+    }
+
+    pub(super) fn tell_commands(
+        &mut self,
+        changes: impl IntoIterator<Item = (EventKind, DownCommand)>,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
+        for (kind, command) in changes {
+            let org = self.directory.org_of_device(&command.device).cloned();
+            let changed = if command.version == 1 { Vec::new() } else { vec!["state".into()] };
+            self.tell(kind, Entity::DownCommand(Box::new(command)), org, changed, at, decisions);
+        }
+    }
+}
+
+fn keep_unless_refused(mut kept: Vec<Alert>, output: Alert) -> Result<Vec<Alert>, Problem> {
+    match output {
+        Alert::Refused(problem) => Err(problem),
+        other => {
+            kept.push(other);
+            Ok(kept)
+        }
+    }
+}
+
+fn not_allowed(detail: &str) -> Problem {
+    Problem::new(ProblemCode::NotAllowed, detail, "无权执行此操作")
+}

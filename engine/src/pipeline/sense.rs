@@ -1,0 +1,150 @@
+//! From a device's report to findings: admission → geofence → rules. Everything here is rebuilt from the inputs
+//! after a restart, with the findings thrown away.
+
+use model::record::Observed;
+use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp, WearerId};
+use rules::{Observation, Subject};
+
+use super::Pipeline;
+use super::directory::{Directory, WearerEntry};
+
+/// The accuracy that a fix without one is taken to have, in metres (clinical.md, fence).
+const UNKNOWN_ACCURACY_METRES: f32 = 50.0;
+
+/// What became of a report.
+pub(super) enum Sensed {
+    /// It was there before.
+    Repeated,
+    /// It was taken in, and this was found.
+    Taken { observed: Observed, findings: Vec<Finding> },
+}
+
+impl Pipeline {
+    /// Takes in a report. `None` when the device is not registered (any more).
+    pub(super) fn sense(&mut self, device: &DeviceId, report: &Report, at: Timestamp) -> Option<Sensed> {
+        let entry = self.directory.devices.get_mut(device)?;
+        let measured = match entry.hot.admission.admit(report, at) {
+            ingest::Admitted::Repeat => return Some(Sensed::Repeated),
+            ingest::Admitted::Fresh(measured) => measured,
+        };
+        if let ReportBody::Battery { percent } = report.body {
+            entry.hot.battery_percent = Some(percent);
+        }
+        let located = report.fix().map(|fix| Located {
+            position: geofence::datum::to_wgs84(fix.position, fix.datum.unwrap_or(entry.device.datum)),
+            accuracy_m: fix.accuracy_m.unwrap_or(UNKNOWN_ACCURACY_METRES),
+        });
+        let wearer = entry.device.wearer_at(measured.at).cloned();
+        let observed = Observed { wearer, measured: measured.at, late: measured.late, located };
+        let mut findings = Vec::new();
+        if let Some(wearer) = &observed.wearer {
+            self.observe(wearer, device, report, &observed, at, &mut findings);
+        }
+        Some(Sensed::Taken { observed, findings })
+    }
+
+    /// What a report that was taken in means for its wearer.
+    pub(super) fn observe(
+        &mut self,
+        wearer: &WearerId,
+        device: &DeviceId,
+        report: &Report,
+        observed: &Observed,
+        at: Timestamp,
+        findings: &mut Vec<Finding>,
+    ) {
+        let Some(slot) = self.directory.wearers.slot(wearer) else { return };
+        let Some(entry) = self.directory.wearers.at_mut(slot) else { return };
+        let (measured, late) = (observed.measured, observed.late);
+        if let Some(located) = observed.located
+            && entry.hot.last_fix.is_none_or(|(newest, _)| newest <= measured)
+        {
+            entry.hot.last_fix = Some((measured, located));
+        }
+        let WearerEntry { wearer, fences, hot } = entry;
+        let subject = Subject {
+            wearer: &wearer.id,
+            device,
+            thresholds: &wearer.thresholds,
+            fall_window_seconds: wearer.plan.fall_window_seconds,
+            position: hot.last_fix.map(|(_, located)| located.position),
+        };
+        // Location backfill is history: it never moves the live fence (devices.md).
+        if let Some(located) = observed.located.filter(|_| !late) {
+            for (fence, tracker) in fences.iter().zip(&mut hot.trackers) {
+                if !fence.is_active(measured) {
+                    continue;
+                }
+                if let Some(crossing) = tracker.handle(fence, &located, measured, at) {
+                    let observation = Observation::Crossing(&crossing);
+                    findings.extend(rules::handle(&mut hot.rules, &subject, observation, measured, late, at));
+                }
+            }
+        }
+        let observation = Observation::Report { report, located: observed.located };
+        findings.extend(rules::handle(&mut hot.rules, &subject, observation, measured, late, at));
+        self.rule_timers.set(&mut self.directory, slot);
+    }
+
+    /// What the rules find by themselves because time went by.
+    pub(super) fn sense_advance(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
+        while let Some(slot) = self.rule_timers.pop_due(now) {
+            let Some(WearerEntry { wearer, hot, .. }) = self.directory.wearers.at_mut(slot) else { continue };
+            hot.due = None;
+            let nobody = DeviceId::default();
+            let subject = Subject {
+                wearer: &wearer.id,
+                device: &nobody,
+                thresholds: &wearer.thresholds,
+                fall_window_seconds: wearer.plan.fall_window_seconds,
+                position: hot.last_fix.map(|(_, located)| located.position),
+            };
+            findings.extend(rules::advance(&mut hot.rules, &subject, now));
+            self.rule_timers.set(&mut self.directory, slot);
+            debug_assert!(self.rule_timers.next_due().is_none_or(|due| due > now || !self.rule_timers.is_at(due, slot)));
+        }
+    }
+}
+
+/// When the rules want to be asked again, by time and slot.
+#[derive(Debug, Default)]
+pub(super) struct RuleTimers {
+    due: std::collections::BTreeSet<(Timestamp, u32)>,
+}
+
+impl RuleTimers {
+    /// The next time.
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Brings a wearer's entry into line with what the rules say now.
+    pub(super) fn set(&mut self, directory: &mut Directory, slot: u32) {
+        let Some(entry) = directory.wearers.at_mut(slot) else { return };
+        let due = rules::next_due(&entry.hot.rules);
+        if due == entry.hot.due {
+            return;
+        }
+        if let Some(before) = entry.hot.due {
+            self.due.remove(&(before, slot));
+        }
+        if let Some(after) = due {
+            self.due.insert((after, slot));
+        }
+        entry.hot.due = due;
+    }
+
+    /// After a checkpoint was loaded: everything that the entries say.
+    pub(super) fn load(&mut self, directory: &Directory) {
+        self.due = directory.wearers.iter().filter_map(|(slot, entry)| entry.hot.due.map(|at| (at, slot))).collect();
+    }
+
+    fn pop_due(&mut self, now: Timestamp) -> Option<u32> {
+        self.due.first().filter(|(at, _)| *at <= now)?;
+        self.due.pop_first().map(|(_, slot)| slot)
+    }
+
+    fn is_at(&self, due: Timestamp, slot: u32) -> bool {
+        self.due.contains(&(due, slot))
+    }
+}

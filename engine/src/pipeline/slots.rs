@@ -1,0 +1,144 @@
+//! A table of named entries in slots that never move, so that it can be written down slice by slice.
+
+use std::borrow::Borrow;
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
+
+/// How many slots one slice of a checkpoint holds: what the loop stands still for at most.
+pub const SLICE_SLOTS: usize = 1024;
+
+/// Entries by name and by slot. The order of insertion is the order of the slots: iterating them is repeatable.
+#[derive(Debug)]
+pub struct Slots<K, V> {
+    entries: Vec<Option<(K, V)>>,
+    index: FxHashMap<K, u32>,
+    /// Up to which journal sequence number each slice was when it was loaded from a checkpoint: 0 for the rest.
+    loaded_through: Vec<u64>,
+    /// Below this every slot is taken.
+    first_free: usize,
+}
+
+impl<K, V> Default for Slots<K, V> {
+    fn default() -> Self {
+        Slots { entries: Vec::new(), index: FxHashMap::default(), loaded_through: Vec::new(), first_free: 0 }
+    }
+}
+
+impl<K: Clone + Eq + Hash, V> Slots<K, V> {
+    /// The slot of a name.
+    pub fn slot<Q>(&self, name: &Q) -> Option<u32>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.index.get(name).copied()
+    }
+
+    /// The entry of a name.
+    pub fn get<Q>(&self, name: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        self.at(self.slot(name)?)
+    }
+
+    /// The entry of a name, to be changed.
+    pub fn get_mut<Q>(&mut self, name: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + Hash + ?Sized,
+    {
+        let slot = self.slot(name)?;
+        self.at_mut(slot)
+    }
+
+    /// The entry in a slot.
+    pub fn at(&self, slot: u32) -> Option<&V> {
+        self.entries.get(slot as usize)?.as_ref().map(|(_, value)| value)
+    }
+
+    /// The entry in a slot, to be changed.
+    pub fn at_mut(&mut self, slot: u32) -> Option<&mut V> {
+        self.entries.get_mut(slot as usize)?.as_mut().map(|(_, value)| value)
+    }
+
+    /// Puts a new entry into the first free slot. The name must not be there yet.
+    pub fn insert(&mut self, name: K, value: V) -> u32 {
+        while self.entries.get(self.first_free).is_some_and(Option::is_some) {
+            self.first_free += 1;
+        }
+        let slot = self.first_free;
+        if slot == self.entries.len() {
+            self.entries.push(None);
+        }
+        self.entries[slot] = Some((name.clone(), value));
+        self.index.insert(name, slot as u32);
+        slot as u32
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// How many slices there are.
+    pub fn slices(&self) -> usize {
+        self.entries.len().div_ceil(SLICE_SLOTS)
+    }
+
+    /// The entries of one slice with their slots.
+    pub fn slice(&self, slice: usize) -> impl Iterator<Item = (u32, &V)> {
+        let first = slice * SLICE_SLOTS;
+        self.entries[first..self.entries.len().min(first + SLICE_SLOTS)]
+            .iter()
+            .enumerate()
+            .filter_map(move |(i, entry)| entry.as_ref().map(|(_, value)| ((first + i) as u32, value)))
+    }
+
+    /// Every entry, in slot order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &V)> {
+        (0..self.slices()).flat_map(|slice| self.slice(slice))
+    }
+
+    /// Puts an entry back into the slot that a checkpoint named.
+    pub fn put_back(&mut self, slot: u32, name: K, value: V) {
+        let at = slot as usize;
+        if self.entries.len() <= at {
+            self.entries.resize_with(at + 1, || None);
+        }
+        self.entries[at] = Some((name.clone(), value));
+        self.index.insert(name, slot);
+    }
+
+    /// Notes up to which sequence number a slice is complete.
+    pub fn set_loaded_through(&mut self, slice: usize, seq: u64) {
+        if self.loaded_through.len() <= slice {
+            self.loaded_through.resize(slice + 1, 0);
+        }
+        self.loaded_through[slice] = seq;
+    }
+
+    /// Whether the effect of the record `seq` is already in the slot, because the checkpoint was taken after it.
+    pub fn holds(&self, slot: u32, seq: u64) -> bool {
+        self.loaded_through.get(slot as usize / SLICE_SLOTS).is_some_and(|through| seq <= *through)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_that_a_checkpoint_left_are_filled_first() {
+        let mut slots: Slots<u8, u8> = Slots::default();
+        slots.put_back(2, 30, 3);
+        assert_eq!(slots.insert(10, 1), 0);
+        assert_eq!(slots.insert(20, 2), 1);
+        assert_eq!(slots.insert(40, 4), 3);
+        assert_eq!(slots.iter().map(|(_, v)| *v).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        slots.set_loaded_through(0, 7);
+        assert!(slots.holds(3, 7) && !slots.holds(3, 8) && !slots.holds(5000, 1));
+    }
+}

@@ -1,0 +1,104 @@
+//! What a document is checked against: the registry as it stands.
+
+use chrono_tz::Tz;
+use model::{Device, DeviceId, Org, OrgPath, PersonId, WearerId};
+use store::{State, StoreError};
+
+use crate::secrets::Secrets;
+
+/// The registry as it stands, as far as a document may refer to it.
+pub trait Known {
+    /// An organisation.
+    ///
+    /// # Errors
+    /// When the registry cannot be read; so for the other verbs.
+    fn org(&self, path: &OrgPath) -> Result<Option<Org>, Unreadable>;
+    /// Whether a person is there.
+    fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable>;
+    /// Whether a wearer is there.
+    fn has_wearer(&self, id: &WearerId) -> Result<bool, Unreadable>;
+    /// A device.
+    fn device(&self, id: &DeviceId) -> Result<Option<Device>, Unreadable>;
+}
+
+/// The registry cannot be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the registry cannot be read: {0}")]
+pub struct Unreadable(pub String);
+
+/// What is stored of a device's secret.
+type Hash<'c> = Box<dyn Fn(&[u8]) -> [u8; 32] + 'c>;
+
+/// What a document is checked against, and how its secrets are hashed.
+pub struct ImportContext<'c> {
+    pub(super) known: Box<dyn Known + 'c>,
+    pub(super) device_secret_hmac: Hash<'c>,
+    pub(super) secrets_required: bool,
+    pub(super) zone: Tz,
+}
+
+impl<'c> ImportContext<'c> {
+    /// Against `known`; fences' hours are in `zone`. A new device must bring its secret.
+    #[must_use]
+    pub fn new(known: impl Known + 'c, device_secret_hmac: impl Fn(&[u8]) -> [u8; 32] + 'c, zone: Tz) -> Self {
+        let device_secret_hmac = Box::new(device_secret_hmac);
+        ImportContext { known: Box::new(known), device_secret_hmac, secrets_required: true, zone }
+    }
+
+    /// Against the state of a running engine. It must have projected what the caller was already answered.
+    #[must_use]
+    pub fn of_state(state: &'c State, secrets: &'c Secrets, zone: Tz) -> Self {
+        ImportContext {
+            known: Box::new(InState(state)),
+            device_secret_hmac: Box::new(|secret| secrets.device_secret_hmac(secret)),
+            secrets_required: true,
+            zone,
+        }
+    }
+
+    /// Against nothing, and without secrets: what a replay or an offline check knows.
+    #[must_use]
+    pub fn alone(zone: Tz) -> ImportContext<'static> {
+        let device_secret_hmac = Box::new(|_: &[u8]| [0; 32]);
+        ImportContext { known: Box::new(Nothing), device_secret_hmac, secrets_required: false, zone }
+    }
+}
+
+/// A registry in which there is nothing yet.
+pub struct Nothing;
+
+impl Known for Nothing {
+    fn org(&self, _: &OrgPath) -> Result<Option<Org>, Unreadable> {
+        Ok(None)
+    }
+    fn has_person(&self, _: &PersonId) -> Result<bool, Unreadable> {
+        Ok(false)
+    }
+    fn has_wearer(&self, _: &WearerId) -> Result<bool, Unreadable> {
+        Ok(false)
+    }
+    fn device(&self, _: &DeviceId) -> Result<Option<Device>, Unreadable> {
+        Ok(None)
+    }
+}
+
+struct InState<'s>(&'s State);
+
+fn unreadable(error: StoreError) -> Unreadable {
+    Unreadable(error.to_string())
+}
+
+impl Known for InState<'_> {
+    fn org(&self, path: &OrgPath) -> Result<Option<Org>, Unreadable> {
+        self.0.org(path).map_err(unreadable)
+    }
+    fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable> {
+        self.0.person(id).map(|found| found.is_some()).map_err(unreadable)
+    }
+    fn has_wearer(&self, id: &WearerId) -> Result<bool, Unreadable> {
+        self.0.wearer(id).map(|found| found.is_some()).map_err(unreadable)
+    }
+    fn device(&self, id: &DeviceId) -> Result<Option<Device>, Unreadable> {
+        self.0.device(id).map_err(unreadable)
+    }
+}

@@ -1,0 +1,351 @@
+//! Stories of registry documents, right and wrong.
+
+use chrono_tz::Tz;
+use expect_test::{Expect, expect};
+use model::registry::{DailyWindow, Desk};
+use model::{Datum, Device, DeviceId, Org, OrgPath, PersonId, Plan, Shape, WearerId};
+use serde_json::{Value, json};
+
+use super::{
+    IMPORT_ROWS_MAX, Import, ImportContext, Known, Nothing, ROW_ERRORS_MAX, RowError, Unreadable, validate,
+    validate_alone,
+};
+
+fn import_over(known: impl Known, body: &[u8]) -> Result<Import, Vec<RowError>> {
+    let hash = |secret: &[u8]| {
+        let mut hashed = [0; 32];
+        hashed[..secret.len().min(32)].copy_from_slice(&secret[..secret.len().min(32)]);
+        hashed
+    };
+    validate(body, &ImportContext::new(known, hash, Tz::Asia__Shanghai))
+}
+
+fn import(document: &Value) -> Result<Import, Vec<RowError>> {
+    import_over(Nothing, document.to_string().as_bytes())
+}
+
+fn lines(errors: &[RowError]) -> String {
+    errors.iter().map(|error| format!("{}: {}\n", error.pointer, error.detail)).collect()
+}
+
+fn check_faults(document: &Value, expected: Expect) {
+    let errors = import(document).unwrap_err();
+    assert!(errors.iter().all(|error| !error.detail_zh.is_empty()));
+    expected.assert_eq(&lines(&errors));
+}
+
+/// The example of the contract, with a real ring in the campus fence.
+fn example() -> Value {
+    json!({
+        "orgs": [{"path": "/luyang/xinghua/yinxing/", "name": "银杏社区",
+                  "desk": {"phone": "+8613800000010", "people": ["s1"]}}],
+        "people": [
+            {"id": "g1", "role": "guardian", "name": "王芳", "phone": "+8613800000001", "push": {"kind": "ntfy", "topic": "t1"}},
+            {"id": "g2", "role": "guardian", "name": "王强", "phone": "+8613800000002"},
+            {"id": "g3", "role": "guardian", "name": "李梅", "phone": "+8613800000003", "lang": "en"},
+            {"id": "s1", "role": "desk", "name": "值班员", "phone": "+8613800000011"},
+            {"id": "d1", "role": "doctor", "name": "于医生", "phone": "+8613800000009", "email": "d1@example.org"}],
+        "wearers": [{"id": "w1", "name": "王桂兰", "org": "/luyang/xinghua/yinxing/", "birth_year": 1943,
+            "guardians": ["g1", "g2", "g3"], "doctor": "d1",
+            "fences": [
+                {"id": "home", "datum": "wgs84", "margin_m": 30, "circle": {"lon": 117.2272, "lat": 31.8206, "radius_m": 300}},
+                {"id": "campus", "datum": "gcj02", "active": "06:00-22:00", "geometry": {"type": "Polygon", "coordinates":
+                    [[[117.22, 31.81], [117.24, 31.81], [117.24, 31.83, 12.0], [117.22, 31.81]]]}}],
+            "thresholds": {"blood_pressure": {"sys_high": 170, "repeat_within_s": 200}, "heart_rate": {"high": 120, "low": 40, "sustain_s": 600},
+                           "spo2": {"low": 90}, "temperature": {"high": 38.5, "low": 35}},
+            "plan": {"next_after_s": 1, "ring_s": 30, "gap_s": 60, "cycles": 5, "lease_s": 600, "fall_window_s": 60}}],
+        "devices": [{"id": "861234567890123", "kind": "bracelet", "wearer": "w1", "secret": "tulip", "datum": "gcj02"}]
+    })
+}
+
+#[test]
+fn the_contracts_example_is_taken_as_written() {
+    let Import { change, warnings } = import(&example()).unwrap();
+    assert_eq!(lines(&warnings), "");
+    let desk = Desk { phone: Some("+8613800000010".into()), people: vec![PersonId::new("s1")] };
+    assert_eq!(change.orgs[0].desk, Some(desk));
+    assert_eq!((change.people.len(), change.wearers.len(), change.devices.len()), (5, 1, 1));
+    let wearer = &change.wearers[0];
+    assert_eq!(wearer.guardians.iter().map(PersonId::as_str).collect::<Vec<_>>(), ["g1", "g2", "g3"]);
+    assert_eq!(wearer.plan, Plan { next_after_seconds: 1, ..Plan::default() });
+    assert_eq!(wearer.thresholds.blood_pressure_systolic_high, Some(170));
+    assert_eq!(wearer.thresholds.blood_pressure_diastolic_high, None);
+    assert_eq!(wearer.thresholds.temperature_high, Some(38.5));
+    let [home, campus] = wearer.fences.as_slice() else { panic!("two fences") };
+    assert_eq!((home.datum, home.margin_m, home.active), (Datum::Wgs84, 30.0, None));
+    assert_eq!((campus.datum, campus.margin_m), (Datum::Gcj02, 30.0));
+    assert_eq!(campus.active, Some(DailyWindow { from_minute: 360, to_minute: 1_320 }));
+    let Shape::Polygon { rings } = &campus.shape else { panic!("a polygon") };
+    assert_eq!(rings[0][2], [117.24, 31.83], "the height is left out");
+    let device = &change.devices[0];
+    assert_eq!((device.wearer.as_ref(), device.datum), (Some(&WearerId::new("w1")), Datum::Gcj02));
+    assert!(device.secret_hmac.starts_with(b"tulip") && device.bindings.is_empty());
+}
+
+#[test]
+fn the_least_that_is_required_is_enough() {
+    let document = json!({
+        "orgs": [{"path": "/luyang/", "name": "庐阳区"}],
+        "wearers": [{"id": "w1", "name": "李大爷", "org": "/luyang/", "doctor": null}],
+        "devices": [{"id": "b1", "kind": "cuff", "secret": "x"}]
+    });
+    let import = import(&document).unwrap();
+    assert_eq!(import.change.wearers[0].plan, Plan::default());
+    assert_eq!(import.change.devices[0].wearer, None);
+    expect![[r#"
+        /wearers/0: this wearer has no guardians: alarms go to the desk at once
+        /wearers/0/org: neither /luyang/ nor any organisation above it has a desk: when every contact of this wearer was tried in vain, nobody is left to page
+    "#]].assert_eq(&lines(&import.warnings));
+}
+
+#[test]
+fn every_fault_of_every_row_is_told_at_once() {
+    let document = json!({
+        "org": [],
+        "orgs": [{"path": "luyang", "name": ""}, 3, {"path": "/a/", "name": "甲", "desk": {"phone": "13800000010", "peple": []}}],
+        "people": [
+            {"id": "g 1", "role": "gardian", "name": "王芳", "phone": "+86 138 0000 0001", "email": "nobody"},
+            {"role": "doctor", "name": 7, "lang": "zh"},
+            {"id": "p3", "name": "丙", "push": {"kind": "ntfy"}}],
+        "wearers": [{"id": "w1", "nmae": "王桂兰", "org": "/a/", "birth_year": 43, "guardians": ["g1", "g1", 5],
+            "thresholds": {"blood_pressure": {"sys_hihg": 180, "dia_high": 1000}, "heart_rate": {"high": 50, "low": 60}, "glucose": {}},
+            "plan": {"next_after_s": 0, "cycles": 2.5}}],
+        "devices": [{"id": "b1", "kind": "bracelet", "datum": "wgs48"}]
+    });
+    check_faults(
+        &document,
+        expect![[r#"
+            /org: "org" is not known here; did you mean `orgs`?
+            /orgs/0/path: "luyang" is no organisation path: it looks like /district/street/community/, with a slash at both ends
+            /orgs/0/name: `name` is empty
+            /orgs/1: expected an object, found 3
+            /orgs/2/desk/phone: the phone is not E.164: a plus, the country's code and the number, digits only, like +8613800000001
+            /orgs/2/desk/peple: "peple" is not known here; did you mean `people`?
+            /people/0/id: "g 1" is no id: 1 to 64 of the characters A–Z a–z 0–9 - _ . : are
+            /people/0/role: "gardian" is none of guardian, doctor, operator, desk, grid_worker, volunteer, street, department, admin, integration; did you mean `guardian`?
+            /people/0/phone: the phone is not E.164: a plus, the country's code and the number, digits only, like +8613800000001
+            /people/0/email: this is no mail address, like doctor@example.org
+            /people/1/id: `id` is required
+            /people/1/name: expected a text, found 7
+            /people/1/lang: "zh" is none of zh-CN, en; did you mean `zh-CN`?
+            /people/2/role: `role` is required
+            /people/2/push/topic: `topic` is required
+            /wearers/0/birth_year: 43 is not a whole number from 1880 to 2100
+            /wearers/0/thresholds/blood_pressure/dia_high: 1000 is not a whole number from 40 to 200
+            /wearers/0/thresholds/blood_pressure/sys_hihg: "sys_hihg" is not known here; did you mean `sys_high`?
+            /wearers/0/thresholds/heart_rate/high: the high threshold (50) is not above the low one (60)
+            /wearers/0/thresholds/glucose: "glucose" is not known here; known are blood_pressure, heart_rate, spo2, temperature
+            /wearers/0/plan/next_after_s: 0 is not a whole number from 1 to 86400
+            /wearers/0/plan/cycles: 2.5 is not a whole number from 1 to 1000
+            /wearers/0/guardians/1: g1 stands in this list already
+            /wearers/0/guardians/2: expected an id, found 5
+            /wearers/0/nmae: "nmae" is not known here; did you mean `name`?
+            /devices/0/datum: "wgs48" is none of wgs84, cgcs2000, gcj02, bd09; did you mean `wgs84`?
+            /devices/0/secret: `secret` is required
+            /wearers/0/guardians/0: there is no person "g1", neither in this document nor in the registry
+        "#]],
+    );
+}
+
+#[test]
+fn fences_name_the_vertex() {
+    let fence = |fence: Value| {
+        json!({"orgs": [{"path": "/a/", "name": "甲"}],
+               "wearers": [{"id": "w1", "name": "乙", "org": "/a/", "fences": fence}]})
+    };
+    check_faults(
+        &fence(json!([
+            {"id": "f1"},
+            {"id": "f2", "circle": {"lon": 200, "lat": 31.8}},
+            {"id": "f3", "circle": {"lon": 117, "lat": 31, "radius_m": 0}, "geometry": {"type": "Polygon", "coordinates": []}},
+            {"id": "f4", "geometry": {"type": "MultiPolygon", "coordinates": [[[117, 31], [118, 31], [31, 117], [117, 31]]]}},
+            {"id": "f5", "geometry": {"type": "Polygon", "coordinates": [[[117, 31], [118, 31], [118, 32], [117, 32]], [[1, 2]], 7]}},
+            {"id": "f6", "active": "6:00-22:00", "circle": {"lon": 117, "lat": 31, "radius_m": 300}},
+            {"id": "f7", "active": "06:00-06:00", "circle": {"lon": 117, "lat": 31, "radius_m": 300}, "margin_m": -1},
+            {"id": "f8", "datum": "cgcs2000", "circle": {"lon": 117, "lat": 31, "radius_m": 300}},
+            {"id": "f8", "circle": {"lon": 117, "lat": 31, "radius_m": 300}},
+        ])),
+        expect![[r#"
+            /wearers/0/fences/0: the fence has no shape: `circle` {lon, lat, radius_m} or `geometry` (a GeoJSON Polygon)
+            /wearers/0/fences/1/circle/radius_m: `radius_m` is required
+            /wearers/0/fences/1/circle/lon: 200 is not a number from -180 to 180
+            /wearers/0/fences/2/circle/radius_m: 0 is not a number from 1 to 1000000
+            /wearers/0/fences/2/geometry/coordinates: the polygon has no ring
+            /wearers/0/fences/2: a fence is either a `circle` or a `geometry`, not both; make two fences of it
+            /wearers/0/fences/3/geometry/type: the geometry is a "MultiPolygon"; only "Polygon" is taken (a MultiPolygon: one fence each)
+            /wearers/0/fences/3/geometry/coordinates/0/2: [31,117] is no position: [lon, lat] in degrees, −180 to 180 and −90 to 90, in this order
+            /wearers/0/fences/4/geometry/coordinates/0/3: the ring is not closed: repeat its first vertex at the end, as GeoJSON asks
+            /wearers/0/fences/4/geometry/coordinates/1: a ring has at least three corners and its first vertex again at the end
+            /wearers/0/fences/4/geometry/coordinates/2: expected a ring (a list of [lon, lat]), found 7
+            /wearers/0/fences/5/active: "6:00-22:00" is no window of the day like "06:00-22:00" (over midnight: "22:00-05:00"; always: leave it out)
+            /wearers/0/fences/6/margin_m: -1 is not a number from 0 to 10000
+            /wearers/0/fences/6/active: "06:00-06:00" is no window of the day like "06:00-22:00" (over midnight: "22:00-05:00"; always: leave it out)
+            /wearers/0/fences/8: this wearer has a fence f8 already
+        "#]],
+    );
+}
+
+#[test]
+fn windows_of_the_day() {
+    let window = |active: &str| {
+        let document = json!({"orgs": [{"path": "/a/", "name": "甲"}], "wearers": [{"id": "w1", "name": "乙", "org": "/a/",
+            "fences": [{"id": "f", "active": active, "circle": {"lon": 117, "lat": 31, "radius_m": 300}}]}]});
+        let active = import(&document).ok()?.change.wearers[0].fences[0].active;
+        Some(active.map(|window| (window.from_minute, window.to_minute)))
+    };
+    assert_eq!(window("22:00-05:00"), Some(Some((1_320, 300))));
+    assert_eq!(window("06:00-24:00"), Some(Some((360, 0))));
+    assert_eq!(window("00:00-24:00"), Some(None), "the whole day is no window");
+    for wrong in
+        ["24:00-06:00", "06:00", "06:00-25:00", "06:60-07:00", "+6:00-07:00", "", "06:00-24:01", "06:00-22:00-23:00"]
+    {
+        assert_eq!(window(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn references_may_point_into_the_document_or_to_what_is_there() {
+    struct There;
+    impl Known for There {
+        fn org(&self, path: &OrgPath) -> Result<Option<Org>, Unreadable> {
+            let desk = Desk { phone: Some("+8613800000010".into()), people: Vec::new() };
+            let org = Org { path: path.clone(), name: "庐阳区".into(), desk: Some(desk) };
+            Ok((path.as_str() == "/luyang/").then_some(org))
+        }
+        fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable> {
+            Ok(id.as_str() == "g1")
+        }
+        fn has_wearer(&self, id: &WearerId) -> Result<bool, Unreadable> {
+            Ok(id.as_str() == "w0")
+        }
+        fn device(&self, id: &DeviceId) -> Result<Option<Device>, Unreadable> {
+            Ok((id.as_str() == "b0").then(|| Device {
+                id: id.clone(),
+                kind: "bracelet".into(),
+                wearer: None,
+                bindings: Vec::new(),
+                secret_hmac: [9; 32],
+                datum: Datum::Wgs84,
+            }))
+        }
+    }
+    let document = json!({
+        "orgs": [{"path": "/luyang/xinghua/", "name": "杏花"}],
+        "wearers": [{"id": "w1", "name": "甲", "org": "/luyang/xinghua/", "guardians": ["g1"]}],
+        "devices": [{"id": "b0", "kind": "bracelet", "wearer": "w0"}, {"id": "b1", "kind": "cuff", "wearer": "w1", "secret": "x"}]
+    });
+    let import = import_over(There, document.to_string().as_bytes()).unwrap();
+    assert_eq!(lines(&import.warnings), "", "the desk of the district covers the street");
+    assert_eq!(import.change.devices[0].secret_hmac, [9; 32], "a known device keeps its secret");
+
+    let document = json!({
+        "wearers": [{"id": "w1", "name": "甲", "org": "/nowhere/", "guardians": ["g1", "g9"], "doctor": "d9"}],
+        "devices": [{"id": "b1", "kind": "cuff", "wearer": "w9", "secret": "x"}]
+    });
+    let errors = import_over(There, document.to_string().as_bytes()).unwrap_err();
+    expect![[r#"
+        /wearers/0/guardians/1: there is no person "g9", neither in this document nor in the registry
+        /wearers/0/org: there is no organisation "/nowhere/", neither in this document nor in the registry
+        /wearers/0/doctor: there is no person "d9", neither in this document nor in the registry
+        /devices/0/wearer: there is no wearer "w9", neither in this document nor in the registry
+    "#]]
+    .assert_eq(&lines(&errors));
+}
+
+#[test]
+fn a_registry_that_cannot_be_read_accepts_nothing() {
+    struct Broken;
+    impl Known for Broken {
+        fn org(&self, _: &OrgPath) -> Result<Option<Org>, Unreadable> {
+            Err(Unreadable("disk".into()))
+        }
+        fn has_person(&self, _: &PersonId) -> Result<bool, Unreadable> {
+            Err(Unreadable("disk".into()))
+        }
+        fn has_wearer(&self, _: &WearerId) -> Result<bool, Unreadable> {
+            Err(Unreadable("disk".into()))
+        }
+        fn device(&self, _: &DeviceId) -> Result<Option<Device>, Unreadable> {
+            Err(Unreadable("disk".into()))
+        }
+    }
+    for document in [
+        json!({"wearers": [{"id": "w1", "name": "甲", "org": "/a/"}]}),
+        json!({"devices": [{"id": "b1", "kind": "cuff", "secret": "x"}]}),
+        json!({"orgs": [{"path": "/a/b/", "name": "乙"}], "wearers": [{"id": "w1", "name": "甲", "org": "/a/b/"}]}),
+    ] {
+        let errors = import_over(Broken, document.to_string().as_bytes()).unwrap_err();
+        assert!(lines(&errors).starts_with(": the registry as it stands cannot be read (disk);"), "{}", lines(&errors));
+    }
+}
+
+#[test]
+fn a_replay_needs_no_secrets() {
+    let document = json!({"devices": [{"id": "b1", "kind": "cuff"}]}).to_string();
+    assert_eq!(validate_alone(document.as_bytes(), Tz::UTC).unwrap().devices[0].secret_hmac, [0; 32]);
+}
+
+#[test]
+fn the_same_id_stands_only_once() {
+    let document = json!({
+        "orgs": [{"path": "/a/", "name": "甲"}, {"path": "/a/", "name": "乙"}],
+        "devices": [{"id": "b1", "kind": "cuff", "secret": "x"}, {"id": "b1", "kind": "cuff", "secret": "x"}]
+    });
+    check_faults(
+        &document,
+        expect![[r#"
+        /orgs/1: "/a/" stands at /orgs/0 already
+        /devices/1: "b1" stands at /devices/0 already
+    "#]],
+    );
+}
+
+#[test]
+fn hostile_bodies_get_an_answer() {
+    let nested = "[".repeat(20_000);
+    for body in ["", " \n", "{", "[]", "7", "null", "{\"orgs\":{}}", &nested, "\u{feff}{\"orgs\":[null]}"] {
+        let errors = import_over(Nothing, body.as_bytes()).unwrap_err();
+        assert!(!errors.is_empty() && errors.iter().all(|error| error.detail.len() < 300), "{body:.20}");
+    }
+    assert!(import_over(Nothing, b"\xff\xfe{}").is_err());
+    assert_eq!(import_over(Nothing, "\u{feff}{}".as_bytes()).unwrap().change, Default::default());
+}
+
+#[test]
+fn floods_are_capped() {
+    let people: Vec<Value> = (0..ROW_ERRORS_MAX + 100).map(|_| json!({"id": "a"})).collect();
+    let errors = import(&json!({"people": people})).unwrap_err();
+    assert_eq!(errors.len(), ROW_ERRORS_MAX + 1);
+    assert!(errors.last().is_some_and(|last| last.detail.ends_with("more faults; correct these first")));
+    let rows = vec![Value::Null; IMPORT_ROWS_MAX + 1];
+    let errors = import(&json!({"people": rows})).unwrap_err();
+    assert_eq!(lines(&errors), ": 50001 rows are more than one import takes (50000); send it in parts\n");
+}
+
+#[test]
+fn a_wrong_phone_is_not_repeated_in_the_error() {
+    let document = json!({"people": [{"id": "g1", "role": "guardian", "name": "甲", "phone": "138-0000-0001"}]});
+    let errors = import(&document).unwrap_err();
+    assert!(!format!("{errors:?}").contains("138-0000"));
+}
+
+proptest::proptest! {
+    /// Whatever JSON comes: an answer, no panic, and a valid import's references hold.
+    #[test]
+    fn no_document_panics(text in "[\\[\\]{}:,\"a-z0-9 /.-]{0,200}") {
+        let _ = import_over(Nothing, text.as_bytes());
+    }
+
+    /// A valid document with one member replaced by anything is answered too.
+    #[test]
+    fn no_mutation_panics(section in 0usize..4, member in 0usize..10, with in 0usize..6) {
+        let mut document = example();
+        let section = ["orgs", "people", "wearers", "devices"][section];
+        let values = [json!(null), json!(-1), json!("x"), json!([[]]), json!({"a": 1}), json!(1e300)];
+        if let Some(row) = document[section][0].as_object_mut() {
+            let names: Vec<String> = row.keys().cloned().collect();
+            row.insert(names[member % names.len()].clone(), values[with].clone());
+        }
+        let _ = import(&document);
+    }
+}

@@ -1,0 +1,139 @@
+//! What leaves the house once a batch is durable: receipts, replies, messages, commands to devices, the feed.
+
+use std::sync::{Arc, OnceLock};
+
+use broker::{Door, Receipts};
+use model::{Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Record, RegistryChange, Reply};
+use model::staff::ApiToken;
+use tokio::sync::oneshot;
+
+use crate::authority::Authority;
+use crate::outbox::Outbox;
+
+/// Everything that one batch lets out.
+#[derive(Default)]
+pub struct Release {
+    receipts: Vec<Receipts>,
+    replies: Vec<(oneshot::Sender<(u64, Reply)>, u64, Reply)>,
+    effects: Vec<Effect>,
+}
+
+/// One thing to do once it is durable.
+enum Effect {
+    /// It waits for a dispatcher, or does not any more.
+    Attempt(Box<Attempt>),
+    /// To be written to its device, if that is there.
+    Deliver(Box<DownCommand>),
+    /// To be told to the feed's subscribers.
+    Feed(Box<Event>),
+    /// The door is to know.
+    Registry(Box<RegistryChange>),
+    /// The API is to know.
+    Token(ApiToken),
+}
+
+impl Release {
+    /// A parcel's receipts.
+    pub fn receipt(&mut self, receipts: Receipts) {
+        self.receipts.push(receipts);
+    }
+
+    /// What is queued for a device that is there now.
+    pub fn deliver<'a>(&mut self, commands: impl Iterator<Item = &'a DownCommand>) {
+        self.effects.extend(commands.map(|command| Effect::Deliver(Box::new(command.clone()))));
+    }
+
+    /// Somebody waits for the decision on this record.
+    pub fn reply(&mut self, to: oneshot::Sender<(u64, Reply)>, seq: u64, record: &Record) {
+        let decided = record.decisions.iter().rev().find_map(|decision| match decision {
+            Decision::Reply(reply) => Some((**reply).clone()),
+            _ => None,
+        });
+        self.replies.push((to, seq, decided.unwrap_or(Reply::Done(None))));
+    }
+
+    /// What a record's decisions let out. Telemetry lets out nothing and is passed over quickly.
+    pub fn note(&mut self, record: &Record) {
+        for decision in &record.decisions {
+            match decision {
+                Decision::Event(event) => self.note_event(event),
+                Decision::Registry(change) => self.effects.push(Effect::Registry(change.clone())),
+                Decision::Token(token) => self.effects.push(Effect::Token(token.clone())),
+                Decision::Observed(_)
+                | Decision::Repeated
+                | Decision::Finding(_)
+                | Decision::Escalation(_)
+                | Decision::Reply(_) => {}
+            }
+        }
+    }
+
+    fn note_event(&mut self, event: &Event) {
+        match &event.entity {
+            Entity::Attempt(attempt) => self.effects.push(Effect::Attempt(attempt.clone())),
+            Entity::DownCommand(command) if command.state == DownCommandState::Queued => {
+                self.effects.push(Effect::Deliver(command.clone()));
+            }
+            Entity::Incident(_) | Entity::Case(_) => self.effects.push(Effect::Feed(Box::new(event.clone()))),
+            Entity::DownCommand(_) | Entity::Device(_) | Entity::Registry(_) => {}
+        }
+    }
+
+    /// Whether nothing waits for a commit.
+    pub fn is_empty(&self) -> bool {
+        self.receipts.is_empty() && self.replies.is_empty() && self.effects.is_empty()
+    }
+}
+
+/// Lets out what was committed. Runs on the journal's thread, batch after batch, and never blocks.
+#[derive(Clone)]
+pub struct Releaser {
+    /// Who may connect.
+    pub authority: Arc<Authority>,
+    /// What is to be sent.
+    pub outbox: Arc<Outbox>,
+    /// The door, once it is open.
+    pub door: Arc<OnceLock<Door>>,
+    /// The feed's epoch.
+    pub epoch: u32,
+}
+
+impl Releaser {
+    /// Lets out one batch. The door knows of an import before the import is answered.
+    pub fn release(&self, release: Release) {
+        release.receipts.into_iter().for_each(Receipts::release);
+        for effect in release.effects {
+            self.carry_out(effect);
+        }
+        for (to, seq, reply) in release.replies {
+            // Whoever asked may have gone: the command stands all the same.
+            let _ = to.send((seq, reply));
+        }
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        let door = self.door.get();
+        match effect {
+            Effect::Attempt(attempt) => self.outbox.note(&attempt),
+            Effect::Deliver(command) => {
+                // Where no session is there, the command waits in the pipeline for the device's return.
+                let _ = door.is_some_and(|door| door.deliver(&command));
+            }
+            Effect::Feed(event) => {
+                let (Some(door), Some(org)) = (door, &event.org) else { return };
+                let list = if matches!(event.entity, Entity::Incident(_)) { "incidents" } else { "cases" };
+                let topic = format!("yl/v1/feed/{}/{list}", org.topic());
+                door.publish_feed(&topic, event.envelope(self.epoch).to_string().into());
+            }
+            Effect::Registry(change) => {
+                let changed = self.authority.apply(&change);
+                if let Some(door) = door {
+                    changed.iter().for_each(|device| door.disconnect(device));
+                }
+            }
+            Effect::Token(token) => {
+                self.authority.apply_token(&token);
+            }
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! Puts the house together: recovers the state from disk, starts the loop and what stands around it, opens the
+//! doors, and closes everything again in the right order.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, anyhow};
+use api::ApiConfig;
+use broker::{Door, DoorConfig};
+use channels::{Channels, Links};
+use model::{Channel, Clock};
+use store::{Disk, Follower, FollowerConfig, Journal, JournalConfig, RealDisk, Recovery, Retention, State, StateConfig};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::authority::Authority;
+use crate::checkpoint::{self, Checkpointer, Written};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::data_dir::{DataDir, DataLock};
+use crate::dispatcher::Dispatcher;
+use crate::health::{Seen, Vitals};
+use crate::host::House;
+use crate::housekeeping::{Housekeeper, Looked};
+use crate::inbox::Inbox;
+use crate::main_loop::{MainLoop, started};
+use crate::outbox::Outbox;
+use crate::pipeline::Pipeline;
+use crate::pulse::Pulse;
+use crate::release::{Release, Releaser};
+use crate::secrets::Secrets;
+
+/// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
+const EXIT_JOURNAL_FAILED: i32 = 74;
+
+/// Where the house can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// The API and the console.
+    pub http: SocketAddr,
+    /// The door for devices.
+    pub mqtt: SocketAddr,
+}
+
+/// Serves until `shutdown` completes; `on_ready` is told the addresses once both doors are open.
+///
+/// # Errors
+/// A directory that is not initialised or in use, a damaged checkpoint, an address that is taken.
+pub async fn run(
+    config: Config,
+    on_ready: impl FnOnce(Ready) + Send,
+    shutdown: impl Future<Output = ()> + Send,
+) -> anyhow::Result<()> {
+    let running = start(config).await?;
+    on_ready(running.ready());
+    shutdown.await;
+    running.shutdown().await
+}
+
+/// What recovery found on disk.
+struct Recovered {
+    pipeline: Pipeline,
+    opened: store::OpenedJournal,
+    recovery: Recovery,
+    state: Arc<State>,
+    checkpoint_seq: u64,
+}
+
+/// A house that serves.
+pub struct Running {
+    ready: Ready,
+    inbox: Arc<Inbox>,
+    door: Arc<OnceLock<Door>>,
+    main_loop: JoinHandle<Result<(), store::StoreError>>,
+    housekeeper: JoinHandle<()>,
+    stop_housekeeper: mpsc::Sender<()>,
+    journal: Arc<Journal<Release>>,
+    follower: Arc<Follower>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    api: tokio::task::JoinHandle<std::io::Result<()>>,
+    stop_api: watch::Sender<bool>,
+    _lock: DataLock,
+}
+
+/// Recovers and opens the doors.
+///
+/// # Errors
+/// A directory that is not initialised or in use, a damaged checkpoint, an address that is taken.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    let data = DataDir::open(&config.data)?;
+    let lock = data.lock()?;
+    let secrets = Arc::new(data.load_secrets()?);
+    // The addresses are taken before the recovery, so that a mistake in them is told at once.
+    let http = TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("listening on {} for HTTP (http.listen)", config.http.listen))?;
+    let mqtt = broker::listen(config.mqtt.listen)
+        .with_context(|| format!("listening on {} for MQTT (mqtt.listen)", config.mqtt.listen))?;
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
+    let layout = store::DataDir::new(&config.data);
+    let found = {
+        let (disk, layout, config) = (Arc::clone(&disk), layout.clone(), config.clone());
+        tokio::task::spawn_blocking(move || recover(&disk, &layout, &config)).await??
+    };
+    let ready = Ready { http: http.local_addr()?, mqtt: mqtt.local_addr()? };
+    Assembly { config, lock, secrets, disk, layout, ready }.assemble(found, http, mqtt).await
+}
+
+/// Brings the state back: the newest checkpoint, then the journal's tail.
+fn recover(disk: &Arc<dyn Disk>, layout: &store::DataDir, config: &Config) -> anyhow::Result<Recovered> {
+    let journal_config = JournalConfig { segment_bytes: config.journal.segment_bytes, ..JournalConfig::default() };
+    let (opened, recovery) = Journal::open(Arc::clone(disk), &layout.journal(), journal_config)?;
+    if let Some(torn) = &recovery.torn {
+        tracing::warn!(?torn, "the journal ended in an unfinished batch, as after a crash; it was cut");
+    }
+    for damage in &recovery.damage {
+        tracing::error!(?damage, "the journal is damaged; restore a backup if what is missing matters");
+    }
+    let (mut pipeline, checkpoint_seq) = checkpoint::load(&**disk, &layout.checkpoints(), config.zone)?;
+    anyhow::ensure!(
+        recovery.first_seq <= checkpoint_seq + 1 || recovery.first_seq == 0,
+        "the journal begins at record {}, but the newest checkpoint ends at {checkpoint_seq}: restore a backup",
+        recovery.first_seq
+    );
+    let mut applied = 0u64;
+    for item in opened.read_from(checkpoint_seq + 1)? {
+        match item {
+            Ok((seq, record)) => {
+                pipeline.apply(seq, &record);
+                applied += 1;
+            }
+            Err(store::StoreError::Damage(damage)) => tracing::error!(?damage, "passed over"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    tracing::info!(checkpoint_seq, applied, last_seq = recovery.last_seq, "state recovered");
+    let (state, origin) =
+        store::open_state(disk, layout, recovery.first_seq, recovery.last_seq, &StateConfig::default())?;
+    if let store::Opened::MovedAside { to, reason } = &origin.opened {
+        tracing::error!(to = %to.display(), reason, "the state would not open; it was moved aside and is rebuilt");
+    }
+    if let Some((from, to)) = origin.missing {
+        tracing::error!(from, to, "neither an export nor the journal holds these records: the state misses them");
+    }
+    state.set_feed_epoch(store::epoch::load(&**disk, layout.root())?);
+    Ok(Recovered { pipeline, opened, recovery, state, checkpoint_seq })
+}
+
+struct Assembly {
+    config: Config,
+    lock: DataLock,
+    secrets: Arc<Secrets>,
+    disk: Arc<dyn Disk>,
+    layout: store::DataDir,
+    ready: Ready,
+}
+
+impl Assembly {
+    async fn assemble(self, found: Recovered, http: TcpListener, mqtt: TcpListener) -> anyhow::Result<Running> {
+        let Recovered { pipeline, opened, recovery, state, checkpoint_seq } = found;
+        let clock = Arc::new(SystemClock::new(Some(pipeline.last_at())));
+        let as_clock: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
+        let authority = Arc::new(authority_of(&pipeline));
+        let (inbox, outbox) = (Arc::new(Inbox::default()), Arc::new(Outbox::default()));
+        let (door, pulse) = (Arc::new(OnceLock::new()), Arc::new(Pulse::default()));
+        let channels = Arc::new(self.channels(&as_clock)?);
+        let seen = Arc::new(Seen::default());
+        seen.damage.store(recovery.damage.len() as u64, Relaxed);
+        let written = Arc::new(Written::default());
+        written.seq.store(checkpoint_seq, Relaxed);
+
+        let epoch = state.feed_epoch();
+        let releaser =
+            Releaser { authority: Arc::clone(&authority), outbox: Arc::clone(&outbox), door: Arc::clone(&door), epoch };
+        let (journal_failed, follower_failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let failed = Arc::clone(&journal_failed);
+        let journal: Arc<Journal<Release>> = Arc::new(opened.start(
+            move |committed: store::Committed<Release>| releaser.release(committed.release),
+            move |error| {
+                failed.store(true, Relaxed);
+                tracing::error!(%error, "the journal failed: nothing more is acknowledged, the process ends");
+                std::process::exit(EXIT_JOURNAL_FAILED);
+            },
+        )?);
+        let failed = Arc::clone(&follower_failed);
+        let follower = Arc::new(Follower::start(
+            Arc::clone(&self.disk),
+            &self.layout.journal(),
+            Arc::clone(&state),
+            journal.progress(),
+            FollowerConfig::default(),
+            move |error| {
+                failed.store(true, Relaxed);
+                tracing::error!(%error, "the projection of the journal failed; a restart rebuilds it");
+            },
+        )?);
+        let vitals = Arc::new(Vitals {
+            clock: Arc::clone(&clock),
+            pulse: Arc::clone(&pulse),
+            inbox: Arc::clone(&inbox),
+            outbox: Arc::clone(&outbox),
+            journal: Arc::downgrade(&journal),
+            facts: follower.facts(),
+            follower_failed,
+            journal_failed,
+            channels: Arc::clone(&channels),
+            door: Arc::clone(&door),
+            written: Arc::clone(&written),
+            seen: Arc::clone(&seen),
+        });
+
+        pipeline.unsent_attempts().for_each(|attempt| outbox.note(attempt));
+        let _ = inbox.urgent(started(&pipeline, clock.now()));
+        let main_loop = MainLoop {
+            last_seq: journal.next_seq() - 1,
+            pipeline,
+            inbox: Arc::clone(&inbox),
+            journal: Arc::clone(&journal),
+            clock: Arc::clone(&as_clock),
+            pulse,
+            refuse_telemetry: Arc::clone(&seen.disk_low),
+            hold_telemetry: Arc::clone(&seen.telemetry_held),
+            checkpointer: Checkpointer::new(
+                Arc::clone(&self.disk),
+                self.layout.checkpoints(),
+                self.config.journal.checkpoint_records,
+                checkpoint_seq,
+                Arc::clone(&written),
+            ),
+        };
+        let main_loop = std::thread::Builder::new().name("main-loop".to_owned()).spawn(move || main_loop.run())?;
+        let housekeeper = Housekeeper {
+            disk: Arc::clone(&self.disk),
+            data: self.layout.clone(),
+            journal: Arc::clone(&journal),
+            follower: Arc::clone(&follower),
+            state: Arc::clone(&state),
+            clock: Arc::clone(&clock),
+            written,
+            seen,
+            retention: Retention { days: self.config.journal.retain_days, bytes: self.config.journal.retain_bytes },
+            disk_reserve_bytes: self.config.journal.disk_reserve_bytes,
+            authority: Arc::clone(&authority),
+            looked: Looked::default(),
+        };
+        let (stop_housekeeper, stopped) = mpsc::channel();
+        let housekeeper =
+            std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || housekeeper.run(&stopped))?;
+
+        let (newest_sender, newest_event) = watch::channel(state.newest_event()?.unwrap_or(0));
+        let mut tasks = vec![tokio::spawn(tell_newest(follower.facts(), Arc::clone(&state), newest_sender))];
+        let dispatcher = Dispatcher {
+            outbox,
+            channels: Arc::clone(&channels),
+            inbox: Arc::clone(&inbox),
+            clock: Arc::clone(&as_clock),
+            links: self.links(),
+        };
+        tasks.extend(dispatcher.start());
+        tasks.push(tokio::spawn(probe_providers(channels)));
+        let house = Arc::new(House {
+            clock,
+            authority,
+            secrets: Arc::clone(&self.secrets),
+            inbox: Arc::clone(&inbox),
+            state: Arc::clone(&state),
+            durable: journal.progress(),
+            facts: follower.facts(),
+            newest_event,
+            epoch,
+            limits: ingest::Limits { array_items_max: self.config.mqtt.array_items_max, ..ingest::Limits::default() },
+            zone: self.config.zone,
+            vitals,
+        });
+        let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
+        door.set(opened).map_err(|_| anyhow!("the door was opened twice"))?;
+        let (stop_api, stopped) = watch::channel(false);
+        let router = api::router(house, state, api_config(&self.config));
+        let api = tokio::spawn(api::serve(http, router, stopped_by(stopped)));
+        Ok(Running {
+            ready: self.ready,
+            inbox,
+            door,
+            main_loop,
+            housekeeper,
+            stop_housekeeper,
+            journal,
+            follower,
+            tasks,
+            api,
+            stop_api,
+            _lock: self.lock,
+        })
+    }
+
+    fn channels(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
+        let gateway = |channel: Channel| {
+            self.config.channels.get(&channel).map(|settings| channels::GatewayConfig {
+                url: settings.url.clone(),
+                secret: settings.secret.reveal().to_owned(),
+                timeout_ms: settings.timeout_ms,
+            })
+        };
+        let config = channels::ChannelsConfig {
+            sms: gateway(Channel::Sms),
+            voice: gateway(Channel::Voice),
+            push: gateway(Channel::Push),
+        };
+        Channels::new(config, channels::ShellLimits::default(), clock)
+            .map_err(|(name, error)| anyhow!("channels.{name}: {error}"))
+    }
+
+    /// Renders an attempt's capability URLs at the moment of sending: no journal, backup or log holds them.
+    fn links(&self) -> Arc<dyn Fn(model::AttemptId) -> Links + Send + Sync> {
+        let base = self.config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", self.ready.http));
+        let secrets = Arc::clone(&self.secrets);
+        Arc::new(move |attempt| Links {
+            callback: format!("{base}/api/v1/callbacks/{attempt}/{}", secrets.callback_token(attempt)),
+        })
+    }
+}
+
+impl Running {
+    /// Where the house can be reached.
+    #[must_use]
+    pub fn ready(&self) -> Ready {
+        self.ready
+    }
+
+    /// Closes the doors, lets what was taken in be decided and committed, writes a checkpoint, and ends.
+    ///
+    /// # Errors
+    /// When the loop ended with an error.
+    pub async fn shutdown(self) -> anyhow::Result<()> {
+        let Running { inbox, door, main_loop, housekeeper, stop_housekeeper, journal, follower, tasks, api, stop_api, .. } =
+            self;
+        if let Some(door) = door.get() {
+            door.shutdown().await;
+        }
+        // Who still waits for an answer gets it before the loop ends.
+        let _ = stop_api.send(true);
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), api).await;
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        inbox.close();
+        drop(stop_housekeeper);
+        tokio::task::spawn_blocking(move || {
+            let ended = main_loop.join().map_err(|_| anyhow!("the main loop panicked"))?;
+            housekeeper.join().map_err(|_| anyhow!("housekeeping panicked"))?;
+            // The last holders: what is in flight is released, the projection catches up.
+            Arc::into_inner(journal).map(Journal::close);
+            Arc::into_inner(follower).map(Follower::close);
+            ended.map_err(anyhow::Error::from)
+        })
+        .await?
+    }
+}
+
+fn authority_of(pipeline: &Pipeline) -> Authority {
+    let authority = Authority::new();
+    let devices = pipeline.directory().devices.iter().map(|(_, entry)| entry.device.clone()).collect();
+    authority.apply(&model::RegistryChange { devices, ..model::RegistryChange::default() });
+    pipeline.tokens().for_each(|token| {
+        authority.apply_token(token);
+    });
+    authority
+}
+
+fn door_config(config: &Config) -> DoorConfig {
+    let mqtt = &config.mqtt;
+    DoorConfig {
+        packet_bytes_max: mqtt.packet_bytes_max,
+        connect_seconds_max: mqtt.connect_seconds_max,
+        receive_maximum: mqtt.receive_maximum,
+        keep_alive_seconds_max: u16::try_from(mqtt.keep_alive_seconds_max).unwrap_or(u16::MAX),
+        held_bytes_max: mqtt.held_bytes_max,
+        connections_max: mqtt.connections_max,
+        ..DoorConfig::default()
+    }
+}
+
+fn api_config(config: &Config) -> ApiConfig {
+    ApiConfig {
+        body_bytes_max: config.api.body_bytes_max,
+        import_bytes_max: config.api.import_bytes_max,
+        streams_max: config.api.streams_max,
+        ..ApiConfig::default()
+    }
+}
+
+/// Tells live streams which event the state can be asked for now.
+async fn tell_newest(facts: Arc<store::Progress>, state: Arc<State>, newest: watch::Sender<u64>) {
+    loop {
+        let seen = facts.get();
+        match state.newest_event() {
+            Ok(Some(event)) => {
+                newest.send_if_modified(|told| std::mem::replace(told, event) != event);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the newest event cannot be read"),
+        }
+        facts.reached(seen + 1).await;
+    }
+}
+
+/// Looks at every provider from time to time, so that `/readyz` knows before the first alarm does.
+async fn probe_providers(channels: Arc<Channels>) {
+    let mut every = tokio::time::interval(std::time::Duration::from_secs(10));
+    loop {
+        every.tick().await;
+        for shell in channels.configured() {
+            shell.probe().await;
+        }
+    }
+}
+
+async fn stopped_by(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,3 @@
+//! The engine as a whole, over disks that misbehave.
+
+mod power_cut;

@@ -1,0 +1,55 @@
+//! Left an area that is to be stayed in, or came back. `geofence` has made sure of it; this says what it means.
+
+use model::{Change, Crossing, CrossingDirection, Finding, IncidentKind, Priority};
+
+use crate::Context;
+use crate::explain::{explain, lateness, reading};
+
+const RULE: &str = "fence_exit";
+const RULE_VERSION: u16 = 1;
+
+pub(crate) fn found(context: &Context<'_>, crossing: &Crossing) -> Finding {
+    let distance_m = crossing.distance_m.abs();
+    let accuracy_m = f64::from(crossing.located.accuracy_m);
+    let mut readings = vec![reading("distance", crossing.distance_m, "m", Some(crossing.measured))];
+    let (fence, margin_m, fixes) = (&crossing.fence, crossing.margin_m, crossing.fixes);
+    let (change, priority, zh, en) = match crossing.direction {
+        CrossingDirection::Exit => {
+            readings.extend([
+                reading("margin", margin_m, "m", None),
+                reading("accuracy", accuracy_m, "m", None),
+                reading("fixes", f64::from(fixes), "", None),
+            ]);
+            (
+                Change::Raised,
+                Priority::Medium,
+                format!(
+                    "离开围栏“{fence}”：界外 {distance_m:.0} 米（允许 {margin_m:.0} 米，定位精度 {accuracy_m:.0} 米，依据 {fixes} 次定位）。"
+                ),
+                format!(
+                    "Left the fence \"{fence}\": {distance_m:.0} m outside ({margin_m:.0} m allowed, accuracy {accuracy_m:.0} m, fixes: {fixes})."
+                ),
+            )
+        }
+        CrossingDirection::Return => (
+            Change::Cleared,
+            Priority::Low,
+            format!("回到围栏“{fence}”：界内 {distance_m:.0} 米。"),
+            format!("Back within the fence \"{fence}\": {distance_m:.0} m inside."),
+        ),
+    };
+    let (late_zh, late_en) = lateness(context.late, crossing.measured, context.now, &mut readings);
+    Finding {
+        kind: IncidentKind::FenceExit,
+        change,
+        wearer: context.subject.wearer.clone(),
+        device: context.subject.device.clone(),
+        priority,
+        at: context.now,
+        measured: crossing.measured,
+        late: context.late,
+        confirmed: true,
+        position: Some(crossing.located.position),
+        explain: explain(RULE, RULE_VERSION, readings, zh + &late_zh, en + &late_en),
+    }
+}

@@ -1,0 +1,337 @@
+//! `yinling demo`: a throw-away engine, a neighbourhood that lives, phones that ring, and the story told in words.
+
+mod client;
+mod narrator;
+mod screen;
+mod staff;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use engine::clock::SystemClock;
+use engine::config::{Config, GatewaySettings, Secret};
+use engine::serve::{Ready, Running};
+use model::{Channel, Clock, Language};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::neighbourhood::{Living, Neighbourhood};
+use crate::phones::{self, Happened, Phones, RING_MS, narrate};
+
+use client::Client;
+use narrator::Narrator;
+use screen::Screen;
+
+/// The port that the phones' page wishes for.
+const PHONES_PORT: u16 = 8088;
+/// How long the devices may take to connect, in seconds.
+const CONNECT_SECONDS_MAX: u64 = 30;
+/// How often the feed is asked for news, in milliseconds.
+const FEED_POLL_MS: u64 = 150;
+/// How often the line with the figures is renewed, in milliseconds.
+const FIGURES_MS: u64 = 1_000;
+/// How often the figures are printed where nothing can be renewed, in seconds.
+const PLAIN_FIGURES_SECONDS: u64 = 60;
+
+/// How the demo is to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Where the engine listens for HTTP; a port that is taken is replaced by a free one.
+    pub http: SocketAddr,
+    /// Where the engine listens for MQTT; likewise.
+    pub mqtt: SocketAddr,
+    /// How many elders; between [`ELDERS_MIN`](crate::neighbourhood::ELDERS_MIN) and
+    /// [`ELDERS_MAX`](crate::neighbourhood::ELDERS_MAX), what lies outside is brought within.
+    pub elders: u16,
+    /// Decides who lives there and how their day goes.
+    pub seed: u64,
+}
+
+/// Runs the demo until `shutdown` completes; then ends everything and removes its directory.
+///
+/// # Errors
+/// When the engine does not start, does not take the neighbourhood, or does not let its devices in.
+pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
+    let language = language_of(std::env::var("LC_ALL").or_else(|_| std::env::var("LANG")).as_deref().unwrap_or(""));
+    let neighbourhood = Neighbourhood::invent(options.seed, options.elders);
+    let screen = Screen::new(language);
+    let mut shutdown = std::pin::pin!(shutdown);
+    let demo = tokio::select! {
+        demo = Demo::start(&options, neighbourhood, screen) => demo?,
+        () = &mut shutdown => return Ok(()),
+    };
+    demo.introduce();
+    tokio::select! {
+        () = &mut shutdown => {}
+        () = demo.show_figures() => {}
+    }
+    demo.end().await
+}
+
+/// A running demo.
+pub struct Demo {
+    /// The phones that ring.
+    pub phones: Arc<Phones>,
+    /// Where the engine can be reached.
+    pub ready: Ready,
+    /// The administrator's token.
+    pub token: String,
+    screen: Arc<Screen>,
+    neighbourhood: Arc<Neighbourhood>,
+    living: Living,
+    running: Running,
+    tasks: Vec<JoinHandle<()>>,
+    directory: TempDir,
+}
+
+impl Demo {
+    /// Starts the phones, the engine, and the neighbourhood's life.
+    ///
+    /// # Errors
+    /// When the engine does not start, does not take the neighbourhood, or does not let its devices in.
+    pub async fn start(options: &Options, neighbourhood: Neighbourhood, screen: Screen) -> anyhow::Result<Demo> {
+        let screen = Arc::new(screen);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(None));
+
+        let step = screen.begin("准备一次性数据目录", "a throw-away data directory");
+        let directory = tempfile::Builder::new().prefix("yinling-demo-").tempdir()?;
+        let data = directory.path().join("data");
+        let token = {
+            let data = data.clone();
+            tokio::task::spawn_blocking(move || engine::init(&data)).await??
+        };
+        step.done(&directory.path().display().to_string());
+
+        let step = screen.begin("启动演示手机", "demo phones");
+        let secret = new_secret()?;
+        let phones = Arc::new(start_phones(&neighbourhood, &secret, Arc::clone(&clock), Arc::clone(&screen)).await?);
+        step.done(&phones.page_url());
+
+        let step = screen.begin("启动引擎", "the engine");
+        let config = configure(options, &data, &phones.gateway_url(), &secret);
+        let running = engine::serve::start(config).await?;
+        let ready = running.ready();
+        step.done(&format!("http {} · mqtt {}", ready.http, ready.mqtt));
+
+        let step = screen.begin("导入社区名册", "the neighbourhood's registry over REST");
+        let client = Client::new(ready.http, &token)?;
+        client.import(&neighbourhood.registry()).await?;
+        step.done(&format!("{} · {}", neighbourhood.elders.len(), neighbourhood.people.len()));
+
+        let step = screen.begin("手环上线", "bracelets and cuffs connect over MQTT");
+        let hears = Arc::clone(&screen);
+        let names: BTreeMap<String, String> =
+            neighbourhood.devices().map(|(elder, device)| (device.id.clone(), elder.name.clone())).collect();
+        let at = Arc::clone(&clock);
+        let living = Living::switch_on(
+            &neighbourhood,
+            ready.mqtt,
+            Some(Arc::new(move |device: &str, payload: &[u8]| {
+                if let Some(line) = narrator::down(names.get(device).map_or(device, String::as_str), payload, &hears) {
+                    hears.line(at.now(), &line);
+                }
+            })),
+        );
+        wait_connected(&living, |done, all| step.progress(done, all)).await?;
+        step.done(&living.connected().0.to_string());
+
+        let neighbourhood = Arc::new(neighbourhood);
+        let mut demo =
+            Demo { phones, ready, token, screen, neighbourhood, living, running, tasks: Vec::new(), directory };
+        demo.begin(client, clock);
+        Ok(demo)
+    }
+
+    /// Time begins: lives, plots, the feed's story, the community's staff.
+    fn begin(&mut self, client: Client, clock: Arc<dyn Clock>) {
+        let start = clock.now();
+        self.living.begin(&self.neighbourhood, clock, start, None);
+        let (screen, neighbourhood) = (Arc::clone(&self.screen), Arc::clone(&self.neighbourhood));
+        let mut narrator = Narrator::new(Arc::clone(&neighbourhood), Arc::clone(&screen));
+        let mut staff = staff::Staff::new(client.clone(), neighbourhood);
+        self.tasks.push(tokio::spawn(async move {
+            let mut cursor = None;
+            loop {
+                match client.events(cursor.as_deref()).await {
+                    Ok(page) => {
+                        narrator.tell(&page.data);
+                        staff.notice(&page.data);
+                        cursor = Some(page.next_cursor);
+                        if page.has_more {
+                            continue;
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "the feed did not answer"),
+                }
+                tokio::time::sleep(Duration::from_millis(FEED_POLL_MS)).await;
+            }
+        }));
+    }
+
+    /// Prints what was started and what to try.
+    fn introduce(&self) {
+        let yours = self.neighbourhood.yours();
+        let spare = &self.neighbourhood.spare;
+        let (mqtt, http, token, page) = (self.ready.mqtt, self.ready.http, &self.token, self.phones.page_url());
+        let timeline: Vec<String> = {
+            let mut plots: Vec<_> =
+                self.neighbourhood.elders.iter().flat_map(|e| e.plot.iter().map(move |plot| (plot, &e.name))).collect();
+            plots.sort_by_key(|(plot, _)| plot.after_s);
+            plots.iter().map(|(plot, name)| format!("  {}", plot.announce(name, self.screen.language()))).collect()
+        };
+        let publish = format!(
+            "mosquitto_pub -h {} -p {} -V mqttv5 -q 1 -i {id} -u {id} -P {} -t yl/v1/{id}/up/json -m '{{\"type\":\"sos\"}}'",
+            mqtt.ip(),
+            mqtt.port(),
+            spare.secret,
+            id = spare.id,
+        );
+        let curl = |path: &str| format!("curl -s -H \"Authorization: Bearer {token}\" http://{http}{path}");
+        self.screen.text(&[
+            String::new(),
+            self.screen
+                .say("这些人都是虚构的,号码不属于任何人。", "Everybody here is invented; the numbers are nobody's."),
+            String::new(),
+            format!("  {}  {page}", self.screen.say("手机页面", "phones ")),
+            format!("  {}  http://{http}/", self.screen.say("接口地址", "API    ")),
+            format!("  {}  mqtt://{mqtt}", self.screen.say("设备入口", "MQTT   ")),
+            format!("  {}  {token}", self.screen.say("访问令牌", "token  ")),
+            String::new(),
+            self.screen.say("接下来会发生:", "What is going to happen:"),
+        ]);
+        self.screen.text(&timeline);
+        self.screen.text(&[
+            String::new(),
+            self.screen.say(
+                &format!("{}家的手机留给您:在手机页面上接听、按 1 或 2,或让它响着。", yours.name),
+                &format!(
+                    "The family of {} is yours: answer on the phones' page, press 1 or 2, or let it ring.",
+                    yours.name
+                ),
+            ),
+            self.screen.say("试一试(在另一个终端):", "Try this (in another terminal):"),
+            format!(
+                "  {}",
+                self.screen.say(
+                    &format!("# {}的备用手环求救", yours.name),
+                    &format!("# the spare bracelet of {} calls for help", yours.name)
+                )
+            ),
+            format!("  {publish}"),
+            format!("  {}", self.screen.say("# 看事件流与工单", "# the feed, and the community's cases")),
+            format!("  {}", curl("/api/v1/events?limit=20")),
+            format!("  {}", curl("/api/v1/cases")),
+            self.screen.say("按 Ctrl-C 结束。", "Ctrl-C ends it."),
+            String::new(),
+        ]);
+    }
+
+    /// Renews the line with the figures; never ends by itself.
+    async fn show_figures(&self) {
+        let mut beats = 0_u64;
+        loop {
+            tokio::time::sleep(Duration::from_millis(FIGURES_MS)).await;
+            beats += 1;
+            let (connected, _, devices) = self.living.connected();
+            let (saved, waiting) = self.living.acknowledged();
+            let ringing = self.phones.look(|book| book.phones().filter(|p| p.open_call().is_some()).count());
+            let figures = self.screen.say(
+                &format!(
+                    "{connected}/{devices} 台设备在线 · 已落盘确认 {saved} 条 · 待确认 {waiting} · 通话中 {ringing}"
+                ),
+                &format!(
+                    "{connected}/{devices} devices online · {saved} reports saved · {waiting} waiting · {ringing} calls"
+                ),
+            );
+            self.screen.figures(&figures, beats.is_multiple_of(PLAIN_FIGURES_SECONDS * 1000 / FIGURES_MS));
+        }
+    }
+
+    /// Ends everything in order and removes the directory.
+    ///
+    /// # Errors
+    /// When the engine ends with one, or the directory cannot be removed.
+    pub async fn end(self) -> anyhow::Result<()> {
+        let step = self.screen.begin("结束演示", "ending");
+        self.tasks.iter().for_each(JoinHandle::abort);
+        self.living.end().await;
+        let ended = self.running.shutdown().await;
+        if let Some(phones) = Arc::into_inner(self.phones) {
+            phones.shutdown().await;
+        }
+        self.directory.close().context("removing the demo's directory")?;
+        step.done(&self.screen.say("目录已删除", "the directory is removed"));
+        ended
+    }
+}
+
+async fn start_phones(
+    neighbourhood: &Neighbourhood,
+    secret: &str,
+    clock: Arc<dyn Clock>,
+    screen: Arc<Screen>,
+) -> std::io::Result<Phones> {
+    let language = screen.language();
+    Phones::start(phones::Options {
+        listen: SocketAddr::from(([127, 0, 0, 1], PHONES_PORT)),
+        secret: secret.to_owned(),
+        clock,
+        ring_ms: RING_MS,
+        entries: neighbourhood.phones(),
+        listener: Some(Box::new(move |happening| {
+            // Texts go to half a dozen phones at once: the narrator says so in one line.
+            if !matches!(happening.what, Happened::Receives { .. }) {
+                screen.text(&[narrate(happening, language)]);
+            }
+        })),
+    })
+    .await
+}
+
+fn configure(options: &Options, data: &Path, gateway: &str, secret: &str) -> Config {
+    let channel =
+        || GatewaySettings { url: gateway.to_owned(), secret: Secret::new(secret), timeout_ms: 5_000, concurrency: 32 };
+    let mut config = Config { data: data.to_owned(), ..Config::default() };
+    config.http.listen = free(options.http);
+    config.mqtt.listen = free(options.mqtt);
+    config.channels = [Channel::Sms, Channel::Voice, Channel::Push].map(|name| (name, channel())).into();
+    config
+}
+
+/// The address, or one with any free port if that one is taken: a demo should not fail because of its neighbours.
+fn free(wished: SocketAddr) -> SocketAddr {
+    if TcpListener::bind(wished).is_ok() { wished } else { SocketAddr::new(wished.ip(), 0) }
+}
+
+async fn wait_connected(living: &Living, progress: impl Fn(usize, usize)) -> anyhow::Result<()> {
+    let all = async {
+        loop {
+            let (connected, refused, devices) = living.connected();
+            progress(connected, devices);
+            if connected == devices {
+                return Ok(());
+            }
+            anyhow::ensure!(refused == 0, "{refused} of {devices} devices were refused at the door");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let within = Duration::from_secs(CONNECT_SECONDS_MAX);
+    tokio::time::timeout(within, all).await.context("not every device could connect")?
+}
+
+fn new_secret() -> anyhow::Result<String> {
+    let mut bytes = [0_u8; 24];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness for the gateway's secret: {error}"))?;
+    Ok(format!("whsec_{}", STANDARD.encode(bytes)))
+}
+
+fn language_of(locale: &str) -> Language {
+    if locale.starts_with("zh") { Language::ZhCn } else { Language::En }
+}

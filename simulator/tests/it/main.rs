@@ -1,0 +1,7 @@
+//! The simulator's edges, over real sockets on loopback.
+
+// A test's helpers may panic like the test itself; clippy only knows functions marked as tests.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod bracelets;
+mod phones;

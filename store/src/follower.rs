@@ -1,0 +1,452 @@
+//! The follower brings the journal into the view: one thread, two cursors.
+//!
+//! Facts go first, and pass telemetry over without looking at it; who has written something and reads it back waits
+//! for their cursor. Telemetry comes in bounded passes between them, gathers in memory as blocks, and is flushed
+//! from time to time. A crash loses nothing but work: both cursors are stored with what they stand for, and what
+//! is projected twice falls onto itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use model::Timestamp;
+use parking_lot::Mutex;
+
+use crate::codec::telemetry::View;
+use crate::codec::{self, RecordKind, TELEMETRY_SCHEMA};
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::journal::{BatchHeader, BatchReader, Found, READ_AHEAD_BYTES, envelope_at, resume_after};
+use crate::progress::Progress;
+use crate::state::{FactChanges, State, StateRetention};
+
+/// How much the facts pass reads at once: mostly it looks at headers.
+const FACTS_READ_BYTES: usize = 4 << 10;
+/// Facts are written at the latest after so many changes.
+const CHANGES_PER_COMMIT_MAX: usize = 512;
+/// How long telemetry may wait when the follower has just been busy: so that not every commit wakes it.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// With nothing to do and nothing to flush.
+const IDLE: Duration = Duration::from_secs(3600);
+/// How many wearers are flushed between two looks at the facts.
+const WEARERS_PER_PORTION: usize = 256;
+
+/// The follower's limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowerConfig {
+    /// How many records a telemetry pass takes, about, before facts are looked at again; 16 384.
+    pub telemetry_records_per_pass: usize,
+    /// How many entries the quarantine keeps, the newest; 10 000.
+    pub quarantine_max: usize,
+    /// Telemetry is flushed after so many records, at the latest: about what a start projects again; 8 000 000.
+    pub flush_records: u64,
+    /// Telemetry is flushed after so many seconds, at the latest; 300.
+    pub flush_seconds: u64,
+    /// Growing blocks take so many bytes of memory, at most; 128 MiB.
+    pub open_bytes_max: usize,
+}
+
+impl Default for FollowerConfig {
+    fn default() -> FollowerConfig {
+        FollowerConfig {
+            telemetry_records_per_pass: 16_384,
+            quarantine_max: 10_000,
+            flush_records: 8_000_000,
+            flush_seconds: 300,
+            open_bytes_max: 128 << 20,
+        }
+    }
+}
+
+/// The thread that projects, and how far it is.
+pub struct Follower {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    durable: Arc<Progress>,
+    facts: Arc<Progress>,
+    telemetry: Arc<Progress>,
+    requests: Mutex<Vec<Request>>,
+    closing: AtomicBool,
+    failed: AtomicBool,
+    damaged: AtomicU64,
+}
+
+enum Request {
+    Flush(SyncSender<()>),
+    Retain(StateRetention, Timestamp),
+}
+
+impl Follower {
+    /// Begins to follow `durable` from where the view stands. `on_failure` is called once, when the view refuses:
+    /// the follower has ended then, and the next start moves the view aside and rebuilds it.
+    ///
+    /// # Errors
+    /// When the thread cannot be made.
+    pub fn start(
+        disk: Arc<dyn Disk>,
+        journal_dir: &Path,
+        state: Arc<State>,
+        durable: Arc<Progress>,
+        config: FollowerConfig,
+        on_failure: impl FnOnce(StoreError) + Send + 'static,
+    ) -> Result<Follower, StoreError> {
+        let shared = Arc::new(Shared {
+            durable,
+            facts: Arc::new(Progress::new(state.facts_cursor())),
+            telemetry: Arc::new(Progress::new(state.telemetry_cursor())),
+            requests: Mutex::new(Vec::new()),
+            closing: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            damaged: AtomicU64::new(0),
+        });
+        let reader = |from: u64, bytes: usize| BatchReader::new(Arc::clone(&disk), journal_dir, from + 1, bytes);
+        let mut projection = Projection {
+            facts_reader: reader(state.facts_cursor(), FACTS_READ_BYTES),
+            telemetry_reader: reader(state.telemetry_cursor(), READ_AHEAD_BYTES),
+            state,
+            shared: Arc::clone(&shared),
+            config,
+            flush: None,
+            flush_waiters: Vec::new(),
+            flushed_through: shared.telemetry.get(),
+            flushed_at: Instant::now(),
+        };
+        let spawned = std::thread::Builder::new().name("follower".to_owned()).spawn(move || {
+            if let Err(error) = projection.run() {
+                projection.shared.failed.store(true, Ordering::Release);
+                projection.shared.requests.lock().clear();
+                projection.flush_waiters.clear();
+                tracing::error!(%error, "the projection has failed");
+                // A record that this version cannot read is no fault of the view's.
+                if matches!(error, StoreError::State(_)) {
+                    projection.state.condemn(&error.to_string());
+                }
+                on_failure(error);
+            }
+        });
+        let thread = spawned.map_err(StoreError::disk("start a thread for", &PathBuf::from(journal_dir)))?;
+        Ok(Follower { shared, thread: Some(thread) })
+    }
+
+    /// How far facts are projected: `facts().reached(seq).await` before reading back what was written at `seq`.
+    #[must_use]
+    pub fn facts(&self) -> Arc<Progress> {
+        Arc::clone(&self.shared.facts)
+    }
+
+    /// How far telemetry is projected.
+    #[must_use]
+    pub fn telemetry(&self) -> Arc<Progress> {
+        Arc::clone(&self.shared.telemetry)
+    }
+
+    /// The last record whose facts queries see.
+    #[must_use]
+    pub fn facts_cursor(&self) -> u64 {
+        self.shared.facts.get()
+    }
+
+    /// The last record whose telemetry queries see.
+    #[must_use]
+    pub fn telemetry_cursor(&self) -> u64 {
+        self.shared.telemetry.get()
+    }
+
+    /// How many durable records wait for the telemetry pass.
+    #[must_use]
+    pub fn telemetry_lag(&self) -> u64 {
+        self.shared.durable.get().saturating_sub(self.telemetry_cursor())
+    }
+
+    /// How many records could not be projected because the journal is damaged there.
+    #[must_use]
+    pub fn damaged_records(&self) -> u64 {
+        self.shared.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Blocks until everything that is durable now is in the view, cursors included, or the follower has ended.
+    pub fn flush(&self) {
+        let (done, wait) = mpsc::sync_channel(1);
+        self.request(Request::Flush(done));
+        // An error means that the follower dropped the other end: it has failed, and has said so.
+        let _ = wait.recv();
+    }
+
+    /// Has the follower drop history and events that are not kept any more; does not wait for it.
+    pub fn retain(&self, keep: &StateRetention, now: Timestamp) {
+        self.request(Request::Retain(*keep, now));
+    }
+
+    /// Projects what is durable, flushes, and ends.
+    pub fn close(self) {
+        drop(self);
+    }
+
+    fn request(&self, request: Request) {
+        let mut requests = self.shared.requests.lock();
+        if !self.shared.failed.load(Ordering::Acquire) {
+            requests.push(request);
+        }
+        drop(requests);
+        self.shared.durable.ring();
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.shared.durable.ring();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the follower had panicked");
+        }
+    }
+}
+
+struct Projection {
+    state: Arc<State>,
+    shared: Arc<Shared>,
+    config: FollowerConfig,
+    facts_reader: BatchReader,
+    telemetry_reader: BatchReader,
+    /// The telemetry cursor that a flush under way will store.
+    flush: Option<u64>,
+    flush_waiters: Vec<SyncSender<()>>,
+    flushed_through: u64,
+    flushed_at: Instant,
+}
+
+impl Projection {
+    fn run(&mut self) -> Result<(), StoreError> {
+        let mut was_busy = false;
+        loop {
+            // Looked at first: what is durable now is projected before the end.
+            let closing = self.shared.closing.load(Ordering::Acquire);
+            let durable = self.shared.durable.get();
+            let mut busy = self.facts_pass(durable)?;
+            busy |= self.answer_requests()?;
+            busy |= self.telemetry_pass(durable)?;
+            busy |= self.flush_step()?;
+            if busy {
+                was_busy = true;
+            } else if closing {
+                return self.end();
+            } else {
+                self.rest(&mut was_busy, durable);
+            }
+        }
+    }
+
+    /// Sleeps: briefly after work, long when there was none.
+    fn rest(&self, was_busy: &mut bool, durable: u64) {
+        if std::mem::take(was_busy) {
+            self.shared.durable.sleep(LOOK_AGAIN);
+            return;
+        }
+        let until_flush = match self.shared.telemetry.get() > self.flushed_through {
+            true => Duration::from_secs(self.config.flush_seconds).saturating_sub(self.flushed_at.elapsed()),
+            false => IDLE,
+        };
+        self.shared.durable.set_idle(true);
+        // What was committed before the flag was up did not ring.
+        if self.shared.durable.get() == durable {
+            self.shared.durable.sleep(until_flush);
+        }
+        self.shared.durable.set_idle(false);
+    }
+
+    fn end(&mut self) -> Result<(), StoreError> {
+        self.begin_flush();
+        while self.flush_step()? {}
+        self.state.flush_database()
+    }
+
+    /// Projects facts up to what is durable.
+    fn facts_pass(&mut self, durable: u64) -> Result<bool, StoreError> {
+        let mut facts = FactChanges::default();
+        let mut moved = false;
+        loop {
+            let found = match self.facts_reader.advance(Some(durable), |header: &BatchHeader| header.facts > 0) {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(error) => {
+                    self.shared.pass_over(error, "facts")?;
+                    continue;
+                }
+            };
+            moved = true;
+            if found.has_body {
+                let Projection { facts_reader, shared, .. } = self;
+                each_envelope(facts_reader, &found, shared, &mut |_, kind, schema, payload| {
+                    if RecordKind::from_byte(kind).is_some_and(|kind| !kind.has_facts()) {
+                        return Ok(());
+                    }
+                    facts.take(&codec::decode_record(kind, schema, payload, found.header.base_at)?)
+                })?;
+            }
+            if facts.changes.len() >= CHANGES_PER_COMMIT_MAX {
+                self.commit_facts(std::mem::take(&mut facts), found.header.last_seq())?;
+            }
+        }
+        if facts.changes.len() > 0 {
+            self.commit_facts(facts, self.facts_reader.expected() - 1)?;
+        }
+        self.shared.facts.advance(self.facts_reader.expected() - 1);
+        Ok(moved)
+    }
+
+    fn commit_facts(&self, facts: FactChanges, cursor: u64) -> Result<(), StoreError> {
+        self.state.commit_facts(facts, cursor)?;
+        self.shared.facts.advance(cursor);
+        Ok(())
+    }
+
+    /// Projects a bounded stretch of telemetry.
+    fn telemetry_pass(&mut self, durable: u64) -> Result<bool, StoreError> {
+        let Projection { state, shared, config, telemetry_reader, .. } = self;
+        let mut taken = 0;
+        // Held while blocks move from memory to the view, so that a query finds them in one of the two.
+        let mut telemetry = state.telemetry();
+        while taken < config.telemetry_records_per_pass {
+            let found = match telemetry_reader.advance(Some(durable), |header: &BatchHeader| header.count > 0) {
+                Ok(Some(found)) => found,
+                Ok(None) => break,
+                Err(error) => {
+                    shared.pass_over(error, "telemetry")?;
+                    continue;
+                }
+            };
+            taken += found.header.count as usize;
+            each_envelope(telemetry_reader, &found, shared, &mut |seq, kind, schema, payload| {
+                match RecordKind::from_byte(kind) {
+                    Some(RecordKind::Telemetry) if schema == TELEMETRY_SCHEMA => {
+                        telemetry.take_view(seq, &View::decode(payload, found.header.base_at)?);
+                        Ok(())
+                    }
+                    Some(kind) if !kind.has_telemetry() => Ok(()),
+                    _ => {
+                        let record = codec::decode_record(kind, schema, payload, found.header.base_at)?;
+                        telemetry.take_record(seq, &record, config.quarantine_max)
+                    }
+                }
+            })?;
+        }
+        let projected = telemetry_reader.expected() - 1;
+        let (blocks, changes) = telemetry.take_ready();
+        state.write_blocks(blocks, changes, projected)?;
+        drop(telemetry);
+        shared.telemetry.advance(projected);
+        Ok(taken > 0)
+    }
+
+    fn begin_flush(&mut self) {
+        if self.flush.is_none() {
+            self.flush = Some(self.shared.telemetry.get());
+            self.state.telemetry().begin_flush();
+        }
+    }
+
+    /// Begins a flush when one is due, and writes a portion of the one that is under way.
+    fn flush_step(&mut self) -> Result<bool, StoreError> {
+        let Some(cursor) = self.flush else {
+            let projected = self.shared.telemetry.get();
+            let is_due = projected - self.flushed_through >= self.config.flush_records
+                || self.flushed_at.elapsed() >= Duration::from_secs(self.config.flush_seconds)
+                || self.state.telemetry().open_bytes() > self.config.open_bytes_max;
+            if is_due && projected > self.flushed_through {
+                self.begin_flush();
+            }
+            return Ok(self.flush.is_some());
+        };
+        let mut telemetry = self.state.telemetry();
+        let (blocks, latest) = telemetry.flush_portion(WEARERS_PER_PORTION);
+        let is_done = blocks.is_empty() && latest.is_empty();
+        self.state.write_blocks(blocks, Default::default(), self.shared.telemetry.get())?;
+        self.state.write_latest(latest)?;
+        if !is_done {
+            return Ok(true);
+        }
+        if telemetry.open_bytes() > self.config.open_bytes_max / 2 {
+            telemetry.forget_flushed();
+        }
+        drop(telemetry);
+        self.state.commit_cursors(self.shared.facts.get(), cursor)?;
+        (self.flush, self.flushed_through, self.flushed_at) = (None, cursor, Instant::now());
+        self.flush_waiters.clear();
+        Ok(true)
+    }
+
+    fn answer_requests(&mut self) -> Result<bool, StoreError> {
+        let requests = std::mem::take(&mut *self.shared.requests.lock());
+        let any = !requests.is_empty();
+        for request in requests {
+            match request {
+                Request::Retain(keep, now) => self.state.retain(&keep, now)?,
+                Request::Flush(waiter) => {
+                    let durable = self.shared.durable.get();
+                    while self.shared.telemetry.get() < durable {
+                        self.telemetry_pass(durable)?;
+                        self.facts_pass(self.shared.durable.get())?;
+                    }
+                    // One that is under way is over what was projected when it began.
+                    while self.flush.is_some() {
+                        self.flush_step()?;
+                    }
+                    self.begin_flush();
+                    self.flush_waiters.push(waiter);
+                }
+            }
+        }
+        Ok(any)
+    }
+}
+
+impl Shared {
+    /// What is damaged cannot be projected; everything else can.
+    fn pass_over(&self, error: StoreError, pass: &str) -> Result<(), StoreError> {
+        let lost = match &error {
+            StoreError::Damage(damage) => damage.last_seq.saturating_sub(damage.first_seq) + 1,
+            StoreError::Gone { wanted, oldest } => oldest.saturating_sub(*wanted),
+            _ => return Err(error),
+        };
+        self.damaged.fetch_add(lost, Ordering::Relaxed);
+        tracing::error!(%error, pass, "records are missing from the state");
+        Ok(())
+    }
+}
+
+/// Is handed each record: its sequence number, kind, schema version and payload.
+type TakeRecord<'a> = &'a mut dyn FnMut(u64, u8, u8, &[u8]) -> Result<(), StoreError>;
+
+/// Hands over the records of a batch. In a damaged one, what cannot be read is counted and passed over.
+fn each_envelope(reader: &BatchReader, found: &Found, shared: &Shared, take: TakeRecord<'_>) -> Result<(), StoreError> {
+    let body = reader.body();
+    let mut at = 0;
+    for index in 0..found.header.count {
+        match envelope_at(body, at, found.is_intact) {
+            Ok((envelope, next)) => {
+                take(found.header.first_seq + u64::from(index), envelope.kind, envelope.schema, envelope.payload)?;
+                at = next;
+            }
+            Err(error) => {
+                tracing::error!(%error, first_seq = found.header.first_seq, "a damaged record is not projected");
+                match resume_after(body, at) {
+                    Some(next) => {
+                        shared.damaged.fetch_add(1, Ordering::Relaxed);
+                        at = next;
+                    }
+                    None => {
+                        shared.damaged.fetch_add(u64::from(found.header.count - index), Ordering::Relaxed);
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}

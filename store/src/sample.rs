@@ -1,0 +1,190 @@
+//! Invented records for the tests of this crate.
+
+use compact_str::CompactString;
+use model::event::DeviceStatus;
+use model::record::{Observed, SendResult};
+use model::registry::{Binding, Role};
+use model::staff::ApiToken;
+use model::*;
+
+/// 2026-11-22T00:00:00Z.
+pub(crate) const START: i64 = 1_795_305_600_000;
+
+pub(crate) fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(START + millis)
+}
+
+pub(crate) fn located(n: u32) -> Located {
+    Located {
+        position: Position { lat: 31.82 + f64::from(n) * 1e-6, lon: 117.2272 + f64::from(n) * 1e-6 },
+        accuracy_m: 8.0,
+    }
+}
+
+/// Wearer `w{n % wearers}` walks: one fix a second.
+pub(crate) fn location(n: u32, wearers: u32) -> Record {
+    location_at(n, n % wearers, i64::from(n / wearers) * 1000)
+}
+
+pub(crate) fn location_at(n: u32, wearer: u32, millis: i64) -> Record {
+    let located = located(n);
+    let fix = Fix { position: located.position, datum: None, accuracy_m: Some(located.accuracy_m) };
+    report(wearer, &format!("7-{n}"), millis, ReportBody::Location(fix), Some(located))
+}
+
+pub(crate) fn report(wearer: u32, id: &str, millis: i64, body: ReportBody, located: Option<Located>) -> Record {
+    let report = Report {
+        event_id: Some(CompactString::new(id)),
+        measured: Some(at(millis)),
+        body,
+        content_hash: 0x0123_4567_89ab_cdef,
+    };
+    let observed =
+        Observed { wearer: Some(WearerId::new(&format!("w{wearer}"))), measured: at(millis), late: false, located };
+    Record {
+        at: at(millis + 120),
+        input: Input::Report { device: DeviceId::new(&format!("8612345678{wearer:05}")), report },
+        decisions: vec![Decision::Observed(observed)],
+    }
+}
+
+/// A device goes on or off the air: the smallest thing that is told on the feed.
+pub(crate) fn fact(event_seq: u64) -> Record {
+    let device = DeviceId::new("861234567800001");
+    let online = event_seq % 2 == 1;
+    let entity = Entity::Device(DeviceStatus { id: device.clone(), wearer: None, online, battery_percent: Some(77) });
+    let event = Event {
+        seq: event_seq,
+        kind: if online { EventKind::DeviceOnline } else { EventKind::DeviceOffline },
+        at: at(event_seq as i64),
+        org: Some(OrgPath::new("/luyang/xinghua/")),
+        entity,
+        changed: Vec::new(),
+    };
+    Record {
+        at: at(event_seq as i64),
+        input: Input::Connection { device, online },
+        decisions: vec![Decision::Event(Box::new(event))],
+    }
+}
+
+pub(crate) fn rejected(n: u32) -> Record {
+    Record {
+        at: at(i64::from(n)),
+        input: Input::Reject {
+            device: Some(DeviceId::new("861234567800001")),
+            topic: CompactString::new("yl/v1/861234567800001/up/json"),
+            reject: Reject::new(RejectReason::Malformed, "half a JSON object", format!("{{\"n\":{n}").as_bytes()),
+        },
+        decisions: Vec::new(),
+    }
+}
+
+pub(crate) fn down_command(id: u64, state: DownCommandState) -> DownCommand {
+    DownCommand {
+        id: DownCommandId::new(0, id),
+        version: 1,
+        device: DeviceId::new("861234567800001"),
+        kind: DownCommandKind::HelpIsComing { text: "有人正在赶来".to_owned() },
+        state,
+        by: Some(PersonId::new("g1")),
+        created_at: at(0),
+        expires_at: at(900_000),
+        changed_at: at(5),
+    }
+}
+
+pub(crate) fn token() -> ApiToken {
+    ApiToken {
+        id: TokenId::new("t1"),
+        secret_sha256: [7; 32],
+        label: CompactString::new("desk"),
+        role: Role::Desk,
+        scope: OrgPath::new("/luyang/"),
+        created_at: at(0),
+        revoked: false,
+    }
+}
+
+pub(crate) fn registry() -> RegistryChange {
+    RegistryChange {
+        orgs: vec![Org { path: OrgPath::new("/luyang/xinghua/"), name: "杏花街道".to_owned(), desk: None }],
+        people: vec![Person {
+            id: PersonId::new("g1"),
+            role: Role::Guardian,
+            name: "王芳".to_owned(),
+            phone: Some(CompactString::new("+8613800000001")),
+            email: None,
+            push: None,
+            lang: Language::ZhCn,
+        }],
+        wearers: vec![wearer(0), wearer(1)],
+        devices: vec![Device {
+            id: DeviceId::new("861234567800001"),
+            kind: CompactString::new("bracelet"),
+            wearer: Some(WearerId::new("w1")),
+            bindings: vec![Binding { wearer: Some(WearerId::new("w1")), from: at(0) }],
+            secret_hmac: [9; 32],
+            datum: Datum::Gcj02,
+        }],
+    }
+}
+
+fn wearer(n: u32) -> Wearer {
+    Wearer {
+        id: WearerId::new(&format!("w{n}")),
+        name: "王桂兰".to_owned(),
+        org: OrgPath::new("/luyang/xinghua/"),
+        birth_year: Some(1943),
+        guardians: vec![PersonId::new("g1")],
+        doctor: None,
+        fences: Vec::new(),
+        thresholds: registry::Thresholds::default(),
+        plan: Plan::default(),
+    }
+}
+
+pub(crate) fn actor() -> Actor {
+    Actor { person: PersonId::new("s1"), role: Role::Desk, scope: OrgPath::new("/luyang/") }
+}
+
+pub(crate) fn imported() -> Record {
+    Record {
+        at: at(1),
+        input: Input::Command {
+            actor: actor(),
+            idempotency_key: Some(CompactString::new("k-1")),
+            command: StaffCommand::Import(Box::new(registry())),
+        },
+        decisions: vec![
+            Decision::Registry(Box::new(registry())),
+            Decision::Token(token()),
+            Decision::Reply(Box::new(Reply::Done(None))),
+        ],
+    }
+}
+
+/// One record of every class of input, small.
+pub(crate) fn one_of_each_input() -> Vec<Record> {
+    let bare = |input: Input| Record { at: at(2), input, decisions: Vec::new() };
+    vec![
+        location(0, 1),
+        rejected(1),
+        fact(1),
+        imported(),
+        bare(Input::Callback {
+            attempt: AttemptId::new(0, 9),
+            outcome: AttemptOutcome::Key,
+            key: Some(CompactString::new("1")),
+            text: None,
+        }),
+        bare(Input::Sent {
+            attempt: AttemptId::new(0, 9),
+            result: SendResult::Retry { detail: CompactString::new("busy"), after_seconds: 5 },
+        }),
+        bare(Input::DownSent { command: DownCommandId::new(0, 4) }),
+        bare(Input::DownAcknowledged { command: DownCommandId::new(0, 4) }),
+        bare(Input::Tick),
+        bare(Input::Started { down_since: Some(at(0)) }),
+    ]
+}

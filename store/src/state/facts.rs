@@ -1,0 +1,119 @@
+//! Facts into changes of the view.
+
+use model::{Attempt, Case, Decision, DownCommand, Entity, Event, Incident, Record, RegistryChange, Timestamp};
+
+use super::keys;
+use super::tree::Changes;
+use crate::codec::encode_value;
+use crate::error::StoreError;
+
+/// Changes that facts make, gathered over some records.
+#[derive(Default)]
+pub(crate) struct FactChanges {
+    pub(crate) changes: Changes,
+}
+
+/// What is stored of an event beside itself, readable without decoding all of it: its time.
+pub(crate) struct EventOffset;
+
+impl EventOffset {
+    /// An event's value: its time, then itself.
+    pub(crate) fn value(event: &Event) -> Result<Vec<u8>, StoreError> {
+        let mut value = event.at.millis().to_be_bytes().to_vec();
+        value.extend_from_slice(&encode_value(event)?);
+        Ok(value)
+    }
+
+    /// The time and the encoded event.
+    pub(crate) fn split(value: &[u8]) -> Option<(Timestamp, &[u8])> {
+        let (millis, event) = value.split_first_chunk()?;
+        Some((Timestamp::from_millis(i64::from_be_bytes(*millis)), event))
+    }
+}
+
+impl FactChanges {
+    /// Takes the facts of a record. Whatever is written carries its full state, so taking it again changes nothing.
+    pub(crate) fn take(&mut self, record: &Record) -> Result<(), StoreError> {
+        for decision in &record.decisions {
+            match decision {
+                Decision::Event(event) => {
+                    self.changes.put(&keys::number(keys::EVENT, event.seq), EventOffset::value(event)?);
+                    self.take_entity(&event.entity)?;
+                }
+                Decision::Registry(change) => self.take_registry(change)?,
+                Decision::Token(token) => {
+                    self.changes.put(&keys::text(keys::TOKEN, token.id.as_str()), encode_value(token)?);
+                }
+                Decision::Observed(_)
+                | Decision::Repeated
+                | Decision::Finding(_)
+                | Decision::Escalation(_)
+                | Decision::Reply(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn take_entity(&mut self, entity: &Entity) -> Result<(), StoreError> {
+        match entity {
+            Entity::Incident(incident) => self.take_incident(incident),
+            Entity::Case(case) => self.take_case(case),
+            Entity::Attempt(attempt) => self.take_attempt(attempt),
+            Entity::DownCommand(command) => self.take_down_command(command),
+            // Connection and battery are read from the latest values and the feed; the registry has its own decision.
+            Entity::Device(_) | Entity::Registry(_) => Ok(()),
+        }
+    }
+
+    fn take_incident(&mut self, incident: &Incident) -> Result<(), StoreError> {
+        let id = incident.id.raw();
+        self.changes.put(&keys::number(keys::INCIDENT, id), encode_value(incident)?);
+        self.changes.put(&keys::incident_of(&incident.wearer, incident.id), Vec::new());
+        self.mark(&keys::number(keys::INCIDENT_OPEN, id), incident.state.is_open());
+        Ok(())
+    }
+
+    fn take_case(&mut self, case: &Case) -> Result<(), StoreError> {
+        let id = case.id.raw();
+        self.changes.put(&keys::number(keys::CASE, id), encode_value(case)?);
+        self.changes.put(&keys::case_of(&case.wearer, case.id), Vec::new());
+        self.mark(&keys::number(keys::CASE_OPEN, id), case.state.is_open());
+        Ok(())
+    }
+
+    fn take_attempt(&mut self, attempt: &Attempt) -> Result<(), StoreError> {
+        self.changes.put(&keys::number(keys::ATTEMPT, attempt.id.raw()), encode_value(attempt)?);
+        self.changes.put(&keys::attempt_of(attempt.incident, attempt.id), Vec::new());
+        Ok(())
+    }
+
+    fn take_down_command(&mut self, command: &DownCommand) -> Result<(), StoreError> {
+        self.changes.put(&keys::number(keys::DOWN_COMMAND, command.id.raw()), encode_value(command)?);
+        self.changes.put(&keys::down_command_of(&command.device, command.id), Vec::new());
+        Ok(())
+    }
+
+    fn take_registry(&mut self, change: &RegistryChange) -> Result<(), StoreError> {
+        for org in &change.orgs {
+            self.changes.put(&keys::text(keys::ORG, org.path.as_str()), encode_value(org)?);
+        }
+        for person in &change.people {
+            self.changes.put(&keys::text(keys::PERSON, person.id.as_str()), encode_value(person)?);
+        }
+        for wearer in &change.wearers {
+            self.changes.put(&keys::text(keys::WEARER, wearer.id.as_str()), encode_value(wearer)?);
+        }
+        for device in &change.devices {
+            self.changes.put(&keys::text(keys::DEVICE, device.id.as_str()), encode_value(device)?);
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, key: &[u8], is_set: bool) {
+        if is_set {
+            self.changes.put(key, Vec::new());
+        } else {
+            self.changes.delete(key);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The keys of the main tree: a letter, then the id. Numbers are big-endian, so that they sort; a text that is not
+//! last ends with a zero byte, which no id contains.
+
+use model::{AttemptId, CaseId, DeviceId, DownCommandId, IncidentId, WearerId};
+
+pub(crate) const META: u8 = b'M';
+pub(crate) const EVENT: u8 = b'e';
+pub(crate) const INCIDENT: u8 = b'i';
+pub(crate) const INCIDENT_OPEN: u8 = b'I';
+pub(crate) const INCIDENT_OF_WEARER: u8 = b'j';
+pub(crate) const CASE: u8 = b'c';
+pub(crate) const CASE_OPEN: u8 = b'C';
+pub(crate) const CASE_OF_WEARER: u8 = b'b';
+pub(crate) const ATTEMPT: u8 = b'a';
+pub(crate) const ATTEMPT_OF_INCIDENT: u8 = b'A';
+pub(crate) const DOWN_COMMAND: u8 = b'd';
+pub(crate) const DOWN_COMMAND_OF_DEVICE: u8 = b'D';
+pub(crate) const ORG: u8 = b'o';
+pub(crate) const PERSON: u8 = b'p';
+pub(crate) const WEARER: u8 = b'w';
+pub(crate) const DEVICE: u8 = b'v';
+pub(crate) const TOKEN: u8 = b't';
+pub(crate) const QUARANTINE: u8 = b'q';
+pub(crate) const LATEST: u8 = b'l';
+
+/// The schema of the whole view; another one is rebuilt.
+pub(crate) const META_VERSION: &[u8] = b"Mversion";
+pub(crate) const META_FACTS: &[u8] = b"Mfacts";
+pub(crate) const META_TELEMETRY: &[u8] = b"Mtelemetry";
+/// Followed by the day, big-endian: the last record that changed its history.
+pub(crate) const META_DAY: &[u8] = b"Mday";
+
+pub(crate) fn number(letter: u8, number: u64) -> [u8; 9] {
+    let mut key = [letter; 9];
+    key[1..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+pub(crate) fn text(letter: u8, text: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + text.len());
+    key.push(letter);
+    key.extend_from_slice(text.as_bytes());
+    key
+}
+
+/// All keys with this letter: from this one up to, not including, the other.
+pub(crate) fn all(letter: u8) -> ([u8; 1], [u8; 1]) {
+    ([letter], [letter + 1])
+}
+
+/// A key of an index: a text, then a number. [`of_text`] gives their range.
+pub(crate) fn text_number(letter: u8, first: &str, number: u64) -> Vec<u8> {
+    let mut key = text(letter, first);
+    key.push(0);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// The range of the index keys of a text.
+pub(crate) fn of_text(letter: u8, first: &str) -> (Vec<u8>, Vec<u8>) {
+    let (mut from, mut to) = (text(letter, first), text(letter, first));
+    from.push(0);
+    to.push(1);
+    (from, to)
+}
+
+/// The number at the end of a key; 0 for a key that has none.
+pub(crate) fn last_number(key: &[u8]) -> u64 {
+    key.last_chunk().map_or(0, |chunk| u64::from_be_bytes(*chunk))
+}
+
+pub(crate) fn attempt_of(incident: IncidentId, attempt: AttemptId) -> [u8; 17] {
+    let mut key = [ATTEMPT_OF_INCIDENT; 17];
+    key[1..9].copy_from_slice(&incident.raw().to_be_bytes());
+    key[9..].copy_from_slice(&attempt.raw().to_be_bytes());
+    key
+}
+
+pub(crate) fn incident_of(wearer: &WearerId, incident: IncidentId) -> Vec<u8> {
+    text_number(INCIDENT_OF_WEARER, wearer.as_str(), incident.raw())
+}
+
+pub(crate) fn case_of(wearer: &WearerId, case: CaseId) -> Vec<u8> {
+    text_number(CASE_OF_WEARER, wearer.as_str(), case.raw())
+}
+
+pub(crate) fn down_command_of(device: &DeviceId, command: DownCommandId) -> Vec<u8> {
+    text_number(DOWN_COMMAND_OF_DEVICE, device.as_str(), command.raw())
+}
+
+pub(crate) fn day(day: u32) -> Vec<u8> {
+    let mut key = META_DAY.to_vec();
+    key.extend_from_slice(&day.to_be_bytes());
+    key
+}

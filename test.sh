@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Everything that a change must pass, from a fresh clone on a bare Debian that has Rust: installs what the tests
+# need, then formatting, lints, build, doc tests, and all tests, those that drive the real binary with mosquitto,
+# paho-mqtt, curl and strace included. A tool that is missing and cannot be installed is a failure, never a skip.
+#
+#   ./test.sh                        the whole of it, what CI runs
+#   YINLING_KILL_ROUNDS=50 ./test.sh the same with more rounds of kill -9
+set -euo pipefail
+cd "$(dirname "$0")"
+
+started=$SECONDS
+summary=()
+
+step() { # step NAME COMMAND...
+    local name=$1 began=$SECONDS
+    shift
+    printf '\n== %s\n' "$name"
+    "$@"
+    summary+=("$(printf '%-12s %4d s' "$name" $((SECONDS - began)))")
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo ${CI:+-n} "$@"
+    else
+        echo "test.sh: not root and no sudo; as root, run: $*" >&2
+        return 1
+    fi
+}
+
+# Debian packages by the command that they bring.
+install_packages() {
+    local missing=()
+    command -v cc >/dev/null || missing+=(build-essential)
+    command -v curl >/dev/null || missing+=(curl)
+    command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+    command -v strace >/dev/null || missing+=(strace)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    [ ${#missing[@]} -eq 0 ] && return
+    as_root apt-get update -q
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+}
+
+# paho-mqtt lives in the project's own virtual environment: a system Python of Debian refuses pip.
+install_python_clients() {
+    [ -x .venv/bin/python3 ] || python3 -m venv .venv
+    .venv/bin/python3 -c 'import paho.mqtt' 2>/dev/null || .venv/bin/python3 -m pip install -q 'paho-mqtt>=2,<3'
+}
+
+install_nextest() {
+    cargo nextest --version >/dev/null 2>&1 || cargo install cargo-nextest --locked
+}
+
+install_tools() {
+    command -v cargo >/dev/null || { echo "test.sh: no cargo; install Rust first: https://rustup.rs" >&2; return 1; }
+    install_packages
+    install_python_clients
+    install_nextest
+}
+
+export YINLING_PYTHON="$PWD/.venv/bin/python3"
+[ -z "${CI:-}" ] || export CARGO_INCREMENTAL=0
+
+step tools install_tools
+step format cargo fmt --all --check
+step lints cargo clippy --workspace --all-targets --locked -- -D warnings
+step build cargo build --workspace --all-targets --locked
+step doc-tests cargo test --workspace --doc --locked --quiet
+step tests cargo nextest run --workspace --locked --profile ci
+
+printf '\n'
+printf '   %s\n' "${summary[@]}"
+printf '   %-12s %4d s   all of it passed\n' total $((SECONDS - started))

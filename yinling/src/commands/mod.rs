@@ -1,0 +1,71 @@
+//! One file per subcommand.
+
+pub mod check;
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod import;
+pub mod init;
+pub mod journal;
+pub mod replay;
+pub mod serve;
+pub mod token;
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use engine::config::{Config, ConfigFaults, Overrides, Sources};
+
+/// Where the configuration comes from, for every command that has one.
+#[derive(Debug, clap::Args)]
+pub struct ConfigArgs {
+    /// The configuration file (TOML); every key can also be set as YINLING__SECTION__KEY
+    #[arg(long, value_name = "FILE", env = "YINLING_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    /// Loads and checks the configuration, with these overrides on top.
+    ///
+    /// # Errors
+    /// Every fault at once.
+    pub fn load(self, overrides: Overrides) -> Result<Config, ConfigFaults> {
+        let overrides = Overrides { data: self.data, ..overrides };
+        Config::load(&Sources::of_process(self.config, overrides))
+    }
+}
+
+/// A runtime for the commands that serve.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("yinling").build()
+}
+
+/// The exit code after a second Ctrl-C: 128 + SIGINT, as shells know it.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Completes when the process is asked to end: Ctrl-C, or SIGTERM from a service manager. Whoever asks a second time
+/// does not want to wait for a clean end; nothing that was acknowledged can be lost by it.
+///
+/// # Errors
+/// When the signals cannot be listened to.
+fn asked_to_end() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => tracing::info!("interrupted: ending; once more to end at once"),
+            _ = terminate.recv() => tracing::info!("asked to terminate: ending"),
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            std::process::exit(EXIT_INTERRUPTED);
+        });
+    })
+}

@@ -1,0 +1,43 @@
+//! `yinling serve`
+
+use std::net::SocketAddr;
+
+use engine::config::Overrides;
+use engine::serve::Ready;
+
+use super::{ConfigArgs, asked_to_end, runtime};
+use crate::output;
+
+/// The arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Where to listen for HTTP, e.g. 127.0.0.1:8080; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Where to listen for MQTT, e.g. 127.0.0.1:1883; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    mqtt: Option<SocketAddr>,
+}
+
+/// Serves until the process is asked to end.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let Args { config, http, mqtt } = args;
+    let config = config.load(Overrides { http, mqtt, ..Overrides::default() })?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    runtime()?.block_on(async {
+        let shutdown = asked_to_end()?;
+        engine::serve::run(config, announce, shutdown).await
+    })
+}
+
+/// Scripts wait for this line.
+fn announce(ready: Ready) {
+    let Ready { http, mqtt } = ready;
+    if output::line(&format!("ready http={http} mqtt={mqtt}")).is_err() {
+        tracing::warn!("stdout is closed; serving on http={http} mqtt={mqtt}");
+    }
+}

@@ -1,0 +1,117 @@
+//! The lines that scripts rely on.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::harness::registry::{BRACELET, SECRET, household, patient_plan, up};
+use crate::harness::server::{YINLING, run_within};
+use crate::harness::{House, Phones, Wire};
+
+fn yinling(arguments: &[&str]) -> std::process::Output {
+    let mut command = Command::new(YINLING);
+    command.args(arguments);
+    run_within(command, Duration::from_secs(20))
+}
+
+#[test]
+fn serve_without_init_says_so_and_exits_78() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let output =
+        yinling(&["serve", "--data", data.to_str().unwrap(), "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"]);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("init"), "{said}");
+    assert!(!data.exists(), "it left nothing behind");
+}
+
+#[test]
+fn a_second_init_and_a_second_serve_are_refused() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    let data = house.data();
+    let again = yinling(&["init", "--data", data.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(78), "{again:?}");
+    let server = house.serve();
+    let second = run_within(house.serve_command(), Duration::from_secs(20));
+    assert_eq!(second.status.code(), Some(78), "{second:?}");
+    server.kill();
+    // The lock of a process that is gone stops nobody.
+    house.serve().stop();
+}
+
+#[test]
+fn check_names_every_fault_at_once_and_exits_78() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("yinling.toml");
+    let text = "zone = \"Asia/Shangai\"\n[mqtt]\nlisten = \"0.0.0.0:1883\"\nrecieve_max = 9\n[channels.sms]\nkind = \"gateway\"\n";
+    std::fs::write(&file, text).unwrap();
+    let output = yinling(&["check", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    for expected in ["Asia/Shanghai", "allow_plaintext", "receive_max", "url", "secret"] {
+        assert!(said.contains(expected), "{expected} is not in:\n{said}");
+    }
+}
+
+#[test]
+fn the_journal_can_be_dumped_while_somebody_serves_and_while_nobody_does() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    let server = house.serve();
+    server.import(&household(patient_plan()));
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
+    device.report(&up(BRACELET), br#"{"type":"heart_rate","id":"h1","bpm":71}"#);
+    let alive = house.dump(Some("report"));
+    assert_eq!(alive.len(), 1, "{alive:?}");
+    assert_eq!(alive[0]["device"], BRACELET);
+    assert_eq!(alive[0]["report"]["bpm"], 71);
+    assert_eq!(alive[0]["report"]["id"], "h1");
+    server.kill();
+    assert_eq!(house.dump(Some("report")), alive);
+    let everything = house.dump_text(None);
+    assert!(everything.lines().count() > 1);
+    assert!(!everything.contains(SECRET), "a secret is on disk as it is");
+    assert!(!everything.contains(&house.token), "the administrator's token is on disk as it is");
+    std::fs::remove_dir_all(house.data().join("state")).unwrap();
+    assert_eq!(house.dump(Some("report")), alive, "neither the lock nor sled is needed");
+}
+
+#[test]
+fn the_command_lines_import_checks_and_imports() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    let server = house.serve();
+    let file = house.file("registry.json");
+    std::fs::write(&file, household(patient_plan()).to_string()).unwrap();
+    let url = format!("http://{}", server.http);
+    let import = |more: &[&str]| {
+        let mut command = Command::new(YINLING);
+        command.arg("import").arg(&file).args(["--server", &url]).args(more).env("YINLING_TOKEN", &house.token);
+        run_within(command, Duration::from_secs(20))
+    };
+    let dry = import(&["--dry-run"]);
+    assert!(dry.status.success(), "{dry:?}");
+    assert!(Wire::login(server.mqtt, BRACELET, SECRET, 4).is_err());
+    let real = import(&[]);
+    assert!(real.status.success(), "{real:?}");
+    assert!(Wire::login(server.mqtt, BRACELET, SECRET, 4).is_ok());
+    let mut faulty = household(patient_plan());
+    faulty["people"][0]["phone"] = Value::from("12");
+    std::fs::write(&file, faulty.to_string()).unwrap();
+    let refused = import(&[]);
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+    assert!(said.contains("/people/0/phone"), "{said}");
+}
+
+#[test]
+fn completions_and_help_are_there() {
+    for arguments in [&["completions", "bash"][..], &["--help"], &["serve", "--help"], &["--version"]] {
+        let output = yinling(arguments);
+        assert!(output.status.success() && !output.stdout.is_empty(), "{arguments:?}: {output:?}");
+    }
+    assert_eq!(yinling(&["seve"]).status.code(), Some(2));
+}

@@ -1,0 +1,145 @@
+//! The REST API as another system uses it.
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// One runtime for every client of every story.
+fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
+}
+
+/// A caller with a token.
+#[derive(Clone)]
+pub struct Api {
+    base: String,
+    token: String,
+    client: reqwest::Client,
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `ETag`, without quotes.
+    pub etag: Option<String>,
+    /// The `Content-Type`.
+    pub content_type: String,
+    /// The body; null when it is not JSON.
+    pub body: Value,
+}
+
+impl Reply {
+    /// The problem's `code`.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+impl Api {
+    /// A caller at `http` with a bearer token.
+    pub fn new(http: SocketAddr, token: &str) -> Api {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).no_proxy().build().unwrap();
+        Api { base: format!("http://{http}"), token: token.to_owned(), client }
+    }
+
+    /// The bearer token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// The same caller with another token.
+    pub fn with_token(&self, token: &str) -> Api {
+        Api { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// `GET /api/v1{path}`.
+    pub fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], None).unwrap_or_else(|e| panic!("GET {path}: {e}"))
+    }
+
+    /// `POST /api/v1{path}` with a JSON body.
+    pub fn post(&self, path: &str, body: &Value) -> Reply {
+        self.post_with(path, &[], body)
+    }
+
+    /// `POST /api/v1{path}` with headers and a JSON body.
+    pub fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+        self.try_post(path, headers, body).unwrap_or_else(|e| panic!("POST {path}: {e}"))
+    }
+
+    /// The same for a caller that expects the server to die under it.
+    pub fn try_post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Reply, reqwest::Error> {
+        self.send("POST", path, headers, Some(body.to_string()))
+    }
+
+    /// `GET` for a caller that expects the server to die under it.
+    pub fn try_get(&self, path: &str) -> Result<Reply, reqwest::Error> {
+        self.send("GET", path, &[], None)
+    }
+
+    /// Any body to `POST /api/v1{path}`.
+    pub fn post_raw(&self, path: &str, body: &str) -> Reply {
+        self.send("POST", path, &[], Some(body.to_owned())).unwrap()
+    }
+
+    /// The text at a path outside `/api/v1`, e.g. `/metrics`.
+    pub fn text_at(&self, path: &str) -> String {
+        self.status_and_text_at(path).1
+    }
+
+    /// Status and text at a path outside `/api/v1`, e.g. `/readyz`.
+    pub fn status_and_text_at(&self, path: &str) -> (u16, String) {
+        let request = self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
+        runtime().block_on(async {
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.text().await.unwrap())
+        })
+    }
+
+    fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Result<Reply, reqwest::Error> {
+        let method = method.parse().unwrap();
+        let url = format!("{}/api/v1{path}", self.base);
+        let mut request = self.client.request(method, url).bearer_auth(&self.token);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body);
+        }
+        runtime().block_on(async {
+            let response = request.send().await?;
+            let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+            let (etag, content_type) = (header("etag"), header("content-type").unwrap_or_default());
+            let status = response.status().as_u16();
+            let text = response.text().await?;
+            let etag = etag.map(|etag| etag.trim_matches('"').to_owned());
+            Ok(Reply { status, etag, content_type, body: serde_json::from_str(&text).unwrap_or(Value::Null) })
+        })
+    }
+}
+
+/// Posts a JSON body to an absolute URL without any credentials: what a gateway does with its callback.
+pub fn post_url(url: &str, body: &Value) -> Result<u16, reqwest::Error> {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    let client = CLIENT.get_or_init(|| {
+        reqwest::Client::builder()
+            .timeout(Duration::from_secs(15))
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .unwrap()
+    });
+    let request = client.post(url).header("content-type", "application/json").body(body.to_string());
+    runtime().block_on(async { Ok(request.send().await?.status().as_u16()) })
+}

@@ -1,0 +1,21 @@
+//! The house from outside: the real `yinling` binary, driven by clients that are not ours (mosquitto, paho-mqtt,
+//! rumqttc, curl, and a codec of a few lines that owes nothing to the door's) and by phones that the test holds.
+//!
+//! Every story waits for the event that it is about, with a patience after which it fails and says what it saw.
+//! A tool that is missing is a failure, never a skip: `./test.sh` installs them all.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod arrows;
+mod case;
+mod command_line;
+mod crash;
+mod down;
+mod feed;
+mod harness;
+mod health;
+mod hostile;
+mod import;
+mod replay;
+mod sos;
+mod trace;
+mod truncation;
