@@ -14,9 +14,6 @@ use serde_path_to_error::Segment;
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
-/// How much of a body that is too large is read and thrown away, so that its sender gets to read our answer.
-const OVERSIZE_DRAINED_BYTES_MAX: usize = 128 * 1024 * 1024;
-
 /// A JSON body; nothing at all counts as `{}`. Unknown members are refused by the types' `deny_unknown_fields`.
 pub(crate) struct Json<T>(pub(crate) T);
 
@@ -35,19 +32,11 @@ pub(crate) async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Fa
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     let mut body = request.into_body();
     let mut kept = Vec::with_capacity(announced.unwrap_or(0).min(bytes_max));
-    let mut seen = 0usize;
     while let Some(frame) = next_frame(&mut body).await? {
-        seen += frame.len();
-        if seen <= bytes_max {
+        if kept.len() + frame.len() <= bytes_max {
             kept.extend_from_slice(&frame);
-        } else {
-            kept = Vec::new();
-            if seen > OVERSIZE_DRAINED_BYTES_MAX {
-                break;
-            }
+            continue;
         }
-    }
-    if seen > bytes_max {
         return Err(Fault::new(
             Code::TooLarge,
             format!("the body may have {bytes_max} bytes at most"),
@@ -99,7 +88,9 @@ fn fault(pointer: &str, error: &serde_json::Error) -> Fault {
             let text = error.to_string();
             // serde's sentence without its line and column: the pointer says where.
             let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
-            Fault::invalid(pointer, detail, format!("{pointer} 处的内容不符合要求:{detail}"))
+            let place = if pointer.is_empty() { "请求体" } else { pointer };
+            let zh = format!("{place} 不符合要求:{detail}");
+            Fault::invalid(pointer, detail, zh)
         }
         Category::Syntax | Category::Eof | Category::Io => Fault::new(
             Code::MalformedJson,
@@ -179,8 +170,12 @@ mod tests {
             invalid /settings/a~1b~0c: invalid type: string "x", expected u8
             invalid /nmae: unknown field `nmae`, expected one of `name`, `rows`, `settings`
             invalid : missing field `name`
-            invalid : invalid length 0, expected struct Sample with 3 elements
+            invalid : the body must be a JSON object
+            invalid : the body must be a JSON object
+            malformed-json: EOF while parsing a list at line 1 column 2
+            malformed-json: EOF while parsing a value at line 1 column 0
             malformed-json: EOF while parsing an object at line 1 column 11
-            malformed-json: trailing characters at line 1 column 13"#]].assert_eq(&told.join("\n"));
+            malformed-json: trailing characters at line 1 column 13"#]]
+        .assert_eq(&told.join("\n"));
     }
 }

@@ -10,6 +10,7 @@ mod body;
 pub mod cursor;
 mod headers;
 mod host;
+mod leftover;
 mod look;
 mod middleware;
 mod page;

@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::leftover::keep_hold;
 use crate::problem::{Code, Fault, TRACE};
 use crate::routes::IMPORT_PATH;
 use crate::shared::Shared;
@@ -24,10 +25,15 @@ pub(crate) async fn observe(State(shared): State<Arc<Shared>>, request: Request,
     let seconds =
         if route == IMPORT_PATH { shared.config.import_seconds_max } else { shared.config.request_seconds_max };
     let began = Instant::now();
+    let (request, leftover) = keep_hold(request);
+    let limit = tokio::time::Instant::now() + Duration::from_secs(seconds);
     let served = async {
-        tokio::time::timeout(Duration::from_secs(seconds), next.run(request))
+        let response = tokio::time::timeout_at(limit, next.run(request))
             .await
-            .unwrap_or_else(|_| too_slow(seconds).into_response())
+            .unwrap_or_else(|_| too_slow(seconds).into_response());
+        // Out of time is out of time for this too: then the sender sees the connection end.
+        let _ = tokio::time::timeout_at(limit, leftover.throw_away()).await;
+        response
     };
     let mut response = TRACE.scope(trace.clone(), served).await;
     let status = response.status().as_u16();

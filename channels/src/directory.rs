@@ -10,6 +10,9 @@ use crate::gateway::{Gateway, GatewayConfig};
 use crate::shell::{Shell, ShellLimits};
 use crate::{ConfigError, Provider};
 
+/// How much longer than a gateway's own time-out its shell waits.
+const SHELL_MARGIN_MS: u64 = 2_000;
+
 /// The configured channels; what is `None` is shown on the console.
 #[derive(Debug, Clone, Default)]
 pub struct ChannelsConfig {
@@ -49,6 +52,9 @@ impl Channels {
         ];
         for (channel, name, gateway) in gateways {
             let Some(gateway) = gateway else { continue };
+            // The shell's time-out stands behind the gateway's own and must not cut in before it.
+            let send_ms_max = limits.send_ms_max.max(gateway.timeout_ms.saturating_add(SHELL_MARGIN_MS));
+            let limits = ShellLimits { send_ms_max, ..limits };
             let provider = Gateway::new(name, gateway, Arc::clone(clock)).map_err(|error| (name, error))?;
             channels.set(channel, Arc::new(provider), limits, clock);
         }

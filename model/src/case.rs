@@ -128,6 +128,7 @@ pub const CASE_TABLE: &[Transition<CaseState, CaseAction>] = {
         row(S::Feedback, A::Note, S::Feedback, E::CaseNoted, EVERYBODY),
         row(S::Verified, A::Close, S::Closed, E::CaseClosed, STAFF),
         row(S::Verified, A::Return, S::Accepted, E::CaseReturned, DISPATCHERS),
+        row(S::Verified, A::Whistle, S::Verified, E::CaseWhistled, STAFF),
         row(S::Verified, A::Note, S::Verified, E::CaseNoted, EVERYBODY),
         row(S::Closed, A::Reopen, S::Filed, E::CaseReopened, DISPATCHERS),
         row(S::Closed, A::Rate, S::Rated, E::CaseRated, EVERYBODY),

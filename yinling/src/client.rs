@@ -161,7 +161,7 @@ fn refusal(status: StatusCode, body: &str) -> String {
         (detail, _) => format!("{detail} ({status})"),
     };
     if status == StatusCode::UNAUTHORIZED {
-        said.push_str("; the token is unknown or was ended: give another with --token or YINLING_TOKEN");
+        said.push_str("; give another token with --token or YINLING_TOKEN");
     }
     for remark in &problem.errors {
         let _ = write!(said, "\n  {remark}");
@@ -188,7 +188,7 @@ mod tests {
               not JSON"#]]
         .assert_eq(&refusal(StatusCode::UNPROCESSABLE_ENTITY, body));
         let unknown = refusal(StatusCode::UNAUTHORIZED, r#"{"title":"Who are you?"}"#);
-        assert!(unknown.starts_with("Who are you? (401 Unauthorized); the token is unknown"), "{unknown}");
+        assert!(unknown.starts_with("Who are you? (401 Unauthorized); give another token"), "{unknown}");
         assert!(refusal(StatusCode::NOT_FOUND, "<html>").contains("is that really a yinling API?"));
     }
 }

@@ -12,13 +12,20 @@ fn a_whole_response_over_the_api() {
         "sos; wait 5s; acknowledge by s1; note by s1 打电话未接; extend by s1; arrive by s1; wait 1h; resolve by s1 helped; \
          reopen by s1 又按了一次; wait 15s; escalate by g1; wait 10m; resolve by s1 handed_to_120",
         expect![[r#"
-             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-             0:05  ACKNOWLEDGED by s1 (api) | cancel-call g1 | text-taken g1 g2 g3 desk d1 | bracelet: help_is_coming | noted '打电话未接' | ACKNOWLEDGED by s1 (api) | ON_SITE s1
-            60:05  RESOLVED | text-ended g1 g2 g3 desk d1 | REOPENED | text g1 g2 g3 desk d1 | push g1 | call g1
-            60:20  call g2 | EXHAUSTED | text desk s1 | call desk s1
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:05  ACKNOWLEDGED by s1 (api) | cancel-call g1 | text-taken g1 g2 g3 desk d1 | bracelet: help_is_coming
+            00:05  noted '打电话未接'
+            00:05  ACKNOWLEDGED by s1 (api)
+            00:05  ON_SITE s1
+            60:05  RESOLVED | text-ended g1 g2 g3 desk d1
+            60:05  REOPENED | text g1 g2 g3 desk d1 | push g1 | call g1
+            60:20  call g2
+            60:20  EXHAUSTED | text desk s1 | call desk s1
             60:35  g1 call failed (noanswer)
             60:50  g2 call failed (noanswer) | desk call failed (noanswer) | s1 call failed (noanswer)
-            70:20  text-again desk s1 | call-again desk s1 | RESOLVED | cancel-call-again desk s1 | text-ended g1 g2 g3 desk d1 s1"#]],
+            70:20  text-again desk s1 | call-again desk s1
+            70:20  RESOLVED | cancel-call-again desk s1 | text-ended g1 g2 g3 desk d1 s1
+        "#]],
     );
 }
 
@@ -27,8 +34,10 @@ fn the_desk_acknowledges_on_behalf_of_a_daughter() {
     check(
         "sos; acknowledge by s1 for g1; wait 1s; acknowledge by g2",
         expect![[r#"
-             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate | ACKNOWLEDGED by g1 (api) | cancel-call g1 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
-             0:01  refused 409 已由 王芳 确认, held by g1"#]],
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:00  ACKNOWLEDGED by g1 (api) | cancel-call g1 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+        00:01  refused 409 已由 王芳 确认, held by g1
+    "#]],
     );
 }
 
@@ -36,21 +45,34 @@ fn the_desk_acknowledges_on_behalf_of_a_daughter() {
 fn what_the_table_forbids_is_refused_with_what_it_allows() {
     check(
         "sos; extend by s1; reopen by s1; exhaust by s1; resolve by g1 helped; note by s1; resolve by s1",
-        expect![
-            " 0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate | refused 409 当前状态下不能执行此操作 | refused 409 当前状态下不能执行此操作 | refused 403 您的角色无权执行此操作 | refused 403 您的角色无权执行此操作 | refused 422 请求内容不完整或过长 /note | refused 422 请求内容不完整或过长 /disposition"
-        ],
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:00  refused 409 当前状态下不能执行此操作
+            00:00  refused 409 当前状态下不能执行此操作
+            00:00  refused 403 您的角色无权执行此操作
+            00:00  refused 403 您的角色无权执行此操作
+            00:00  refused 422 请求内容不完整或过长 /note
+            00:00  refused 422 请求内容不完整或过长 /disposition
+        "#]],
     );
     check(
         "sos; arrive by s1; acknowledge by g1; arrive by g1; resolve by s1 helped; resolve by s1 helped",
-        expect![
-            " 0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate | ON_SITE s1 | cancel-call g1 | text-taken g1 g2 g3 desk d1 | refused 409 张敏 已到场, held by s1 | refused 409 张敏 已到场, held by s1 | RESOLVED | text-ended g1 g2 g3 desk d1 | refused 409 事件已结束"
-        ],
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:00  ON_SITE s1 | cancel-call g1 | text-taken g1 g2 g3 desk d1
+            00:00  refused 409 张敏 已到场, held by s1
+            00:00  refused 409 张敏 已到场, held by s1
+            00:00  RESOLVED | text-ended g1 g2 g3 desk d1
+            00:00  refused 409 事件已结束
+        "#]],
     );
     check(
         "sos; acknowledge by outsider; acknowledge by g9",
-        expect![
-            " 0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate | refused 404 the incident 不存在或无权查看 | refused 404 the incident 不存在或无权查看"
-        ],
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:00  refused 404 the incident 不存在或无权查看
+        00:00  refused 404 the incident 不存在或无权查看
+    "#]],
     );
 }
 
@@ -58,9 +80,13 @@ fn what_the_table_forbids_is_refused_with_what_it_allows() {
 fn a_stale_view_matters_only_where_it_could_harm() {
     check(
         "sos; acknowledge by s1 v1; resolve by s1 helped v1; arrive by s1 v2; arrive by s1 v3",
-        expect![
-            " 0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate | ACKNOWLEDGED by s1 (api) | cancel-call g1 | text-taken g1 g2 g3 desk d1 | bracelet: help_is_coming | refused 412 您看到的是版本 1,现为 3,请刷新后再操作 | refused 412 您看到的是版本 2,现为 3,请刷新后再操作 | ON_SITE s1"
-        ],
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:00  ACKNOWLEDGED by s1 (api) | cancel-call g1 | text-taken g1 g2 g3 desk d1 | bracelet: help_is_coming
+        00:00  refused 412 您看到的是版本 1,现为 3,请刷新后再操作
+        00:00  refused 412 您看到的是版本 2,现为 3,请刷新后再操作
+        00:00  ON_SITE s1
+    "#]],
     );
 }
 

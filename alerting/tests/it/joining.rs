@@ -9,9 +9,10 @@ fn a_second_press_joins_and_pages_again() {
     check(
         "sos; wait 5s; sos; wait 10s",
         expect![[r#"
-             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-             0:05  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | bracelet: locate
-             0:15  call g2"#]],
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:05  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | bracelet: locate
+        00:15  call g2
+    "#]],
     );
 }
 
@@ -20,17 +21,19 @@ fn a_press_while_somebody_is_on_the_way_calls_again() {
     check(
         "sos; wait 5s; key g1 1; wait 20s; sos; wait 15s",
         expect![[r#"
-             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-             0:05  g1 confirmed | ACKNOWLEDGED by g1 (voice) | text-taken g2 g3 desk d1 | bracelet: help_is_coming
-             0:25  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | call g2 | bracelet: locate
-             0:40  call g3"#]],
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:05  g1 confirmed | ACKNOWLEDGED by g1 (voice) | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+        00:25  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | call g2 | bracelet: locate
+        00:40  call g3
+    "#]],
     );
     check(
         "sos; wait 5s; arrive by s1; wait 20s; sos; wait 15s",
         expect![[r#"
-             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-             0:05  ON_SITE s1 | cancel-call g1 | text-taken g1 g2 g3 desk d1
-             0:25  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | bracelet: locate"#]],
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:05  ON_SITE s1 | cancel-call g1 | text-taken g1 g2 g3 desk d1
+        00:25  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | bracelet: locate
+    "#]],
     );
     let mut home = Home::default();
     home.plan.cycles = 1;
@@ -38,14 +41,15 @@ fn a_press_while_somebody_is_on_the_way_calls_again() {
         home,
         "sos; wait 50s; wait 60s; sos; wait 15s",
         expect![[r#"
-             0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-             0:15  call g2
-             0:30  g1 call failed (noanswer) | call g3
-             0:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
-             1:00  g3 call failed (noanswer)
-             1:15  desk call failed (noanswer) | s1 call failed (noanswer)
-             1:50  RECURRED Sos ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1 | bracelet: locate
-             2:05  call g2"#]],
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:15  call g2
+        00:30  g1 call failed (noanswer) | call g3
+        00:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
+        01:00  g3 call failed (noanswer)
+        01:15  desk call failed (noanswer) | s1 call failed (noanswer)
+        01:50  RECURRED Sos ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1 | bracelet: locate
+        02:05  call g2
+    "#]],
     );
 }
 
@@ -54,33 +58,35 @@ fn emergencies_within_ten_minutes_are_one_incident_of_the_gravest_kind() {
     check(
         "bp; wait 9m; fall; wait 1m; sos",
         expect![[r#"
-         0:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
-         0:15  call g2
-         0:30  g1 call failed (noanswer) | call g3
-         0:45  g2 call failed (noanswer)
-         1:00  g3 call failed (noanswer) | call g1
-         1:15  call g2
-         1:30  g1 call failed (noanswer) | call g3
-         1:45  g2 call failed (noanswer)
-         2:00  g3 call failed (noanswer) | call g1
-         2:15  call g2
-         2:30  g1 call failed (noanswer) | call g3
-         2:45  g2 call failed (noanswer)
-         3:00  g3 call failed (noanswer) | call g1
-         3:15  call g2
-         3:30  g1 call failed (noanswer) | call g3
-         3:45  g2 call failed (noanswer)
-         4:00  g3 call failed (noanswer) | call g1
-         4:15  call g2
-         4:30  g1 call failed (noanswer) | call g3
-         4:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
-         5:00  g3 call failed (noanswer)
-         5:15  desk call failed (noanswer) | s1 call failed (noanswer)
-         9:00  RECURRED Fall ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1
-         9:15  call g2
-         9:30  g1 call failed (noanswer) | call g3
-         9:45  g2 call failed (noanswer)
-        10:00  g3 call failed (noanswer) | call g1 | RECURRED Sos ×3 | text g1 g2 g3 desk s1 d1 | push g1 | bracelet: locate"#]],
+        00:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
+        00:15  call g2
+        00:30  g1 call failed (noanswer) | call g3
+        00:45  g2 call failed (noanswer)
+        01:00  g3 call failed (noanswer) | call g1
+        01:15  call g2
+        01:30  g1 call failed (noanswer) | call g3
+        01:45  g2 call failed (noanswer)
+        02:00  g3 call failed (noanswer) | call g1
+        02:15  call g2
+        02:30  g1 call failed (noanswer) | call g3
+        02:45  g2 call failed (noanswer)
+        03:00  g3 call failed (noanswer) | call g1
+        03:15  call g2
+        03:30  g1 call failed (noanswer) | call g3
+        03:45  g2 call failed (noanswer)
+        04:00  g3 call failed (noanswer) | call g1
+        04:15  call g2
+        04:30  g1 call failed (noanswer) | call g3
+        04:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
+        05:00  g3 call failed (noanswer)
+        05:15  desk call failed (noanswer) | s1 call failed (noanswer)
+        09:00  RECURRED Fall ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1
+        09:15  call g2
+        09:30  g1 call failed (noanswer) | call g3
+        09:45  g2 call failed (noanswer)
+        10:00  g3 call failed (noanswer) | call g1
+        10:00  RECURRED Sos ×3 | text g1 g2 g3 desk s1 d1 | push g1 | bracelet: locate
+    "#]],
     );
     let mut ward = Ward::new(Home::default());
     ward.play("bp; wait 601s; fall");
@@ -96,9 +102,12 @@ fn the_same_kind_joins_however_late_and_pages_only_for_emergencies() {
     check(
         "exit; wait 5s; acknowledge by g1; wait 9m; exit; back; exit",
         expect![[r#"
-             0:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
-             0:05  ACKNOWLEDGED by g1 (api) | cancel-call g1 | text-taken g2 g3 desk | bracelet: help_is_coming
-             9:05  updated FenceExit ×2 | CLEARED | updated FenceExit ×3"#]],
+        00:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
+        00:05  ACKNOWLEDGED by g1 (api) | cancel-call g1 | text-taken g2 g3 desk | bracelet: help_is_coming
+        09:05  updated FenceExit ×2
+        09:05  CLEARED
+        09:05  updated FenceExit ×3
+    "#]],
     );
 }
 
@@ -107,10 +116,11 @@ fn being_back_ends_the_condition_only() {
     check(
         "exit; wait 20s; back; wait 10s; back",
         expect![[r#"
-             0:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
-             0:15  call g2
-             0:20  CLEARED
-             0:30  g1 call failed (noanswer) | call g3"#]],
+        00:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
+        00:15  call g2
+        00:20  CLEARED
+        00:30  g1 call failed (noanswer) | call g3
+    "#]],
     );
 }
 
@@ -119,11 +129,12 @@ fn low_priority_calls_nobody_and_stays_until_a_person_ends_it() {
     check(
         "battery; wait 25h; reply g1 1; wait 25h; resolve by s1 helped",
         expect![[r#"
-         0:00  RAISED BatteryLow Low | text g1 g2 g3 | push g1 | NOTIFYING
+        00:00  RAISED BatteryLow Low | text g1 g2 g3 | push g1 | NOTIFYING
         1440:00  text-again g1 g2 g3 | push-again g1
         1500:00  g1 confirmed | ACKNOWLEDGED by g1 (sms) | text-taken g2 g3
         2940:00  LEASE_EXPIRED | text-again g1 g2 g3 | push-again g1
-        3000:00  RESOLVED | text-ended g1 g2 g3"#]],
+        3000:00  RESOLVED | text-ended g1 g2 g3
+    "#]],
     );
     // When it turns grave, it calls.
     let mut ward = Ward::new(Home::default());
@@ -135,7 +146,9 @@ fn low_priority_calls_nobody_and_stays_until_a_person_ends_it() {
 fn a_late_sos_calls_like_any_other() {
     check(
         "late_sos",
-        expect![" 0:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate"],
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+    "#]],
     );
 }
 
@@ -154,4 +167,23 @@ fn reopening_gives_way_to_what_is_open() {
     ward.play("sos");
     let kinds: Vec<_> = ward.alerting.open_incidents().map(|i| i.id.to_string()).collect();
     assert_eq!(kinds, ["i1"], "the reopened one takes the next press");
+}
+
+#[test]
+fn reopening_is_refused_while_another_of_its_kind_is_open() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("sos; resolve by s1 test; sos");
+    let count = ward.outputs.len();
+    ward.handle(alerting::Input::Action {
+        id: model::IncidentId::new(0, 1),
+        actor: &crate::ward::actor("s1"),
+        action: model::IncidentAction::Reopen,
+        if_match: None,
+        note: None,
+        disposition: None,
+        on_behalf_of: None,
+    });
+    let alerting::Output::Refused(problem) = &ward.outputs[count].1 else { panic!("reopened beside i2") };
+    assert_eq!(problem.code.status(), 409);
+    assert!(problem.detail.contains("i2"), "{}", problem.detail);
 }

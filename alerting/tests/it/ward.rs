@@ -377,18 +377,15 @@ impl Ward {
             return;
         }
         let elapsed = self.now.millis_since(Timestamp::parse(START).unwrap()) / 1000;
-        match self.lines.last_mut() {
-            Some((at, line)) if *at == elapsed => line.append(&mut phrases),
-            _ => self.lines.push((elapsed, phrases)),
-        }
+        self.lines.push((elapsed, phrases));
     }
 
     /// The story as it was told.
     pub fn told(&self) -> String {
         let line = |(at, phrases): &(i64, Vec<String>)| {
-            format!("{:>2}:{:02}  {}", at.div_euclid(60), at.rem_euclid(60), phrases.join(" | "))
+            format!("{:02}:{:02}  {}\n", at.div_euclid(60), at.rem_euclid(60), phrases.join(" | "))
         };
-        self.lines.iter().map(line).collect::<Vec<_>>().join("\n")
+        self.lines.iter().map(line).collect()
     }
 
     /// When a person's phone began to ring, in seconds since the beginning.

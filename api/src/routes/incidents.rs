@@ -152,10 +152,10 @@ pub(crate) async fn act(
         disposition: body.disposition,
         on_behalf_of,
     };
-    let reply = shared.decide(&caller.actor, headers.idempotency_key, command).await?;
-    // The answer shows the incident, its position included.
+    // The answer shows the incident, its position included. The look comes first: were it refused after the command
+    // was carried out, the caller would be told of a failure that is none.
     look::record(&shared, &caller.actor, &format!("incidents/{id}"), look::INCIDENT_FIELDS, None).await?;
-    Ok(entity_answer(reply))
+    Ok(entity_answer(shared.decide(&caller.actor, headers.idempotency_key, command).await?))
 }
 
 async fn visible(shared: &Shared, actor: &Actor, id: &str) -> Result<Incident, Fault> {

@@ -1,5 +1,7 @@
 //! Whatever is sent, the answer is a clear document: never a 5xx, never silence.
 
+use std::io::{Read, Write};
+
 use api::{ApiConfig, Check, Health};
 use model::EventKind;
 use proptest::prelude::*;
@@ -37,7 +39,7 @@ async fn bodies_that_are_not_what_is_asked_for() {
         ("incidents/%ff/actions/note", "{}", "404 no-such-path"),
         ("devices/b1/commands", "{}", "422 invalid"),
         ("devices/b1/commands", r#"{"kind":"explode"}"#, "422 invalid /kind"),
-        ("devices/b1/commands", r#"{"kind":{"locate":{}}}"#, "422 invalid /kind"),
+        ("devices/b1/commands", r#"{"kind":{"locate":{}}}"#, "422 invalid /kind/locate"),
         ("devices/b1/commands", r#"{"kind":"set_interval"}"#, "422 invalid /seconds"),
         ("devices/b1/commands", r#"{"kind":"set_interval","seconds":9}"#, "422 invalid /seconds"),
         ("devices/b1/commands", r#"{"kind":"set_interval","seconds":86401}"#, "422 invalid /seconds"),
@@ -81,6 +83,35 @@ async fn a_body_that_is_too_large_is_read_to_its_end_and_refused_in_words() {
         house.post("admin", "/api/v1/import", &"x".repeat(1_000)).await.problem(),
         "422 invalid /wearers/3/org /devices/0/secret"
     );
+}
+
+/// A sender that writes all of its body before it reads, as many do.
+fn send_whole(address: &str, head: &str, body_bytes: usize) -> String {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    let head = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {body_bytes}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![b'x'; body_bytes]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_before_their_body_was_read_gets_to_hear_why() {
+    let house = House::open().await;
+    for (head, status) in [
+        ("POST /api/v1/import HTTP/1.1", 401),
+        ("POST /api/v1/import HTTP/1.1\r\nauthorization: Bearer desk", 403),
+        ("POST /api/v1/callbacks/a1/wrong HTTP/1.1", 404),
+        ("POST /api/v1/tokens HTTP/1.1\r\nauthorization: Bearer admin", 413),
+        ("POST /nowhere HTTP/1.1", 404),
+        ("PUT /healthz HTTP/1.1", 405),
+    ] {
+        let address = house.url("").trim_start_matches("http://").to_owned();
+        let answer = tokio::task::spawn_blocking(move || send_whole(&address, head, 20 * 1024 * 1024)).await.unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}: {answer}");
+        assert!(answer.contains("application/problem+json"), "{head}: {answer}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

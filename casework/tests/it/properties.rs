@@ -2,7 +2,7 @@
 //! open case has its clock.
 
 use model::case::CASE_TABLE;
-use model::{CaseId, CaseState};
+use model::{CaseAction, CaseId, CaseState};
 use proptest::prelude::*;
 
 use crate::desk::Desk;
@@ -60,5 +60,12 @@ proptest! {
             }
             prop_assert_eq!(of_incident.entry(case.incident).or_insert(case.id), &case.id, "one case an incident");
         }
+    }
+}
+
+#[test]
+fn whatever_has_a_clock_may_whistle() {
+    for state in CASE_TABLE.iter().map(|row| row.from).filter(|state| state.is_open()) {
+        assert!(CaseAction::Whistle.in_state(state).is_some(), "{state:?}");
     }
 }

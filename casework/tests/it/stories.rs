@@ -12,11 +12,15 @@ fn a_case_from_filed_to_rated() {
         "sos 1; wait 1m; dispatch c1 by s1 to w1 v; wait 2m; accept c1 by w1; wait 9m; arrive c1 by w1; \
          wait 30m; feedback c1 by w1 已扶起; verify c1 by s1; close c1 by s1 as helped v; rate c1 by g1 5",
         expect![[r#"
-             0:00  c1 filed by itself [Filed Community]
-             1:00  c1 dispatched by s1 [Dispatched Community, with w1]
-             3:00  c1 accepted by w1 [Accepted Community, with w1]
+            00:00  c1 filed by itself [Filed Community]
+            01:00  c1 dispatched by s1 [Dispatched Community, with w1]
+            03:00  c1 accepted by w1 [Accepted Community, with w1]
             12:00  c1 on_site by w1 [OnSite Community, with w1]
-            42:00  c1 feedback by w1 [Feedback Community, with w1] | c1 verified by s1 [Verified Community, with w1] | c1 closed by s1 [Closed Community, with w1] | c1 rated by g1 [Rated Community, with w1]"#]],
+            42:00  c1 feedback by w1 [Feedback Community, with w1]
+            42:00  c1 verified by s1 [Verified Community, with w1]
+            42:00  c1 closed by s1 [Closed Community, with w1]
+            42:00  c1 rated by g1 [Rated Community, with w1]
+        "#]],
     );
 }
 
@@ -24,9 +28,11 @@ fn a_case_from_filed_to_rated() {
 fn an_incident_is_filed_once_and_only_for_emergencies() {
     check(
         "sos 1; sos 1; fall 2; exit 3; resolved 1; resolved 3; resolved 9",
-        expect![
-            " 0:00  c1 filed by itself [Filed Community] | c2 filed by itself [Filed Community] | c1 noted by itself [Filed Community]"
-        ],
+        expect![[r#"
+        00:00  c1 filed by itself [Filed Community]
+        00:00  c2 filed by itself [Filed Community]
+        00:00  c1 noted by itself [Filed Community]
+    "#]],
     );
 }
 
@@ -35,20 +41,23 @@ fn a_late_stage_whistles_by_itself_level_by_level() {
     check(
         "sos 1; wait 2h",
         expect![[r#"
-         0:00  c1 filed by itself [Filed Community]
-         2:00  c1 whistled by itself [Filed Street]
-         4:00  c1 whistled by itself [Filed Department]
-         6:00  c1 whistled by itself [Filed Department]
-        66:00  c1 whistled by itself [Filed Department]"#]],
+        00:00  c1 filed by itself [Filed Community]
+        02:00  c1 whistled by itself [Filed Street]
+        04:00  c1 whistled by itself [Filed Department]
+        06:00  c1 whistled by itself [Filed Department]
+        66:00  c1 whistled by itself [Filed Department]
+    "#]],
     );
     check(
         "sos 1; wait 3m; accept c1 by v1; wait 19m; wait 1m; arrive c1 by v1; wait 5h",
         expect![[r#"
-         0:00  c1 filed by itself [Filed Community]
-         2:00  c1 whistled by itself [Filed Street]
-         3:00  c1 accepted by v1 [Accepted Street, with v1]
-        23:00  c1 whistled by itself [Accepted Department, with v1] | c1 on_site by v1 [OnSite Department, with v1]
-        263:00  c1 whistled by itself [OnSite Department, with v1]"#]],
+        00:00  c1 filed by itself [Filed Community]
+        02:00  c1 whistled by itself [Filed Street]
+        03:00  c1 accepted by v1 [Accepted Street, with v1]
+        23:00  c1 whistled by itself [Accepted Department, with v1]
+        23:00  c1 on_site by v1 [OnSite Department, with v1]
+        263:00  c1 whistled by itself [OnSite Department, with v1]
+    "#]],
     );
 }
 
@@ -57,9 +66,12 @@ fn a_whistle_by_hand_leaves_the_clock_running() {
     check(
         "sos 1; wait 1m; whistle c1 by w1; whistle c1 by s1; whistle c1 by s1; wait 61s",
         expect![[r#"
-             0:00  c1 filed by itself [Filed Community]
-             1:00  c1 whistled by w1 [Filed Street] | c1 whistled by s1 [Filed Department] | refused 409 the case is at the highest level already
-             2:00  c1 whistled by itself [Filed Department]"#]],
+        00:00  c1 filed by itself [Filed Community]
+        01:00  c1 whistled by w1 [Filed Street]
+        01:00  c1 whistled by s1 [Filed Department]
+        01:00  refused 409 the case is at the highest level already
+        02:00  c1 whistled by itself [Filed Department]
+    "#]],
     );
 }
 
@@ -69,9 +81,18 @@ fn what_could_harm_needs_the_version_that_was_seen() {
         "sos 1; dispatch c1 by s1 to w1; dispatch c1 by s1 to w1 v9; dispatch c1 by s1 to w1 v1; \
          dispatch c1 by s2 to w2 v1; reassign c1 by s2 to w2 太远; reassign c1 by s2 to w2 v1 太远; \
          reassign c1 by s2 to w2 v2 太远; note c1 by g1 v1 谢谢; close c1 by s1 as helped v",
-        expect![
-            " 0:00  c1 filed by itself [Filed Community] | refused 428 If-Match with the version that you saw is required here | refused 412 you saw version 9, it is at 1 now; look again | c1 dispatched by s1 [Dispatched Community, with w1] | refused 409 dispatch is not possible now; the case is with w1, held by w1 | refused 428 If-Match with the version that you saw is required here | refused 412 you saw version 1, it is at 2 now; look again, held by w1 | c1 reassigned by s2 [Dispatched Community, with w2] | c1 noted by s2 [Dispatched Community, with w2] | refused 409 close is not possible now; the case is with w2, held by w2"
-        ],
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  refused 428 If-Match with the version that you saw is required here
+            00:00  refused 412 you saw version 9, it is at 1 now; look again
+            00:00  c1 dispatched by s1 [Dispatched Community, with w1]
+            00:00  refused 409 dispatch is not possible now; the case is with w1, held by w1
+            00:00  refused 428 If-Match with the version that you saw is required here
+            00:00  refused 412 you saw version 1, it is at 2 now; look again, held by w1
+            00:00  c1 reassigned by s2 [Dispatched Community, with w2]
+            00:00  c1 noted by s2 [Dispatched Community, with w2]
+            00:00  refused 409 close is not possible now; the case is with w2, held by w2
+        "#]],
     );
 }
 
@@ -82,9 +103,26 @@ fn reasons_and_people_are_asked_for() {
          dispatch c1 by s1 to w1 v; reassign c1 by s1 to w1 v 换人; return c1 by w1; accept c1 by w1; arrive c1 by w1; \
          close c1 by s1 v; close c1 by s1 as false_alarm v; close c1 by s1 as false_alarm v 误触; rate c1 by g1; rate c1 by g1 6; \
          reopen c1 by s1; reopen c1 by s1 又有情况",
-        expect![
-            " 0:00  c1 filed by itself [Filed Community] | refused 422 the request is not complete /note | refused 422 the request is not complete /handler | refused 422 the request is not complete /note | refused 422 the request is not complete /note /into | refused 422 the case to merge into is not there /into | c1 dispatched by s1 [Dispatched Community, with w1] | refused 422 the request is not complete /handler | refused 422 the request is not complete /note | c1 accepted by w1 [Accepted Community, with w1] | c1 on_site by w1 [OnSite Community, with w1] | refused 422 the request is not complete /disposition | refused 422 the request is not complete /note | c1 closed by s1 [Closed Community, with w1] | refused 422 the request is not complete /rating | refused 422 the request is not complete /rating | refused 422 the request is not complete /note | c1 reopened by s1 [Filed Community]"
-        ],
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  refused 422 the request is not complete /note
+            00:00  refused 422 the request is not complete /handler
+            00:00  refused 422 the request is not complete /note
+            00:00  refused 422 the request is not complete /note /into
+            00:00  refused 422 the case to merge into is not there /into
+            00:00  c1 dispatched by s1 [Dispatched Community, with w1]
+            00:00  refused 422 the request is not complete /handler
+            00:00  refused 422 the request is not complete /note
+            00:00  c1 accepted by w1 [Accepted Community, with w1]
+            00:00  c1 on_site by w1 [OnSite Community, with w1]
+            00:00  refused 422 the request is not complete /disposition
+            00:00  refused 422 the request is not complete /note
+            00:00  c1 closed by s1 [Closed Community, with w1]
+            00:00  refused 422 the request is not complete /rating
+            00:00  refused 422 the request is not complete /rating
+            00:00  refused 422 the request is not complete /note
+            00:00  c1 reopened by s1 [Filed Community]
+        "#]],
     );
 }
 
@@ -94,16 +132,35 @@ fn roles_and_holders_are_respected() {
         "sos 1; dispatch c1 by g1 to w1 v; dispatch c1 by w1 to w1 v; dispatch c1 by outsider to w1 v; dispatch c7 by s1 to w1 v; \
          dispatch c1 by s1 to w1 v; accept c1 by w2; accept c1 by v1; accept c1 by w1; arrive c1 by w2; arrive c1 by w1; \
          feedback c1 by w1; verify c1 by w1; verify c1 by s1; close c1 by w2 as helped v; close c1 by s1 as helped v",
-        expect![
-            " 0:00  c1 filed by itself [Filed Community] | refused 403 your role may not do this to a case | refused 403 your role may not do this to a case | refused 404 the case is not there, or not visible to you | refused 404 the case is not there, or not visible to you | c1 dispatched by s1 [Dispatched Community, with w1] | refused 409 the case is with w1, held by w1 | refused 409 the case is with w1, held by w1 | c1 accepted by w1 [Accepted Community, with w1] | refused 409 the case is with w1, held by w1 | c1 on_site by w1 [OnSite Community, with w1] | c1 feedback by w1 [Feedback Community, with w1] | refused 403 who handled a case does not verify it | c1 verified by s1 [Verified Community, with w1] | refused 409 the case is with w1, held by w1 | c1 closed by s1 [Closed Community, with w1]"
-        ],
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  refused 403 your role may not do this to a case
+            00:00  refused 403 your role may not do this to a case
+            00:00  refused 404 the case is not there, or not visible to you
+            00:00  refused 404 the case is not there, or not visible to you
+            00:00  c1 dispatched by s1 [Dispatched Community, with w1]
+            00:00  refused 409 the case is with w1, held by w1
+            00:00  refused 409 the case is with w1, held by w1
+            00:00  c1 accepted by w1 [Accepted Community, with w1]
+            00:00  refused 409 the case is with w1, held by w1
+            00:00  c1 on_site by w1 [OnSite Community, with w1]
+            00:00  c1 feedback by w1 [Feedback Community, with w1]
+            00:00  refused 403 who handled a case does not verify it
+            00:00  c1 verified by s1 [Verified Community, with w1]
+            00:00  refused 409 the case is with w1, held by w1
+            00:00  c1 closed by s1 [Closed Community, with w1]
+        "#]],
     );
     // Staff answer for whom the case was dispatched to.
     check(
         "sos 1; dispatch c1 by s1 to w1 v; accept c1 by t1; return c1 by t1 人手不够; accept c1 by t1 to w3",
-        expect![
-            " 0:00  c1 filed by itself [Filed Community] | c1 dispatched by s1 [Dispatched Community, with w1] | c1 accepted by t1 [Accepted Community, with w1] | c1 returned by t1 [Filed Community] | c1 accepted by t1 [Accepted Community, with w3]"
-        ],
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  c1 dispatched by s1 [Dispatched Community, with w1]
+            00:00  c1 accepted by t1 [Accepted Community, with w1]
+            00:00  c1 returned by t1 [Filed Community]
+            00:00  c1 accepted by t1 [Accepted Community, with w3]
+        "#]],
     );
 }
 
@@ -115,10 +172,18 @@ fn an_sos_is_closed_only_after_somebody_saw_or_spoke_to_the_wearer() {
          accept c1 by w1; feedback c1 by w1; close c1 by s1 as helped v; \
          close c1 by s1 as helped v Voice confirmation: she is well",
         expect![[r#"
-             0:00  c1 filed by itself [Filed Community] | c1 accepted by w1 [Accepted Community, with w1] | c1 feedback by w1 [Feedback Community, with w1] | refused 422 an SOS or a fall is closed after somebody was on site, or with a note that begins with 'voice confirmation'
-             0:10  c1 noted by w1 [Feedback Community, with w1] | c1 closed by s1 [Closed Community, with w1]
-             1:10  c1 reopened by s1 [Filed Community]
-             1:20  c1 accepted by w1 [Accepted Community, with w1] | c1 feedback by w1 [Feedback Community, with w1] | refused 422 an SOS or a fall is closed after somebody was on site, or with a note that begins with 'voice confirmation' | c1 closed by s1 [Closed Community, with w1]"#]],
+            00:00  c1 filed by itself [Filed Community]
+            00:00  c1 accepted by w1 [Accepted Community, with w1]
+            00:00  c1 feedback by w1 [Feedback Community, with w1]
+            00:00  refused 422 an SOS or a fall is closed after somebody was on site, or with a note that begins with 'voice confirmation'
+            00:10  c1 noted by w1 [Feedback Community, with w1]
+            00:10  c1 closed by s1 [Closed Community, with w1]
+            01:10  c1 reopened by s1 [Filed Community]
+            01:20  c1 accepted by w1 [Accepted Community, with w1]
+            01:20  c1 feedback by w1 [Feedback Community, with w1]
+            01:20  refused 422 an SOS or a fall is closed after somebody was on site, or with a note that begins with 'voice confirmation'
+            01:20  c1 closed by s1 [Closed Community, with w1]
+        "#]],
     );
 }
 
@@ -126,9 +191,15 @@ fn an_sos_is_closed_only_after_somebody_saw_or_spoke_to_the_wearer() {
 fn duplicates_are_merged() {
     check(
         "sos 1; fall 2; merge c2 by s1 into c1 同一事件; note c2 by s1 再看; accept c1 by w1; sos 3; merge c3 by s1 into c2 重复",
-        expect![
-            " 0:00  c1 filed by itself [Filed Community] | c2 filed by itself [Filed Community] | c2 merged by s1 [Merged Community] | c1 noted by s1 [Filed Community] | refused 409 note is not possible now | c1 accepted by w1 [Accepted Community, with w1] | c3 filed by itself [Filed Community] | refused 409 the case to merge into has ended"
-        ],
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  c2 filed by itself [Filed Community]
+            00:00  c2 merged by s1 [Merged Community] | c1 noted by s1 [Filed Community]
+            00:00  refused 409 note is not possible now
+            00:00  c1 accepted by w1 [Accepted Community, with w1]
+            00:00  c3 filed by itself [Filed Community]
+            00:00  refused 409 the case to merge into has ended
+        "#]],
     );
 }
 

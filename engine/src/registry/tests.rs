@@ -186,6 +186,14 @@ fn fences_name_the_vertex() {
 }
 
 #[test]
+fn shapes_that_are_no_area_are_refused_where_they_go_wrong() {
+    let bow_tie = json!([[[117.0, 31.0], [117.1, 31.1], [117.1, 31.0], [117.0, 31.1], [117.0, 31.0]]]);
+    let document = json!({"orgs": [{"path": "/a/", "name": "甲"}], "wearers": [{"id": "w1", "name": "乙", "org": "/a/",
+        "fences": [{"id": "f", "geometry": {"type": "Polygon", "coordinates": bow_tie}}]}]});
+    check_faults(&document, expect![[r#""#]]);
+}
+
+#[test]
 fn windows_of_the_day() {
     let window = |active: &str| {
         let document = json!({"orgs": [{"path": "/a/", "name": "甲"}], "wearers": [{"id": "w1", "name": "乙", "org": "/a/",

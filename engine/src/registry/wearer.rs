@@ -13,8 +13,6 @@ use crate::config::document::{Faults, Object, below, quote, wrong_type};
 const GUARDIANS_MAX: usize = 20;
 /// The most fences of one wearer.
 const FENCES_MAX: usize = 32;
-/// The most vertices of one fence, all rings together.
-const FENCE_VERTICES_MAX: usize = 5_000;
 /// The margin of a fence that names none, metres.
 const MARGIN_METRES_DEFAULT: f64 = 30.0;
 const DAY_MINUTES: u16 = 1_440;
@@ -166,11 +164,6 @@ fn polygon(mut object: Object<'_>, faults: &mut Faults) -> Option<Shape> {
     let before = faults.count();
     let rings: Vec<Vec<[f64; 2]>> =
         items.iter().enumerate().map(|(index, ring)| self::ring(ring, below(&at, index), faults)).collect();
-    let vertices: usize = rings.iter().map(Vec::len).sum();
-    if vertices > FENCE_VERTICES_MAX {
-        let detail = format!("{vertices} vertices are more than the {FENCE_VERTICES_MAX} that one fence may have");
-        faults.add(at, detail, format!("共 {vertices} 个顶点，超过上限 {FENCE_VERTICES_MAX}"));
-    }
     (faults.count() == before && !rings.is_empty()).then_some(Shape::Polygon { rings })
 }
 

@@ -18,6 +18,8 @@
 //! absent means now. Unknown members are ignored, `null` is as good as absent, an unknown type is kept. In an alarm
 //! (`sos`, `fall`, `fall_cancel`) a member that is not as it should be counts as absent.
 
+mod members;
+mod number;
 mod report;
 mod rescue;
 mod scan;
@@ -26,7 +28,8 @@ use model::{Reject, RejectReason, Report};
 
 use crate::fault::Fault;
 use crate::{Items, Limits, one};
-use scan::{Member, Members, Scanner};
+use members::{Member, Members};
+use scan::{Scanner, Why};
 
 /// Byte order mark of UTF-8, which some libraries put before their text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -70,7 +73,9 @@ impl Text<'_> {
         match scanner.peek() {
             Some(b'{') => self.single(scanner.at),
             Some(b'[') => self.array(scanner.at),
-            Some(_) => refused_whole(self.or_not_utf8(scanner.unexpected("`{` or `[`")), self.payload, self.payload),
+            Some(_) => {
+                refused_whole(self.or_not_utf8(scanner.unexpected(Why::NoOutermostBracket)), self.payload, self.payload)
+            }
             None => self.without_reports("nothing but white space; send a report"),
         }
     }
@@ -87,11 +92,14 @@ impl Text<'_> {
     fn single(&self, start: usize) -> Items {
         let mut scanner = self.scanner(start);
         let mut members = Members::default();
-        let read = scanner.object(0, &mut members).and_then(|()| {
-            let end = scanner.at;
-            scanner.skip_end();
-            if scanner.peek().is_none() { Ok(end) } else { Err(behind_the_end(scanner.at)) }
-        });
+        let read = match scanner.object(0, &mut members) {
+            Err(snag) => Err(scanner.fault(snag)),
+            Ok(()) => {
+                let end = scanner.at;
+                scanner.skip_end();
+                if scanner.peek().is_none() { Ok(end) } else { Err(behind_the_end(scanner.at)) }
+            }
+        };
         match self.outcome(read, &scanner, &members, start) {
             Ok(report) => one(Ok(report)),
             Err(fault) if fault.reason == RejectReason::BadField || fault.reason == RejectReason::Implausible => {
@@ -130,7 +138,7 @@ impl Text<'_> {
                 Some(b',') => scanner.at += 1,
                 Some(b']') => break,
                 _ => {
-                    let rest = Item::broken(scanner.unexpected("`,` or `]`"), scanner.at);
+                    let rest = Item::broken(scanner.unexpected(Why::NoCommaOrBracket), scanner.at);
                     return self.give_up(items, rest, number + 1, scanner.at);
                 }
             }
@@ -150,8 +158,8 @@ impl Text<'_> {
         let start = scanner.at;
         if scanner.peek() != Some(b'{') {
             return match scanner.value(1) {
-                Err(fault) => Item::broken(fault, start),
-                Ok((raw, _)) => {
+                Err(snag) => Item::broken(scanner.fault(snag), start),
+                Ok(raw) => {
                     let detail = format!("byte {start}: {}; an item must be an object", raw.shape.name());
                     let fault = Fault::new(RejectReason::BadField, detail);
                     Item { outcome: Err(fault), end: Some(scanner.at), rescue_from: start }
@@ -160,7 +168,10 @@ impl Text<'_> {
         }
         scanner.no_value_at = None;
         let mut members = Members::default();
-        let read = scanner.object(1, &mut members).map(|()| scanner.at);
+        let read = match scanner.object(1, &mut members) {
+            Ok(()) => Ok(scanner.at),
+            Err(snag) => Err(scanner.fault(snag)),
+        };
         let mut end = Some(scanner.at);
         if read.is_err() {
             scanner.at = start;

@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use compact_str::CompactString;
 use model::{Datum, Fix, RejectReason, Report, ReportBody, Timestamp};
 
-use super::scan::{Member, Members, Raw, Shape, unescaped};
+use super::members::{Member, Members, Raw, Shape};
+use super::scan::unescaped;
 use crate::content;
 use crate::fault::Fault;
 use crate::hash::FixedHash;
@@ -116,7 +117,7 @@ impl Source<'_> {
     }
 
     fn fix(&self) -> Result<Fix, Fault> {
-        let (lat, lon) = (self.required(&[Member::Lat])?, self.required(&[Member::Lon])?);
+        let (lat, lon) = (self.required(Member::Lat)?, self.required(Member::Lon)?);
         let accuracy_m = self.number(Member::Accuracy)?;
         let datum = self.datum()?;
         content::fix(lat, lon, datum, accuracy_m).map_err(|detail| {
@@ -175,28 +176,32 @@ impl Source<'_> {
     }
 
     fn in_range(&self, members: &[Member], range: RangeInclusive<f64>) -> Result<f64, Fault> {
-        let value = self.required(members)?;
+        let member = self.present(members);
+        let value = self.required(member)?;
         if range.contains(&value) {
             return Ok(value);
         }
-        let (at, name, low, high) = (self.present(members).1.start, members[0].name(), range.start(), range.end());
+        let (at, name, low, high) = (self.members.get(member).start, member.name(), range.start(), range.end());
         let detail = format!("byte {at}: `{name}` must be {low} to {high}; leave out what was not measured");
         Err(Fault::new(RejectReason::Implausible, detail))
     }
 
-    /// A number under the first of these names that is there.
-    fn required(&self, members: &[Member]) -> Result<f64, Fault> {
-        let (member, raw) = self.present(members);
-        self.number(member)?.ok_or_else(|| self.bad(member, raw, "send a number"))
+    #[inline]
+    fn required(&self, member: Member) -> Result<f64, Fault> {
+        match self.number(member)? {
+            Some(value) => Ok(value),
+            None => Err(self.bad(member, self.members.get(member), "send a number")),
+        }
     }
 
-    fn present(&self, members: &[Member]) -> (Member, Raw) {
+    /// The first of these that is there, else the first.
+    fn present(&self, members: &[Member]) -> Member {
         let is_there = |member: &&Member| !matches!(self.members.get(**member).shape, Shape::Absent | Shape::Null);
-        let member = members.iter().find(is_there).unwrap_or(&members[0]);
-        (*member, self.members.get(*member))
+        *members.iter().find(is_there).unwrap_or(&members[0])
     }
 
     /// A finite number, if it is there.
+    #[inline]
     fn number(&self, member: Member) -> Result<Option<f64>, Fault> {
         let raw = self.members.get(member);
         match raw.shape {

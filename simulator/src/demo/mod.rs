@@ -4,6 +4,7 @@ mod client;
 mod narrator;
 mod screen;
 mod staff;
+mod story;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -22,12 +23,14 @@ use model::{Channel, Clock, Language};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use crate::neighbourhood::bracelet::DownListener;
 use crate::neighbourhood::{Living, Neighbourhood};
-use crate::phones::{self, Happened, Phones, RING_MS, narrate};
+use crate::phones::{self, Happened, Phones, RING_MS, in_words};
 
 use client::Client;
 use narrator::Narrator;
-use screen::Screen;
+pub use screen::Screen;
+use story::Story;
 
 /// The port that the phones' page wishes for.
 const PHONES_PORT: u16 = 8088;
@@ -84,6 +87,7 @@ pub struct Demo {
     /// The administrator's token.
     pub token: String,
     screen: Arc<Screen>,
+    story: Arc<Story>,
     neighbourhood: Arc<Neighbourhood>,
     living: Living,
     running: Running,
@@ -97,7 +101,7 @@ impl Demo {
     /// # Errors
     /// When the engine does not start, does not take the neighbourhood, or does not let its devices in.
     pub async fn start(options: &Options, neighbourhood: Neighbourhood, screen: Screen) -> anyhow::Result<Demo> {
-        let screen = Arc::new(screen);
+        let (screen, story) = (Arc::new(screen), Arc::new(Story::default()));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(None));
 
         let step = screen.begin("准备一次性数据目录", "a throw-away data directory");
@@ -111,8 +115,9 @@ impl Demo {
 
         let step = screen.begin("启动演示手机", "demo phones");
         let secret = new_secret()?;
-        let phones = Arc::new(start_phones(&neighbourhood, &secret, Arc::clone(&clock), Arc::clone(&screen)).await?);
-        step.done(&phones.page_url());
+        let phones =
+            Arc::new(start_phones(&neighbourhood, &secret, Arc::clone(&clock), screen.language(), &story).await?);
+        step.done(&page_url(&phones, screen.language()));
 
         let step = screen.begin("启动引擎", "the engine");
         let config = configure(options, &data, &phones.gateway_url(), &secret);
@@ -123,24 +128,16 @@ impl Demo {
         let step = screen.begin("导入社区名册", "the neighbourhood's registry over REST");
         let client = Client::new(ready.http, &token)?;
         client.import(&neighbourhood.registry()).await?;
-        step.done(&format!("{} · {}", neighbourhood.elders.len(), neighbourhood.people.len()));
+        let (elders, people) = (neighbourhood.elders.len(), neighbourhood.people.len());
+        step.done(
+            &screen.say(&format!("{elders} 位老人,{people} 位联系人"), &format!("{elders} elders, {people} people")),
+        );
 
         let step = screen.begin("手环上线", "bracelets and cuffs connect over MQTT");
-        let hears = Arc::clone(&screen);
-        let names: BTreeMap<String, String> =
-            neighbourhood.devices().map(|(elder, device)| (device.id.clone(), elder.name.clone())).collect();
-        let at = Arc::clone(&clock);
-        let living = Living::switch_on(
-            &neighbourhood,
-            ready.mqtt,
-            Some(Arc::new(move |device: &str, payload: &[u8]| {
-                if let Some(line) = narrator::down(names.get(device).map_or(device, String::as_str), payload, &hears) {
-                    hears.line(at.now(), &line);
-                }
-            })),
-        );
+        let living = Living::switch_on(&neighbourhood, ready.mqtt, Some(hear(&neighbourhood, &clock, &screen, &story)));
         wait_connected(&living, |done, all| step.progress(done, all)).await?;
-        step.done(&living.connected().0.to_string());
+        let devices = living.connected().0;
+        step.done(&screen.say(&format!("{devices} 台"), &format!("{devices} devices")));
 
         let neighbourhood = Arc::new(neighbourhood);
         let mut demo =
@@ -154,32 +151,48 @@ impl Demo {
         let start = clock.now();
         self.living.begin(&self.neighbourhood, clock, start, None);
         let (screen, neighbourhood) = (Arc::clone(&self.screen), Arc::clone(&self.neighbourhood));
-        let mut narrator = Narrator::new(Arc::clone(&neighbourhood), Arc::clone(&screen));
+        let narrator = Narrator::new(Arc::clone(&neighbourhood), Arc::clone(&screen));
         let mut staff = staff::Staff::new(client.clone(), neighbourhood);
+        let story = Arc::clone(&self.story);
         self.tasks.push(tokio::spawn(async move {
             let mut cursor = None;
             loop {
-                match client.events(cursor.as_deref()).await {
-                    Ok(page) => {
-                        narrator.tell(&page.data);
-                        staff.notice(&page.data);
-                        cursor = Some(page.next_cursor);
-                        if page.has_more {
-                            continue;
-                        }
-                    }
-                    Err(error) => tracing::warn!(%error, "the feed did not answer"),
-                }
+                // What rang so far is told after the next look at the feed: by then its cause is there.
+                let mut lines = story.take();
                 tokio::time::sleep(Duration::from_millis(FEED_POLL_MS)).await;
+                loop {
+                    let page = match client.events(cursor.as_deref()).await {
+                        Ok(page) => page,
+                        Err(error) => {
+                            tracing::warn!(%error, "the feed did not answer");
+                            break;
+                        }
+                    };
+                    lines.extend(narrator.tell(&page.data));
+                    staff.notice(&page.data);
+                    cursor = Some(page.next_cursor);
+                    if !page.has_more {
+                        break;
+                    }
+                }
+                story::in_order(&mut lines);
+                screen.text(&lines.into_iter().map(|line| line.text()).collect::<Vec<_>>());
             }
         }));
+    }
+
+    /// The throw-away directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Prints what was started and what to try.
     fn introduce(&self) {
         let yours = self.neighbourhood.yours();
         let spare = &self.neighbourhood.spare;
-        let (mqtt, http, token, page) = (self.ready.mqtt, self.ready.http, &self.token, self.phones.page_url());
+        let (mqtt, http, token) = (self.ready.mqtt, self.ready.http, &self.token);
+        let page = page_url(&self.phones, self.screen.language());
         let timeline: Vec<String> = {
             let mut plots: Vec<_> =
                 self.neighbourhood.elders.iter().flat_map(|e| e.plot.iter().map(move |plot| (plot, &e.name))).collect();
@@ -276,9 +289,10 @@ async fn start_phones(
     neighbourhood: &Neighbourhood,
     secret: &str,
     clock: Arc<dyn Clock>,
-    screen: Arc<Screen>,
+    language: Language,
+    story: &Arc<Story>,
 ) -> std::io::Result<Phones> {
-    let language = screen.language();
+    let story = Arc::clone(story);
     Phones::start(phones::Options {
         listen: SocketAddr::from(([127, 0, 0, 1], PHONES_PORT)),
         secret: secret.to_owned(),
@@ -288,11 +302,37 @@ async fn start_phones(
         listener: Some(Box::new(move |happening| {
             // Texts go to half a dozen phones at once: the narrator says so in one line.
             if !matches!(happening.what, Happened::Receives { .. }) {
-                screen.text(&[narrate(happening, language)]);
+                story.add(happening.at, in_words(happening, language));
             }
         })),
     })
     .await
+}
+
+/// The phones' page in the language of the terminal.
+fn page_url(phones: &Phones, language: Language) -> String {
+    match language {
+        Language::ZhCn => phones.page_url(),
+        Language::En => format!("{}?lang=en", phones.page_url()),
+    }
+}
+
+/// What the bracelets hear goes into the story.
+fn hear(
+    neighbourhood: &Neighbourhood,
+    clock: &Arc<dyn Clock>,
+    screen: &Arc<Screen>,
+    story: &Arc<Story>,
+) -> DownListener {
+    let names: BTreeMap<String, String> =
+        neighbourhood.devices().map(|(elder, device)| (device.id.clone(), elder.name.clone())).collect();
+    let (clock, screen, story) = (Arc::clone(clock), Arc::clone(screen), Arc::clone(story));
+    Arc::new(move |device: &str, payload: &[u8]| {
+        let wearer = names.get(device).map_or(device, String::as_str);
+        if let Some(words) = narrator::down(wearer, payload, &screen) {
+            story.add(clock.now(), words);
+        }
+    })
 }
 
 fn configure(options: &Options, data: &Path, gateway: &str, secret: &str) -> Config {

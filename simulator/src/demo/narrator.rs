@@ -6,6 +6,7 @@ use model::{Language, Timestamp};
 use serde_json::Value;
 
 use super::screen::Screen;
+use super::story::Line;
 use crate::neighbourhood::Neighbourhood;
 
 pub(super) struct Narrator {
@@ -19,7 +20,8 @@ impl Narrator {
     }
 
     /// Tells a page of events; texts that went out together are one line.
-    pub(super) fn tell(&mut self, events: &[Value]) {
+    pub(super) fn tell(&self, events: &[Value]) -> Vec<Line> {
+        let mut lines = Vec::new();
         let mut texts: Vec<(&Value, Vec<&str>)> = Vec::new();
         for event in events {
             let data = &event["data"];
@@ -34,19 +36,18 @@ impl Narrator {
                 }
                 continue;
             }
-            self.flush(&mut texts);
-            if let Some(line) = self.words(event) {
-                self.screen.line(time(event), &line);
-            }
+            self.flush(&mut texts, &mut lines);
+            lines.extend(self.words(event).map(|words| Line::new(time(event), words)));
         }
-        self.flush(&mut texts);
+        self.flush(&mut texts, &mut lines);
+        lines
     }
 
-    fn flush(&self, texts: &mut Vec<(&Value, Vec<&str>)>) {
+    fn flush(&self, texts: &mut Vec<(&Value, Vec<&str>)>, lines: &mut Vec<Line>) {
         for (event, names) in texts.drain(..) {
             let about = self.name(&event["data"]["wearer"]);
             let names = names.join(self.pick("、", ", "));
-            let line = match event["data"]["purpose"].as_str() {
+            let words = match event["data"]["purpose"].as_str() {
                 Some("taken") => self.say(
                     format!("✉ 告知 {names}:{about}已有人接警"),
                     format!("✉ tells {names} that somebody is going to {about}"),
@@ -57,7 +58,7 @@ impl Narrator {
                 ),
                 _ => self.say(format!("✉ 短信、推送给 {names}"), format!("✉ texts and push messages to {names}")),
             };
-            self.screen.line(time(event), &line);
+            lines.push(Line::new(time(event), words));
         }
     }
 
@@ -83,12 +84,12 @@ impl Narrator {
                     format!("🔔 {about}: {kind} [{id}] {explain}"),
                 ))
             }
-            "attempt.started" => {
-                let callee = self.name(&data["callee"]["person"]);
-                let cycle = data["cycle"].as_u64().unwrap_or(1);
+            // That a phone rings is told by the phone; who is on a second round is not.
+            "attempt.started" if data["cycle"].as_u64() > Some(1) => {
+                let (callee, cycle) = (self.name(&data["callee"]["person"]), data["cycle"].as_u64().unwrap_or(1));
                 Some(self.say(
-                    format!("→ 拨打{callee}(为{about},第 {cycle} 轮)"),
-                    format!("→ calls {callee} for {about}, round {cycle}"),
+                    format!("→ 为{about}第 {cycle} 轮拨打{callee}"),
+                    format!("→ calls {callee} for {about} again, round {cycle}"),
                 ))
             }
             "incident.acknowledged" => {

@@ -5,9 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use model::{Language, Timestamp};
-
-use crate::phones::time_of_day;
+use model::Language;
 
 /// How often the spinner turns, in milliseconds.
 const SPIN_MS: u64 = 100;
@@ -64,12 +62,10 @@ impl Screen {
         Step { screen: self, name, begun: Instant::now() }
     }
 
-    /// A line of the story.
-    pub(super) fn line(&self, at: Timestamp, line: &str) {
-        self.text(&[format!("{} {line}", time_of_day(at))]);
-    }
-
     pub(super) fn text(&self, lines: &[String]) {
+        if lines.is_empty() {
+            return;
+        }
         match &self.bar {
             Some(bar) => bar.println(lines.join("\n")),
             None => {

@@ -1,45 +1,72 @@
-//! The community's staff, by script: takes each case through to its end, so that the stories complete by themselves.
-//! The family that is left to the person at the page keeps its case.
+//! The community's staff, by script: takes each case through to its end, and ends what needs no case once somebody has
+//! looked after it, so that the stories complete by themselves. The family that is left to the person at the page
+//! keeps its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::client::Client;
 use crate::neighbourhood::Neighbourhood;
 
 /// The grid worker who goes.
 const GRID_WORKER: &str = "s4";
-/// How long the staff takes for each step of a case, in seconds, and what it does.
+/// The steps of a case, each with the seconds that the staff takes for it.
 const STEPS: &[(u64, &str)] =
     &[(12, "dispatch"), (6, "accept"), (14, "arrive"), (12, "feedback"), (6, "verify"), (6, "close")];
+/// How long after an acknowledgement a guardian is there, and how long they stay, in seconds.
+const VISIT_SECONDS: [u64; 2] = [35, 25];
 
 pub(super) struct Staff {
     client: Client,
     neighbourhood: Arc<Neighbourhood>,
+    /// Incidents without a case that somebody looks after.
+    visited: BTreeSet<String>,
+    /// Ended with the demo.
+    work: JoinSet<()>,
 }
 
 impl Staff {
     pub(super) fn new(client: Client, neighbourhood: Arc<Neighbourhood>) -> Staff {
-        Staff { client, neighbourhood }
+        Staff { client, neighbourhood, visited: BTreeSet::new(), work: JoinSet::new() }
     }
 
-    /// Looks for new cases among events.
+    /// Looks for something to do among events.
     pub(super) fn notice(&mut self, events: &[Value]) {
-        for event in events.iter().filter(|event| event["type"] == "case.filed") {
+        for event in events.iter().filter(|event| event["data"]["wearer"] != self.neighbourhood.yours().id.as_str()) {
             let data = &event["data"];
-            if data["wearer"] == self.neighbourhood.yours().id.as_str() {
-                continue;
-            }
-            let (Some(case), incident) = (data["id"].as_str(), data["incident"].as_str()) else { continue };
-            let story = see_through(self.client.clone(), case.to_owned(), incident.map(str::to_owned));
-            tokio::spawn(async move {
-                if let Err(error) = story.await {
-                    tracing::debug!(%error, "the staff left a case as it was");
+            let Some(id) = data["id"].as_str().map(str::to_owned) else { continue };
+            match event["type"].as_str() {
+                Some("case.filed") => {
+                    let incident = data["incident"].as_str().map(str::to_owned);
+                    self.begin(see_through(self.client.clone(), id, incident));
                 }
-            });
+                // Who walked out of the fence is looked after until they are back inside.
+                Some("incident.acknowledged") if data["case"].is_null() && data["kind"] != "fence_exit" => {
+                    self.visit(id);
+                }
+                Some("incident.cleared") if data["case"].is_null() && data["kind"] == "fence_exit" => self.visit(id),
+                _ => {}
+            }
         }
+    }
+
+    fn visit(&mut self, incident: String) {
+        if self.visited.insert(incident.clone()) {
+            self.begin(visit(self.client.clone(), incident));
+        }
+    }
+
+    fn begin(&mut self, work: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+        while self.work.try_join_next().is_some() {} // what is done needs no memory
+        self.work.spawn(async {
+            if let Err(error) = work.await {
+                tracing::debug!(%error, "the staff left something as it was");
+            }
+        });
     }
 }
 
@@ -62,8 +89,19 @@ async fn see_through(client: Client, case: String, incident: Option<String>) -> 
         client.act(&format!("cases/{case}"), action, body).await?;
     }
     if let Some(incident) = incident {
-        let body = json!({"disposition": "helped", "note": "现场核实,老人平安"});
-        client.act(&format!("incidents/{incident}"), "resolve", body).await?;
+        resolve(&client, &incident).await?;
     }
     Ok(())
+}
+
+async fn visit(client: Client, incident: String) -> anyhow::Result<()> {
+    tokio::time::sleep(Duration::from_secs(VISIT_SECONDS[0])).await;
+    client.act(&format!("incidents/{incident}"), "arrive", json!({})).await?;
+    tokio::time::sleep(Duration::from_secs(VISIT_SECONDS[1])).await;
+    resolve(&client, &incident).await
+}
+
+async fn resolve(client: &Client, incident: &str) -> anyhow::Result<()> {
+    let body = json!({"disposition": "helped", "note": "现场核实,老人平安"});
+    client.act(&format!("incidents/{incident}"), "resolve", body).await.map(drop)
 }

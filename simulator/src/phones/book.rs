@@ -180,7 +180,9 @@ impl Phone {
             _ => AttemptOutcome::Delivered,
         };
         let reply_due = match &self.entry.text_script {
-            TextScript::Replies { text, after_ms } => Some((now.plus_millis(i64::from(*after_ms)), text.clone())),
+            TextScript::Replies { text, after_ms } if message.channel == Channel::Sms => {
+                Some((now.plus_millis(i64::from(*after_ms)), text.clone()))
+            }
             _ => None,
         };
         let callback = self.callback(&message.callback, &message.attempt, outcome);

@@ -25,7 +25,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinHandle;
 
 pub use book::PhoneBook;
-pub use narrate::{narrate, time_of_day};
+pub use narrate::{in_words, narrate, time_of_day};
 pub use poster::PostedCallback;
 pub use script::{CallScript, TextScript};
 pub use words::{Button, Call, CallState, Ending, Entry, Happened, Happening, Phone, Text};

@@ -19,7 +19,13 @@ pub fn time_of_day(at: Timestamp) -> String {
 /// One line: `08:00:00 ☎ 王芳 rings: …`.
 #[must_use]
 pub fn narrate(happening: &Happening, language: Language) -> String {
-    let Happening { at, name, what, .. } = happening;
+    format!("{} {}", time_of_day(happening.at), in_words(happening, language))
+}
+
+/// The line without its time: `☎ 王芳 rings: …`.
+#[must_use]
+pub fn in_words(happening: &Happening, language: Language) -> String {
+    let Happening { name, what, .. } = happening;
     let zh = language == Language::ZhCn;
     let say = |zh_words: &str, en_words: &str| (if zh { zh_words } else { en_words }).to_owned();
     let (icon, words) = match what {
@@ -34,7 +40,7 @@ pub fn narrate(happening: &Happening, language: Language) -> String {
         Happened::Receives { text, .. } => ("✉", format!("{}{}", say("收到短信:", " gets a text: "), cut(text))),
         Happened::Replies { text } => ("✉", format!("{}{}", say("回复短信:", " writes back: "), cut(text))),
     };
-    format!("{} {icon} {name}{words}", time_of_day(*at))
+    format!("{icon} {name}{words}")
 }
 
 fn end_words(ending: Ending, say: &dyn Fn(&str, &str) -> String) -> String {

@@ -113,7 +113,7 @@ pub enum TextScript {
     /// It arrives, and nothing follows by itself.
     #[default]
     Reads,
-    /// It arrives, and the owner writes back.
+    /// It arrives, and the owner writes back to it if it is a text (nobody writes back to a push message).
     Replies {
         /// What they write, e.g. `1`.
         text: String,

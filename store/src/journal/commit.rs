@@ -175,7 +175,8 @@ pub(super) fn start<R: Send + 'static>(
     }
     if queue.active.is_none() {
         let spare = queue.dirty_spares.pop();
-        let segment = segments::prepare(&*disk, &dir, queue.next_generation, config.segment_bytes, spare)?;
+        let segment =
+            segments::prepare(&*disk, &dir, queue.next_generation, queue.next_seq, config.segment_bytes, spare)?;
         queue.next_generation += 1;
         queue.active = Some((segment, PAGE_BYTES));
     }
@@ -287,6 +288,8 @@ impl<R: Send + 'static> Journal<R> {
     /// When one cannot be renamed; the journal itself is none the worse.
     pub fn truncate(&self, below: u64, keep: &Retention, now: Timestamp) -> Result<usize, StoreError> {
         let shared = &*self.shared;
+        // The oldest segment that stays holds something durable: without it a start could not tell where to go on.
+        let below = below.min(shared.progress.get());
         let going: Vec<Kept> = shared.queue.lock().take_truncated(below, keep, now);
         for kept in &going {
             let name = segments::retire(&*shared.disk, &shared.dir, kept.generation)?;
@@ -484,7 +487,7 @@ impl<R: Send + 'static> Shared<R> {
                 if queue.ready.len() < ready_min {
                     let spare = queue.clean_spares.pop().or_else(|| queue.dirty_spares.pop());
                     queue.next_generation += 1;
-                    break Wanted::Segment(queue.next_generation - 1, spare);
+                    break Wanted::Segment(queue.next_generation - 1, self.progress.get() + 1, spare);
                 }
                 if let Some(name) = queue.dirty_spares.pop() {
                     break Wanted::Clean(name, queue.clean_spares.len() < SPARES_MAX);
@@ -511,9 +514,9 @@ impl<R: Send + 'static> Shared<R> {
 
     fn supply(&self, wanted: Wanted) -> Result<(), StoreError> {
         match wanted {
-            Wanted::Segment(generation, spare) => {
+            Wanted::Segment(generation, seq_min, spare) => {
                 let bytes = self.config.segment_bytes;
-                let segment = segments::prepare(&*self.disk, &self.dir, generation, bytes, spare)?;
+                let segment = segments::prepare(&*self.disk, &self.dir, generation, seq_min, bytes, spare)?;
                 let mut queue = self.queue.lock();
                 queue.preparing_error = None;
                 queue.ready.push_back(segment);
@@ -532,6 +535,7 @@ impl<R: Send + 'static> Shared<R> {
 }
 
 enum Wanted {
-    Segment(u64, Option<String>),
+    /// Its generation, a lower bound of its sequence numbers, and the spare to make it from.
+    Segment(u64, u64, Option<String>),
     Clean(String, bool),
 }

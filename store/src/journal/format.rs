@@ -1,7 +1,8 @@
 //! The bytes of a segment, little-endian.
 //!
 //! ```text
-//! segment  a page: header (magic, version, generation, crc32c), zeros; then batches, each at a page's beginning
+//! segment  a page: header (magic, version, generation, a lower bound of its sequence numbers, crc32c), zeros;
+//!          then batches, each at a page's beginning
 //! batch    header, 64 bytes (below); body: records one after another; zeros to the end of the page
 //! record   u32 crc32c of what follows, u32 payload length, u8 kind, u8 schema version, payload
 //! ```
@@ -22,7 +23,8 @@ pub(crate) const RECORD_HEADER_BYTES: usize = 10;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"YLSEGMNT";
 const SEGMENT_VERSION: u32 = 1;
-const SEGMENT_HEADER_BYTES: usize = 24;
+const SEGMENT_HEADER_BYTES: usize = 32;
+const SEGMENT_CRC_AT: usize = 28;
 const BATCH_MAGIC: [u8; 4] = *b"YLBT";
 const BATCH_VERSION: u16 = 1;
 const NAME_PREFIX: &str = "journal-";
@@ -38,22 +40,23 @@ pub(crate) fn generation_of(name: &str) -> Option<u64> {
     name.strip_prefix(NAME_PREFIX)?.strip_suffix(NAME_SUFFIX)?.parse().ok()
 }
 
-/// The first page of a segment.
-pub(crate) fn segment_header(generation: u64) -> [u8; PAGE_BYTES as usize] {
+/// The first page of a segment. `seq_min`: no record in it will be below; in an empty journal it says where to begin.
+pub(crate) fn segment_header(generation: u64, seq_min: u64) -> [u8; PAGE_BYTES as usize] {
     let mut page = [0; PAGE_BYTES as usize];
     page[..8].copy_from_slice(&SEGMENT_MAGIC);
     page[8..12].copy_from_slice(&SEGMENT_VERSION.to_le_bytes());
     page[12..20].copy_from_slice(&generation.to_le_bytes());
-    let crc = crc32c::crc32c(&page[..20]);
-    page[20..SEGMENT_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+    page[20..SEGMENT_CRC_AT].copy_from_slice(&seq_min.to_le_bytes());
+    let crc = crc32c::crc32c(&page[..SEGMENT_CRC_AT]);
+    page[SEGMENT_CRC_AT..SEGMENT_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
     page
 }
 
 /// What a first page says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstPage {
-    /// It is that of this generation.
-    Ours,
+    /// It is that of this generation, and no record behind it is below this number.
+    Ours(u64),
     /// It is intact and of another version: not to be touched by this one.
     OtherVersion(u32),
     /// It is damaged; the batches behind it speak for themselves.
@@ -63,11 +66,12 @@ pub(crate) enum FirstPage {
 /// Reads a segment's first page.
 pub(crate) fn first_page(page: &[u8], generation: u64) -> FirstPage {
     let Some(header) = page.first_chunk::<SEGMENT_HEADER_BYTES>() else { return FirstPage::Damaged };
-    if header[..] == segment_header(generation)[..SEGMENT_HEADER_BYTES] {
-        return FirstPage::Ours;
+    let seq_min = header[20..].first_chunk().map_or(0, |chunk| u64::from_le_bytes(*chunk));
+    if header[..] == segment_header(generation, seq_min)[..SEGMENT_HEADER_BYTES] {
+        return FirstPage::Ours(seq_min);
     }
     let u32_at = |at: usize| header[at..].first_chunk().map_or(0, |chunk| u32::from_le_bytes(*chunk));
-    let is_intact = header[..8] == SEGMENT_MAGIC && crc32c::crc32c(&header[..20]) == u32_at(20);
+    let is_intact = header[..8] == SEGMENT_MAGIC && crc32c::crc32c(&header[..SEGMENT_CRC_AT]) == u32_at(SEGMENT_CRC_AT);
     if is_intact && u32_at(8) != SEGMENT_VERSION { FirstPage::OtherVersion(u32_at(8)) } else { FirstPage::Damaged }
 }
 
@@ -221,13 +225,13 @@ mod tests {
     fn names_and_segment_headers_carry_the_generation() {
         assert_eq!(generation_of(&segment_name(42)), Some(42));
         assert_eq!(generation_of("journal-x.seg"), None);
-        assert_eq!(first_page(&segment_header(42), 42), FirstPage::Ours);
-        assert_eq!(first_page(&segment_header(42), 43), FirstPage::Damaged);
+        assert_eq!(first_page(&segment_header(42, 7), 42), FirstPage::Ours(7));
+        assert_eq!(first_page(&segment_header(42, 7), 43), FirstPage::Damaged);
         assert_eq!(first_page(&[0; 4096], 0), FirstPage::Damaged);
-        let mut newer = segment_header(42);
+        let mut newer = segment_header(42, 7);
         newer[8] = 9;
-        let crc = crc32c::crc32c(&newer[..20]);
-        newer[20..24].copy_from_slice(&crc.to_le_bytes());
+        let crc = crc32c::crc32c(&newer[..SEGMENT_CRC_AT]);
+        newer[SEGMENT_CRC_AT..SEGMENT_HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
         assert_eq!(first_page(&newer, 42), FirstPage::OtherVersion(9));
     }
 }

@@ -51,6 +51,8 @@ pub(crate) struct FoundSegment {
     pub(crate) bytes: u64,
     /// The first record in it and its time in milliseconds; `None` for one without content.
     pub(crate) first: Option<(u64, i64)>,
+    /// No record in it is below this.
+    seq_min: u64,
 }
 
 /// What the writer needs to go on.
@@ -75,16 +77,20 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, start_seq: u64) -> Resul
         segments.push(look_at(&**disk, dir, generation)?);
     }
     let with_content: Vec<usize> = (0..segments.len()).filter(|index| segments[*index].first.is_some()).collect();
+    let start_seq = segments.iter().map(|segment| segment.seq_min).fold(start_seq.max(1), u64::max);
     let Some(oldest) = with_content.first() else {
         return Ok(nothing_there(segments, start_seq));
     };
-    let first_seq = segments[*oldest].first.map_or(0, |(seq, _)| seq);
     let tail_from = with_content[with_content.len().saturating_sub(TAIL_SEGMENTS)];
     let mut batches = Vec::new();
     for (index, segment) in segments.iter().enumerate().skip(tail_from).filter(|(_, segment)| segment.first.is_some()) {
         scan(&**disk, dir, index, segment, &mut batches)?;
     }
-    let tail_seq = segments[tail_from].first.map_or(1, |(seq, _)| seq);
+    let mut tail_seq = batches.first().map_or(1, |batch| batch.header.first_seq);
+    if tail_from == *oldest && batches.first().is_some_and(|batch| batch.offset > PAGE_BYTES) {
+        // Nothing stands before it, and yet it was not the first: the first one ever may have been lost in flight.
+        tail_seq = tail_seq.min(segments[tail_from].seq_min.max(1));
+    }
     let (accepted, last_seq, damage) = accept(&batches, &segments, tail_seq);
     // Everything behind the last accepted batch is zeroed, so that no later life takes it for its own.
     let (mut cut_segment, mut cut_offset) = (tail_from, PAGE_BYTES);
@@ -99,10 +105,12 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>, dir: &Path, start_seq: u64) -> Resul
             let name = format::segment_name(segment.generation);
             torn.get_or_insert(Torn { segment: name, offset, bytes: 0 }).bytes += bytes;
         }
-        if index > cut_segment {
+        if index > cut_segment || accepted.is_none() {
             segment.first = None;
         }
     }
+    let kept_first = segments.iter().find_map(|segment| segment.first);
+    let first_seq = kept_first.map_or(0, |(seq, _)| seq);
     let recovery = Recovery { first_seq, last_seq, next_seq: last_seq + 1, torn, damage };
     let append_at = Some((segments[cut_segment].generation, cut_offset));
     Ok(Resumption { recovery, segments, append_at })
@@ -163,11 +171,11 @@ fn look_at(disk: &dyn Disk, dir: &Path, generation: u64) -> Result<FoundSegment,
     let path = dir.join(format::segment_name(generation));
     let file = disk.open(&path, Access::Read).map_err(StoreError::disk("open", &path))?;
     let bytes = file.len().map_err(StoreError::disk("look at", &path))?;
-    let mut first = None;
+    let (mut first, mut seq_min) = (None, 0);
     let mut header = [0; BATCH_HEADER_BYTES];
     file.read_at(0, &mut header).map_err(StoreError::disk("read", &path))?;
     match format::first_page(&header, generation) {
-        FirstPage::Ours => {}
+        FirstPage::Ours(at_least) => seq_min = at_least,
         FirstPage::Damaged => tracing::error!(path = %path.display(), "a journal segment's first page is damaged"),
         // What a newer version wrote would look torn to this one, and be cut.
         FirstPage::OtherVersion(version) => {
@@ -184,7 +192,7 @@ fn look_at(disk: &dyn Disk, dir: &Path, generation: u64) -> Result<FoundSegment,
             first = first.or(Some((header.first_seq, header.base_at)));
         })?;
     }
-    Ok(FoundSegment { generation, bytes, first })
+    Ok(FoundSegment { generation, bytes, first, seq_min })
 }
 
 fn scan(

@@ -42,6 +42,7 @@ pub(crate) fn prepare(
     disk: &dyn Disk,
     dir: &Path,
     generation: u64,
+    seq_min: u64,
     segment_bytes: u64,
     spare: Option<String>,
 ) -> Result<WritableSegment, StoreError> {
@@ -59,7 +60,7 @@ pub(crate) fn prepare(
         }
         return Err(error);
     }
-    file.write_at(0, &format::segment_header(generation)).map_err(StoreError::disk("write", &path))?;
+    file.write_at(0, &format::segment_header(generation, seq_min)).map_err(StoreError::disk("write", &path))?;
     file.sync().map_err(StoreError::disk("sync", &path))?;
     let named = dir.join(format::segment_name(generation));
     disk.rename(&path, &named).map_err(StoreError::disk("rename", &named))?;

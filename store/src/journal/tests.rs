@@ -86,6 +86,20 @@ fn an_empty_batch_is_released_in_order_and_leaves_nothing() {
 }
 
 #[test]
+fn a_journal_begun_after_a_restore_remembers_where_it_begins() {
+    let disk = ForgetfulDisk::new();
+    let open = |start_seq| {
+        let config = JournalConfig { start_seq, ..SMALL };
+        Journal::open(Arc::new(disk.clone()), Path::new(DIR), config).unwrap()
+    };
+    let (opened, recovery) = open(1000);
+    assert_eq!((recovery.first_seq, recovery.last_seq, recovery.next_seq), (0, 999, 1000));
+    drop(opened.start(|_: Committed<()>| {}, |error| panic!("{error}")).unwrap());
+    disk.restart(Survivors::Nothing);
+    assert_eq!(open(1).1.next_seq, 1000);
+}
+
+#[test]
 fn a_second_server_is_refused_and_a_crash_leaves_no_lock() {
     let disk = ForgetfulDisk::new();
     let opened = start(&disk).unwrap();
@@ -352,7 +366,7 @@ fn what_a_recycled_segment_held_is_never_taken_for_a_tail() {
     let old = disk.bytes_of(&segment(1)).unwrap();
     let file = disk.open(&segment(2), crate::Access::Create).unwrap();
     file.write_at(0, &old).unwrap();
-    file.write_at(0, &format::segment_header(2)).unwrap();
+    file.write_at(0, &format::segment_header(2, 1)).unwrap();
     file.sync().unwrap();
     disk.sync_dir(Path::new(DIR)).unwrap();
     assert_eq!(seqs(&disk), [1, 2, 3]);

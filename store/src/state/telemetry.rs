@@ -95,6 +95,10 @@ impl Telemetry {
                 Ok(())
             }
             Input::Reject { device, topic, reject } => {
+                // Projected again after a crash: it is there, or was too old to be kept.
+                if self.quarantined.back().is_some_and(|newest| *newest >= seq) {
+                    return Ok(());
+                }
                 let entry = Quarantined {
                     seq,
                     at: record.at,
@@ -103,9 +107,7 @@ impl Telemetry {
                     reject: reject.clone(),
                 };
                 self.quarantine.put(&keys::number(keys::QUARANTINE, seq), codec::encode_value(&entry)?);
-                if self.quarantined.back().is_none_or(|newest| *newest < seq) {
-                    self.quarantined.push_back(seq);
-                }
+                self.quarantined.push_back(seq);
                 while self.quarantined.len() > quarantine_max {
                     if let Some(oldest) = self.quarantined.pop_front() {
                         self.quarantine.delete(&keys::number(keys::QUARANTINE, oldest));

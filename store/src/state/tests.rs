@@ -285,7 +285,8 @@ fn projecting_twice_after_a_crash_changes_nothing() {
 fn a_lost_or_damaged_view_is_moved_aside_and_rebuilt_equal() {
     let mut house = House::with(neighbourhood());
     let expected_before = everything(&house.projected());
-    let faults: [(&str, fn(&Path)); 4] = [
+    type Fault = fn(&Path);
+    let faults: [(&str, Fault); 4] = [
         ("garbage", |dir| std::fs::write(dir.join("db"), [0xa5; 100_000]).unwrap()),
         ("cut", |dir| {
             let file = std::fs::OpenOptions::new().write(true).open(dir.join("db")).unwrap();

@@ -63,6 +63,8 @@ fn every_bad_payload_is_answered_counted_and_kept_and_the_next_good_one_is_serve
             let expected = match (version, reason) {
                 (4, _) => 0,
                 (_, "foreign_topic") => 0x87,
+                // The items of an array stand alone: the first thousand are taken.
+                (_, "too_many_items") => 0,
                 _ => 0x99,
             };
             assert_eq!(code, expected, "MQTT {version}, {name}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::clients::{mosquitto_pub, paho_publish};
-use crate::harness::registry::{BRACELET, DESK, G1, G2, G3, SECRET, household, patient_plan, quick_plan, up};
+use crate::harness::registry::{BRACELET, DESK, G1, G2, G3, SECRET, household, patient_plan, quick_plan, street, up};
 use crate::harness::{Feed, House, Phones, Server, Wire, eventually};
 
 fn served(plan: serde_json::Value) -> (House, Phones, Server) {
@@ -169,31 +169,41 @@ fn when_nobody_answers_it_becomes_the_desks() {
 fn every_kind_that_is_furnished_raises_its_incident() {
     let (_house, phones, server) = served(quick_plan());
     phones.by_habit(|m| (m.channel == "voice").then(|| json!({"attempt": m.attempt, "outcome": "key", "key": "1"})));
-    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
-    let mut feed = server.feed();
-    let mut say = |report: &str| assert_eq!(device.report(&up(BRACELET), report.as_bytes()), 0, "{report}");
-
-    say(r#"{"type":"fall","id":"f1"}"#);
-    say(r#"{"type":"fall_cancel","id":"f1c"}"#);
-    say(r#"{"type":"blood_pressure","sys":191,"dia":112}"#);
-    let high = feed.wait_for("incident.raised");
-    assert_eq!(high["data"]["kind"], "blood_pressure_high", "a cancelled fall raises nothing: {high}");
-    assert_eq!(high["data"]["occurrences"][0]["confirmed"], false, "no repeat came within a second");
-
-    for (lat, id) in [("31.8206", 1), ("31.8300", 2), ("31.8301", 3)] {
-        say(&format!(r#"{{"type":"location","id":"l{id}","lat":{lat},"lon":117.2272,"acc":8}}"#));
+    let mut registry = street(4, &quick_plan());
+    for wearer in registry["wearers"].as_array_mut().unwrap() {
+        wearer["fences"] = household(quick_plan())["wearers"][0]["fences"].clone();
+        wearer["thresholds"] = json!({"blood_pressure": {"sys_high": 180, "repeat_within_s": 1}});
     }
-    // The steps between these fixes are too wide for a walk, but the last two agree with each other.
-    say(r#"{"type":"location","id":"l4","lat":31.8302,"lon":117.2272,"acc":8}"#);
-    let left = feed.wait_until("a fence exit", |e| e["type"] == "incident.raised" && e["data"]["kind"] == "fence_exit");
-    assert!(left["data"]["explain"].as_str().unwrap().chars().any(|c| c > '\u{4e00}'), "{left}");
-
-    say(r#"{"type":"fall","id":"f2"}"#);
-    let fall = feed.wait_until("a fall", |e| {
-        e["data"]["kind"] == "fall"
-            || e["data"]["occurrences"].as_array().is_some_and(|o| o.iter().any(|o| o["kind"] == "fall"))
-    });
-    assert_eq!(fall["data"]["wearer"], "w1");
+    server.import(&registry);
+    let say = |device: &str, reports: &[&str]| {
+        let mut wire = Wire::login(server.mqtt, device, &format!("secret-{device}"), 5).unwrap();
+        for report in reports {
+            assert_eq!(wire.report(&up(device), report.as_bytes()), 0, "{report}");
+        }
+    };
+    let mut feed = server.feed();
+    say("dev0", &[r#"{"type":"fall"}"#, r#"{"type":"fall_cancel"}"#]);
+    say("dev1", &[r#"{"type":"blood_pressure","sys":191,"dia":112}"#]);
+    // The step between the first two fixes is too wide for a walk, but the last two agree with each other.
+    let fix = |lat: f64| format!(r#"{{"type":"location","lat":{lat},"lon":117.2272,"acc":8}}"#);
+    say("dev2", &[&fix(31.8206), &fix(31.8300), &fix(31.8301), &fix(31.8302)]);
+    say("dev3", &[r#"{"type":"fall"}"#]);
+    let raised: Vec<_> = (0..3).map(|_| feed.wait_for("incident.raised")).collect();
+    let of = |wearer: &str| {
+        let found = raised.iter().find(|event| event["data"]["wearer"] == wearer);
+        found.unwrap_or_else(|| panic!("nothing of {wearer} in {raised:#?}"))["data"].clone()
+    };
+    assert_eq!(of("w1")["kind"], "blood_pressure_high");
+    assert_eq!(of("w1")["occurrences"][0]["confirmed"], false, "no repeat came within a second");
+    assert_eq!(of("w2")["kind"], "fence_exit");
+    assert_eq!(of("w3")["kind"], "fall");
+    for wearer in ["w1", "w2", "w3"] {
+        let (zh, en) = (of(wearer)["explain"].to_string(), of(wearer)["explain_en"].to_string());
+        assert!(zh.chars().any(|c| c > '\u{4e00}') && en.is_ascii(), "{zh} {en}");
+    }
+    feed.catch_up();
+    let raised = feed.seen.iter().filter(|e| e["type"] == "incident.raised").count();
+    assert_eq!(raised, 3, "a fall that was cancelled is none");
 }
 
 #[test]

@@ -192,6 +192,7 @@ fn texts_arrive_and_are_answered_by_script_or_by_hand() {
     let mut outputs = book.deliver(message("a1", Channel::Sms), at(0)).unwrap();
     outputs.extend(book.deliver(message("a2", Channel::Push), at(0)).unwrap());
     outputs.extend(book.press(NUMBER, &Button::Reply("1".to_owned()), at(2)));
+    outputs.extend(book.deliver(message("a3", Channel::Sms), at(3)).unwrap());
     expect![[r#"
         08:00:00 ✉ 王芳 gets a text: 王桂兰按下 SOS
           → a1 delivered
@@ -199,8 +200,10 @@ fn texts_arrive_and_are_answered_by_script_or_by_hand() {
           → a2 delivered
         08:00:02 ✉ 王芳 writes back: 1
           → a1 reply 1
-        08:00:04 ✉ 王芳 writes back: 收到
-          → a2 reply 收到
+        08:00:03 ✉ 王芳 gets a text: 王桂兰按下 SOS
+          → a3 delivered
+        08:00:07 ✉ 王芳 writes back: 收到
+          → a3 reply 收到
     "#]]
     .assert_eq(&tell(outputs, &mut book, 600));
 }

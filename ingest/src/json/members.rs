@@ -1,0 +1,148 @@
+//! The members that a report may have, and where they lie in the text.
+
+/// What a value looks like, before anybody needs to know what it says. As wide as the places beside it: a processor
+/// stalls on reading at once what was written in pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u32)]
+pub(super) enum Shape {
+    #[default]
+    Absent,
+    Null,
+    True,
+    False,
+    Number,
+    /// A string without escapes.
+    Text,
+    /// A string with escapes.
+    EscapedText,
+    Object,
+    Array,
+    /// A bare word that JSON does not have: `NaN`, `inf`, `.5`, `None`.
+    NoValue,
+}
+
+impl Shape {
+    /// As it is called in a detail.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Shape::Absent => "missing",
+            Shape::Null => "null",
+            Shape::True | Shape::False => "a boolean",
+            Shape::Number => "a number",
+            Shape::Text | Shape::EscapedText => "a string",
+            Shape::Object => "an object",
+            Shape::Array => "an array",
+            Shape::NoValue => "no JSON value",
+        }
+    }
+}
+
+/// A value: its shape and where it lies. Of a string, without its quotes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Raw {
+    pub(super) shape: Shape,
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// The members that we know, in any type of report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Member {
+    Type,
+    Id,
+    Time,
+    Lat,
+    Lon,
+    Accuracy,
+    Datum,
+    Bpm,
+    Systolic,
+    Diastolic,
+    Pulse,
+    Flags,
+    Confidence,
+    Percent,
+    Celsius,
+    Count,
+    On,
+    Value,
+}
+
+/// How many members there are.
+const MEMBERS: usize = Member::Value as usize + 1;
+
+impl Member {
+    /// The name in the wire format.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Member::Type => "type",
+            Member::Id => "id",
+            Member::Time => "t",
+            Member::Lat => "lat",
+            Member::Lon => "lon",
+            Member::Accuracy => "acc",
+            Member::Datum => "datum",
+            Member::Bpm => "bpm",
+            Member::Systolic => "sys",
+            Member::Diastolic => "dia",
+            Member::Pulse => "pulse",
+            Member::Flags => "flags",
+            Member::Confidence => "confidence",
+            Member::Percent => "pct",
+            Member::Celsius => "celsius",
+            Member::Count => "count",
+            Member::On => "on",
+            Member::Value => "value",
+        }
+    }
+
+    pub(super) fn named(name: &[u8]) -> Option<Member> {
+        Some(match name {
+            b"type" => Member::Type,
+            b"id" => Member::Id,
+            b"t" => Member::Time,
+            b"lat" => Member::Lat,
+            b"lon" => Member::Lon,
+            b"acc" => Member::Accuracy,
+            b"datum" => Member::Datum,
+            b"bpm" => Member::Bpm,
+            b"sys" => Member::Systolic,
+            b"dia" => Member::Diastolic,
+            b"pulse" => Member::Pulse,
+            b"flags" => Member::Flags,
+            b"confidence" => Member::Confidence,
+            b"pct" => Member::Percent,
+            b"celsius" => Member::Celsius,
+            b"count" => Member::Count,
+            b"on" => Member::On,
+            b"value" => Member::Value,
+            _ => return None,
+        })
+    }
+}
+
+/// Where the known members of one object lie, and the values of those that are numbers.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Members {
+    raws: [Raw; MEMBERS],
+    numbers: [f64; MEMBERS],
+}
+
+impl Members {
+    #[inline]
+    pub(super) fn set(&mut self, member: Member, raw: Raw, number: f64) {
+        self.raws[member as usize] = raw;
+        self.numbers[member as usize] = number;
+    }
+
+    #[inline]
+    pub(super) fn get(&self, member: Member) -> Raw {
+        self.raws[member as usize]
+    }
+
+    /// Of a member whose shape is a number; infinite for one that is too large.
+    #[inline]
+    pub(super) fn number(&self, member: Member) -> f64 {
+        self.numbers[member as usize]
+    }
+}
