@@ -83,7 +83,7 @@ impl Engine {
             .arg("--config")
             .arg(&file)
             .args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
-            .env("RUST_LOG", "error")
+            .env("YINLING_LOG", "error")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;

@@ -13,7 +13,8 @@ pub struct DoorConfig {
     pub receive_maximum: u16,
     /// The longest keep-alive, in seconds: MQTT 5 clients that ask for more, or for none, are told this one.
     pub keep_alive_seconds_max: u16,
-    /// How many bytes are read on, in search of an alarm, while telemetry waits for room.
+    /// How many bytes of memory telemetry that waits for room may take; until then reading goes on, in search of an
+    /// alarm behind it.
     pub held_bytes_max: usize,
     /// How many bytes may wait to be written to a device before nothing more is read from it.
     pub output_bytes_max: usize,

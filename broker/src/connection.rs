@@ -4,6 +4,9 @@
 //! beginning of an unfinished frame is kept. In each turn it takes its mail, offers held telemetry, reads once or
 //! twice, and writes everything that came of it at once.
 
+mod clock;
+mod lanes;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
@@ -25,7 +28,7 @@ use crate::mailbox::{Mail, Mailbox, Stop};
 use crate::session::{Env, Output, Session};
 use crate::stats::add;
 use crate::wire::reason;
-use crate::{Grant, Inbound, Lane, Parcel, Receipts};
+use crate::{Grant, Inbound, Parcel};
 
 /// The buffer that a thread lends to whichever connection reads.
 const READ_BYTES: usize = 64 * 1024;
@@ -44,26 +47,54 @@ thread_local! {
 
 /// Serves a connection until it is over.
 pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let mailbox = Arc::new(Mailbox::default());
-    let number = shared.registry.open(&mailbox);
-    if shared.is_closing() {
-        mailbox.stop(Stop::Now);
-    }
-    let mut connection = Box::new(Connection::new(stream, Arc::clone(&shared), Arc::clone(&mailbox)));
+    let place = Place::take(&shared);
+    let mut connection = Box::new(Connection::new(stream, Arc::clone(&shared), place));
     std::future::poll_fn(|cx| connection.poll_run(cx)).await;
-    mailbox.close();
-    let Connection { stream, output, device, pump, .. } = *connection;
+    let Connection { stream, output, mut place, pump, .. } = *connection;
     if let Some(pump) = pump {
         pump.abort();
     }
-    let gone = device.filter(|device| shared.registry.leave(device, &mailbox));
-    if let Some(device) = gone {
+    if let Some(device) = place.leave() {
         while !shared.registry.announce(&device, shared.host.as_ref()) && !shared.is_closing() {
             tokio::time::sleep(Duration::from_millis(ALARM_RETRY_MILLIS)).await;
         }
     }
     part(stream, output).await;
-    shared.registry.close(number);
+}
+
+/// A connection's place in the registry; given up when dropped, so also when something panicked.
+struct Place {
+    shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    number: u64,
+    /// The device, once it is in.
+    device: Option<DeviceId>,
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>) -> Place {
+        let mailbox = Arc::new(Mailbox::default());
+        let number = shared.registry.open(&mailbox);
+        if shared.is_closing() {
+            mailbox.stop(Stop::Now);
+        }
+        Place { shared: Arc::clone(shared), mailbox, number, device: None }
+    }
+
+    /// No mail any more, and the device is no longer here; returns it unless a newer session has it.
+    fn leave(&mut self) -> Option<DeviceId> {
+        self.mailbox.close();
+        self.device.take().filter(|device| self.shared.registry.leave(device, &self.mailbox))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(device) = self.leave() {
+            self.shared.registry.announce(&device, self.shared.host.as_ref());
+        }
+        self.shared.registry.close(self.number);
+    }
 }
 
 /// Writes the last words and waits for the other side to have read them: closing a socket with unread bytes in it
@@ -89,12 +120,10 @@ async fn part(mut stream: TcpStream, output: BytesMut) {
 struct Connection {
     stream: TcpStream,
     shared: Arc<Shared>,
-    mailbox: Arc<Mailbox>,
+    place: Place,
     session: Session,
     /// Not written yet.
     output: BytesMut,
-    /// The device, once it is in.
-    device: Option<DeviceId>,
     /// Telemetry that waits for room, with the number of bytes that it came in.
     held: VecDeque<(Parcel, usize)>,
     held_bytes: usize,
@@ -121,16 +150,15 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, shared: Arc<Shared>, mailbox: Arc<Mailbox>) -> Connection {
+    fn new(stream: TcpStream, shared: Arc<Shared>, place: Place) -> Connection {
         let now = Instant::now();
         let connect_by = now + Duration::from_secs(shared.config.connect_seconds_max.into());
         Connection {
             stream,
             shared,
-            mailbox,
+            place,
             session: Session::new(),
             output: BytesMut::new(),
-            device: None,
             held: VecDeque::new(),
             held_bytes: 0,
             space: None,
@@ -210,7 +238,7 @@ impl Connection {
         while !self.session.is_closed() {
             // A subscriber that does not read leaves the feed in its mailbox, where it is counted.
             let wants_feed = !self.is_output_full() && self.attaching.is_none();
-            match self.mailbox.poll_take(cx, wants_feed) {
+            match self.place.mailbox.poll_take(cx, wants_feed) {
                 Poll::Ready(mail) => self.open_mail(mail),
                 Poll::Pending => return,
             }
@@ -295,7 +323,7 @@ impl Connection {
         // A device whose registration changed between its authorisation and its entry into the registry must not stay.
         let revocations = self.shared.registry.revocations();
         self.with_session(|session, env, out| session.receive(bytes, env, out));
-        if self.device.is_some() && self.shared.registry.revocations() != revocations {
+        if self.place.device.is_some() && self.shared.registry.revocations() != revocations {
             self.close(reason::ADMINISTRATIVE_ACTION);
         }
     }
@@ -315,21 +343,21 @@ impl Connection {
         match out.admitted.take() {
             None => {}
             Some(Grant::Device(device)) => {
-                self.shared.registry.enter(&device, &self.mailbox);
-                self.device = Some(device);
+                self.shared.registry.enter(&device, &self.place.mailbox);
+                self.place.device = Some(device);
                 self.unannounced = true;
                 self.watch_peer();
             }
             Some(Grant::Feed { scope, .. }) => {
                 let feed = Arc::clone(&self.shared.feed);
                 let bytes_max = self.shared.config.feed_bytes_max;
-                self.attaching = Some(Box::pin(feed.attach(scope, Arc::clone(&self.mailbox), bytes_max)));
+                self.attaching = Some(Box::pin(feed.attach(scope, Arc::clone(&self.place.mailbox), bytes_max)));
             }
         }
         if let Some(ready) = out.down_ready {
-            self.mailbox.set_down_ready(ready);
+            self.place.mailbox.set_down_ready(ready);
         }
-        let Some(device) = self.device.clone() else { return };
+        let Some(device) = self.place.device.clone() else { return };
         if self.unannounced {
             self.retry_alarms();
         }
@@ -357,84 +385,6 @@ impl Connection {
         }
     }
 
-    fn receipts(&self, serial: u64) -> Receipts {
-        if serial == 0 { Receipts::none() } else { Receipts::new(Arc::clone(&self.mailbox), serial) }
-    }
-
-    fn offer_alarm(&mut self, inbound: Inbound) {
-        self.held_alarms.push_back(inbound);
-        self.retry_alarms();
-    }
-
-    fn retry_alarms(&mut self) {
-        self.alarm_retry = None;
-        let host = self.shared.host.as_ref();
-        if self.unannounced
-            && let Some(device) = &self.device
-        {
-            self.unannounced = !self.shared.registry.announce(device, host);
-        }
-        while !self.unannounced
-            && let Some(inbound) = self.held_alarms.pop_front()
-        {
-            if let Err(inbound) = host.offer(Lane::Alarm, inbound) {
-                self.held_alarms.push_front(inbound);
-                break;
-            }
-        }
-        if self.unannounced || !self.held_alarms.is_empty() {
-            self.alarm_retry = Some(Instant::now() + Duration::from_millis(ALARM_RETRY_MILLIS));
-        }
-    }
-
-    fn offer_telemetry(&mut self, parcel: Parcel, bytes: usize) {
-        if self.held.is_empty() {
-            match self.shared.host.offer(Lane::Telemetry, Inbound::Parcel(parcel)) {
-                Ok(()) => return,
-                Err(Inbound::Parcel(parcel)) => {
-                    add(&self.shared.stats.telemetry_waits, 1);
-                    self.held.push_back((parcel, bytes));
-                }
-                Err(_) => return,
-            }
-        } else {
-            self.held.push_back((parcel, bytes));
-        }
-        self.held_bytes += bytes;
-    }
-
-    /// Offers what is held whenever there may be room again.
-    fn poll_held(&mut self, cx: &mut Context<'_>) {
-        if self.held.is_empty() {
-            self.space = None;
-            return;
-        }
-        if let Some(space) = &mut self.space {
-            if space.as_mut().poll(cx).is_pending() {
-                return;
-            }
-            self.space = None;
-        }
-        // Registered before the offer, so that room which appears in between is not missed.
-        let host = Arc::clone(&self.shared.host);
-        let mut space: BoxFuture<'static, ()> = Box::pin(async move { host.space().await });
-        let room_already = space.as_mut().poll(cx).is_ready();
-        while let Some((parcel, bytes)) = self.held.pop_front() {
-            if let Err(Inbound::Parcel(parcel)) = self.shared.host.offer(Lane::Telemetry, Inbound::Parcel(parcel)) {
-                self.held.push_front((parcel, bytes));
-                break;
-            }
-            self.held_bytes -= bytes;
-        }
-        if self.held.is_empty() {
-            self.held = VecDeque::new();
-        } else if room_already {
-            cx.waker().wake_by_ref();
-        } else {
-            self.space = Some(space);
-        }
-    }
-
     fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while !self.output.is_empty() {
             match Pin::new(&mut self.stream).poll_write(cx, &self.output) {
@@ -455,73 +405,6 @@ impl Connection {
         self.output = BytesMut::new();
         self.stalled_since = None;
         Ok(())
-    }
-
-    /// Ready when time is up for something that ends the connection.
-    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while let Some(due) = self.due() {
-            if due < self.timer.deadline() {
-                self.timer.as_mut().reset(due);
-            }
-            if self.timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            let now = Instant::now();
-            if self.is_time_up(now) {
-                return Poll::Ready(());
-            }
-            if self.alarm_retry.is_some_and(|at| at <= now) {
-                self.retry_alarms();
-                cx.waker().wake_by_ref();
-            }
-            // The timer is only ever set earlier above; what was due has moved on, and it follows here.
-            let next = self.due().unwrap_or(now + Duration::from_secs(1));
-            self.timer.as_mut().reset(next);
-        }
-        Poll::Pending
-    }
-
-    /// When something is due if nothing happens.
-    fn due(&self) -> Option<Instant> {
-        let stall_seconds = self.shared.config.write_stall_seconds_max.into();
-        let stall = self.stalled_since.map(|since| since + Duration::from_secs(stall_seconds));
-        [stall, self.hear_by(), self.drain_until, self.alarm_retry].into_iter().flatten().min()
-    }
-
-    /// By when the client must have said something.
-    fn hear_by(&self) -> Option<Instant> {
-        if self.session.is_connecting() {
-            return Some(self.connect_by);
-        }
-        let keep_alive = u64::from(self.session.keep_alive_seconds());
-        (keep_alive > 0).then(|| self.last_heard + Duration::from_millis(keep_alive * 1500))
-    }
-
-    fn is_time_up(&mut self, now: Instant) -> bool {
-        let stall_max = Duration::from_secs(self.shared.config.write_stall_seconds_max.into());
-        if self.stalled_since.is_some_and(|since| now >= since + stall_max) {
-            add(&self.shared.stats.write_stalls, 1);
-            return true;
-        }
-        if self.drain_until.is_some_and(|until| now >= until) {
-            self.close(reason::SERVER_SHUTTING_DOWN);
-            return true;
-        }
-        if self.hear_by().is_none_or(|by| now < by) {
-            return false;
-        }
-        if self.session.is_connecting() {
-            add(&self.shared.stats.refused_timeout, 1);
-            return true;
-        }
-        if !self.may_read() {
-            // We do not listen just now, so its silence says nothing.
-            self.last_heard = now;
-            return false;
-        }
-        add(&self.shared.stats.keep_alive_timeouts, 1);
-        self.close(reason::KEEP_ALIVE_TIMEOUT);
-        true
     }
 }
 

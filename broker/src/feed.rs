@@ -84,13 +84,14 @@ impl Feed {
     pub fn publish(&self, topic: &str, payload: Bytes) {
         let well_formed = topic.starts_with(FEED_PREFIX) && topic::name(topic.as_bytes()).is_some();
         let mut publisher = self.publisher.lock();
-        if !well_formed || !self.is_alive() || publisher.buffer().len() >= BACKLOG_MESSAGES_MAX {
+        if !well_formed || publisher.buffer().len() >= BACKLOG_MESSAGES_MAX {
             add(&self.stats.feed_dropped, 1);
             return;
         }
         // A router that is busy is not told that there is something, but finds it with the next message or canary.
-        let _busy = publisher.try_publish(topic.to_owned(), payload);
-        add(&self.stats.feed_published, 1);
+        let told = publisher.try_publish(topic.to_owned(), payload).is_ok();
+        let lost = !told && !self.is_alive();
+        add(if lost { &self.stats.feed_dropped } else { &self.stats.feed_published }, 1);
     }
 
     /// Whether the canary came back lately.

@@ -49,6 +49,10 @@ pub(crate) struct Output {
     pub down_ready: Option<bool>,
     /// About down-commands.
     pub inbounds: Vec<Inbound>,
+    /// How many publishes there were. Counted here and added to the statistics once a read: those are shared.
+    pub published: u64,
+    /// How many items were in them.
+    pub items: u64,
 }
 
 /// What a client said about itself in its CONNECT.
@@ -151,6 +155,10 @@ impl Session {
             self.partial = Vec::new();
         }
         add(&env.stats.bytes_in, chunk.len() as u64);
+        if out.published > 0 {
+            add(&env.stats.published, std::mem::take(&mut out.published));
+            add(&env.stats.items, std::mem::take(&mut out.items));
+        }
     }
 
     /// Parcels were settled.

@@ -25,6 +25,9 @@ pub(crate) fn down(device: &DeviceId) -> String {
 #[inline]
 pub(crate) fn format<'a>(topic: &'a [u8], up_prefix: &[u8]) -> Option<&'a str> {
     let format = topic.strip_prefix(up_prefix)?;
+    if format == b"json" {
+        return Some("json");
+    }
     let plain = !format.is_empty()
         && format.len() <= 64
         && format.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));

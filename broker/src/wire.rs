@@ -2,7 +2,16 @@
 //! checks that rumqttc's codec does not make (flag bits, reserved bits, UTF-8, NUL, the borders of property blocks).
 //! What has passed here is handed to the codec.
 
+mod fields;
+#[cfg(test)]
+mod tests;
+
 use bytes::{BufMut, BytesMut};
+
+use fields::{
+    ACKNOWLEDGEMENT_PROPERTIES, CONNECT_PROPERTIES, DISCONNECT_PROPERTIES, PUBLISH_PROPERTIES, Reader,
+    SUBSCRIBE_PROPERTIES, USER_PROPERTIES, WILL_PROPERTIES,
+};
 
 /// The protocol that a client speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -320,141 +329,6 @@ pub(crate) fn check_connect(body: &[u8], version: Version) -> Result<ConnectFact
     Ok(ConnectFacts { user_name, password_is_text: std::str::from_utf8(password).is_ok(), authentication_method })
 }
 
-const USER_PROPERTY: u8 = 38;
-const CONNECT_PROPERTIES: &[u8] = &[17, 21, 22, 23, 25, 33, 34, USER_PROPERTY, 39];
-const WILL_PROPERTIES: &[u8] = &[1, 2, 3, 8, 9, 24, USER_PROPERTY];
-const PUBLISH_PROPERTIES: &[u8] = &[1, 2, 3, 8, 9, 35, USER_PROPERTY];
-const SUBSCRIBE_PROPERTIES: &[u8] = &[11, USER_PROPERTY];
-const USER_PROPERTIES: &[u8] = &[USER_PROPERTY];
-const ACKNOWLEDGEMENT_PROPERTIES: &[u8] = &[31, USER_PROPERTY];
-const DISCONNECT_PROPERTIES: &[u8] = &[17, 31, USER_PROPERTY];
-
-/// The properties that the door looks at; the others are only checked.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Properties {
-    receive_maximum: Option<u16>,
-    packet_bytes_max: Option<u32>,
-    topic_alias: Option<u16>,
-    subscription_id: bool,
-    authentication_method: bool,
-}
-
-/// Reads fields from a body whose length is known; running over its end is malformed.
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn new(rest: &'a [u8]) -> Self {
-        Reader { rest }
-    }
-
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
-        let (taken, rest) = self.rest.split_at_checked(count).ok_or(malformed("a field that runs over the end"))?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    fn end(&self) -> Result<(), Fault> {
-        if self.rest.is_empty() { Ok(()) } else { Err(malformed("bytes after the last field")) }
-    }
-
-    fn u8(&mut self) -> Result<u8, Fault> {
-        Ok(self.take(1)?[0])
-    }
-
-    fn u16(&mut self) -> Result<u16, Fault> {
-        let bytes = self.take(2)?;
-        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
-    }
-
-    fn u32(&mut self) -> Result<u32, Fault> {
-        Ok(u32::from(self.u16()?) << 16 | u32::from(self.u16()?))
-    }
-
-    fn packet_id(&mut self) -> Result<u16, Fault> {
-        match self.u16()? {
-            0 => Err(protocol_error("packet identifier nought")),
-            id => Ok(id),
-        }
-    }
-
-    fn variable(&mut self) -> Result<usize, Fault> {
-        let mut value = 0;
-        for index in 0..4 {
-            let byte = self.u8()?;
-            value |= usize::from(byte & 0x7F) << (7 * index);
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(malformed("a variable-length integer of more than four bytes"))
-    }
-
-    fn binary(&mut self) -> Result<&'a [u8], Fault> {
-        let length = self.u16()?;
-        self.take(usize::from(length))
-    }
-
-    fn text(&mut self) -> Result<&'a str, Fault> {
-        let text = std::str::from_utf8(self.binary()?).map_err(|_| malformed("text that is not UTF-8"))?;
-        if text.contains('\0') { Err(malformed("text with a NUL")) } else { Ok(text) }
-    }
-
-    /// Walks a property block: it must end where it says, hold only what is allowed, and nothing twice.
-    fn properties(&mut self, allowed: &[u8]) -> Result<Properties, Fault> {
-        let length = self.variable()?;
-        let mut block = Reader::new(self.take(length)?);
-        let mut found = Properties::default();
-        let mut seen = 0u64;
-        while !block.rest.is_empty() {
-            let id = block.u8()?;
-            if !allowed.contains(&id) {
-                return Err(malformed("a property that this packet may not have"));
-            }
-            if id != USER_PROPERTY && seen & (1 << id) != 0 {
-                return Err(protocol_error("a property given twice"));
-            }
-            seen |= 1 << id;
-            match id {
-                1 | 23 | 25 => {
-                    if block.u8()? > 1 {
-                        return Err(protocol_error("a yes-or-no property that is neither"));
-                    }
-                }
-                2 | 17 | 24 => {
-                    block.u32()?;
-                }
-                39 => found.packet_bytes_max = Some(block.u32()?),
-                33 => found.receive_maximum = Some(block.u16()?),
-                34 => {
-                    block.u16()?;
-                }
-                35 => found.topic_alias = Some(block.u16()?),
-                9 | 22 => {
-                    block.binary()?;
-                }
-                3 | 8 | 31 => {
-                    block.text()?;
-                }
-                21 => {
-                    block.text()?;
-                    found.authentication_method = true;
-                }
-                11 => {
-                    block.variable()?;
-                    found.subscription_id = true;
-                }
-                _ => {
-                    block.text()?;
-                    block.text()?;
-                }
-            }
-        }
-        Ok(found)
-    }
-}
-
 /// How much of an oversized PUBLISH must be kept to know whose it is and to quarantine `payload_bytes` of it: a number
 /// of bytes of its body, or more once more of the body is known.
 pub(crate) fn oversized_head_bytes(
@@ -481,79 +355,4 @@ pub(crate) fn oversized_head_bytes(
         return Err(Fault { code: reason::PACKET_TOO_LARGE, detail: "an oversized property block" });
     }
     Ok(head.len() - reader.rest.len() + properties + payload_bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_are_read_when_complete() {
-        assert_eq!(header(&[]), Ok(None));
-        assert_eq!(header(&[0x30]), Ok(None));
-        assert_eq!(header(&[0x30, 0x80]), Ok(None));
-        assert_eq!(header(&[0x30, 0x05]), Ok(Some(Header { first: 0x30, head: 2, body: 5 })));
-        assert_eq!(header(&[0x30, 0x80, 0x01]), Ok(Some(Header { first: 0x30, head: 3, body: 128 })));
-        assert_eq!(
-            header(&[0x30, 0xFF, 0xFF, 0xFF, 0x7F]),
-            Ok(Some(Header { first: 0x30, head: 5, body: 268_435_455 }))
-        );
-        assert!(header(&[0x30, 0xFF, 0xFF, 0xFF, 0xFF]).is_err());
-    }
-
-    #[test]
-    fn flag_bits_are_the_reserved_ones() {
-        for (first, good) in [
-            (0x10, true),
-            (0x11, false),
-            (0x30, true),
-            (0x36, false),
-            (0x3D, true),
-            (0x60, false),
-            (0x62, true),
-            (0x80, false),
-            (0x82, true),
-            (0xA2, true),
-            (0xC0, true),
-            (0xC8, false),
-            (0xE0, true),
-            (0xE1, false),
-        ] {
-            assert_eq!(check_flags(first).is_ok(), good, "{first:#x}");
-        }
-    }
-
-    #[test]
-    fn property_blocks_end_where_they_say() {
-        let read = |bytes: &[u8]| Reader::new(bytes).properties(CONNECT_PROPERTIES).map_err(|f| f.code);
-        assert_eq!(read(&[0]), Ok(Properties::default()));
-        assert_eq!(read(&[3, 33, 0, 7]).unwrap().receive_maximum, Some(7));
-        // A length that cuts a property in two, one that runs over the packet, one property twice, one of a CONNACK.
-        assert_eq!(read(&[2, 33, 0, 7]), Err(0x81));
-        assert_eq!(read(&[9, 33, 0, 7]), Err(0x81));
-        assert_eq!(read(&[6, 33, 0, 7, 33, 0, 7]), Err(0x82));
-        assert_eq!(read(&[2, 37, 0]), Err(0x81));
-        assert_eq!(read(&[10, 38, 0, 1, b'a', 0, 1, b'b', 38, 0, 0, 0]), Err(0x81));
-        assert_eq!(read(&[2, 23, 2]), Err(0x82));
-    }
-
-    #[test]
-    fn a_disconnect_may_be_short() {
-        assert!(check_disconnect(&[], Version::V4).is_ok());
-        assert!(check_disconnect(&[0], Version::V4).is_err());
-        assert!(check_disconnect(&[], Version::V5).is_ok());
-        assert!(check_disconnect(&[0x04], Version::V5).is_ok());
-        assert!(check_disconnect(&[0x00, 0x05, 17, 0, 0, 0, 9], Version::V5).is_ok());
-        assert!(check_disconnect(&[0x00, 0x05, 17, 0, 0], Version::V5).is_err());
-    }
-
-    #[test]
-    fn an_oversized_publish_says_step_by_step_how_much_of_it_to_keep() {
-        let need = |head: &[u8], version| oversized_head_bytes(0x32, head, version, 4096).map_err(|f| f.code);
-        assert_eq!(need(&[], Version::V4), Ok(2));
-        assert_eq!(need(&[0, 3], Version::V4), Ok(2 + 3 + 2 + 4096));
-        assert_eq!(need(&[0, 1], Version::V5), Ok(2 + 1 + 2 + 4));
-        assert_eq!(need(&[0, 1, b'a', 0, 9, 0, 1, 1, 1], Version::V5), Ok(2 + 1 + 2 + 1 + 4096));
-        assert_eq!(need(&[0, 1, b'a', 0, 9, 0xFF, 0xFF, 0xFF, 0x7F], Version::V5), Err(0x95));
-    }
 }

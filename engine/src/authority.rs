@@ -62,7 +62,11 @@ impl Authority {
     /// Nobody may connect yet.
     #[must_use]
     pub fn new() -> Authority {
-        Authority { devices: (0..DEVICE_SHARDS).map(|_| RwLock::default()).collect(), tokens: RwLock::default(), changes: AtomicU64::new(0) }
+        Authority {
+            devices: (0..DEVICE_SHARDS).map(|_| RwLock::default()).collect(),
+            tokens: RwLock::default(),
+            changes: AtomicU64::new(0),
+        }
     }
 
     /// How many changes of the registry were taken in.

@@ -39,9 +39,15 @@ pub struct Checkpointer {
 enum Progress {
     Idle,
     /// These sections are still to be taken.
-    Taking { left: VecDeque<SectionId>, writer: CheckpointWriter },
+    Taking {
+        left: VecDeque<SectionId>,
+        writer: CheckpointWriter,
+    },
     /// All are taken; what they rest on must be durable before the file may count.
-    Waiting { writer: CheckpointWriter, through: u64 },
+    Waiting {
+        writer: CheckpointWriter,
+        through: u64,
+    },
 }
 
 impl Checkpointer {
@@ -75,7 +81,9 @@ impl Checkpointer {
                     }
                 },
             },
-            Progress::Waiting { writer, through } if journal.durable_seq() < through => Progress::Waiting { writer, through },
+            Progress::Waiting { writer, through } if journal.durable_seq() < through => {
+                Progress::Waiting { writer, through }
+            }
             Progress::Waiting { writer, .. } => {
                 self.write_aside(writer);
                 Progress::Idle
@@ -96,14 +104,16 @@ impl Checkpointer {
         self.begun_at = last_seq;
         let mut sections = pipeline.sections().into_iter();
         let taken = sections.try_fold(CheckpointWriter::new(), |writer, id| take(pipeline, id, last_seq, writer));
-        if let Err(error) = taken.and_then(|writer| write(writer, &*self.disk, &self.dir, &self.written, self.begun_at)) {
+        if let Err(error) = taken.and_then(|writer| write(writer, &*self.disk, &self.dir, &self.written, self.begun_at))
+        {
             self.failed(&error);
         }
     }
 
     /// The file is written on a thread of its own: the loop goes on.
     fn write_aside(&self, writer: CheckpointWriter) {
-        let (disk, dir, written, seq) = (Arc::clone(&self.disk), self.dir.clone(), Arc::clone(&self.written), self.begun_at);
+        let (disk, dir, written, seq) =
+            (Arc::clone(&self.disk), self.dir.clone(), Arc::clone(&self.written), self.begun_at);
         let spawned = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || {
             if let Err(error) = write(writer, &*disk, &dir, &written, seq) {
                 written.failed.store(true, Ordering::Relaxed);
@@ -121,7 +131,12 @@ impl Checkpointer {
     }
 }
 
-fn take(pipeline: &Pipeline, id: SectionId, seq: u64, writer: CheckpointWriter) -> Result<CheckpointWriter, StoreError> {
+fn take(
+    pipeline: &Pipeline,
+    id: SectionId,
+    seq: u64,
+    writer: CheckpointWriter,
+) -> Result<CheckpointWriter, StoreError> {
     let bytes = codec::to_bytes(&pipeline.section(id))?;
     Ok(writer.section(id.number(), seq, bytes))
 }

@@ -24,8 +24,18 @@ pub struct Options {
 }
 
 /// The kinds of a record, by its input.
-pub const KINDS: [&str; 10] =
-    ["report", "reject", "connection", "command", "callback", "sent", "down_sent", "down_acknowledged", "tick", "started"];
+pub const KINDS: [&str; 10] = [
+    "report",
+    "reject",
+    "connection",
+    "command",
+    "callback",
+    "sent",
+    "down_sent",
+    "down_acknowledged",
+    "tick",
+    "started",
+];
 
 /// Writes the journal as NDJSON. Damage is told on stderr and what comes after it is still shown.
 ///

@@ -68,6 +68,8 @@ pub struct Seen {
     pub wearers_without_desk: AtomicU64,
     /// Since when (milliseconds since 1970) decided records wait for their sync; 0: none do.
     pub sync_waits_since: AtomicU64,
+    /// The last record that was there at the start: until its facts are projected, reads are of yesterday.
+    pub recovered_seq: AtomicU64,
     /// Damaged places that the journal's recovery met.
     pub damage: AtomicU64,
     /// Whether the last export or truncation failed.
@@ -94,20 +96,27 @@ impl Vitals {
             format!("{} MiB free; below the reserve telemetry is refused, alarms are still taken", free >> 20)
         });
         let lag = self.seen.telemetry_lag.load(Relaxed);
-        let state_ok = !self.follower_failed.load(Relaxed) && !self.seen.telemetry_held.load(Relaxed);
-        let state = check("state", state_ok, || format!("{lag} records are not projected yet, or the projection failed"));
-        let router = check("feed", self.door.get().is_none_or(Door::router_alive), || "the MQTT feed's router is silent".to_owned());
+        let has_caught_up = self.facts.get() >= self.seen.recovered_seq.load(Relaxed);
+        let state_ok = has_caught_up && !self.follower_failed.load(Relaxed) && !self.seen.telemetry_held.load(Relaxed);
+        let state =
+            check("state", state_ok, || format!("{lag} records are not projected yet, or the projection failed"));
+        let router = check("feed", self.door.get().is_none_or(Door::router_alive), || {
+            "the MQTT feed's router is silent".to_owned()
+        });
         let offset = self.clock.offset_alarm();
         let clock = check("clock", offset.is_none(), || {
             format!("the wall clock is {} ms away from ours, which is slewed in; check NTP", offset.unwrap_or(0))
         });
         let uncovered = self.seen.wearers_without_desk.load(Relaxed);
         let desk = check("desk", uncovered == 0, || {
-            format!("{uncovered} wearers have no human desk anywhere up the tree: give an organisation above them a desk")
+            format!(
+                "{uncovered} wearers have no human desk anywhere up the tree: give an organisation above them a desk"
+            )
         });
         let upkeep_ok = !self.seen.upkeep_failed.load(Relaxed) && !self.written.failed.load(Relaxed);
         let upkeep = check("upkeep", upkeep_ok, || {
-            "the last checkpoint, export or truncation failed; the journal grows until one succeeds; see the log".to_owned()
+            "the last checkpoint, export or truncation failed; the journal grows until one succeeds; see the log"
+                .to_owned()
         });
         let damage = self.seen.damage.load(Relaxed);
         let damage = check("damage", damage == 0, || format!("{damage} damaged places in the journal; see the log"));
@@ -129,7 +138,12 @@ impl Vitals {
         text.put("yinling_inbox_alarms", "gauge", "Work that waits in the alarm lane", alarm as u64);
         text.put("yinling_inbox_reports", "gauge", "Reports that wait in the telemetry lane", telemetry as u64);
         text.put("yinling_outbox_attempts", "gauge", "Attempts that wait for a dispatcher", self.outbox.len() as u64);
-        text.put("yinling_timer_late_ms_max", "gauge", "The latest that a timer ever fired", self.pulse.late_ms_max() as u64);
+        text.put(
+            "yinling_timer_late_ms_max",
+            "gauge",
+            "The latest that a timer ever fired",
+            self.pulse.late_ms_max() as u64,
+        );
         if let Some(journal) = self.journal.upgrade() {
             let stats = journal.stats();
             text.put("yinling_journal_durable_seq", "counter", "The last durable record", journal.durable_seq());
@@ -138,9 +152,19 @@ impl Vitals {
             text.put("yinling_journal_sync_micros", "gauge", "Duration of the last fdatasync", stats.last_sync_micros);
         }
         text.put("yinling_facts_seq", "counter", "The last record whose facts are projected", self.facts.get());
-        text.put("yinling_telemetry_lag_records", "gauge", "Records not projected yet", self.seen.telemetry_lag.load(Relaxed));
+        text.put(
+            "yinling_telemetry_lag_records",
+            "gauge",
+            "Records not projected yet",
+            self.seen.telemetry_lag.load(Relaxed),
+        );
         text.put("yinling_disk_free_bytes", "gauge", "Free on the journal's disk", self.seen.free_bytes.load(Relaxed));
-        text.put("yinling_checkpoint_seq", "counter", "What the newest checkpoint covers", self.written.seq.load(Relaxed));
+        text.put(
+            "yinling_checkpoint_seq",
+            "counter",
+            "What the newest checkpoint covers",
+            self.written.seq.load(Relaxed),
+        );
         text.put(
             "yinling_wearers_without_desk",
             "gauge",

@@ -131,7 +131,11 @@ impl api::Host for House {
 
     fn validate_import(&self, body: &[u8], _content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
         let context = registry::ImportContext::of_state(&self.state, &self.secrets, self.zone);
-        let row = |row: registry::RowError| api::RowError { pointer: row.pointer, detail: row.detail, detail_zh: row.detail_zh };
+        let row = |row: registry::RowError| api::RowError {
+            pointer: row.pointer,
+            detail: row.detail,
+            detail_zh: row.detail_zh,
+        };
         registry::validate(body, &context)
             .map(|import| api::Import {
                 change: import.change,

@@ -109,7 +109,12 @@ impl MainLoop {
         }
     }
 
-    fn decide_parcel(&mut self, parcel: Parcel, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {
+    fn decide_parcel(
+        &mut self,
+        parcel: Parcel,
+        records: &mut Vec<Record>,
+        draft: &mut Draft,
+    ) -> Result<(), StoreError> {
         let alarm = |item: &broker::Item| item.outcome.as_ref().is_ok_and(model::Report::is_alarm);
         if self.refuse_telemetry.load(Ordering::Relaxed) && !parcel.items.iter().any(alarm) {
             self.pulse.refused(parcel.items.len());

@@ -91,7 +91,11 @@ impl Pulse {
             ("yinling_reports_total", "Reports decided on, repeats included", self.reports.load(Relaxed)),
             ("yinling_reports_repeated_total", "Reports that were repeats", self.repeats.load(Relaxed)),
             ("yinling_rejects_total", "Payloads that went to quarantine", self.rejects.load(Relaxed)),
-            ("yinling_reports_refused_total", "Reports refused while the disk is nearly full", self.refused.load(Relaxed)),
+            (
+                "yinling_reports_refused_total",
+                "Reports refused while the disk is nearly full",
+                self.refused.load(Relaxed),
+            ),
             ("yinling_findings_total", "Findings of the rules", self.findings.load(Relaxed)),
             ("yinling_events_total", "Events of the feed", self.events.load(Relaxed)),
             ("yinling_commands_total", "Commands of staff and other systems", self.commands.load(Relaxed)),

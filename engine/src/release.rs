@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use broker::{Door, Receipts};
-use model::{Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Record, RegistryChange, Reply};
 use model::staff::ApiToken;
+use model::{Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Record, RegistryChange, Reply};
 use tokio::sync::oneshot;
 
 use crate::authority::Authority;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use chrono_tz::Tz;
-use model::{Actor, Decision, DeviceId, Input, OrgPath, PersonId, Record, RegistryChange, Role, StaffCommand, Timestamp};
+use model::{
+    Actor, Decision, DeviceId, Input, OrgPath, PersonId, Record, RegistryChange, Role, StaffCommand, Timestamp,
+};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -46,7 +48,8 @@ struct Line<'a> {
 /// # Errors
 /// A file that cannot be read, a registry that is not valid, a line that is not one; the message names file and line.
 pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
-    let document = std::fs::read(&options.registry).with_context(|| format!("reading {}", options.registry.display()))?;
+    let document =
+        std::fs::read(&options.registry).with_context(|| format!("reading {}", options.registry.display()))?;
     let change = registry::validate_alone(&document, options.zone).map_err(|errors| {
         let rows: Vec<String> = errors.iter().map(|row| format!("  {}: {}", row.pointer, row.detail)).collect();
         anyhow::anyhow!("{} is not a valid registry:\n{}", options.registry.display(), rows.join("\n"))

@@ -12,7 +12,9 @@ use api::ApiConfig;
 use broker::{Door, DoorConfig};
 use channels::{Channels, Links};
 use model::{Channel, Clock};
-use store::{Disk, Follower, FollowerConfig, Journal, JournalConfig, RealDisk, Recovery, Retention, State, StateConfig};
+use store::{
+    Disk, Follower, FollowerConfig, Journal, JournalConfig, RealDisk, Recovery, Retention, State, StateConfig,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -35,6 +37,9 @@ use crate::secrets::Secrets;
 
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
+
+/// How long the API waits at a start for the view to catch up with the journal, in seconds.
+const CATCH_UP_SECONDS_MAX: u64 = 10;
 
 /// Where the house can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +174,7 @@ impl Assembly {
         let channels = Arc::new(self.channels(&as_clock)?);
         let seen = Arc::new(Seen::default());
         seen.damage.store(recovery.damage.len() as u64, Relaxed);
+        seen.recovered_seq.store(recovery.last_seq, Relaxed);
         let written = Arc::new(Written::default());
         written.seq.store(checkpoint_seq, Relaxed);
 
@@ -277,6 +283,10 @@ impl Assembly {
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
         door.set(opened).map_err(|_| anyhow!("the door was opened twice"))?;
+        // Whoever was answered before a crash reads it after. A rebuild of the view may take longer than a key that is
+        // pressed can wait: then the API opens all the same, and `/readyz` says that the view is behind.
+        let catch_up = std::time::Duration::from_secs(CATCH_UP_SECONDS_MAX);
+        let _ = tokio::time::timeout(catch_up, follower.facts().reached(recovery.last_seq)).await;
         let (stop_api, stopped) = watch::channel(false);
         let router = api::router(house, state, api_config(&self.config));
         let api = tokio::spawn(api::serve(http, router, stopped_by(stopped)));
@@ -335,8 +345,19 @@ impl Running {
     /// # Errors
     /// When the loop ended with an error.
     pub async fn shutdown(self) -> anyhow::Result<()> {
-        let Running { inbox, door, main_loop, housekeeper, stop_housekeeper, journal, follower, tasks, api, stop_api, .. } =
-            self;
+        let Running {
+            inbox,
+            door,
+            main_loop,
+            housekeeper,
+            stop_housekeeper,
+            journal,
+            follower,
+            tasks,
+            api,
+            stop_api,
+            ..
+        } = self;
         if let Some(door) = door.get() {
             door.shutdown().await;
         }

@@ -91,3 +91,35 @@ fn type_number(kind: ReportKind) -> u64 {
         ReportKind::Unknown => 13,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::repeat_key;
+    use crate::{Format, Limits, decode};
+    use model::Timestamp;
+
+    #[test]
+    fn the_keys_are_those_that_are_on_disk() {
+        let key = |json: &str| {
+            let report = decode(Format::Json, json.as_bytes(), &Limits::default()).remove(0).unwrap();
+            (repeat_key(&report, Timestamp::from_millis(1_795_305_600_000)), report.content_hash)
+        };
+        let keys = [
+            key(r#"{"type":"sos","id":"7-1042","t":1795305600000}"#),
+            key(r#"{"type":"heart_rate","id":"7-1043","bpm":72}"#),
+            key(r#"{"type":"location","t":1795305600000,"lat":31.8206,"lon":117.2272,"acc":8,"datum":"gcj02"}"#),
+            key(r#"{"type":"blood_pressure","sys":182,"dia":95,"pulse":80,"flags":4}"#),
+            key(r#"{"type":"posture","lying":true}"#),
+        ];
+        assert_eq!(
+            keys,
+            [
+                (7_742_082_816_438_768_164, 327_128_291_012_662_928),
+                (13_988_558_537_925_581_386, 15_450_903_489_639_778_049),
+                (12_111_026_109_766_052_507, 17_907_742_822_960_566_246),
+                (636_179_635_110_140_226, 6_939_675_457_260_995_736),
+                (11_635_929_250_790_182_225, 2_910_498_544_103_878_829)
+            ]
+        );
+    }
+}

@@ -18,7 +18,7 @@ pub mod bin;
 mod content;
 mod fault;
 mod hash;
-mod json;
+pub mod json;
 mod render;
 mod repeats;
 mod time;
@@ -30,7 +30,7 @@ pub use repeats::{REPEAT_KEYS_MIN, REPEAT_KEYS_PER_DEVICE_MAX, REPEAT_WINDOW_SEC
 /// A wire format, as the last segment of the topic names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// `json`: one JSON object, or an array of them.
+    /// `json`: see [`json`].
     Json,
     /// `bin`: see [`bin`].
     Bin,

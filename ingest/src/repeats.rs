@@ -9,7 +9,7 @@ pub const REPEAT_WINDOW_SECONDS: i64 = 3600;
 /// … and until at least so many newer ones have come.
 pub const REPEAT_KEYS_MIN: usize = 64;
 /// Unless there would be more than so many of one device: then the older half is forgotten.
-pub const REPEAT_KEYS_PER_DEVICE_MAX: usize = 16_384;
+pub const REPEAT_KEYS_PER_DEVICE_MAX: usize = 8_192;
 
 /// A generation ends here, however young it is.
 const GENERATION_KEYS_MAX: usize = REPEAT_KEYS_PER_DEVICE_MAX / 2;

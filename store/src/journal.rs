@@ -7,6 +7,7 @@
 mod batch;
 mod commit;
 mod format;
+mod queue;
 mod reader;
 mod records;
 mod recovery;

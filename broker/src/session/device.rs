@@ -81,7 +81,7 @@ impl Device {
             let outcomes = self.outcomes(publish, oversized_bytes, env)?;
             self.take_in(outcomes, publish.topic, serials, env, out)
         };
-        add(&env.stats.published, 1);
+        out.published += 1;
         out.telemetry_bytes += publish.topic.len() + publish.payload.len();
         if kind == AckKind::Nothing && (self.client.version == Version::V5 || complaint.is_none()) {
             return Ok(());
@@ -196,7 +196,7 @@ impl Device {
                 self.items_expected += 1;
             }
         }
-        add(&env.stats.items, items as u64);
+        out.items += items as u64;
         (waits, complaint)
     }
 

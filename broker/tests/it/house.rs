@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Devices are whoever has the secret `secret`; tokens are named after their scope: `token` with password
-/// `/luyang/xinghua/`. Payloads are words: `hr`, `sos`; anything else is rejected.
+/// `/luyang/xinghua/`. Payloads are words: `hr`, `sos`, `panic`; anything else is rejected.
 pub struct House {
     inbox: Mutex<VecDeque<(Lane, Inbound)>>,
     arrived: Notify,
@@ -121,6 +121,7 @@ impl Host for House {
         let body = match payload {
             b"hr" => Ok(ReportBody::HeartRate { bpm: 70 }),
             b"sos" => Ok(ReportBody::Sos { fix: None }),
+            b"panic" => panic!("a decoder with a fault, on purpose"),
             _ => Err(Reject::new(RejectReason::Malformed, "not a word", payload)),
         };
         let report = body.map(|body| Report { event_id: None, measured: None, body, content_hash: 0 });

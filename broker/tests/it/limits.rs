@@ -194,3 +194,19 @@ async fn every_kind_of_bad_payload_is_offered_and_answered() {
     assert_eq!(wire.packet().await.unwrap(), [0x40, 2, 0, 9]);
     assert_eq!(setting.door.stats().rejects(model::RejectReason::ForeignTopic), 1);
 }
+
+#[tokio::test]
+async fn a_decoder_that_panics_costs_one_connection_and_nothing_else() {
+    let setting = open(DoorConfig::default()).await;
+    let mut other = Wire::device(setting.port, 4, "d2").await;
+    let mut wire = Wire::device(setting.port, 4, "d1").await;
+    for _ in 0..2 {
+        assert!(setting.house.event().await.ends_with("online: true }"));
+    }
+    wire.publish(1, 1, UP, b"panic").await;
+    assert!(wire.closed().await.is_empty());
+    assert_eq!(setting.house.event().await, r#"Connection { device: "d1", online: false }"#);
+    until("it is forgotten", || setting.door.connections() == 1).await;
+    assert!(other.heard().await.is_empty());
+    Wire::device(setting.port, 4, "d1").await;
+}

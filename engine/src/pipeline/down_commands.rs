@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::command::DOWN_COMMAND_TABLE;
-use model::{Counters, DeviceId, DownCommand, DownCommandId, DownCommandKind, DownCommandState, EventKind, PersonId, Timestamp};
+use model::{
+    Counters, DeviceId, DownCommand, DownCommandId, DownCommandKind, DownCommandState, EventKind, PersonId, Timestamp,
+};
 
 /// How many commands may wait for one device.
 pub const WAITING_PER_DEVICE_MAX: usize = 64;
@@ -145,7 +147,10 @@ mod tests {
         let text = |text: &str| DownCommandKind::HelpIsComing { text: text.to_owned() };
         commands.create(&device, text("yesterday"), None, None, at(0), &mut counters);
         let changes = commands.create(&device, text("today"), None, Some(60), at(1), &mut counters);
-        assert_eq!(changes.iter().map(|c| c.0).collect::<Vec<_>>(), [EventKind::CommandReplaced, EventKind::CommandQueued]);
+        assert_eq!(
+            changes.iter().map(|c| c.0).collect::<Vec<_>>(),
+            [EventKind::CommandReplaced, EventKind::CommandQueued]
+        );
         assert_eq!(commands.waiting_for(&device).map(|c| c.kind.clone()).collect::<Vec<_>>(), [text("today")]);
         assert_eq!(commands.next_due(), Some(at(61)));
         assert!(commands.advance(at(60)).is_empty());

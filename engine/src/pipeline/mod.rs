@@ -21,8 +21,8 @@ use casework::Casework;
 use chrono_tz::Tz;
 use model::staff::ApiToken;
 use model::{
-    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, Entity, Event, EventKind, Finding, Input, OrgPath, Record,
-    Reply, StaffCommand, Timestamp, TokenId,
+    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, Entity, Event, EventKind, Finding, Input, OrgPath,
+    Record, StaffCommand, Timestamp, TokenId,
 };
 
 pub use directory::{DeviceEntry, Directory, WearerEntry};
@@ -114,15 +114,10 @@ impl Pipeline {
     /// When something happens by itself next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        [
-            self.rule_timers.next_due(),
-            self.alerting.next_due(),
-            self.casework.next_due(),
-            self.down_commands.next_due(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [self.rule_timers.next_due(), self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The time of the last decision.

@@ -31,7 +31,13 @@ impl Pipeline {
     }
 
     /// A better position for what is open about a wearer.
-    pub(super) fn locate(&mut self, wearer: &WearerId, position: Position, at: Timestamp, decisions: &mut Vec<Decision>) {
+    pub(super) fn locate(
+        &mut self,
+        wearer: &WearerId,
+        position: Position,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
         let outputs = self.alerting.handle(alerting::Input::Located { wearer, position }, at, &mut self.counters);
         self.respond(outputs, at, decisions);
     }
@@ -174,9 +180,17 @@ impl Pipeline {
         self.alerting.set_utc_offset_minutes(offset.local_minus_utc() / 60);
     }
 
-    fn import(&mut self, actor: &Actor, change: &RegistryChange, at: Timestamp, decisions: &mut Vec<Decision>) -> Reply {
+    fn import(
+        &mut self,
+        actor: &Actor,
+        change: &RegistryChange,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) -> Reply {
         if !matches!(actor.role, Role::Admin | Role::Operator | Role::Integration) {
-            return Reply::Refused(not_allowed("only an administrator, an operator or an integration writes the registry"));
+            return Reply::Refused(not_allowed(
+                "only an administrator, an operator or an integration writes the registry",
+            ));
         }
         if let Some(pointer) = self.outside_scope(&actor.scope, change) {
             let mut problem = not_allowed("an entry lies outside the part of the tree that you may write");
@@ -220,7 +234,8 @@ impl Pipeline {
                 let in_change = |id: &WearerId| change.wearers.iter().find(|w| &w.id == id).map(|w| w.org.clone());
                 let known_org = |id: &WearerId| self.directory.wearers.get(id).map(|e| e.wearer.org.clone());
                 let after = d.wearer.as_ref().and_then(|id| in_change(id).or_else(|| known_org(id)));
-                (known && !before.is_some_and(|org| scope.contains(org))) || !after.is_some_and(|org| scope.contains(&org))
+                (known && !before.is_some_and(|org| scope.contains(org)))
+                    || !after.is_some_and(|org| scope.contains(&org))
             };
             change.devices.iter().position(outside).map(|i| ("devices", i))
         };

@@ -101,7 +101,9 @@ impl Pipeline {
             };
             findings.extend(rules::advance(&mut hot.rules, &subject, now));
             self.rule_timers.set(&mut self.directory, slot);
-            debug_assert!(self.rule_timers.next_due().is_none_or(|due| due > now || !self.rule_timers.is_at(due, slot)));
+            debug_assert!(
+                self.rule_timers.next_due().is_none_or(|due| due > now || !self.rule_timers.is_at(due, slot))
+            );
         }
     }
 }

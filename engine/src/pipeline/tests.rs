@@ -3,8 +3,8 @@
 use expect_test::{Expect, expect};
 use model::record::SendResult;
 use model::{
-    Actor, AttemptId, AttemptOutcome, AttemptState, Channel, Decision, DeviceId, Entity, Input, OrgPath, PersonId, Record,
-    RegistryChange, Reply, Role, StaffCommand, Timestamp,
+    Actor, AttemptId, AttemptOutcome, AttemptState, Channel, Decision, DeviceId, Entity, Input, OrgPath, PersonId,
+    Record, RegistryChange, Reply, Role, StaffCommand, Timestamp,
 };
 use proptest::prelude::*;
 use store::codec;
@@ -126,7 +126,11 @@ fn an_sos_rings_in_turn_until_a_key_is_pressed() {
     let taken = incident.acknowledged_by.clone().unwrap();
     assert_eq!((taken.person.as_str(), taken.channel), ("g2", Some(Channel::Voice)));
     assert!(incident.case.is_some(), "the community has a case");
-    assert_eq!(pipeline.next_due(), pipeline.next_due().filter(|due| *due > at(8.0)), "somebody looks whether g2 arrives");
+    assert_eq!(
+        pipeline.next_due(),
+        pipeline.next_due().filter(|due| *due > at(8.0)),
+        "somebody looks whether g2 arrives"
+    );
     assert_eq!(image(&pipeline), image(&recovered(&records)));
 }
 
@@ -136,14 +140,46 @@ fn a_repeat_has_no_second_effect_and_a_second_press_is_a_second_press() {
     check(
         &[(0.0, sos("1", "00")), (0.2, sos("1", "00")), (0.4, sos("2", "00"))],
         0.5,
-        expect![[""]],
+        expect![[r#"
+               0.0 incident.raised Sos x1
+               0.0 attempt.started Sms g1 (Alert)
+               0.0 attempt.started Sms g2 (Alert)
+               0.0 attempt.started Sms desk (Alert)
+               0.0 attempt.started Sms d1 (Alert)
+               0.0 incident.notifying Sos x1
+               0.0 attempt.started Voice g1 (Alert)
+               0.0 command.queued locate
+               0.0 case.filed Sos
+               0.0 incident.updated Sos x1
+               0.4 incident.recurred Sos x2
+               0.4 attempt.started Sms g1 (Alert)
+               0.4 attempt.started Sms g2 (Alert)
+               0.4 attempt.started Sms desk (Alert)
+               0.4 attempt.started Sms d1 (Alert)
+               0.4 command.replaced locate
+               0.4 command.queued locate
+        "#]],
     );
 }
 
 #[test]
 fn a_fall_waits_for_a_sign_of_life() {
     check(&[(0.0, report(r#"{"type":"fall"}"#)), (20.0, report(r#"{"type":"fall_cancel"}"#))], 100.0, expect![[""]]);
-    check(&[(0.0, report(r#"{"type":"fall"}"#))], 60.0, expect![[""]]);
+    check(
+        &[(0.0, report(r#"{"type":"fall"}"#))],
+        60.0,
+        expect![[r#"
+          60.0 incident.raised Fall x1
+          60.0 attempt.started Sms g1 (Alert)
+          60.0 attempt.started Sms g2 (Alert)
+          60.0 attempt.started Sms desk (Alert)
+          60.0 attempt.started Sms d1 (Alert)
+          60.0 incident.notifying Fall x1
+          60.0 attempt.started Voice g1 (Alert)
+          60.0 case.filed Fall
+          60.0 incident.updated Fall x1
+    "#]],
+    );
 }
 
 #[test]

@@ -190,7 +190,12 @@ fn shapes_that_are_no_area_are_refused_where_they_go_wrong() {
     let bow_tie = json!([[[117.0, 31.0], [117.1, 31.1], [117.1, 31.0], [117.0, 31.1], [117.0, 31.0]]]);
     let document = json!({"orgs": [{"path": "/a/", "name": "甲"}], "wearers": [{"id": "w1", "name": "乙", "org": "/a/",
         "fences": [{"id": "f", "geometry": {"type": "Polygon", "coordinates": bow_tie}}]}]});
-    check_faults(&document, expect![[r#""#]]);
+    check_faults(
+        &document,
+        expect![[r#"
+        /wearers/0/fences/0/geometry/coordinates/0/0: the edge that begins at vertex 0 of ring 0 meets another edge of the ring
+    "#]],
+    );
 }
 
 #[test]

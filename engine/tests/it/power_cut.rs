@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use engine::pipeline::{Pipeline, SectionId};
 use model::{
-    Actor, AttemptId, AttemptOutcome, Decision, DeviceId, Entity, IncidentState, Input, OrgPath, PersonId, Record, Role,
-    StaffCommand, Timestamp,
+    Actor, AttemptId, AttemptOutcome, Decision, DeviceId, Entity, IncidentState, Input, OrgPath, PersonId, Record,
+    Role, StaffCommand, Timestamp,
 };
 use store::{Disk, ForgetfulDisk, Journal, JournalConfig, Survivors, codec};
 
@@ -79,7 +79,8 @@ fn run(disk: &ForgetfulDisk, dir: &Path, from: usize, records: &mut Vec<Record>)
     }
     let recovered = records.len() as u64;
     let told = Arc::clone(&released);
-    let on_committed = move |committed: store::Committed<usize>| *told.lock().unwrap() = (committed.last_seq, committed.release + 1);
+    let on_committed =
+        move |committed: store::Committed<usize>| *told.lock().unwrap() = (committed.last_seq, committed.release + 1);
     let Ok(journal) = opened.start(on_committed, |_| {}) else { return (pipeline, recovered, from) };
     for (index, (when, input)) in story().into_iter().enumerate().skip(from) {
         let first = records.len();
@@ -102,7 +103,10 @@ fn image(pipeline: &Pipeline) -> Vec<(SectionId, Vec<u8>)> {
 }
 
 fn incidents(pipeline: &Pipeline) -> Vec<(String, IncidentState, u32, bool)> {
-    pipeline.open_incidents().map(|i| (format!("{:?}", i.kind), i.state, i.occurrence_count, i.case.is_some())).collect()
+    pipeline
+        .open_incidents()
+        .map(|i| (format!("{:?}", i.kind), i.state, i.occurrence_count, i.case.is_some()))
+        .collect()
 }
 
 fn calls(records: &[Record]) -> Vec<String> {

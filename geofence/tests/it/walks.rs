@@ -186,6 +186,30 @@ proptest! {
         }
     }
 
+    /// A walk that is split at any point, the tracker written down and read back, goes on as if it had not been.
+    #[test]
+    fn a_checkpoint_is_as_good_as_going_on(
+        fixes in prop::collection::vec((1..600i64, -1500.0..1500.0f64, 1.0..300.0f32), 1..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let cut = cut.index(fixes.len());
+        let crossings = |is_split: bool| {
+            let (mut walk, mut time) = (Walk::new(&circle(300.0)), 0);
+            let mut found = Vec::new();
+            for (i, (seconds, metres, accuracy_m)) in fixes.iter().enumerate() {
+                if is_split && i == cut {
+                    let config = bincode::config::standard();
+                    let bytes = bincode::serde::encode_to_vec(walk.tracker, config).unwrap();
+                    walk.tracker = bincode::serde::decode_from_slice(&bytes, config).unwrap().0;
+                }
+                time += seconds;
+                found.extend(walk.tracker.handle(&walk.fence, &located(*metres, *accuracy_m), at(time), at(time)));
+            }
+            found
+        };
+        prop_assert_eq!(crossings(true), crossings(false));
+    }
+
     #[test]
     fn late_and_repeated_fixes_change_nothing(
         fixes in prop::collection::vec((1..600i64, -600.0..600.0f64), 2..40),

@@ -141,7 +141,7 @@ impl Demo {
 
         let neighbourhood = Arc::new(neighbourhood);
         let mut demo =
-            Demo { phones, ready, token, screen, neighbourhood, living, running, tasks: Vec::new(), directory };
+            Demo { phones, ready, token, screen, story, neighbourhood, living, running, tasks: Vec::new(), directory };
         demo.begin(client, clock);
         Ok(demo)
     }

@@ -68,14 +68,6 @@ impl Narrator {
         let kind = self.kind(&data["kind"]);
         let id = data["id"].as_str().unwrap_or_default();
         let who = self.name(&data["acknowledged_by"]["person"]);
-        let step = data["steps"].as_array().and_then(|steps| steps.last());
-        let note = step.and_then(|step| step["note"].as_str()).unwrap_or_default();
-        let case = |zh: &str, en: &str| {
-            Some(self.say(
-                format!("▣ 工单 {id}({about})· {zh} {note}"),
-                format!("▣ case {id} ({about}): {en} {note}").trim_end().to_owned(),
-            ))
-        };
         match event["type"].as_str()? {
             "incident.raised" => {
                 let explain = data[if self.zh() { "explain" } else { "explain_en" }].as_str().unwrap_or_default();
@@ -120,22 +112,28 @@ impl Narrator {
             "incident.reopened" => {
                 Some(self.say(format!("🔔 {about}的事件重新打开"), format!("🔔 {about}: opened again")))
             }
-            "case.filed" => case("立案", "filed"),
-            "case.dispatched" => {
-                let handler = self.name(&data["handler"]);
-                case(&format!("派遣给{handler}"), &format!("dispatched to {handler}"))
-            }
-            "case.accepted" => case("接单", "accepted"),
-            "case.on_site" => case("到场", "on site"),
-            "case.feedback" => case("反馈", "feedback"),
-            "case.verified" => case("核查", "verified"),
-            "case.closed" => case("结案", "closed"),
-            "case.whistled" => case("吹哨(超时)", "whistled, it is late"),
             "device.low_battery" => {
                 Some(self.say(format!("· {about}的手环电量低"), format!("· {about}'s bracelet is low on battery")))
             }
-            _ => None,
+            other => self.case_words(other.strip_prefix("case.")?, data),
         }
+    }
+
+    fn case_words(&self, step: &str, case: &Value) -> Option<String> {
+        let handler = self.name(&case["handler"]);
+        let (zh, en) = match step {
+            "filed" => ("立案".to_owned(), "filed".to_owned()),
+            "dispatched" => (format!("派遣给{handler}"), format!("dispatched to {handler}")),
+            "accepted" => ("接单".to_owned(), "accepted".to_owned()),
+            "on_site" => ("到场".to_owned(), "on site".to_owned()),
+            "feedback" => ("处理反馈".to_owned(), "feedback given".to_owned()),
+            "verified" => ("核查".to_owned(), "verified".to_owned()),
+            "closed" => ("结案".to_owned(), "closed".to_owned()),
+            "whistled" => ("吹哨(超时)".to_owned(), "whistled, it is late".to_owned()),
+            _ => return None,
+        };
+        let (id, about) = (case["id"].as_str().unwrap_or_default(), self.name(&case["wearer"]));
+        Some(self.say(format!("▣ 工单 {id}({about}){zh}"), format!("▣ case {id} ({about}): {en}")))
     }
 
     fn name<'a>(&'a self, id: &'a Value) -> &'a str {

@@ -36,7 +36,8 @@ impl Staff {
 
     /// Looks for something to do among events.
     pub(super) fn notice(&mut self, events: &[Value]) {
-        for event in events.iter().filter(|event| event["data"]["wearer"] != self.neighbourhood.yours().id.as_str()) {
+        let neighbourhood = Arc::clone(&self.neighbourhood);
+        for event in events.iter().filter(|event| event["data"]["wearer"] != neighbourhood.yours().id.as_str()) {
             let data = &event["data"];
             let Some(id) = data["id"].as_str().map(str::to_owned) else { continue };
             match event["type"].as_str() {

@@ -156,7 +156,8 @@ function draw(phone) {
   if (log) log.scrollTop = log.scrollHeight;
   if (call) tick();
   if (focus === "input") card.querySelector("input")?.focus();
-  else if (focus === "button") (card.querySelector(".call button:last-of-type") ?? card).focus();
+  // After answering the focus is on the phone itself: a second Enter must not press a key.
+  else if (focus === "button") (card.querySelector(".answer") ?? card).focus();
   else if (focus === "card") card.focus();
   return card;
 }

@@ -12,6 +12,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::batch::{BATCH_BYTES_MAX, Batch};
 use super::format::{self, PAGE_BYTES};
+use super::queue::{Job, Queue};
 use super::segments::{self, SEGMENT_BYTES_MIN, SPARES_MAX, WritableSegment};
 use super::{JournalConfig, OpenedJournal, Retention};
 use crate::disk::Disk;
@@ -24,7 +25,6 @@ const BATCHES_IN_FLIGHT_MAX: usize = 2;
 const POOLED_BATCHES_MAX: usize = 4;
 /// How long to wait before trying again to make a segment on a full disk.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
-const DAY_MILLIS: i64 = 86_400_000;
 
 /// A batch that is durable, with what was handed in with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,41 +89,6 @@ struct Shared<R> {
     records: AtomicU64,
     written_bytes: AtomicU64,
     last_sync_micros: AtomicU64,
-}
-
-struct Queue<R> {
-    next_seq: u64,
-    next_ticket: u64,
-    in_flight: usize,
-    jobs: VecDeque<Job<R>>,
-    active: Option<(WritableSegment, u64)>,
-    ready: VecDeque<WritableSegment>,
-    next_generation: u64,
-    /// Segments with records, oldest first, the active one last.
-    kept: Vec<Kept>,
-    dirty_spares: Vec<String>,
-    clean_spares: Vec<String>,
-    preparing_error: Option<String>,
-    pool: Vec<Batch>,
-    closing: bool,
-}
-
-/// What truncation needs to know of a segment.
-#[derive(Debug, Clone, Copy)]
-struct Kept {
-    generation: u64,
-    bytes: u64,
-    first_seq: u64,
-    first_at: i64,
-}
-
-struct Job<R> {
-    ticket: u64,
-    batch: Batch,
-    first_seq: u64,
-    segment: WritableSegment,
-    offset: u64,
-    release: R,
 }
 
 struct Releases<R> {
@@ -290,7 +255,7 @@ impl<R: Send + 'static> Journal<R> {
         let shared = &*self.shared;
         // The oldest segment that stays holds something durable: without it a start could not tell where to go on.
         let below = below.min(shared.progress.get());
-        let going: Vec<Kept> = shared.queue.lock().take_truncated(below, keep, now);
+        let going = shared.queue.lock().take_truncated(below, keep, now);
         for kept in &going {
             let name = segments::retire(&*shared.disk, &shared.dir, kept.generation)?;
             shared.queue.lock().dirty_spares.push(name);
@@ -338,55 +303,6 @@ impl<R: Send + 'static> Drop for Journal<R> {
                 tracing::error!("a thread of the journal had panicked");
             }
         }
-    }
-}
-
-impl<R> Queue<R> {
-    fn keep(&mut self, generation: u64, bytes: u64, first_seq: u64, first_at: i64) {
-        self.kept.push(Kept { generation, bytes, first_seq, first_at });
-    }
-
-    fn has_room(&self, span: u64) -> bool {
-        let fits = self.active.as_ref().is_some_and(|(segment, offset)| offset + span <= segment.bytes);
-        fits || self.ready.front().is_some_and(|segment| PAGE_BYTES + span <= segment.bytes)
-    }
-
-    /// Gives a batch its sequence numbers and its place. `None`: there is no room after all.
-    fn place(&mut self, batch: Batch, span: u64, release: R) -> Option<Job<R>> {
-        if self.active.as_ref().is_none_or(|(segment, offset)| offset + span > segment.bytes) {
-            self.active = Some((self.ready.pop_front()?, PAGE_BYTES));
-        }
-        let (segment, offset) = self.active.as_mut()?;
-        let (segment, at) = (segment.clone(), *offset);
-        let (ticket, first_seq) = (self.next_ticket, self.next_seq);
-        if !batch.is_empty() {
-            *offset += span;
-            if self.kept.last().is_none_or(|kept| kept.generation != segment.generation) {
-                self.keep(segment.generation, segment.bytes, first_seq, batch.base_at());
-            }
-        }
-        self.next_ticket += 1;
-        self.next_seq += batch.len() as u64;
-        self.in_flight += 1;
-        Some(Job { ticket, batch, first_seq, segment, offset: at, release })
-    }
-
-    fn take_truncated(&mut self, below: u64, keep: &Retention, now: Timestamp) -> Vec<Kept> {
-        let young_from = now.millis() - i64::from(keep.days) * DAY_MILLIS;
-        let mut newer_bytes: u64 = self.kept.iter().map(|kept| kept.bytes).sum();
-        let mut going = 0;
-        // A segment ends where the next one begins, in numbers and in time; the last one stays.
-        for pair in self.kept.windows(2) {
-            let (segment, next) = (&pair[0], &pair[1]);
-            newer_bytes -= segment.bytes;
-            let is_needed = next.first_seq > below;
-            let is_young = next.first_at > young_from && newer_bytes + segment.bytes <= keep.bytes;
-            if is_needed || is_young {
-                break;
-            }
-            going += 1;
-        }
-        self.kept.drain(..going).collect()
     }
 }
 

@@ -174,7 +174,7 @@ impl BatchReader {
     fn find_segment(&mut self) -> Result<bool, StoreError> {
         let mut oldest = None;
         for generation in generations(&*self.disk, &self.dir)?.into_iter().rev() {
-            let segment = open(&*self.disk, &self.dir, generation)?;
+            let Some(segment) = open(&*self.disk, &self.dir, generation)? else { continue };
             let Some(first) = self.first_batch(&segment)? else { continue };
             let (offset, header) = first;
             oldest = Some((header.first_seq, offset, segment));
@@ -217,8 +217,8 @@ impl BatchReader {
             return self.find_segment();
         }
         let next = generations.iter().copied().find(|generation| *generation > current);
-        if let Some(next) = next {
-            let segment = open(&*self.disk, &self.dir, next)?;
+        let next = next.map(|next| open(&*self.disk, &self.dir, next)).transpose()?.flatten();
+        if let Some(segment) = next {
             let first = self.first_batch(&segment)?;
             if let Some((offset, _)) = first.filter(|(_, header)| header.first_seq == self.expected) {
                 self.enter(segment, offset);
@@ -226,7 +226,7 @@ impl BatchReader {
             }
         }
         for generation in generations.into_iter().filter(|generation| *generation >= current) {
-            let segment = open(&*self.disk, &self.dir, generation)?;
+            let Some(segment) = open(&*self.disk, &self.dir, generation)? else { continue };
             let from = if generation == current { self.offset + PAGE_BYTES } else { PAGE_BYTES };
             if let Some((offset, _)) = search(&segment, &self.dir, from)? {
                 self.enter(segment, offset);
@@ -246,7 +246,7 @@ impl BatchReader {
         }
         let Some(current) = self.segment.as_ref().map(|segment| segment.generation) else { return Ok(false) };
         for generation in generations(&*self.disk, &self.dir)?.into_iter().filter(|generation| *generation >= current) {
-            let segment = open(&*self.disk, &self.dir, generation)?;
+            let Some(segment) = open(&*self.disk, &self.dir, generation)? else { continue };
             let mut from = if generation == current { self.offset } else { PAGE_BYTES };
             while let Some((offset, header)) = search(&segment, &self.dir, from)? {
                 if header.durable_through >= seq {
@@ -302,11 +302,15 @@ pub(crate) fn generations(disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>, Store
     Ok(names.iter().filter_map(|name| format::generation_of(name)).collect())
 }
 
-fn open(disk: &dyn Disk, dir: &Path, generation: u64) -> Result<Segment, StoreError> {
+/// `None`: it was let go since it was listed.
+fn open(disk: &dyn Disk, dir: &Path, generation: u64) -> Result<Option<Segment>, StoreError> {
     let path = dir.join(format::segment_name(generation));
-    let file = disk.open(&path, Access::Read).map_err(StoreError::disk("open", &path))?;
+    let file = match disk.open(&path, Access::Read) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(StoreError::disk("open", &path))?,
+    };
     let bytes = file.len().map_err(StoreError::disk("look at", &path))?;
-    Ok(Segment { generation, file, bytes })
+    Ok(Some(Segment { generation, file, bytes }))
 }
 
 /// The first intact batch header at or behind a page.

@@ -8,6 +8,8 @@ use crate::harness::{House, Phones, Server, Wire, eventually};
 
 /// The smallest journal that the configuration allows.
 const SMALL_JOURNAL: &str = "[journal]\nsegment_bytes = 4194304\nretain_bytes = 67108864\nretain_days = 1\n";
+/// The device that fills it.
+const FILLER: &str = "861234567890777";
 /// Enough of the largest reports to fill that journal and some segments more.
 const REPORTS: usize = 24_000;
 /// How many of them are unacknowledged at a time.
@@ -18,12 +20,16 @@ fn a_start_after_truncation_reads_the_checkpoint_and_the_tail() {
     let phones = Phones::start();
     let house = House::new(&phones, SMALL_JOURNAL);
     let server = house.serve();
-    server.import(&household(patient_plan()));
+    let mut registry = household(patient_plan());
+    let filler = json!({"id": FILLER, "kind": "bracelet", "secret": SECRET});
+    registry["devices"].as_array_mut().unwrap().push(filler);
+    server.import(&registry);
     // An incident from before everything that is let go: it must live in checkpoint, view and export.
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
     device.report(&up(BRACELET), br#"{"type":"sos","id":"the-first"}"#);
     let raised = server.feed().wait_for("incident.raised");
-    fill(&mut device);
+    // Another device's, or the press would be pushed out of its own repeat window.
+    fill(&mut Wire::login(server.mqtt, FILLER, SECRET, 4).unwrap());
     let oldest_before = oldest(&house);
     assert_eq!(oldest_before, 1, "nothing was let go yet, or this test fills too little");
     // An orderly stop writes a checkpoint; the next start exports and lets go.
@@ -65,7 +71,7 @@ fn fill(device: &mut Wire) {
     while acknowledged < REPORTS {
         while sent < REPORTS && sent - acknowledged < WINDOW {
             let report = format!(r#"{{"type":"diary","id":"d{sent}","text":"{filling}"}}"#);
-            device.publish(&up(BRACELET), report.as_bytes(), 1).unwrap();
+            device.publish(&up(FILLER), report.as_bytes(), 1).unwrap();
             sent += 1;
         }
         match device.read().unwrap() {

@@ -19,7 +19,8 @@ pub fn mosquitto_pub(
     topic: &str,
     payload: &str,
 ) -> Output {
-    let mut command = mosquitto("mosquitto_pub", door, version, device, device, secret);
+    let mut command = Command::new("mosquitto_pub");
+    mosquitto(&mut command, door, version, device, device, secret);
     command.args(["-q", "1", "-t", topic, "-m", payload]);
     run_within(command, PATIENCE)
 }
@@ -58,7 +59,10 @@ pub struct Listener {
 impl Listener {
     /// Subscribes with a feed token and waits for the SUBACK; gives the granted code with the listener.
     pub fn subscribe(door: SocketAddr, client: &str, token: &str, filter: &str) -> (Listener, u8) {
-        let mut command = mosquitto("mosquitto_sub", door, "mqttv5", client, "token", token);
+        // Line by line: mosquitto_sub would keep its "Subscribed" in a buffer until the first message.
+        let mut command = Command::new("stdbuf");
+        command.args(["-oL", "mosquitto_sub"]);
+        mosquitto(&mut command, door, "mqttv5", client, "token", token);
         command.args(["-d", "-t", filter, "-F", "payload %p"]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("mosquitto_sub; ./test.sh installs it");
@@ -101,9 +105,7 @@ impl Drop for Listener {
     }
 }
 
-fn mosquitto(program: &str, door: SocketAddr, version: &str, client: &str, user: &str, secret: &str) -> Command {
-    let mut command = Command::new(program);
+fn mosquitto(command: &mut Command, door: SocketAddr, version: &str, client: &str, user: &str, secret: &str) {
     command.args(["-h", &door.ip().to_string(), "-p", &door.port().to_string(), "-V", version]);
     command.args(["-i", client, "-u", user, "-P", secret]);
-    command
 }

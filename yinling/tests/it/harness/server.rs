@@ -227,15 +227,15 @@ pub fn signal(process: u32, name: &str) {
 
 /// Runs a command to its end, or kills it after `limit` and fails.
 pub fn run_within(mut command: Command, limit: Duration) -> std::process::Output {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + limit;
-    while child.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            let _ = child.kill();
-            let output = child.wait_with_output().unwrap();
-            panic!("{command:?} did not end within {limit:?}: {output:?}");
-        }
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
-    child.wait_with_output().unwrap()
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let process = child.id();
+    let (sender, ended) = mpsc::channel();
+    // Reads while it runs: a full pipe would hold it up.
+    std::thread::spawn(move || drop(sender.send(child.wait_with_output().unwrap())));
+    ended.recv_timeout(limit).unwrap_or_else(|_| {
+        signal(process, "KILL");
+        let output = ended.recv().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        panic!("{command:?} did not end within {limit:?}; it said: {said}");
+    })
 }
