@@ -200,7 +200,8 @@ async fn await_suback(rx: &mut LinkRx) -> Result<(), String> {
     timeout(Duration::from_secs(ATTACH_SECONDS_MAX), wait).await.map_err(|_| "no SUBACK".to_owned())?
 }
 
-/// Empties a link into a subscriber's mailbox.
+/// Empties a link into a subscriber's mailbox. The link says good-bye only when this has ended: a wake-up for a link
+/// that is gone panics the router.
 async fn pump(link: Link, mut rx: LinkRx, scope: OrgPath, mailbox: Arc<Mailbox>, bytes_max: usize) {
     loop {
         match rx.next().await {

@@ -40,7 +40,7 @@ fn main() {
     let t0 = 1_795_305_600_000i64;
     let samples: Vec<Record> = (0..100_000).map(|n| location(n, wearers, t0 + i64::from(n / wearers) * 10)).collect();
     // encode only
-    let began = Instant::now();
+    let began = cpu();
     let mut b = Batch::new();
     let mut bytes = 0;
     let mut n = 0u64;
@@ -55,11 +55,7 @@ fn main() {
         }
     }
     bytes += b.bytes();
-    println!(
-        "encode: {:.0} ns a record, {:.1} bytes",
-        began.elapsed().as_nanos() as f64 / n as f64,
-        bytes as f64 / n as f64
-    );
+    println!("encode: {:.0} ns a record, {:.1} bytes", (cpu() - began) * 1e9 / n as f64, bytes as f64 / n as f64);
     let (opened, recovery) = Journal::open(Arc::clone(&disk), &data.journal(), JournalConfig::default()).unwrap();
     let (state, _) = open_state(&disk, &data, recovery.first_seq, recovery.last_seq, &StateConfig::default()).unwrap();
     let journal: Journal<()> = opened.start(|_| {}, |e| panic!("{e}")).unwrap();

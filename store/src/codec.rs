@@ -102,7 +102,7 @@ pub(crate) fn encode_record(record: &Record, base_at: i64, out: &mut Vec<u8>) ->
 /// Decodes a record's payload.
 pub(crate) fn decode_record(kind: u8, schema: u8, payload: &[u8], base_at: i64) -> Result<Record, StoreError> {
     match (RecordKind::from_byte(kind), schema) {
-        (Some(RecordKind::Telemetry), TELEMETRY_SCHEMA) => Ok(telemetry::View::decode(payload, base_at)?.to_record()),
+        (Some(RecordKind::Telemetry), TELEMETRY_SCHEMA) => telemetry::View::decode(payload, base_at)?.to_record(),
         (Some(RecordKind::Plain | RecordKind::Fact | RecordKind::FactReport), RECORD_SCHEMA) => {
             let record: Record = exactly("record", payload)?;
             check_record(&record)?;

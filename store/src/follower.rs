@@ -325,8 +325,7 @@ impl Projection {
             each_envelope(telemetry_reader, &found, shared, &mut |seq, kind, schema, payload| {
                 match RecordKind::from_byte(kind) {
                     Some(RecordKind::Telemetry) if schema == TELEMETRY_SCHEMA => {
-                        telemetry.take_view(seq, &View::decode(payload, found.header.base_at)?);
-                        Ok(())
+                        telemetry.take_view(seq, &View::decode(payload, found.header.base_at)?)
                     }
                     Some(kind) if !kind.has_telemetry() => Ok(()),
                     _ => {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use compact_str::CompactString;
-use model::{DeviceId, Located, Reject, ReportBody, Timestamp, WearerId};
+use model::{DeviceId, Located, Reject, ReportBody, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -129,9 +129,5 @@ impl State {
 
     pub(crate) fn telemetry(&self) -> parking_lot::MutexGuard<'_, Telemetry> {
         self.telemetry.lock()
-    }
-
-    pub(crate) fn latest_key(wearer: &WearerId) -> Vec<u8> {
-        keys::text(keys::LATEST, wearer.as_str())
     }
 }

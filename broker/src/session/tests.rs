@@ -3,6 +3,7 @@
 mod refusals;
 mod splits;
 mod stories;
+mod traps;
 
 use std::fmt::Write as _;
 

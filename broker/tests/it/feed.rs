@@ -131,7 +131,7 @@ async fn places_are_given_back() {
 async fn what_would_kill_the_router_does_not_reach_it() {
     let setting = open(DoorConfig::default()).await;
     let mut wire = subscriber(&setting, 4, "/luyang/").await;
-    // A topic that begins outside ASCII panics the router; one that nothing matches makes it throw the publisher out.
+    // A topic that begins outside ASCII panics the router; what is no feed topic has nothing to do there.
     for topic in ["银杏/incidents", "", "a/b", "yl/v1/feed/+/incidents", "yl/v1/feed/a\0/incidents"] {
         setting.door.publish_feed(topic, numbered(1));
     }

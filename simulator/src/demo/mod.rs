@@ -175,6 +175,7 @@ impl Demo {
                         break;
                     }
                 }
+                lines.extend(story.take_before(&lines));
                 story::in_order(&mut lines);
                 screen.text(&lines.into_iter().map(|line| line.text()).collect::<Vec<_>>());
             }

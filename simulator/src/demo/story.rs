@@ -38,6 +38,12 @@ impl Story {
     pub(super) fn take(&self) -> Vec<Line> {
         std::mem::take(&mut self.0.lock())
     }
+
+    /// What happened before the newest of these lines: it is told with them, not after them.
+    pub(super) fn take_before(&self, newest: &[Line]) -> Vec<Line> {
+        let Some(until) = newest.iter().map(|line| line.at).max() else { return Vec::new() };
+        self.0.lock().extract_if(.., |line| line.at < until).collect()
+    }
 }
 
 /// By time; what happened in the same millisecond: the feed before what follows from it.
@@ -61,5 +67,14 @@ mod tests {
         let words: Vec<&str> = lines.iter().map(|line| line.words.as_str()).collect();
         assert_eq!(words, ["🔔 SOS", "▣ case", "☎ rings", "☎ rings elsewhere"]);
         assert!(story.take().is_empty());
+
+        story.add(at(2_000), "☎ presses 1".to_owned());
+        story.add(at(2_002), "⌚ help is coming".to_owned());
+        let mut lines = vec![Line::new(at(2_001), "✔ is going".to_owned())];
+        lines.extend(story.take_before(&lines));
+        in_order(&mut lines);
+        let words: Vec<&str> = lines.iter().map(|line| line.words.as_str()).collect();
+        assert_eq!(words, ["☎ presses 1", "✔ is going"]);
+        assert_eq!(story.take().len(), 1, "what came later is told later");
     }
 }

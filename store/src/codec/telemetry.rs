@@ -50,12 +50,12 @@ const DEFAULT_ACCURACY_M: f32 = 50.0;
 /// 1e-7 degrees are about a centimetre; a decimal with seven places comes back bit by bit.
 const FIXED_PER_DEGREE: f64 = 1e7;
 
-/// A report read in place.
+/// A report read in place. Texts are bytes as long as nobody needs them as texts: the follower looks at one of three.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct View<'a> {
     pub(crate) at: Timestamp,
-    pub(crate) device: &'a str,
-    pub(crate) event_id: Option<&'a str>,
+    pub(crate) device: &'a [u8],
+    pub(crate) event_id: Option<&'a [u8]>,
     pub(crate) measured: Option<Timestamp>,
     pub(crate) content_hash: u64,
     pub(crate) body: ReportBody,
@@ -66,7 +66,7 @@ pub(crate) struct View<'a> {
 /// What history keeps of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ObservedView<'a> {
-    pub(crate) wearer: Option<&'a str>,
+    pub(crate) wearer: Option<&'a [u8]>,
     pub(crate) measured: Timestamp,
     pub(crate) late: bool,
     pub(crate) located: Option<Located>,
@@ -88,7 +88,8 @@ pub(crate) fn encode(record: &Record, base_at: i64, out: &mut Vec<u8>) -> bool {
     }
     let at = record.at.millis();
     let fix = report.fix();
-    let flags = flags(report, observed, record.at, fix.as_ref());
+    let fixed = fix.and_then(|fix| Some([fixed(fix.position.lat)?, fixed(fix.position.lon)?]));
+    let flags = flags(report, observed, record.at, fix.as_ref(), fixed.is_some());
     out.extend_from_slice(&flags.to_le_bytes());
     out.push(report.kind() as u8);
     put_signed(out, at - base_at);
@@ -106,7 +107,7 @@ pub(crate) fn encode(record: &Record, base_at: i64, out: &mut Vec<u8>) -> bool {
     if let Some(observed) = observed.filter(|_| flags & SAME_TIME == 0) {
         put_signed(out, observed.measured.millis() - at);
     }
-    put_body(out, &report.body, flags);
+    put_body(out, &report.body, fixed);
     if let Some(located) = observed.and_then(|observed| observed.located) {
         if flags & SAME_PLACE == 0 {
             out.extend_from_slice(&located.position.lat.to_le_bytes());
@@ -134,7 +135,7 @@ fn is_compact(kind: ReportKind) -> bool {
     }
 }
 
-fn flags(report: &Report, observed: Option<&Observed>, at: Timestamp, fix: Option<&Fix>) -> u16 {
+fn flags(report: &Report, observed: Option<&Observed>, at: Timestamp, fix: Option<&Fix>, is_fixed: bool) -> u16 {
     let bit = |flag: u16, set: bool| if set { flag } else { 0 };
     let mut flags = bit(EVENT_ID, report.event_id.is_some()) | bit(MEASURED, report.measured.is_some());
     if let Some(fix) = fix {
@@ -145,7 +146,7 @@ fn flags(report: &Report, observed: Option<&Observed>, at: Timestamp, fix: Optio
             Some(Datum::Bd09) => 3,
         };
         flags |= bit(ACCURACY, fix.accuracy_m.is_some()) | (datum << DATUM_SHIFT);
-        flags |= bit(FIXED, fixed(fix.position.lat).is_some() && fixed(fix.position.lon).is_some());
+        flags |= bit(FIXED, is_fixed);
     }
     if let ReportBody::BloodPressure { pulse: Some(_), .. } = report.body {
         flags |= PULSE;
@@ -170,19 +171,19 @@ fn same_bits(a: f64, b: f64) -> bool {
 
 /// In 1e-7 degrees, if that comes back as exactly the same number.
 fn fixed(degrees: f64) -> Option<i32> {
-    let scaled = (degrees * FIXED_PER_DEGREE).round() as i32;
+    let scaled = (degrees * FIXED_PER_DEGREE + 0.5f64.copysign(degrees)) as i32;
     same_bits(f64::from(scaled) / FIXED_PER_DEGREE, degrees).then_some(scaled)
 }
 
-fn put_body(out: &mut Vec<u8>, body: &ReportBody, flags: u16) {
+fn put_body(out: &mut Vec<u8>, body: &ReportBody, fixed: Option<[i32; 2]>) {
     match body {
         ReportBody::Location(fix) => {
-            match (fixed(fix.position.lat), fixed(fix.position.lon)) {
-                (Some(lat), Some(lon)) if flags & FIXED != 0 => {
+            match fixed {
+                Some([lat, lon]) => {
                     out.extend_from_slice(&lat.to_le_bytes());
                     out.extend_from_slice(&lon.to_le_bytes());
                 }
-                _ => {
+                None => {
                     out.extend_from_slice(&fix.position.lat.to_le_bytes());
                     out.extend_from_slice(&fix.position.lon.to_le_bytes());
                 }
@@ -274,9 +275,9 @@ impl<'a> Bytes<'a> {
         self.unsigned().map(|value| ((value >> 1) as i64) ^ -((value & 1) as i64))
     }
 
-    pub(crate) fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a [u8]> {
         let length = self.byte()?;
-        std::str::from_utf8(self.take(usize::from(length))?).ok()
+        self.take(usize::from(length))
     }
 
     fn degrees(&mut self) -> Option<f64> {
@@ -297,9 +298,9 @@ impl<'a> View<'a> {
     }
 
     /// The record that was encoded.
-    pub(crate) fn to_record(&self) -> Record {
+    pub(crate) fn to_record(&self) -> Result<Record, StoreError> {
         let report = Report {
-            event_id: self.event_id.map(CompactString::new),
+            event_id: self.event_id.map(text).transpose()?.map(CompactString::new),
             measured: self.measured,
             body: self.body.clone(),
             content_hash: self.content_hash,
@@ -307,15 +308,20 @@ impl<'a> View<'a> {
         let decision = match self.observed {
             None => Decision::Repeated,
             Some(observed) => Decision::Observed(Observed {
-                wearer: observed.wearer.map(WearerId::new),
+                wearer: observed.wearer.map(text).transpose()?.map(WearerId::new),
                 measured: observed.measured,
                 late: observed.late,
                 located: observed.located,
             }),
         };
-        let input = Input::Report { device: DeviceId::new(self.device), report };
-        Record { at: self.at, input, decisions: vec![decision] }
+        let input = Input::Report { device: DeviceId::new(text(self.device)?), report };
+        Ok(Record { at: self.at, input, decisions: vec![decision] })
     }
+}
+
+/// Bytes of a record that are to be a text.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, StoreError> {
+    std::str::from_utf8(bytes).map_err(|error| bad("telemetry record", error.to_string()))
 }
 
 fn read<'a>(bytes: &mut Bytes<'a>, base_at: i64) -> Option<View<'a>> {

@@ -51,6 +51,10 @@ pub(crate) struct OpenBlock {
 
 impl OpenBlock {
     pub(crate) fn new(kind: ReportKind, sample: Sample) -> OpenBlock {
+        OpenBlock::in_buffer(kind, sample, Vec::new())
+    }
+
+    fn in_buffer(kind: ReportKind, sample: Sample, samples: Vec<u8>) -> OpenBlock {
         let day = day_of(Timestamp::from_millis(sample.measured));
         let mut block = OpenBlock {
             kind,
@@ -60,10 +64,17 @@ impl OpenBlock {
             measured_min: sample.measured,
             measured_max: sample.measured,
             count: 0,
-            samples: Vec::new(),
+            samples,
         };
         block.append(sample);
         block
+    }
+
+    /// Begins anew with a sample, in the same memory.
+    pub(crate) fn restart(&mut self, sample: Sample) {
+        let mut samples = std::mem::take(&mut self.samples);
+        samples.clear();
+        *self = OpenBlock::in_buffer(self.kind, sample, samples);
     }
 
     pub(crate) fn takes(&self, measured: i64) -> bool {
@@ -91,7 +102,7 @@ impl OpenBlock {
     }
 
     /// `wearer`, zero, kind, time and record of its first sample: the same for as long as the block grows.
-    pub(crate) fn key(&self, wearer: &str) -> Vec<u8> {
+    pub(crate) fn key(&self, wearer: &[u8]) -> Vec<u8> {
         let mut key = series(wearer, self.kind);
         key.extend_from_slice(&self.first.measured.to_be_bytes());
         key.extend_from_slice(&self.first.seq.to_be_bytes());
@@ -112,16 +123,16 @@ impl OpenBlock {
 }
 
 /// What the keys of a series begin with.
-pub(crate) fn series(wearer: &str, kind: ReportKind) -> Vec<u8> {
+pub(crate) fn series(wearer: &[u8], kind: ReportKind) -> Vec<u8> {
     let mut key = Vec::with_capacity(wearer.len() + 18);
-    key.extend_from_slice(wearer.as_bytes());
+    key.extend_from_slice(wearer);
     key.extend_from_slice(&[0, kind as u8]);
     key
 }
 
 /// The keys of a series: from one up to, not including, the other.
 pub(crate) fn series_range(wearer: &str, kind: ReportKind) -> (Vec<u8>, Vec<u8>) {
-    let (from, mut to) = (series(wearer, kind), series(wearer, kind));
+    let (from, mut to) = (series(wearer.as_bytes(), kind), series(wearer.as_bytes(), kind));
     if let Some(last) = to.last_mut() {
         *last += 1;
     }
@@ -211,8 +222,9 @@ const PER_KELVIN: f32 = 100.0;
 
 /// A position as history keeps it.
 pub(crate) fn location_sample(measured: Timestamp, seq: u64, late: bool, located: &Located) -> Sample {
-    let fixed = |degrees: f64| (degrees * FIXED_PER_DEGREE).round() as i64;
-    let accuracy = (located.accuracy_m * PER_METRE).round() as i64;
+    // Rounded by hand: `round` is a call into libm on the processors that we build for.
+    let fixed = |degrees: f64| (degrees * FIXED_PER_DEGREE + 0.5f64.copysign(degrees)) as i64;
+    let accuracy = (located.accuracy_m * PER_METRE + 0.5) as i64;
     let columns = [fixed(located.position.lat), fixed(located.position.lon), accuracy, 0];
     Sample { measured: measured.millis(), seq, late, columns }
 }

@@ -37,9 +37,13 @@ pub(crate) fn number(letter: u8, number: u64) -> [u8; 9] {
 }
 
 pub(crate) fn text(letter: u8, text: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(1 + text.len());
+    bytes(letter, text.as_bytes())
+}
+
+pub(crate) fn bytes(letter: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(1 + bytes.len());
     key.push(letter);
-    key.extend_from_slice(text.as_bytes());
+    key.extend_from_slice(bytes);
     key
 }
 

@@ -270,7 +270,7 @@ impl State {
     pub fn latest(&self, wearer: &WearerId) -> Result<Option<Latest>, StoreError> {
         let telemetry = self.telemetry();
         let newer = telemetry.latest(wearer).cloned();
-        let stored: Option<Latest> = self.read("latest values", &State::latest_key(wearer))?;
+        let stored: Option<Latest> = self.read("latest values", &keys::text(keys::LATEST, wearer.as_str()))?;
         drop(telemetry);
         Ok(match (stored, newer) {
             (Some(stored), Some(newer)) => Some(stored.merge(newer)),

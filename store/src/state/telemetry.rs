@@ -12,19 +12,20 @@ use super::history::{self, OpenBlock, Sample};
 use super::tree::Changes;
 use super::{Latest, Quarantined, TrackPoint, Vital, keys};
 use crate::codec;
-use crate::codec::telemetry::View;
+use crate::codec::telemetry::{View, text};
 use crate::error::StoreError;
 
 /// What the telemetry pass has gathered.
 #[derive(Default)]
 pub(crate) struct Telemetry {
-    wearers: HashMap<WearerId, OpenWearer, FxBuildHasher>,
+    /// By the bytes of their ids, as they stand in the journal.
+    wearers: HashMap<Box<[u8]>, OpenWearer, FxBuildHasher>,
     /// Blocks that are full, with their day and last record, for the next write.
     full: Vec<FullBlock>,
     /// How much memory the growing blocks take, about.
     open_bytes: usize,
     /// Wearers to be flushed, when a flush is under way.
-    flushing: Vec<WearerId>,
+    flushing: Vec<Box<[u8]>>,
     /// Quarantine entries in the view, oldest first.
     quarantined: VecDeque<u64>,
     /// Changes of the quarantine for the next write.
@@ -36,6 +37,9 @@ pub(crate) struct FullBlock {
     pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
 }
+
+/// A wearer, by the bytes of their id, and what is newest of them.
+pub(crate) type LatestOf = (Box<[u8]>, Latest);
 
 #[derive(Default)]
 struct OpenWearer {
@@ -49,8 +53,8 @@ struct OpenWearer {
 pub(crate) struct Seen<'a> {
     pub(crate) seq: u64,
     pub(crate) at: Timestamp,
-    pub(crate) device: &'a str,
-    pub(crate) wearer: &'a str,
+    pub(crate) device: &'a [u8],
+    pub(crate) wearer: &'a [u8],
     pub(crate) measured: Timestamp,
     pub(crate) late: bool,
     pub(crate) located: Option<Located>,
@@ -59,9 +63,9 @@ pub(crate) struct Seen<'a> {
 
 impl Telemetry {
     /// Takes a report from its compact form: the hot path.
-    pub(crate) fn take_view(&mut self, seq: u64, view: &View<'_>) {
-        let Some(observed) = view.observed else { return };
-        let Some(wearer) = observed.wearer else { return };
+    pub(crate) fn take_view(&mut self, seq: u64, view: &View<'_>) -> Result<(), StoreError> {
+        let Some(observed) = view.observed else { return Ok(()) };
+        let Some(wearer) = observed.wearer else { return Ok(()) };
         self.see(&Seen {
             seq,
             at: view.at,
@@ -71,7 +75,7 @@ impl Telemetry {
             late: observed.late,
             located: observed.located,
             body: &view.body,
-        });
+        })
     }
 
     /// Takes any other record: observed reports, and rejects for the quarantine, of which it keeps the newest.
@@ -83,13 +87,13 @@ impl Telemetry {
                         self.see(&Seen {
                             seq,
                             at: record.at,
-                            device: device.as_str(),
-                            wearer: wearer.as_str(),
+                            device: device.as_str().as_bytes(),
+                            wearer: wearer.as_str().as_bytes(),
                             measured: *measured,
                             late: *late,
                             located: *located,
                             body: &report.body,
-                        });
+                        })?;
                     }
                 }
                 Ok(())
@@ -126,13 +130,16 @@ impl Telemetry {
         }
     }
 
-    fn see(&mut self, seen: &Seen<'_>) {
-        if !self.wearers.contains_key(seen.wearer) {
-            self.wearers.insert(WearerId::new(seen.wearer), OpenWearer::default());
-        }
-        let Some(wearer) = self.wearers.get_mut(seen.wearer) else { return };
+    fn see(&mut self, seen: &Seen<'_>) -> Result<(), StoreError> {
+        let wearer = match self.wearers.get_mut(seen.wearer) {
+            Some(wearer) => wearer,
+            None => {
+                text(seen.wearer)?;
+                self.wearers.entry(seen.wearer.into()).or_default()
+            }
+        };
         wearer.is_dirty = true;
-        wearer.note_latest(seen);
+        wearer.note_latest(seen)?;
         if let Some(located) = &seen.located {
             let sample = history::location_sample(seen.measured, seen.seq, seen.late, located);
             let grown = wearer.add(seen.wearer, ReportKind::Location, sample, &mut self.full);
@@ -143,6 +150,7 @@ impl Telemetry {
             let grown = wearer.add(seen.wearer, kind, sample, &mut self.full);
             self.open_bytes = self.open_bytes.saturating_add_signed(grown);
         }
+        Ok(())
     }
 
     /// What waits to be written with the next batch.
@@ -165,17 +173,19 @@ impl Telemetry {
         });
         self.open_bytes = self.open_bytes.saturating_sub(freed);
         self.flushing = self.wearers.keys().cloned().collect();
+        // Neighbours in the view one after another: sled then finds its pages in memory. Taken from the end.
+        self.flushing.sort_unstable_by(|a, b| b.cmp(a));
     }
 
     /// A portion of the flush: the blocks and latest values of at most `wearers_max` wearers; empty at the end.
-    pub(crate) fn flush_portion(&mut self, wearers_max: usize) -> (Vec<FullBlock>, Vec<(WearerId, Latest)>) {
+    pub(crate) fn flush_portion(&mut self, wearers_max: usize) -> (Vec<FullBlock>, Vec<LatestOf>) {
         let from = self.flushing.len().saturating_sub(wearers_max);
         let (mut blocks, mut latest) = (Vec::new(), Vec::new());
         for id in self.flushing.drain(from..) {
             let Some(wearer) = self.wearers.get_mut(&id) else { continue };
             wearer.is_dirty = false;
             for block in &wearer.blocks {
-                blocks.push(FullBlock { day: block.day, key: block.key(id.as_str()), value: block.value() });
+                blocks.push(FullBlock { day: block.day, key: block.key(&id), value: block.value() });
             }
             // What is stored is merged with what is there, so nothing is lost by forgetting it here.
             latest.extend(wearer.latest.take().map(|latest| (id, latest)));
@@ -192,12 +202,12 @@ impl Telemetry {
 
     /// The growing block of a series.
     pub(crate) fn open_block(&self, wearer: &WearerId, kind: ReportKind) -> Option<&OpenBlock> {
-        self.wearers.get(wearer)?.blocks.iter().find(|block| block.kind == kind)
+        self.wearers.get(wearer.as_str().as_bytes())?.blocks.iter().find(|block| block.kind == kind)
     }
 
     /// What is newer than the stored latest values.
     pub(crate) fn latest(&self, wearer: &WearerId) -> Option<&Latest> {
-        self.wearers.get(wearer)?.latest.as_ref()
+        self.wearers.get(wearer.as_str().as_bytes())?.latest.as_ref()
     }
 
     pub(crate) fn set_quarantined(&mut self, seqs: VecDeque<u64>) {
@@ -211,7 +221,7 @@ impl Telemetry {
 
 impl OpenWearer {
     /// Adds a sample; says by how much the memory has grown.
-    fn add(&mut self, wearer: &str, kind: ReportKind, sample: Sample, full: &mut Vec<FullBlock>) -> isize {
+    fn add(&mut self, wearer: &[u8], kind: ReportKind, sample: Sample, full: &mut Vec<FullBlock>) -> isize {
         let Some(block) = self.blocks.iter_mut().find(|block| block.kind == kind) else {
             let block = OpenBlock::new(kind, sample);
             let grown = block.bytes() as isize;
@@ -223,21 +233,22 @@ impl OpenWearer {
             block.append(sample);
         } else {
             full.push(FullBlock { day: block.day, key: block.key(wearer), value: block.value() });
-            *block = OpenBlock::new(kind, sample);
+            block.restart(sample);
         }
         block.bytes() as isize - before
     }
 
-    fn note_latest(&mut self, seen: &Seen<'_>) {
-        let latest = self.latest.get_or_insert_with(|| Latest {
-            seen: seen.at,
-            device: DeviceId::new(seen.device),
-            position: None,
-            vitals: Vec::new(),
-        });
+    fn note_latest(&mut self, seen: &Seen<'_>) -> Result<(), StoreError> {
+        let latest = match &mut self.latest {
+            Some(latest) => latest,
+            empty => {
+                let device = DeviceId::new(text(seen.device)?);
+                empty.insert(Latest { seen: seen.at, device, position: None, vitals: Vec::new() })
+            }
+        };
         latest.seen = seen.at;
-        if latest.device.as_str() != seen.device {
-            latest.device = DeviceId::new(seen.device);
+        if latest.device.as_str().as_bytes() != seen.device {
+            latest.device = DeviceId::new(text(seen.device)?);
         }
         if let Some(located) = seen.located {
             latest.note_position(TrackPoint { measured: seen.measured, late: seen.late, located });
@@ -245,6 +256,7 @@ impl OpenWearer {
         if vital_kind(seen.body).is_some() {
             latest.note_vital(Vital { measured: seen.measured, late: seen.late, body: seen.body.clone() });
         }
+        Ok(())
     }
 }
 

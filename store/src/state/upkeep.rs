@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use model::{Timestamp, WearerId};
+use model::Timestamp;
 
 use super::opening::{has_known_schema, number_value};
-use super::telemetry::FullBlock;
+use super::telemetry::{FullBlock, LatestOf};
 use super::tree::{Changes, Scan};
 use super::{FactChanges, Latest, State, history, keys};
 use crate::codec::{bad, decode_value, encode_value};
@@ -63,10 +63,10 @@ impl State {
     }
 
     /// Merges latest values into those that are stored.
-    pub(crate) fn write_latest(&self, latest: Vec<(WearerId, Latest)>) -> Result<(), StoreError> {
+    pub(crate) fn write_latest(&self, latest: Vec<LatestOf>) -> Result<(), StoreError> {
         let mut changes = Changes::default();
         for (wearer, newer) in latest {
-            let key = State::latest_key(&wearer);
+            let key = keys::bytes(keys::LATEST, &wearer);
             let stored = self.database.get(&key)?;
             let stored = stored.map(|value| decode_value::<Latest>("latest values", &value)).transpose();
             // It is the view that is broken, not what comes in.

@@ -58,10 +58,11 @@ fn contains(bytes: &[u8], needle: &[u8]) -> bool {
 #[test]
 fn fdatasync_returns_before_each_puback_is_written() {
     let phones = Phones::start();
-    let house = House::new(&phones, "");
+    // Small segments: strace must print what they are filled with.
+    let house = House::new(&phones, "[journal]\nsegment_bytes = 4194304\n");
     let file = house.file("trace.txt");
     let mut command = Command::new("strace");
-    command.args(["-f", "-xx", "-s", "1048576", "-e", "signal=none"]);
+    command.args(["-f", "-xx", "-s", "16384", "-e", "signal=none"]);
     command.args(["-e", "trace=fdatasync,write,sendto,writev,sendmsg,pwrite64,pwritev", "-o"]).arg(&file);
     command.arg(crate::harness::server::YINLING).args(house.serve_arguments());
     let server = Server::start(command, &house.token, &house.file("serve.log"));
@@ -85,29 +86,64 @@ fn fdatasync_returns_before_each_puback_is_written() {
 
     let trace = std::fs::read_to_string(&file).unwrap();
     let calls = calls(&trace);
-    let syncs: Vec<&Call<'_>> = calls.iter().filter(|call| call.name == "fdatasync" && !call.failed).collect();
     for number in 1..=REPORTS {
-        let id = format!("traced-{number:04}");
-        let written = calls.iter().find(|call| call.name.starts_with("pwrite") && contains(&call.bytes, id.as_bytes()));
-        let written = written.unwrap_or_else(|| panic!("{id} was never written to the journal"));
-        let [high, low] = number.to_be_bytes();
-        let puback = [0x40, 2, high, low];
-        let sends = ["write", "sendto", "writev", "sendmsg"];
-        let acknowledged = calls.iter().find(|call| {
-            // On a socket, made only of PUBACKs, and this one among them.
-            sends.contains(&call.name)
-                && call.bytes.len() % 4 == 0
-                && call.bytes.chunks_exact(4).all(|packet| packet[..2] == [0x40, 2])
-                && call.bytes.chunks_exact(4).any(|packet| packet == puback)
-        });
-        let acknowledged = acknowledged.unwrap_or_else(|| panic!("the PUBACK of {id} was never written"));
-        let synced = syncs.iter().any(|sync| {
-            sync.descriptor == written.descriptor && sync.began > written.ended && sync.ended < acknowledged.began
-        });
-        assert!(
-            synced,
-            "{id}: written at line {}, acknowledged at line {}, and no fdatasync of descriptor {} in between",
-            written.ended, acknowledged.began, written.descriptor
-        );
+        if let Err(fault) = synced_before_acknowledged(&calls, &format!("traced-{number:04}"), number) {
+            panic!("{fault}");
+        }
+    }
+}
+
+/// Whether the record that holds `id` was written, then synced, and only then PUBACK `packet` was written.
+fn synced_before_acknowledged(calls: &[Call<'_>], id: &str, packet: u16) -> Result<(), String> {
+    let written = calls.iter().find(|call| call.name.starts_with("pwrite") && contains(&call.bytes, id.as_bytes()));
+    let written = written.ok_or_else(|| format!("{id} was never written to the journal"))?;
+    let [high, low] = packet.to_be_bytes();
+    let puback = [0x40, 2, high, low];
+    let sends = ["write", "sendto", "writev", "sendmsg"];
+    let acknowledged = calls.iter().find(|call| {
+        // On a socket, made only of PUBACKs, and this one among them.
+        let packets = call.bytes.chunks_exact(4);
+        sends.contains(&call.name)
+            && packets.remainder().is_empty()
+            && packets.clone().all(|packet| packet[..2] == [0x40, 2])
+            && packets.clone().any(|packet| packet == puback)
+    });
+    let acknowledged = acknowledged.ok_or_else(|| format!("the PUBACK of {id} was never written"))?;
+    let synced = calls.iter().any(|sync| {
+        sync.name == "fdatasync"
+            && !sync.failed
+            && sync.descriptor == written.descriptor
+            && sync.began > written.ended
+            && sync.ended < acknowledged.began
+    });
+    let (wrote, told) = (written.ended + 1, acknowledged.began + 1);
+    synced.then_some(()).ok_or_else(|| {
+        let journal = written.descriptor;
+        format!("{id}: written at line {wrote}, PUBACK at line {told}, no fdatasync({journal}) returned in between")
+    })
+}
+
+#[test]
+fn the_judge_of_traces_is_not_lenient() {
+    // "id1" and PUBACK 1.
+    let write = r#"7 pwrite64(9, "\x69\x64\x31", 3, 0) = 3"#;
+    let sync = "7 fdatasync(9) = 0";
+    let begun = "7 fdatasync(9 <unfinished ...>";
+    let resumed = "7 <... fdatasync resumed>) = 0";
+    let puback = r#"8 sendto(5, "\x40\x02\x00\x01", 4, 0, NULL, 0) = 4"#;
+    for (lines, holds) in [
+        (&[write, sync, puback][..], true),
+        (&[write, begun, resumed, puback], true),
+        (&[write, begun, puback, resumed], false),
+        (&[sync, write, puback], false),
+        (&[write, puback, sync], false),
+        (&[write, "7 fdatasync(8) = 0", puback], false),
+        (&[write, "7 fdatasync(9) = -1 EIO (Input/output error)", puback], false),
+        (&[sync, puback], false),
+        (&[write, sync], false),
+        (&[begun, write, resumed, puback], false),
+    ] {
+        let trace = lines.join("\n");
+        assert_eq!(synced_before_acknowledged(&calls(&trace), "id1", 1).is_ok(), holds, "{trace}");
     }
 }
