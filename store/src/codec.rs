@@ -1,4 +1,4 @@
-//! Records and values as bytes: the only file that knows bincode, and (in [`telemetry`]) the compact layout of the
+//! Records and values as bytes: the only file that knows bincode, and (in `telemetry`) the compact layout of the
 //! reports that make up nearly all of the journal.
 //!
 //! bincode is not self-describing, so everything on disk stands in an envelope that names its kind and schema

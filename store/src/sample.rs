@@ -188,3 +188,75 @@ pub(crate) fn one_of_each_input() -> Vec<Record> {
         bare(Input::Started { down_since: Some(at(0)) }),
     ]
 }
+
+/// One record of every class of decision, small.
+pub(crate) fn one_of_each_decision() -> Vec<Record> {
+    let explain = Explain {
+        rule: CompactString::new("fence_exit"),
+        rule_version: 1,
+        readings: vec![Reading {
+            name: CompactString::new("distance"),
+            value: 42.5,
+            unit: CompactString::new("m"),
+            at: Some(at(0)),
+        }],
+        zh: "已离开".to_owned(),
+        en: "left".to_owned(),
+    };
+    let finding = Finding {
+        kind: IncidentKind::FenceExit,
+        change: Change::Raised,
+        wearer: WearerId::new("w1"),
+        device: DeviceId::new("861234567800001"),
+        priority: Priority::Medium,
+        at: at(3),
+        measured: at(1),
+        late: false,
+        confirmed: true,
+        position: Some(located(1).position),
+        explain,
+    };
+    let escalation = Escalation {
+        incident: IncidentId::new(0, 7),
+        plan: Plan::default(),
+        wearer_name: "王桂兰".to_owned(),
+        community_name: "银杏社区".to_owned(),
+        guardians: vec![Contact {
+            person: PersonId::new("g1"),
+            name: "王芳".to_owned(),
+            phone: Some(Destination(CompactString::new("+8613800000001"))),
+            push: None,
+            email: None,
+            lang: Language::ZhCn,
+        }],
+        doctor: None,
+        desk: Vec::new(),
+        cycle: 1,
+        next_guardian: 0,
+        calls: Vec::new(),
+        turn: Some(AttemptId::new(0, 9)),
+        next_step_at: Some(at(15_000)),
+        told: Vec::new(),
+        next_due: Some(at(15_000)),
+        last_rung: vec![None],
+    };
+    let down = Event {
+        seq: 9,
+        kind: EventKind::CommandQueued,
+        at: at(5),
+        org: None,
+        entity: Entity::DownCommand(Box::new(down_command(1, DownCommandState::Queued))),
+        changed: vec![CompactString::new("state")],
+    };
+    let refused = Reply::Refused(Problem::new(ProblemCode::Stale, "stale", "已过期"));
+    let decisions = [
+        Decision::Repeated,
+        Decision::Finding(Box::new(finding)),
+        Decision::Event(Box::new(down)),
+        Decision::Escalation(Box::new(escalation)),
+        Decision::Registry(Box::default()),
+        Decision::Token(token()),
+        Decision::Reply(Box::new(refused)),
+    ];
+    decisions.map(|decision| Record { at: at(2), input: Input::Tick, decisions: vec![decision] }).to_vec()
+}

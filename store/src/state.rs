@@ -1,5 +1,5 @@
 //! The state: what queries read. A view of the journal that the follower projects, in sled, behind
-//! [`tree`]; whatever is in it can be lost and rebuilt.
+//! `tree`; whatever is in it can be lost and rebuilt.
 
 mod facts;
 mod history;

@@ -384,3 +384,61 @@ impl DiskFile for ForgetfulFile {
         Ok(world.files[self.id].bytes.len() as u64)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(disk: &ForgetfulDisk, path: &Path) -> Option<Vec<u8>> {
+        let file = disk.open(path, Access::Read).ok()?;
+        let mut bytes = vec![0; 16];
+        let count = file.read_at(0, &mut bytes).ok()?;
+        bytes.truncate(count);
+        Some(bytes)
+    }
+
+    #[test]
+    fn what_was_not_synced_is_forgotten_names_as_well_as_bytes() {
+        let (disk, dir) = (ForgetfulDisk::new(), Path::new("/d"));
+        let (one, two) = (dir.join("one"), dir.join("two"));
+        let file = disk.open(&one, Access::Create).unwrap();
+        disk.sync_dir(dir).unwrap();
+        file.write_at(0, b"kept").unwrap();
+        file.sync().unwrap();
+        file.write_at(0, b"lost").unwrap();
+        disk.rename(&one, &two).unwrap();
+        assert_eq!(read(&disk, &two), Some(b"lost".to_vec()), "visible at once");
+        disk.restart(Survivors::Nothing);
+        assert_eq!((read(&disk, &one), read(&disk, &two)), (Some(b"kept".to_vec()), None));
+        assert!(file.write_at(0, b"x").is_err(), "opened before the power failed");
+    }
+
+    #[test]
+    fn a_crash_stops_everything_until_the_restart_and_the_survivors_decide() {
+        for (survivors, expected) in [(Survivors::Nothing, b"".to_vec()), (Survivors::Everything, b"half".to_vec())] {
+            let (disk, path) = (ForgetfulDisk::new(), Path::new("/d/f"));
+            let file = disk.open(path, Access::Create).unwrap();
+            disk.sync_dir(Path::new("/d")).unwrap();
+            disk.crash_at(1);
+            assert!(file.write_at(0, b"half").is_err() && file.sync().is_err() && disk.is_crashed());
+            assert!(disk.open(path, Access::Read).is_err());
+            disk.restart(survivors);
+            assert_eq!(read(&disk, path), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_failed_sync_is_told_to_each_handle_once_and_loses_what_was_pending() {
+        let (disk, path) = (ForgetfulDisk::new(), Path::new("/d/f"));
+        let first = disk.open(path, Access::Create).unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        let second = disk.open(path, Access::Write).unwrap();
+        first.write_at(0, b"gone").unwrap();
+        disk.fail_sync_at(1);
+        assert!(first.sync().is_err());
+        assert!(second.sync().is_err(), "its own writes may have been among them");
+        assert!(first.sync().is_ok() && second.sync().is_ok());
+        disk.restart(Survivors::Nothing);
+        assert_eq!(read(&disk, path), Some(Vec::new()));
+    }
+}

@@ -1,6 +1,7 @@
 //! Telephones that a test holds: a gateway box as an integrator would write one. It checks every signature,
 //! writes down what it was asked to send, and answers, presses, hangs or refuses as the story says.
 
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -37,8 +38,8 @@ struct Shared {
     faults: Vec<String>,
     /// What the box does by itself with each call, before it answers the POST.
     habit: Option<Habit>,
-    /// Attempts whose hang-up or answer the server confirmed with a 2xx: (attempt, outcome).
-    confirmed: Vec<(String, String)>,
+    /// Attempts whose outcome, reported by habit, the server confirmed with a 2xx.
+    confirmed: HashSet<String>,
 }
 
 type Habit = Arc<dyn Fn(&Message) -> Option<Value> + Send + Sync>;
@@ -97,7 +98,7 @@ impl Phones {
             messages: Vec::new(),
             faults: Vec::new(),
             habit: None,
-            confirmed: Vec::new(),
+            confirmed: HashSet::new(),
         };
         let phones = Phones { address, shared: Arc::new((Mutex::new(shared), Condvar::new())) };
         let answering = phones.clone();
@@ -169,9 +170,10 @@ impl Phones {
         self.messages().into_iter().filter(|m| m.channel == "voice").map(|m| m.to).collect()
     }
 
-    /// What the box reported by habit and the server confirmed with a 2xx: (attempt, outcome).
-    pub fn confirmed(&self) -> Vec<(String, String)> {
-        self.shared.0.lock().unwrap().confirmed.clone()
+    /// How many messages came until now, and which attempts' outcomes, reported by habit, were confirmed with a 2xx.
+    pub fn so_far(&self) -> (usize, HashSet<String>) {
+        let shared = self.shared.0.lock().unwrap();
+        (shared.messages.len(), shared.confirmed.clone())
     }
 
     fn no_faults(&self, shared: &Shared) {
@@ -210,14 +212,15 @@ impl Phones {
             }
         };
         let habit = self.shared.0.lock().unwrap().habit.clone();
-        if let Some(report) = habit.and_then(|habit| habit(&message)) {
-            // Written down only when the server said 2xx: what it has not confirmed it may forget in a crash.
-            if post_url(&message.callback, &report).is_ok_and(|status| status / 100 == 2) {
-                let outcome = report["outcome"].as_str().unwrap_or_default().to_owned();
-                self.shared.0.lock().unwrap().confirmed.push((message.attempt.clone(), outcome));
-            }
+        // Counts only when the server said 2xx: what it has not confirmed it may forget in a crash.
+        let confirmed = habit
+            .and_then(|habit| habit(&message))
+            .is_some_and(|report| post_url(&message.callback, &report).is_ok_and(|status| status / 100 == 2));
+        let mut shared = self.shared.0.lock().unwrap();
+        if confirmed {
+            shared.confirmed.insert(message.attempt.clone());
         }
-        self.shared.0.lock().unwrap().messages.push(message);
+        shared.messages.push(message);
         self.shared.1.notify_all();
     }
 }
