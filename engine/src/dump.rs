@@ -47,7 +47,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     {
         bail!("unknown kind '{kind}': one of {}", KINDS.join(", "));
     }
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let dir = DataDir::new(&options.data).journal();
     let reader = store::read_from(disk, &dir, options.from_seq)
         .with_context(|| format!("reading the journal of {}", options.data.display()))?;

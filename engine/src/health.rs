@@ -137,7 +137,12 @@ impl Vitals {
         let (alarm, telemetry) = self.inbox.depth();
         text.put("yinling_inbox_alarms", "gauge", "Work that waits in the alarm lane", alarm as u64);
         text.put("yinling_inbox_reports", "gauge", "Reports that wait in the telemetry lane", telemetry as u64);
-        text.put("yinling_outbox_attempts", "gauge", "Attempts that wait for a dispatcher", self.outbox.len() as u64);
+        text.put(
+            "yinling_outbox_attempts",
+            "gauge",
+            "Attempts that wait for a dispatcher",
+            self.outbox.waiting() as u64,
+        );
         text.put(
             "yinling_timer_late_ms_max",
             "gauge",

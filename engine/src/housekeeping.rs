@@ -9,7 +9,6 @@ use model::{Clock, OrgPath, Timestamp};
 use store::{DataDir, Disk, Follower, Journal, Retention, State, StateRetention, StoreError, export};
 
 use crate::authority::Authority;
-use crate::checkpoint::Written;
 use crate::clock::SystemClock;
 use crate::health::Seen;
 use crate::release::Release;
@@ -24,6 +23,8 @@ const TELEMETRY_LAG_RESUME: u64 = 4_000_000;
 const EXPORT_EVERY_MS: i64 = 600_000;
 /// How often the wearers without a desk are counted after a change.
 const DESK_COUNTS: u8 = 2;
+/// An export is written, and what is too old let go, at least this often, in milliseconds.
+const EXPORT_AT_LEAST_EVERY_MS: i64 = 86_400_000;
 /// History is thinned out this often, in milliseconds.
 const RETAIN_EVERY_MS: i64 = 3_600_000;
 
@@ -44,8 +45,6 @@ pub struct Housekeeper {
     pub state: Arc<State>,
     /// The time.
     pub clock: Arc<SystemClock>,
-    /// Checkpoints.
-    pub written: Arc<Written>,
     /// What it tells others.
     pub seen: Arc<Seen>,
     /// How long the journal is kept.
@@ -63,6 +62,7 @@ pub struct Housekeeper {
 pub struct Looked {
     changes: u64,
     counts_left: u8,
+    started_at: Option<Timestamp>,
     exported_at: Option<Timestamp>,
     retained_at: Option<Timestamp>,
     waiting: Option<(u64, Timestamp)>,
@@ -172,12 +172,16 @@ impl Housekeeper {
 
     /// Lets segments go that a checkpoint and a verified export cover, when the journal is beyond its retention.
     fn let_go(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let checkpoint = self.written.seq.load(std::sync::atomic::Ordering::Acquire);
-        if checkpoint == 0 || self.journal.stats().bytes <= self.retention.bytes {
+        let since_export = self.looked.exported_at.map(|at| now.millis_since(at));
+        let is_large = self.journal.stats().bytes > self.retention.bytes;
+        if !is_large && *self.looked.started_at.get_or_insert(now) > now.plus_millis(-EXPORT_AT_LEAST_EVERY_MS) {
             return Ok(());
         }
         let (disk, exports) = (&*self.disk, self.data.exports());
-        if self.looked.exported_at.is_none_or(|at| now.millis_since(at) > EXPORT_EVERY_MS) {
+        // The older of two checkpoints: should the newest turn out damaged, the journal behind this one is there.
+        let Some(checkpoint) = store::checkpoint::fallback_seq(disk, &self.data.checkpoints())? else { return Ok(()) };
+        let due_ms = if is_large { EXPORT_EVERY_MS } else { EXPORT_AT_LEAST_EVERY_MS };
+        if since_export.is_none_or(|ms| ms > due_ms) {
             self.looked.exported_at = Some(now);
             self.follower.flush();
             let written = export::write(disk, &exports, &self.state, now)?;

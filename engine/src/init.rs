@@ -38,7 +38,7 @@ pub fn init(dir: &Path) -> anyhow::Result<String> {
         },
         decisions: vec![Decision::Token(token), Decision::Reply(Box::new(Reply::Done(None)))],
     };
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let (opened, _) = Journal::open(disk, &data_dir.journal(), JournalConfig::default())?;
     let (failed, failure) = std::sync::mpsc::channel();
     let journal = opened.start(|_: store::Committed<()>| {}, move |error| drop(failed.send(error)))?;

@@ -14,9 +14,12 @@ use crate::outbox::Outbox;
 #[derive(Default)]
 pub struct Release {
     receipts: Vec<Receipts>,
-    replies: Vec<(oneshot::Sender<(u64, Reply)>, u64, Reply)>,
+    replies: Vec<Answer>,
     effects: Vec<Effect>,
 }
+
+/// Somebody who waits, the record that was decided on, and what to answer.
+type Answer = (oneshot::Sender<(u64, Reply)>, u64, Reply);
 
 /// One thing to do once it is durable.
 enum Effect {

@@ -104,7 +104,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .with_context(|| format!("listening on {} for HTTP (http.listen)", config.http.listen))?;
     let mqtt = broker::listen(config.mqtt.listen)
         .with_context(|| format!("listening on {} for MQTT (mqtt.listen)", config.mqtt.listen))?;
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk::default());
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let layout = store::DataDir::new(&config.data);
     let found = {
         let (disk, layout, config) = (Arc::clone(&disk), layout.clone(), config.clone());
@@ -245,7 +245,6 @@ impl Assembly {
             follower: Arc::clone(&follower),
             state: Arc::clone(&state),
             clock: Arc::clone(&clock),
-            written,
             seen,
             retention: Retention { days: self.config.journal.retain_days, bytes: self.config.journal.retain_bytes },
             disk_reserve_bytes: self.config.journal.disk_reserve_bytes,
@@ -371,8 +370,12 @@ impl Running {
             let ended = main_loop.join().map_err(|_| anyhow!("the main loop panicked"))?;
             housekeeper.join().map_err(|_| anyhow!("housekeeping panicked"))?;
             // The last holders: what is in flight is released, the projection catches up.
-            Arc::into_inner(journal).map(Journal::close);
-            Arc::into_inner(follower).map(Follower::close);
+            if let Some(journal) = Arc::into_inner(journal) {
+                journal.close();
+            }
+            if let Some(follower) = Arc::into_inner(follower) {
+                follower.close();
+            }
             ended.map_err(anyhow::Error::from)
         })
         .await?

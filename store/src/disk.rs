@@ -68,6 +68,15 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// Whatever the system says; then it is not known what was written.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Makes the file `bytes` long without writing them: what was not there reads as zeros, and has its place on the
+    /// disk. `false`: not possible here; nothing was done.
+    ///
+    /// # Errors
+    /// `StorageFull`, and whatever the system says.
+    fn reserve(&self, bytes: u64) -> io::Result<bool> {
+        let _ = bytes;
+        Ok(false)
+    }
     /// `fdatasync`: what was written before is durable when it returns.
     ///
     /// # Errors

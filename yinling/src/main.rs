@@ -15,6 +15,10 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{check, completions, config, demo, import, init, journal, replay, serve, token};
 
+/// Reports are allocated on a connection's thread and freed on the loop's: an allocator that is made for that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Elder-care alarms: takes what an elder's device reports, decides whether somebody must come, and does not stop
 /// until somebody has said that they are coming.
 #[derive(Debug, Parser)]

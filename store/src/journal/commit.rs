@@ -23,6 +23,8 @@ use crate::progress::Progress;
 const BATCHES_IN_FLIGHT_MAX: usize = 2;
 /// How many used buffers are kept.
 const POOLED_BATCHES_MAX: usize = 4;
+/// When segments are wanted this soon after one another, new ones are reserved instead of zero-filled.
+const HASTE: Duration = Duration::from_millis(2_500);
 /// How long to wait before trying again to make a segment on a full disk.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -141,7 +143,7 @@ pub(super) fn start<R: Send + 'static>(
     if queue.active.is_none() {
         let spare = queue.dirty_spares.pop();
         let segment =
-            segments::prepare(&*disk, &dir, queue.next_generation, queue.next_seq, config.segment_bytes, spare)?;
+            segments::prepare(&*disk, &dir, queue.next_generation, queue.next_seq, config.segment_bytes, spare, false)?;
         queue.next_generation += 1;
         queue.active = Some((segment, PAGE_BYTES));
     }
@@ -392,6 +394,8 @@ impl<R: Send + 'static> Shared<R> {
 
     /// Makes segments ahead and cleans spares.
     fn run_supplies(&self) {
+        // The first ones are made before anything is written, and say nothing about the pace.
+        let (mut last_made, mut made) = (None::<Instant>, 0);
         loop {
             let mut queue = self.queue.lock();
             let wanted = loop {
@@ -411,7 +415,13 @@ impl<R: Send + 'static> Shared<R> {
                 self.supplies.wait(&mut queue);
             };
             drop(queue);
-            if let Err(error) = self.supply(wanted) {
+            let is_segment = matches!(wanted, Wanted::Segment(..));
+            let in_haste = made > self.config.spare_segments && last_made.is_some_and(|last| last.elapsed() < HASTE);
+            if is_segment {
+                made += 1;
+                last_made = Some(Instant::now());
+            }
+            if let Err(error) = self.supply(wanted, in_haste) {
                 let is_full = matches!(&error, StoreError::Disk { source, .. }
                     if matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded));
                 if !is_full {
@@ -428,11 +438,11 @@ impl<R: Send + 'static> Shared<R> {
         }
     }
 
-    fn supply(&self, wanted: Wanted) -> Result<(), StoreError> {
+    fn supply(&self, wanted: Wanted, in_haste: bool) -> Result<(), StoreError> {
         match wanted {
             Wanted::Segment(generation, seq_min, spare) => {
                 let bytes = self.config.segment_bytes;
-                let segment = segments::prepare(&*self.disk, &self.dir, generation, seq_min, bytes, spare)?;
+                let segment = segments::prepare(&*self.disk, &self.dir, generation, seq_min, bytes, spare, in_haste)?;
                 let mut queue = self.queue.lock();
                 queue.preparing_error = None;
                 queue.ready.push_back(segment);

@@ -22,6 +22,10 @@ pub(crate) struct BatchReader {
     /// The sequence number that is wanted next.
     expected: u64,
     window: Window,
+    /// Where the last hole was passed over: the segment's generation and the offset in it.
+    hole: Option<(u64, u64)>,
+    /// The sequence number whose hole was looked at once more, so that this is done once.
+    looked_again_for: u64,
     /// Where the body of the batch that was handed out last begins in the window's file.
     body_at: u64,
     body_bytes: usize,
@@ -55,6 +59,8 @@ impl BatchReader {
             offset: 0,
             expected: from_seq.max(1),
             window: Window { start: 0, bytes: Vec::new(), read_ahead_bytes },
+            hole: None,
+            looked_again_for: 0,
             body_at: 0,
             body_bytes: 0,
         }
@@ -105,7 +111,11 @@ impl BatchReader {
                 continue;
             }
             if header.first_seq > self.expected {
-                return if self.was_durable(through, self.expected)? {
+                let was_durable = self.was_durable(through, self.expected)?;
+                if was_durable && through.is_none() && self.return_to_hole()? {
+                    continue;
+                }
+                return if was_durable {
                     let damage = self.damage(header.first_seq - 1, "a batch is missing");
                     self.expected = header.first_seq;
                     Err(StoreError::Damage(damage))
@@ -134,6 +144,11 @@ impl BatchReader {
             }
             if !is_intact && !self.was_durable(through, header.last_seq())? {
                 return Ok(None);
+            }
+            if !is_intact && through.is_none() {
+                // What says that it was durable may have been written since we looked.
+                self.window.forget();
+                is_intact = self.read_body(&header)?;
             }
         }
         let found = Found { header, offset: self.offset, has_body, is_intact };
@@ -207,6 +222,19 @@ impl BatchReader {
         self.window.forget();
     }
 
+    /// Goes back to the hole that was passed over: what says that it was durable may have been written since we
+    /// looked, and then the batch is there by now. `false`: that was done before, or there is no hole to go back to.
+    fn return_to_hole(&mut self) -> Result<bool, StoreError> {
+        if self.looked_again_for == self.expected {
+            return Ok(false);
+        }
+        let Some((generation, offset)) = self.hole.take() else { return Ok(false) };
+        let Some(segment) = open(&*self.disk, &self.dir, generation)? else { return Ok(false) };
+        self.looked_again_for = self.expected;
+        self.enter(segment, offset);
+        Ok(true)
+    }
+
     /// There is no batch at `offset`: goes to the next one, wherever it is. `false`: there is none (yet).
     fn move_over_hole(&mut self, through: Option<u64>) -> Result<bool, StoreError> {
         let Some(current) = self.segment.as_ref().map(|segment| segment.generation) else { return Ok(false) };
@@ -216,6 +244,7 @@ impl BatchReader {
             self.segment = None;
             return self.find_segment();
         }
+        self.hole = Some((current, self.offset));
         let next = generations.iter().copied().find(|generation| *generation > current);
         let next = next.map(|next| open(&*self.disk, &self.dir, next)).transpose()?.flatten();
         if let Some(segment) = next {

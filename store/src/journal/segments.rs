@@ -37,7 +37,7 @@ impl WritableSegment {
     }
 }
 
-/// Makes a segment ready: from a spare if there is one, else from nothing.
+/// Makes a segment ready: from a spare if there is one, else from nothing. `in_haste`: a new one is only reserved.
 pub(crate) fn prepare(
     disk: &dyn Disk,
     dir: &Path,
@@ -45,6 +45,7 @@ pub(crate) fn prepare(
     seq_min: u64,
     segment_bytes: u64,
     spare: Option<String>,
+    in_haste: bool,
 ) -> Result<WritableSegment, StoreError> {
     let (path, access) = match &spare {
         Some(name) => (dir.join(name), Access::Write),
@@ -53,7 +54,14 @@ pub(crate) fn prepare(
     let file = disk.open(&path, access).map_err(StoreError::disk("create", &path))?;
     // A spare of another size is zeroed whole, and stays as large as it is.
     let bytes = file.len().map_err(StoreError::disk("look at", &path))?.max(segment_bytes);
-    if let Err(error) = zero_fill(&*file, &path, bytes) {
+    let fill = || {
+        // What is reserved reads as zeros too. The first sync into each part of it costs a little more; writing
+        // everything twice costs more than that when segments are used up within seconds.
+        let is_reserved =
+            in_haste && access == Access::Create && file.reserve(bytes).map_err(StoreError::disk("reserve", &path))?;
+        if is_reserved { Ok(()) } else { zero_fill(&*file, &path, bytes) }
+    };
+    if let Err(error) = fill() {
         if access == Access::Create {
             // Half a segment is of no use, and on a full disk it is in the way of others.
             disk.remove(&path).map_err(StoreError::disk("remove", &path))?;

@@ -7,7 +7,8 @@ use crate::harness::wire::Said;
 use crate::harness::{House, Phones, Server, Wire, eventually};
 
 /// The smallest journal that the configuration allows.
-const SMALL_JOURNAL: &str = "[journal]\nsegment_bytes = 4194304\nretain_bytes = 67108864\nretain_days = 1\n";
+const SMALL_JOURNAL: &str =
+    "[journal]\nsegment_bytes = 4194304\nretain_bytes = 67108864\nretain_days = 1\ncheckpoint_records = 5000\n";
 /// The device that fills it.
 const FILLER: &str = "861234567890777";
 /// Enough of the largest reports to fill that journal and some segments more.
