@@ -105,7 +105,7 @@ fn call_of(records: &[Record], person: &str) -> AttemptId {
         },
         _ => None,
     });
-    attempts.last().unwrap()
+    attempts.collect::<Vec<_>>().pop().unwrap()
 }
 
 fn callback(attempt: AttemptId, outcome: AttemptOutcome, key: Option<&str>) -> Input {
