@@ -444,3 +444,83 @@ fn a_reader_follows_a_writer_through_segments() {
     }
     assert_eq!(read, (1..=50).collect::<Vec<u64>>());
 }
+
+/// A disk that is being written while it is read: two pages appear only at the n-th read.
+struct Growing {
+    disk: ForgetfulDisk,
+    reads: Arc<std::sync::atomic::AtomicUsize>,
+    /// Page, and from which read on it is there.
+    late: [(u64, usize); 2],
+}
+
+struct GrowingFile {
+    file: Arc<dyn crate::disk::DiskFile>,
+    reads: Arc<std::sync::atomic::AtomicUsize>,
+    late: [(u64, usize); 2],
+}
+
+impl crate::Disk for Growing {
+    fn open(&self, path: &Path, access: crate::Access) -> std::io::Result<Arc<dyn crate::disk::DiskFile>> {
+        let file = self.disk.open(path, access)?;
+        Ok(Arc::new(GrowingFile { file, reads: Arc::clone(&self.reads), late: self.late }))
+    }
+    fn list(&self, dir: &Path) -> std::io::Result<Vec<String>> {
+        self.disk.list(dir)
+    }
+    fn create_dir(&self, dir: &Path) -> std::io::Result<()> {
+        self.disk.create_dir(dir)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> std::io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> std::io::Result<()> {
+        self.disk.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path) -> std::io::Result<Option<Box<dyn Send + Sync>>> {
+        self.disk.lock(path)
+    }
+    fn free_bytes(&self, dir: &Path) -> std::io::Result<u64> {
+        self.disk.free_bytes(dir)
+    }
+}
+
+impl crate::disk::DiskFile for GrowingFile {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let count = self.file.read_at(offset, buffer)?;
+        for (page, _) in self.late.iter().filter(|(_, from)| read < *from) {
+            let first = (page * PAGE_BYTES).saturating_sub(offset) as usize;
+            let last = ((page + 1) * PAGE_BYTES).saturating_sub(offset) as usize;
+            buffer[first.min(count)..last.min(count)].fill(0);
+        }
+        Ok(count)
+    }
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+    fn sync(&self) -> std::io::Result<()> {
+        self.file.sync()
+    }
+    fn len(&self) -> std::io::Result<u64> {
+        self.file.len()
+    }
+}
+
+#[test]
+fn a_hole_that_is_filled_while_we_read_is_no_damage() {
+    let disk = ForgetfulDisk::new();
+    // 2 and 3 are in flight together, 3 lands first; 4, which says that they are durable, comes after both.
+    by_hand(&disk, &[(1, 1, 0), (2, 2, 1), (3, 3, 1), (4, 4, 3)]);
+    for second in 0..16 {
+        for fourth in second..16 {
+            let late = [(2, second), (4, fourth)];
+            let growing = Growing { disk: disk.clone(), reads: Arc::default(), late };
+            let read = read_from(Arc::new(growing), Path::new(DIR), 1).unwrap();
+            let seqs: Vec<u64> = read.map(|item| item.unwrap_or_else(|e| panic!("{late:?}: {e}")).0).collect();
+            assert!([1, 2, 3, 4].starts_with(&seqs), "{late:?}: {seqs:?}");
+        }
+    }
+}
