@@ -71,7 +71,7 @@ fn told(records: &[Record]) -> String {
                 other => other.subject(),
             };
             let seconds = record.at.millis_since(at(0.0)) as f64 / 1000.0;
-            lines += &format!("{seconds:>6.1} {} {detail}\n", event.kind.name());
+            lines += &format!("{seconds:.1} {} {detail}\n", event.kind.name());
         }
     }
     lines

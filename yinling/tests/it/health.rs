@@ -45,10 +45,12 @@ impl Tamper {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("strace; ./test.sh installs it");
         let process = server.id();
         eventually("strace to attach", || {
-            let threads = std::fs::read_dir(format!("/proc/{process}/task")).ok()?;
+            // A process that the fault has ended already was traced.
+            let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return Some(()) };
             let traced = |path: &std::path::Path| {
                 let status = std::fs::read_to_string(path.join("status")).unwrap_or_default();
-                status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
+                let is_traced = |line: &str| line.starts_with("TracerPid:") && !line.ends_with("\t0");
+                status.lines().any(|line| is_traced(line) || line.starts_with("State:\tZ"))
             };
             threads.filter_map(Result::ok).any(|entry| traced(&entry.path())).then_some(())
         });
@@ -122,7 +124,8 @@ fn a_failed_sync_ends_the_process_and_is_never_acknowledged() {
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
     assert_eq!(device.report(&up(BRACELET), br#"{"type":"alive","id":"before"}"#), 0);
     let tamper = Tamper::with(&server, &[], "inject=fdatasync:error=EIO");
-    device.publish(&up(BRACELET), br#"{"type":"heart_rate","bpm":70,"id":"lost"}"#, 1).unwrap();
+    // The journal's preparations sync too: the process may be gone before the report is out.
+    let _ = device.publish(&up(BRACELET), br#"{"type":"heart_rate","bpm":70,"id":"lost"}"#, 1);
     assert!(device.is_closed_by_the_door(), "it is not acknowledged");
     let status = server.wait();
     assert!(!status.success(), "an operator's supervisor must see it: {status}");

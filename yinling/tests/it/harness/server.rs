@@ -87,8 +87,13 @@ impl House {
 
     /// What `journal dump` prints.
     pub fn dump_text(&self, kind: Option<&str>) -> String {
+        self.dump_text_from(1, kind)
+    }
+
+    /// What `journal dump` prints from a record on.
+    pub fn dump_text_from(&self, seq: u64, kind: Option<&str>) -> String {
         let mut command = Command::new(YINLING);
-        command.args(["journal", "dump", "--data"]).arg(self.data());
+        command.args(["journal", "dump", "--data"]).arg(self.data()).args(["--from", &seq.to_string()]);
         if let Some(kind) = kind {
             command.args(["--kind", kind]);
         }
