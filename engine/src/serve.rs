@@ -237,7 +237,14 @@ impl Assembly {
                 Arc::clone(&written),
             ),
         };
-        let main_loop = std::thread::Builder::new().name("main-loop".to_owned()).spawn(move || main_loop.run())?;
+        // A loop that cannot go on must not leave a process behind that looks alive.
+        let run = move || {
+            main_loop.run().inspect_err(|error| {
+                tracing::error!(%error, "a decision could not be handed to the journal: the process ends");
+                std::process::exit(EXIT_JOURNAL_FAILED);
+            })
+        };
+        let main_loop = std::thread::Builder::new().name("main-loop".to_owned()).spawn(run)?;
         let housekeeper = Housekeeper {
             disk: Arc::clone(&self.disk),
             data: self.layout.clone(),
