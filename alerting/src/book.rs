@@ -60,6 +60,11 @@ impl Book {
         self.open_of.range(from..=to).filter_map(|(_, id)| self.incidents.get(id))
     }
 
+    /// Whether there are any; nearly always nobody has.
+    pub(crate) fn has_open(&self, wearer: &WearerId) -> bool {
+        !self.open_of.is_empty() && self.open_of(wearer).next().is_some()
+    }
+
     /// The attempts of an incident that no provider has taken, oldest first.
     pub(crate) fn unsent_of(&self, incident: IncidentId) -> impl Iterator<Item = &Attempt> {
         let ids = self.attempts_of.get(&incident);

@@ -255,6 +255,12 @@ impl Alerting {
         self.book.open_incidents()
     }
 
+    /// Whether anything is open about a wearer. Asked on every report.
+    #[must_use]
+    pub fn has_open(&self, wearer: &WearerId) -> bool {
+        self.book.has_open(wearer)
+    }
+
     /// An attempt of an incident that is kept.
     #[must_use]
     pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {

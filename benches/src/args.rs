@@ -24,6 +24,12 @@ pub(crate) struct Args {
     /// How many SOS are timed, idle and under load each
     #[arg(long, default_value_t = 400)]
     pub(crate) sos: usize,
+    /// How many wearers the rule core is measured with
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) wearers: usize,
+    /// Leaves the rule core out
+    #[arg(long)]
+    pub(crate) skip_core: bool,
     /// Leaves the ingest runs out
     #[arg(long)]
     pub(crate) skip_ingest: bool,

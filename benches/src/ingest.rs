@@ -22,7 +22,7 @@ pub(crate) struct Window {
 
 pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Result<Vec<Window>> {
     let engine = Engine::start(yinling, &place.join("ingest"), "")?;
-    engine.import(&document("load", args.connections))?;
+    engine.import(&document("load", 0..args.connections))?;
     let peer = Peer::start()?;
     let mut windows = Vec::new();
     for &window in &args.windows {

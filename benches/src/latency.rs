@@ -49,8 +49,8 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path, peak: Option<f6
     };
     let config = ["sms", "voice", "push"].map(channel).concat();
     let engine = Engine::start(yinling, &place.join("latency"), &config)?;
-    engine.import(&document("sos", args.sos * 2 + 1))?;
-    engine.import(&document("load", args.connections))?;
+    engine.import(&document("sos", 0..args.sos * 2 + 1))?;
+    engine.import(&document("load", 0..args.connections))?;
     let mut bench = Bench { engine, arrivals, seen: BTreeSet::new(), dice: Dice::new(1, "latency"), next: 0 };
     // The first message opens the connection to the provider, the pages of the binary, the files.
     bench.time_sos(1)?;

@@ -10,6 +10,7 @@
 
 mod args;
 mod children;
+mod core;
 mod disk;
 mod gateway;
 mod http;
@@ -38,12 +39,21 @@ pub fn main() -> anyhow::Result<()> {
 }
 
 fn measure(args: &Args) -> anyhow::Result<()> {
+    if args.skip_ingest && args.skip_latency {
+        let mut table = table::Table::new(machine::describe(std::path::Path::new(".")));
+        table.core = core::measure_all(args)?;
+        println!("{}", table.render());
+        return Ok(());
+    }
     let yinling = children::yinling_binary(args)?;
     let place = tempfile::Builder::new()
         .prefix("benches-")
         .tempdir_in(children::own_directory()?)
         .context("a directory on the same disk as the build")?;
     let mut table = table::Table::new(machine::describe(place.path()));
+    if !args.skip_core {
+        table.core = core::measure_all(args)?;
+    }
     if !args.skip_ingest {
         table.ingest = ingest::measure(args, &yinling, place.path())?;
     }

@@ -1,5 +1,7 @@
 //! The registry documents of the benches.
 
+use std::ops::Range;
+
 use serde_json::{Value, json};
 
 /// The secret of every device here; it never leaves loopback.
@@ -11,9 +13,9 @@ const RADIUS_M: f64 = 3_000.0;
 /// The middle of what the generator reports.
 const MIDDLE: (f64, f64) = (117.225, 31.825);
 
-/// `count` wearers `{prefix}000000`… with one device of the same id each, two fences, one guardian.
-pub(crate) fn document(prefix: &str, count: usize) -> Value {
-    let ids: Vec<String> = (0..count).map(|number| format!("{prefix}{number:06}")).collect();
+/// Wearers `{prefix}000000`… of these numbers with one device of the same id each, two fences, one guardian.
+pub(crate) fn document(prefix: &str, numbers: Range<usize>) -> Value {
+    let ids: Vec<String> = numbers.map(|number| format!("{prefix}{number:06}")).collect();
     json!({
         "orgs": [{"path": "/bench/", "name": "Bench", "desk": {"phone": "+8613800000099"}}],
         "people": [{"id": "g1", "role": "guardian", "name": "Guardian", "phone": "+8613800000001"}],

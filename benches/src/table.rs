@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use hdrhistogram::Histogram;
 
+use crate::core::Core;
 use crate::ingest::Window;
 use crate::latency::Latency;
 
@@ -17,13 +18,14 @@ const END: &str = "<!-- table: end -->";
 /// Everything that was measured.
 pub(crate) struct Table {
     machine: String,
+    pub(crate) core: Vec<Core>,
     pub(crate) ingest: Vec<Window>,
     pub(crate) latency: Option<Latency>,
 }
 
 impl Table {
     pub(crate) fn new(machine: String) -> Table {
-        Table { machine, ingest: Vec::new(), latency: None }
+        Table { machine, core: Vec::new(), ingest: Vec::new(), latency: None }
     }
 
     /// The highest median ingest rate.
@@ -33,6 +35,9 @@ impl Table {
 
     pub(crate) fn render(&self) -> String {
         let mut text = format!("Machine: {}; servers and generator share the cores.\n", self.machine);
+        if !self.core.is_empty() {
+            render_core(&mut text, &self.core);
+        }
         if !self.ingest.is_empty() {
             self.render_ingest(&mut text);
         }
@@ -62,6 +67,24 @@ impl Table {
                 window.lag_max,
             );
         }
+    }
+}
+
+fn render_core(text: &mut String, cores: &[Core]) {
+    text.push_str(
+        "\n| rule core, one thread, 2 fences a wearer | decode | decide | encode | decode + decide | reach |\n|---|---|---|---|---|---|\n",
+    );
+    for core in cores {
+        let _ = writeln!(
+            text,
+            "| {} wearers, {} reports at a time | {} ns | {} ns | {} ns | **{:.2} M/s** | ≥ 1 M/s |",
+            core.wearers,
+            core.parcel_reports,
+            core.decode.as_nanos(),
+            core.decide.as_nanos(),
+            core.encode.as_nanos(),
+            core.reports_per_second() / 1e6,
+        );
     }
 }
 

@@ -121,13 +121,26 @@ impl MainLoop {
             parcel.receipts.refuse();
             return Ok(());
         }
+        if parcel.items.len() > 1 {
+            let reports = parcel.items.iter().filter_map(|item| Some((item.outcome.as_ref().ok()?, item.received)));
+            self.pipeline.foresee(&parcel.device, reports);
+        }
         for item in parcel.items {
-            let device = parcel.device.clone();
-            let input = match item.outcome {
-                Ok(report) => Input::Report { device, report },
-                Err(reject) => Input::Reject { device: Some(device), topic: item.topic, reject },
-            };
-            self.pipeline.decide(input, item.received, records);
+            match item.outcome {
+                Ok(report) => {
+                    let plain = self.pipeline.decide_report(&parcel.device, &report, item.received, records);
+                    self.put(records, draft)?;
+                    if let Some(plain) = plain {
+                        draft.batch.push_report(plain.at, &parcel.device, &report, plain.observed.as_ref())?;
+                        self.last_seq += 1;
+                        self.pulse.count_report(plain.observed.is_none());
+                    }
+                }
+                Err(reject) => {
+                    let input = Input::Reject { device: Some(parcel.device.clone()), topic: item.topic, reject };
+                    self.pipeline.decide(input, item.received, records);
+                }
+            }
         }
         self.put(records, draft)?;
         draft.release.receipt(parcel.receipts);

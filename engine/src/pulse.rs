@@ -61,6 +61,12 @@ impl Pulse {
         bump(&self.refused, reports as u64);
     }
 
+    /// A report was decided that led to nothing else.
+    pub fn count_report(&self, repeated: bool) {
+        bump(&self.reports, 1);
+        bump(&self.repeats, u64::from(repeated));
+    }
+
     /// A record was decided.
     pub fn count(&self, record: &Record) {
         match record.input {

@@ -40,10 +40,10 @@ impl Format {
     /// From a topic, or from its last segment alone. `None` for a format that we do not know.
     #[must_use]
     pub fn from_topic(topic: &str) -> Option<Format> {
-        match topic.rsplit('/').next() {
-            Some("json") => Some(Format::Json),
-            Some("bin") => Some(Format::Bin),
-            _ => None,
+        match topic {
+            "json" => Some(Format::Json),
+            "bin" => Some(Format::Bin),
+            _ => topic.rsplit_once('/').and_then(|(_, format)| Format::from_topic(format)),
         }
     }
 }

@@ -14,7 +14,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use model::record::Observed;
-use model::{Decision, Fix, Input, Position, Record, ReportBody};
+use model::{Decision, DeviceId, Fix, Input, Position, Record, Report, ReportBody, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -92,11 +92,37 @@ impl RecordKind {
 /// Appends a record's payload to `out` and says what kind and schema its envelope is to name. `base_at` is the
 /// batch's, in milliseconds.
 pub(crate) fn encode_record(record: &Record, base_at: i64, out: &mut Vec<u8>) -> Result<(RecordKind, u8), StoreError> {
-    if telemetry::encode(record, base_at, out) {
+    let plain = match (&record.input, record.decisions.as_slice()) {
+        (Input::Report { device, report }, [Decision::Observed(observed)]) => Some((device, report, Some(observed))),
+        (Input::Report { device, report }, [Decision::Repeated]) => Some((device, report, None)),
+        _ => None,
+    };
+    if plain
+        .is_some_and(|(device, report, observed)| telemetry::encode(record.at, device, report, observed, base_at, out))
+    {
         return Ok((RecordKind::Telemetry, TELEMETRY_SCHEMA));
     }
     append(record, out)?;
     Ok((RecordKind::of(record), RECORD_SCHEMA))
+}
+
+/// As [`encode_record`], of a report that was observed (`None`: a repeat) and led to nothing else.
+pub(crate) fn encode_report(
+    at: Timestamp,
+    device: &DeviceId,
+    report: &Report,
+    observed: Option<&Observed>,
+    base_at: i64,
+    out: &mut Vec<u8>,
+) -> Result<(RecordKind, u8), StoreError> {
+    if telemetry::encode(at, device, report, observed, base_at, out) {
+        return Ok((RecordKind::Telemetry, TELEMETRY_SCHEMA));
+    }
+    let input = Input::Report { device: device.clone(), report: report.clone() };
+    let decision = observed.map_or(Decision::Repeated, |observed| Decision::Observed(observed.clone()));
+    let record = Record { at, input, decisions: vec![decision] };
+    append(&record, out)?;
+    Ok((RecordKind::of(&record), RECORD_SCHEMA))
 }
 
 /// Decodes a record's payload.

@@ -68,14 +68,14 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// Whatever the system says; then it is not known what was written.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-    /// Makes the file `bytes` long without writing them: what was not there reads as zeros, and has its place on the
-    /// disk. `false`: not possible here; nothing was done.
+    /// Writes zeros over `bytes` bytes, beyond the end as well. Where the system lets us, past its page cache: zeros that
+    /// nobody reads would only drive out what is read, and copying them costs as much as deciding.
     ///
     /// # Errors
-    /// `StorageFull`, and whatever the system says.
-    fn reserve(&self, bytes: u64) -> io::Result<bool> {
-        let _ = bytes;
-        Ok(false)
+    /// `StorageFull`, and whatever the system says; then it is not known what was written.
+    fn zero(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        let zeros = vec![0; ZERO_WRITE_BYTES.min(bytes as usize)];
+        write_zeros(self, offset, bytes, &zeros)
     }
     /// `fdatasync`: what was written before is durable when it returns.
     ///
@@ -94,6 +94,19 @@ pub trait DiskFile: Send + Sync {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+}
+
+/// How many zeros are written at once.
+const ZERO_WRITE_BYTES: usize = 1 << 20;
+
+fn write_zeros<F: DiskFile + ?Sized>(file: &F, offset: u64, bytes: u64, zeros: &[u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes {
+        let count = (bytes - done).min(zeros.len() as u64);
+        file.write_at(offset + done, &zeros[..count as usize])?;
+        done += count;
+    }
+    Ok(())
 }
 
 /// How a file is opened.

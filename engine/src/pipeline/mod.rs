@@ -19,10 +19,11 @@ use std::collections::BTreeMap;
 use alerting::Alerting;
 use casework::Casework;
 use chrono_tz::Tz;
+use model::record::Observed;
 use model::staff::ApiToken;
 use model::{
     Actor, Attempt, Counters, Decision, DeviceId, DownCommand, Entity, Event, EventKind, Finding, Input, OrgPath,
-    Record, StaffCommand, Timestamp, TokenId,
+    Record, Report, StaffCommand, Timestamp, TokenId,
 };
 
 pub use directory::{DeviceEntry, Directory, WearerEntry};
@@ -35,6 +36,15 @@ use sense::{RuleTimers, Sensed};
 
 /// How often timers may fire for one instant before it counts as a fault of a core that does not move on.
 const FIRINGS_PER_INSTANT_MAX: usize = 1_000;
+
+/// A report that was taken in and led to nothing else.
+#[derive(Debug)]
+pub struct Plain {
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What was seen; `None`: it was there before.
+    pub observed: Option<Observed>,
+}
 
 /// One partition's whole state and everything that decides on it.
 #[derive(Debug)]
@@ -79,12 +89,64 @@ impl Pipeline {
     /// Decides on one input that was received at a time. What was due by then fires first. The records are
     /// appended to `out` in the order in which they are to be journaled; the last one is the input's.
     pub fn decide(&mut self, input: Input, received: Timestamp, out: &mut Vec<Record>) {
-        let at = received.max(self.last_at);
-        self.advance(at, out);
-        self.last_at = at;
+        if let Input::Report { device, report } = &input {
+            if let Some(plain) = self.decide_report(device, report, received, out) {
+                let decision = plain.observed.map_or(Decision::Repeated, Decision::Observed);
+                out.push(Record { at: plain.at, input, decisions: vec![decision] });
+            }
+            return;
+        }
+        let at = self.begin(received, out);
         let mut decisions = Vec::new();
         let input = self.decide_input(input, at, &mut decisions);
         out.push(Record { at, input, decisions });
+    }
+
+    /// Decides on a report as [`decide`](Self::decide) does, but makes no record of one that leads to nothing, which is
+    /// nearly every one: it can be journaled from where it lies.
+    pub fn decide_report(
+        &mut self,
+        device: &DeviceId,
+        report: &Report,
+        received: Timestamp,
+        out: &mut Vec<Record>,
+    ) -> Option<Plain> {
+        let at = self.begin(received, out);
+        let mut decisions = Vec::new();
+        match self.sense(device, report, at) {
+            Some(Sensed::Repeated) => return Some(Plain { at, observed: None }),
+            Some(Sensed::Taken { observed, findings }) => {
+                let is_open = observed.wearer.as_ref().is_some_and(|wearer| self.alerting.has_open(wearer));
+                if findings.is_empty() && !is_open {
+                    return Some(Plain { at, observed: Some(observed) });
+                }
+                let place = observed.located.zip(observed.wearer.clone()).filter(|_| !observed.late);
+                decisions.push(Decision::Observed(observed));
+                self.find(findings, at, &mut decisions);
+                if let Some((located, wearer)) = place {
+                    self.locate(&wearer, located.position, at, &mut decisions);
+                }
+            }
+            None => {}
+        }
+        let input = Input::Report { device: device.clone(), report: report.clone() };
+        out.push(Record { at, input, decisions });
+        None
+    }
+
+    /// Has the processor fetch, side by side, what deciding on these reports of one device will look at. One after the
+    /// other each would wait for memory as long as it takes to decide.
+    pub fn foresee<'a>(&self, device: &DeviceId, reports: impl Iterator<Item = (&'a Report, Timestamp)>) {
+        let Some(entry) = self.directory.devices.get(device) else { return };
+        std::hint::black_box(entry.hot.admission.foresee(reports));
+    }
+
+    /// The time at which what was received then is decided; what was due by then has fired.
+    fn begin(&mut self, received: Timestamp, out: &mut Vec<Record>) -> Timestamp {
+        let at = received.max(self.last_at);
+        self.advance(at, out);
+        self.last_at = at;
+        at
     }
 
     /// Fires what is due by `now`, each at the time at which it was due, so that the result does not depend on
@@ -161,21 +223,6 @@ impl Pipeline {
 
     fn decide_input(&mut self, input: Input, at: Timestamp, decisions: &mut Vec<Decision>) -> Input {
         match input {
-            Input::Report { ref device, ref report } => {
-                match self.sense(device, report, at) {
-                    Some(Sensed::Repeated) => decisions.push(Decision::Repeated),
-                    Some(Sensed::Taken { observed, findings }) => {
-                        let place = observed.located.zip(observed.wearer.clone()).filter(|_| !observed.late);
-                        decisions.push(Decision::Observed(observed));
-                        self.find(findings, at, decisions);
-                        if let Some((located, wearer)) = place {
-                            self.locate(&wearer, located.position, at, decisions);
-                        }
-                    }
-                    None => {}
-                }
-                input
-            }
             Input::Command { actor, idempotency_key, command } => {
                 self.decide_command(actor, idempotency_key, command, at, decisions)
             }
@@ -197,7 +244,8 @@ impl Pipeline {
                 self.tell_commands(change, at, decisions);
                 input
             }
-            Input::Reject { .. } | Input::Tick => input,
+            // `decide` has taken the reports out.
+            Input::Report { .. } | Input::Reject { .. } | Input::Tick => input,
         }
     }
 

@@ -23,6 +23,7 @@ mod number;
 mod report;
 mod rescue;
 mod scan;
+mod swar;
 
 use model::{Reject, RejectReason, Report};
 

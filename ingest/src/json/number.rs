@@ -1,9 +1,14 @@
 //! Numbers of JSON.
 
+use super::swar;
+
 /// Digits that are both exact as a double and as a power of ten that is.
 const EXACT_DIGITS_MAX: usize = 15;
 const POWERS: [f64; EXACT_DIGITS_MAX + 1] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/// What a number is multiplied by to make room for so many digits.
+const WHOLE_POWERS: [u64; swar::BYTES + 1] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// How long the number is that the bytes begin with, in the grammar of RFC 8259 (no leading plus or zeros, digits on
 /// both sides of the point), and its value, if it has so few digits that mantissa and power of ten are exact doubles
@@ -38,16 +43,24 @@ pub(super) fn number(bytes: &[u8]) -> Option<(usize, Option<f64>)> {
 /// are too many.
 #[inline]
 fn digits(bytes: &[u8], from: usize, before: u64) -> (usize, u64) {
-    let (mut count, mut value) = (0, before);
-    for byte in bytes.get(from..).unwrap_or_default() {
+    let (mut at, mut value) = (from, before);
+    while let Some((chunk, _)) = bytes.get(at..).and_then(<[u8]>::split_first_chunk) {
+        let (count, digits) = swar::digits(u64::from_le_bytes(*chunk));
+        value = value.wrapping_mul(WHOLE_POWERS[count]).wrapping_add(digits);
+        at += count;
+        if count < swar::BYTES {
+            return (at - from, value);
+        }
+    }
+    for byte in bytes.get(at..).unwrap_or_default() {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;
         }
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
-        count += 1;
+        at += 1;
     }
-    (count, value)
+    (at - from, value)
 }
 
 /// Where the exponent ends whose `e` stands here.

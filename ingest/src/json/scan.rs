@@ -7,6 +7,7 @@ use model::RejectReason;
 
 use super::members::{Member, Members, Raw, Shape};
 use super::number::{is_word, number};
+use super::swar;
 use crate::fault::Fault;
 
 /// Where the scanner had to stop, and why; [`Scanner::fault`] puts it into words.
@@ -274,6 +275,13 @@ fn string(bytes: &[u8], quote: usize) -> Result<Raw, Snag> {
     let start = quote + 1;
     let (mut at, mut shape) = (start, Shape::Text);
     loop {
+        while let Some((chunk, _)) = bytes.get(at..).and_then(<[u8]>::split_first_chunk) {
+            let run = swar::run_of_text(u64::from_le_bytes(*chunk));
+            at += run;
+            if run < swar::BYTES {
+                break;
+            }
+        }
         let Some(byte) = bytes.get(at) else {
             return Err(snag(bytes.len(), Why::EndInString));
         };

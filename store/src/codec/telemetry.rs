@@ -73,23 +73,24 @@ pub(crate) struct ObservedView<'a> {
 }
 
 /// Appends the record in the compact layout. `false`, with nothing appended: it does not fit this layout.
-pub(crate) fn encode(record: &Record, base_at: i64, out: &mut Vec<u8>) -> bool {
-    let Input::Report { device, report } = &record.input else { return false };
-    let observed = match record.decisions.as_slice() {
-        [Decision::Observed(observed)] => Some(observed),
-        [Decision::Repeated] => None,
-        _ => return false,
-    };
+pub(crate) fn encode(
+    at: Timestamp,
+    device: &DeviceId,
+    report: &Report,
+    observed: Option<&Observed>,
+    base_at: i64,
+    out: &mut Vec<u8>,
+) -> bool {
     let event_id = report.event_id.as_deref();
     let wearer = observed.and_then(|observed| observed.wearer.as_ref()).map(WearerId::as_str);
     let fits = |text: Option<&str>| text.is_none_or(|text| text.len() <= usize::from(u8::MAX));
     if !(is_compact(report.kind()) && fits(Some(device.as_str())) && fits(event_id) && fits(wearer)) {
         return false;
     }
-    let at = record.at.millis();
     let fix = report.fix();
     let fixed = fix.and_then(|fix| Some([fixed(fix.position.lat)?, fixed(fix.position.lon)?]));
-    let flags = flags(report, observed, record.at, fix.as_ref(), fixed.is_some());
+    let flags = flags(report, observed, at, fix.as_ref(), fixed.is_some());
+    let at = at.millis();
     out.extend_from_slice(&flags.to_le_bytes());
     out.push(report.kind() as u8);
     put_signed(out, at - base_at);

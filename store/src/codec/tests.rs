@@ -3,7 +3,7 @@ use model::record::Observed;
 use model::*;
 use proptest::prelude::*;
 
-use super::telemetry::{self, View};
+use super::telemetry::View;
 use super::*;
 use crate::sample::{self, START, at};
 
@@ -189,7 +189,8 @@ proptest! {
 fn a_location_takes_about_half_of_what_bincode_makes_of_it() {
     let record = sample::location(0, 1);
     let (mut compact, mut plain) = (Vec::new(), Vec::new());
-    assert!(telemetry::encode(&record, at(0).millis(), &mut compact));
+    let (kind, _) = encode_record(&record, at(0).millis(), &mut compact).unwrap();
+    assert_eq!(kind, RecordKind::Telemetry);
     append(&record, &mut plain).unwrap();
     expect!["50 of 110 bytes"].assert_eq(&format!("{} of {} bytes", compact.len(), plain.len()));
 }

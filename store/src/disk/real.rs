@@ -6,7 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Access, Disk, DiskFile};
+use rustix::fs::OFlags;
+
+use super::{Access, Disk, DiskFile, ZERO_WRITE_BYTES, write_zeros};
 
 /// The disk of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -84,7 +86,19 @@ impl Disk for RealDisk {
     }
 }
 
+/// How direct writes are aligned: the largest block size in use.
+const DIRECT_ALIGN: usize = 4096;
+
 struct RealFile(File);
+
+impl RealFile {
+    /// Has the writes that follow go past the page cache, or not any more. `false`: not possible here.
+    fn set_direct(&self, direct: bool) -> bool {
+        let Ok(mut flags) = rustix::fs::fcntl_getfl(&self.0) else { return false };
+        flags.set(OFlags::DIRECT, direct);
+        rustix::fs::fcntl_setfl(&self.0, flags).is_ok()
+    }
+}
 
 impl DiskFile for RealFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
@@ -104,11 +118,22 @@ impl DiskFile for RealFile {
         self.0.write_all_at(bytes, offset)
     }
 
-    fn reserve(&self, bytes: u64) -> io::Result<bool> {
-        match rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::empty(), 0, bytes) {
-            Ok(()) => Ok(true),
-            Err(rustix::io::Errno::OPNOTSUPP) => Ok(false),
-            Err(error) => Err(error.into()),
+    fn zero(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        // Direct writes are to be aligned in memory as well as on the disk.
+        let mut room = vec![0; ZERO_WRITE_BYTES + DIRECT_ALIGN];
+        let from = room.as_ptr().align_offset(DIRECT_ALIGN);
+        let zeros = room.get_mut(from..from + ZERO_WRITE_BYTES).unwrap_or_default();
+        let is_aligned = offset.is_multiple_of(DIRECT_ALIGN as u64) && bytes.is_multiple_of(DIRECT_ALIGN as u64);
+        let is_direct = is_aligned && !zeros.is_empty() && self.set_direct(true);
+        if !is_direct {
+            return write_zeros(self, offset, bytes, &room);
+        }
+        let written = write_zeros(self, offset, bytes, zeros);
+        self.set_direct(false);
+        match written {
+            // Some file systems take the flag and refuse the writes.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => write_zeros(self, offset, bytes, &room),
+            written => written,
         }
     }
 

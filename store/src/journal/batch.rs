@@ -1,9 +1,10 @@
 //! Records on their way to the disk, encoded as they are pushed.
 
-use model::Record;
+use model::record::Observed;
+use model::{DeviceId, Record, Report, Timestamp};
 
 use super::format::{self, BATCH_HEADER_BYTES, BatchHeader, RECORD_HEADER_BYTES};
-use crate::codec;
+use crate::codec::{self, RecordKind};
 use crate::error::StoreError;
 
 /// How large a batch may become, header included; a test's small segments allow less.
@@ -49,10 +50,33 @@ impl Batch {
     /// [`StoreError::BatchFull`] when it has no room left: submit it, push into the next. `RecordTooLarge` when no
     /// batch has room for it. The batch is as it was before.
     pub fn push(&mut self, record: &Record) -> Result<u64, StoreError> {
+        self.push_with(record.at, |base_at, out| codec::encode_record(record, base_at, out))
+    }
+
+    /// As [`push`](Batch::push), of the record of a report that was observed (`None`: that is a repeat) and led to
+    /// nothing else; without making that record.
+    ///
+    /// # Errors
+    /// As [`push`](Batch::push).
+    pub fn push_report(
+        &mut self,
+        at: Timestamp,
+        device: &DeviceId,
+        report: &Report,
+        observed: Option<&Observed>,
+    ) -> Result<u64, StoreError> {
+        self.push_with(at, |base_at, out| codec::encode_report(at, device, report, observed, base_at, out))
+    }
+
+    fn push_with(
+        &mut self,
+        at: Timestamp,
+        encode: impl FnOnce(i64, &mut Vec<u8>) -> Result<(RecordKind, u8), StoreError>,
+    ) -> Result<u64, StoreError> {
         let start = self.buffer.len();
-        let base_at = if self.count == 0 { record.at.millis() } else { self.base_at };
+        let base_at = if self.count == 0 { at.millis() } else { self.base_at };
         self.buffer.extend_from_slice(&[0; RECORD_HEADER_BYTES]);
-        let encoded = codec::encode_record(record, base_at, &mut self.buffer).and_then(|kind| {
+        let encoded = encode(base_at, &mut self.buffer).and_then(|kind| {
             let payload_bytes = self.buffer.len() - start - RECORD_HEADER_BYTES;
             let payload_bytes_max = RECORD_BYTES_MAX.min(self.bytes_max - BATCH_HEADER_BYTES - RECORD_HEADER_BYTES);
             if payload_bytes > payload_bytes_max {

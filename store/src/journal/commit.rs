@@ -23,8 +23,6 @@ use crate::progress::Progress;
 const BATCHES_IN_FLIGHT_MAX: usize = 2;
 /// How many used buffers are kept.
 const POOLED_BATCHES_MAX: usize = 4;
-/// When segments are wanted this soon after one another, new ones are reserved instead of zero-filled.
-const HASTE: Duration = Duration::from_millis(2_500);
 /// How long to wait before trying again to make a segment on a full disk.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -143,7 +141,7 @@ pub(super) fn start<R: Send + 'static>(
     if queue.active.is_none() {
         let spare = queue.dirty_spares.pop();
         let segment =
-            segments::prepare(&*disk, &dir, queue.next_generation, queue.next_seq, config.segment_bytes, spare, false)?;
+            segments::prepare(&*disk, &dir, queue.next_generation, queue.next_seq, config.segment_bytes, spare)?;
         queue.next_generation += 1;
         queue.active = Some((segment, PAGE_BYTES));
     }
@@ -394,8 +392,6 @@ impl<R: Send + 'static> Shared<R> {
 
     /// Makes segments ahead and cleans spares.
     fn run_supplies(&self) {
-        // The first ones are made before anything is written, and say nothing about the pace.
-        let (mut last_made, mut made) = (None::<Instant>, 0);
         loop {
             let mut queue = self.queue.lock();
             let wanted = loop {
@@ -415,13 +411,7 @@ impl<R: Send + 'static> Shared<R> {
                 self.supplies.wait(&mut queue);
             };
             drop(queue);
-            let is_segment = matches!(wanted, Wanted::Segment(..));
-            let in_haste = made > self.config.spare_segments && last_made.is_some_and(|last| last.elapsed() < HASTE);
-            if is_segment {
-                made += 1;
-                last_made = Some(Instant::now());
-            }
-            if let Err(error) = self.supply(wanted, in_haste) {
+            if let Err(error) = self.supply(wanted) {
                 let is_full = matches!(&error, StoreError::Disk { source, .. }
                     if matches!(source.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded));
                 if !is_full {
@@ -438,11 +428,11 @@ impl<R: Send + 'static> Shared<R> {
         }
     }
 
-    fn supply(&self, wanted: Wanted, in_haste: bool) -> Result<(), StoreError> {
+    fn supply(&self, wanted: Wanted) -> Result<(), StoreError> {
         match wanted {
             Wanted::Segment(generation, seq_min, spare) => {
                 let bytes = self.config.segment_bytes;
-                let segment = segments::prepare(&*self.disk, &self.dir, generation, seq_min, bytes, spare, in_haste)?;
+                let segment = segments::prepare(&*self.disk, &self.dir, generation, seq_min, bytes, spare)?;
                 let mut queue = self.queue.lock();
                 queue.preparing_error = None;
                 queue.ready.push_back(segment);

@@ -10,7 +10,7 @@ use crate::disk::{Access, Disk, DiskFile};
 use crate::error::StoreError;
 
 /// Zeroes are written, and synced, this much at a time, so that the commits beside it are not held up for long.
-const ZERO_CHUNK_BYTES: usize = 1 << 20;
+const ZERO_CHUNK_BYTES: u64 = 8 << 20;
 /// How many recycled segments are kept beside those that are ready; more are removed.
 pub(crate) const SPARES_MAX: usize = 4;
 const SPARE_PREFIX: &str = "spare-";
@@ -37,7 +37,7 @@ impl WritableSegment {
     }
 }
 
-/// Makes a segment ready: from a spare if there is one, else from nothing. `in_haste`: a new one is only reserved.
+/// Makes a segment ready: from a spare if there is one, else from nothing.
 pub(crate) fn prepare(
     disk: &dyn Disk,
     dir: &Path,
@@ -45,7 +45,6 @@ pub(crate) fn prepare(
     seq_min: u64,
     segment_bytes: u64,
     spare: Option<String>,
-    in_haste: bool,
 ) -> Result<WritableSegment, StoreError> {
     let (path, access) = match &spare {
         Some(name) => (dir.join(name), Access::Write),
@@ -54,14 +53,7 @@ pub(crate) fn prepare(
     let file = disk.open(&path, access).map_err(StoreError::disk("create", &path))?;
     // A spare of another size is zeroed whole, and stays as large as it is.
     let bytes = file.len().map_err(StoreError::disk("look at", &path))?.max(segment_bytes);
-    let fill = || {
-        // What is reserved reads as zeros too. The first sync into each part of it costs a little more; writing
-        // everything twice costs more than that when segments are used up within seconds.
-        let is_reserved =
-            in_haste && access == Access::Create && file.reserve(bytes).map_err(StoreError::disk("reserve", &path))?;
-        if is_reserved { Ok(()) } else { zero_fill(&*file, &path, bytes) }
-    };
-    if let Err(error) = fill() {
+    if let Err(error) = zero_fill(&*file, &path, bytes) {
         if access == Access::Create {
             // Half a segment is of no use, and on a full disk it is in the way of others.
             disk.remove(&path).map_err(StoreError::disk("remove", &path))?;
@@ -77,11 +69,10 @@ pub(crate) fn prepare(
 }
 
 fn zero_fill(file: &dyn DiskFile, path: &Path, bytes: u64) -> Result<(), StoreError> {
-    let zeros = vec![0; ZERO_CHUNK_BYTES.min(bytes as usize)];
     let mut at = 0;
     while at < bytes {
-        let count = (bytes - at).min(zeros.len() as u64);
-        file.write_at(at, &zeros[..count as usize]).map_err(StoreError::disk("write", path))?;
+        let count = (bytes - at).min(ZERO_CHUNK_BYTES);
+        file.zero(at, count).map_err(StoreError::disk("write", path))?;
         file.sync().map_err(StoreError::disk("sync", path))?;
         at += count;
     }
