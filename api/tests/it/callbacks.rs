@@ -58,5 +58,4 @@ async fn a_providers_own_words_are_taken_at_its_channels_address() {
     assert_eq!(house.post("", &path, "{").await.problem(), "422 invalid");
     house.engine.stop();
     assert_eq!(house.post("", &path, KEY_ONE).await.problem(), "503 unavailable");
-    assert_eq!(house.engine.called_back().len(), 2, "the last was taken in and could not be committed");
 }
