@@ -43,10 +43,16 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
-# paho-mqtt lives in the project's own virtual environment: a system Python of Debian refuses pip.
+# Other people's clients and servers, and the vendors' own SDKs, live in the project's own virtual environment: a system
+# Python of Debian refuses pip.
 install_python_clients() {
     [ -x .venv/bin/python3 ] || python3 -m venv .venv
-    .venv/bin/python3 -c 'import paho.mqtt' 2>/dev/null || .venv/bin/python3 -m pip install -q 'paho-mqtt>=2,<3'
+    local modules='paho.mqtt, aiosmtpd, cryptography, twilio, tencentcloud.sms, tencentcloud.vms'
+    modules+=', alibabacloud_dysmsapi20170525, alibabacloud_dyvmsapi20170525'
+    .venv/bin/python3 -c "import $modules" 2>/dev/null && return
+    .venv/bin/python3 -m pip install -q 'paho-mqtt>=2,<3' 'aiosmtpd>=1.4,<2' 'cryptography>=42' 'twilio>=9,<10' \
+        'alibabacloud-dysmsapi20170525>=4,<5' 'alibabacloud-dyvmsapi20170525>=5,<6' \
+        'tencentcloud-sdk-python-sms>=3,<4' 'tencentcloud-sdk-python-vms>=3,<4'
 }
 
 install_nextest() {

@@ -21,6 +21,13 @@ pub struct Snapshot {
     attempts: Vec<Attempt>,
 }
 
+impl Snapshot {
+    /// Every attempt that is remembered.
+    pub fn into_attempts(self) -> Vec<Attempt> {
+        self.attempts
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Book {
     incidents: BTreeMap<IncidentId, Incident>,

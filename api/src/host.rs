@@ -1,6 +1,7 @@
 //! What the API needs of the house it stands in. Only `engine` implements it; tests have their own.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use compact_str::CompactString;
@@ -53,6 +54,10 @@ pub trait Host: Send + Sync + 'static {
     /// Has a callback taken in; resolves once that is durable.
     fn callback(&self, callback: Callback) -> BoxFuture<'_, Result<Committed, Unavailable>>;
 
+    /// Takes in what a provider posted to its channel's address; resolves once what is believed of it is durable.
+    /// What is not believed is counted and changes nothing, and is answered all the same: else it would be said again.
+    fn provider_post(&self, post: ProviderPost) -> BoxFuture<'_, Result<ProviderAnswer, ProviderRefusal>>;
+
     /// The last journal record that is durable now.
     fn durable_seq(&self) -> u64;
 
@@ -101,6 +106,45 @@ pub struct Callback {
     pub key: Option<CompactString>,
     /// The text that came back, for [`AttemptOutcome::Reply`].
     pub text: Option<String>,
+}
+
+/// What was posted to `/api/v1/providers/{channel}/{token}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderPost {
+    /// The channel, as the address names it.
+    pub channel: String,
+    /// The address's secret.
+    pub token: String,
+    /// Path and query, as they came.
+    pub path_and_query: String,
+    /// The header `x-twilio-signature`.
+    pub signature: Option<String>,
+    /// Who posted: the peer, or, where that is a proxy on this machine, whom it names last in `x-forwarded-for`.
+    pub from: Option<IpAddr>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a provider is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderAnswer {
+    /// Its type.
+    pub content_type: &'static str,
+    /// Its body.
+    pub body: String,
+}
+
+/// Why a provider's post is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderRefusal {
+    /// The address is not known.
+    NotFound,
+    /// Nothing in it can be believed; what is wrong, in English.
+    NotBelieved(String),
+    /// It is not what a provider of this channel posts; what is wrong, in English.
+    Malformed(String),
+    /// It cannot be written down now.
+    Unavailable,
 }
 
 /// A decision that is durable.

@@ -29,7 +29,10 @@ use std::sync::Arc;
 use axum::Router;
 use store::State;
 
-pub use host::{BoxFuture, Callback, Check, Committed, Health, Host, Import, RowError, Unavailable};
+pub use host::{
+    BoxFuture, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
+    RowError, Unavailable,
+};
 pub use serve::serve;
 
 /// The limits of the API.

@@ -9,6 +9,7 @@ mod health;
 mod history;
 mod import;
 mod incidents;
+mod providers;
 mod quarantine;
 mod registry;
 mod stream;
@@ -60,6 +61,7 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/callbacks/{attempt}/{token}", post(callbacks::take))
+        .route("/api/v1/providers/{channel}/{token}", post(providers::take))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
 }

@@ -1,34 +1,141 @@
-//! Which provider carries which channel.
+//! Which provider carries which channel, and who steps in for it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use model::{Channel, Clock};
+use model::record::SendResult;
+use model::{Attempt, AttemptId, Channel, Clock, Timestamp};
+use parking_lot::Mutex;
 
+use crate::aliyun_sms::AliyunSms;
+use crate::aliyun_voice::AliyunVoice;
+use crate::bark::Bark;
+use crate::callback::{Evidence, InFlight, Post, Refusal};
 use crate::console::Console;
+use crate::dingtalk::DingTalk;
+use crate::feishu::Feishu;
 use crate::gateway::{Gateway, GatewayConfig};
+use crate::jpush::Jpush;
+use crate::ntfy::Ntfy;
+use crate::provider::{Links, Provider};
+use crate::request::Vendor;
+use crate::robot::{GroupVendor, Robot};
 use crate::shell::{Shell, ShellLimits};
-use crate::{ConfigError, Provider};
+use crate::smtp::{Smtp, SmtpConfig};
+use crate::tencent_sms::TencentSms;
+use crate::tencent_voice::TencentVoice;
+use crate::twilio::Twilio;
+use crate::wecom::WeCom;
+use crate::wire::{HttpProvider, Wire};
+use crate::{ConfigError, Reachability};
 
-/// How much longer than a gateway's own time-out its shell waits.
+/// How much longer than a provider's own time-out its shell waits.
 const SHELL_MARGIN_MS: u64 = 2_000;
+/// How long a robot may keep a message that may wait, to merge it with others, milliseconds.
+const DIGEST_WAIT_MS: u64 = 60_000;
+/// How many messages that may wait a robot merges at a time.
+const DIGEST_SENDS_MAX: usize = 512;
 
-/// The configured channels; what is `None` is shown on the console.
-#[derive(Debug, Clone, Default)]
-pub struct ChannelsConfig {
-    /// Text messages.
-    pub sms: Option<GatewayConfig>,
-    /// Calls.
-    pub voice: Option<GatewayConfig>,
-    /// Push messages.
-    pub push: Option<GatewayConfig>,
+/// A provider and what it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(missing_docs)] // each is described where it is defined
+pub enum ProviderConfig {
+    Gateway(GatewayConfig),
+    AliyunSms(AliyunSms),
+    AliyunVoice(AliyunVoice),
+    TencentSms(TencentSms),
+    TencentVoice(TencentVoice),
+    Twilio(Twilio),
+    Ntfy(Ntfy),
+    Bark(Bark),
+    Jpush(Jpush),
+    Smtp(SmtpConfig),
+    WeCom(WeCom),
+    DingTalk(DingTalk),
+    Feishu(Feishu),
 }
 
-/// Every channel with its shell. Each has its own, also where two share an address: a jam of texts must not hold up
-/// a call.
+impl ProviderConfig {
+    /// Its `kind` in the configuration.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            ProviderConfig::Gateway(_) => "gateway",
+            ProviderConfig::AliyunSms(_) | ProviderConfig::AliyunVoice(_) => "aliyun",
+            ProviderConfig::TencentSms(_) | ProviderConfig::TencentVoice(_) => "tencent",
+            ProviderConfig::Twilio(_) => "twilio",
+            ProviderConfig::Ntfy(_) => "ntfy",
+            ProviderConfig::Bark(_) => "bark",
+            ProviderConfig::Jpush(_) => "jpush",
+            ProviderConfig::Smtp(_) => "smtp",
+            ProviderConfig::WeCom(_) => "wecom",
+            ProviderConfig::DingTalk(_) => "dingtalk",
+            ProviderConfig::Feishu(_) => "feishu",
+        }
+    }
+
+    /// Whether it posts to `/api/v1/providers/…`.
+    #[must_use]
+    pub fn posts_back(&self) -> bool {
+        matches!(
+            self,
+            ProviderConfig::AliyunSms(_)
+                | ProviderConfig::AliyunVoice(_)
+                | ProviderConfig::TencentSms(_)
+                | ProviderConfig::TencentVoice(_)
+                | ProviderConfig::Twilio(_)
+        )
+    }
+}
+
+/// A provider with its own limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderSettings {
+    /// Who.
+    pub provider: ProviderConfig,
+    /// How long one request may take, milliseconds.
+    pub timeout_ms: u64,
+    /// How many requests of the alarm lane at a time; a quarter as many of the other.
+    pub concurrency: usize,
+    /// How many a minute it takes; `None`: as many as there are.
+    pub sends_per_minute: Option<u32>,
+    /// From where it posts to us; empty: from anywhere.
+    pub callback_from: Vec<IpAddr>,
+}
+
+impl ProviderSettings {
+    /// A provider with the default limits: 5 s, 64 at a time.
+    #[must_use]
+    pub fn new(provider: ProviderConfig) -> ProviderSettings {
+        ProviderSettings {
+            provider,
+            timeout_ms: 5_000,
+            concurrency: 64,
+            sends_per_minute: None,
+            callback_from: Vec::new(),
+        }
+    }
+}
+
+/// The providers of every channel that has any, the first before those that step in for it.
+pub type ChannelsConfig = BTreeMap<Channel, Vec<ProviderSettings>>;
+
+/// Every channel with its providers. Each provider has its own shell, also where two share an address: a jam of texts
+/// must not hold up a call.
 pub struct Channels {
-    configured: BTreeMap<Channel, Arc<Shell>>,
+    configured: BTreeMap<Channel, Vec<Arc<Shell>>>,
+    listeners: BTreeMap<Channel, Vec<Listener>>,
     console: Arc<Shell>,
+    in_flight: Arc<Mutex<InFlight>>,
+    heard: AtomicU64,
+    refusals: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+}
+
+struct Listener {
+    vendor: Arc<dyn Vendor>,
+    from: Vec<IpAddr>,
 }
 
 impl Channels {
@@ -43,33 +150,111 @@ impl Channels {
     ) -> Result<Channels, (&'static str, ConfigError)> {
         let mut channels = Channels {
             configured: BTreeMap::new(),
+            listeners: BTreeMap::new(),
             console: Arc::new(Shell::new(Arc::new(Console), limits, Arc::clone(clock))),
+            in_flight: Arc::default(),
+            heard: AtomicU64::new(0),
+            refusals: Mutex::default(),
         };
-        let gateways = [
-            (Channel::Sms, "sms", config.sms),
-            (Channel::Voice, "voice", config.voice),
-            (Channel::Push, "push", config.push),
-        ];
-        for (channel, name, gateway) in gateways {
-            let Some(gateway) = gateway else { continue };
-            // The shell's time-out stands behind the gateway's own and must not cut in before it.
-            let send_ms_max = limits.send_ms_max.max(gateway.timeout_ms.saturating_add(SHELL_MARGIN_MS));
-            let limits = ShellLimits { send_ms_max, ..limits };
-            let provider = Gateway::new(name, gateway, Arc::clone(clock)).map_err(|error| (name, error))?;
-            channels.set(channel, Arc::new(provider), limits, clock);
+        for (channel, providers) in config {
+            for (place, settings) in providers.into_iter().enumerate() {
+                let name = if place == 0 { name_of(channel) } else { backup_name_of(channel) };
+                channels.add(channel, name, settings, limits, clock).map_err(|error| (name, error))?;
+            }
         }
         Ok(channels)
     }
 
-    /// Puts a provider on a channel, in a shell of its own.
+    fn add(
+        &mut self,
+        channel: Channel,
+        name: &'static str,
+        settings: ProviderSettings,
+        limits: ShellLimits,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(), ConfigError> {
+        let limits = limits_of(channel, &settings, limits);
+        let wire = Wire::new(settings.timeout_ms)?;
+        let vendor: Arc<dyn Vendor> = match settings.provider {
+            ProviderConfig::Gateway(gateway) => {
+                let gateway = Gateway::new(name, gateway, Arc::clone(clock))?;
+                self.set(channel, Arc::new(gateway), limits, clock);
+                return Ok(());
+            }
+            ProviderConfig::Smtp(smtp) => {
+                self.set(channel, Arc::new(Smtp::new(name, &smtp)?), limits, clock);
+                return Ok(());
+            }
+            ProviderConfig::WeCom(robot) => return self.add_robot(channel, name, Box::new(robot), wire, limits, clock),
+            ProviderConfig::DingTalk(robot) => {
+                return self.add_robot(channel, name, Box::new(robot), wire, limits, clock);
+            }
+            ProviderConfig::Feishu(robot) => {
+                return self.add_robot(channel, name, Box::new(robot), wire, limits, clock);
+            }
+            ProviderConfig::AliyunSms(vendor) => Arc::new(vendor),
+            ProviderConfig::AliyunVoice(vendor) => Arc::new(vendor),
+            ProviderConfig::TencentSms(vendor) => Arc::new(vendor),
+            ProviderConfig::TencentVoice(vendor) => Arc::new(vendor),
+            ProviderConfig::Twilio(vendor) => Arc::new(vendor),
+            ProviderConfig::Ntfy(vendor) => Arc::new(vendor),
+            ProviderConfig::Bark(vendor) => Arc::new(vendor),
+            ProviderConfig::Jpush(vendor) => Arc::new(vendor),
+        };
+        let listener = Listener { vendor: Arc::clone(&vendor), from: settings.callback_from };
+        self.listeners.entry(channel).or_default().push(listener);
+        let provider = HttpProvider::new(name, vendor, wire, Arc::clone(clock), Arc::clone(&self.in_flight));
+        self.set(channel, Arc::new(provider), limits, clock);
+        Ok(())
+    }
+
+    fn add_robot(
+        &mut self,
+        channel: Channel,
+        name: &str,
+        vendor: Box<dyn GroupVendor>,
+        wire: Wire,
+        limits: ShellLimits,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(), ConfigError> {
+        self.set(channel, Arc::new(Robot::new(name, vendor, wire, Arc::clone(clock))), limits, clock);
+        Ok(())
+    }
+
+    /// Puts one more provider on a channel, in a shell of its own.
     pub fn set(&mut self, channel: Channel, provider: Arc<dyn Provider>, limits: ShellLimits, clock: &Arc<dyn Clock>) {
-        self.configured.insert(channel, Arc::new(Shell::new(provider, limits, Arc::clone(clock))));
+        let shell = Arc::new(Shell::new(provider, limits, Arc::clone(clock)));
+        self.configured.entry(channel).or_default().push(shell);
     }
 
     /// Who carries a channel; the console where nobody is configured.
     #[must_use]
     pub fn of(&self, channel: Channel) -> &Arc<Shell> {
-        self.configured.get(&channel).unwrap_or(&self.console)
+        self.configured.get(&channel).and_then(|shells| shells.first()).unwrap_or(&self.console)
+    }
+
+    /// Hands an attempt to its channel's provider, and where that refuses, to the next one at once. When nobody knows
+    /// whether a provider took it, that is the answer: the resend begins with the next one.
+    pub async fn send(&self, attempt: &Attempt, links: &Links) -> SendResult {
+        let Some(shells) = self.configured.get(&attempt.channel) else {
+            return self.console.send(attempt, links).await;
+        };
+        let mut shells: Vec<&Arc<Shell>> = shells.iter().collect();
+        let first = usize::from(attempt.sends) % shells.len().max(1);
+        shells.rotate_left(first);
+        // Who keeps failing is asked last.
+        shells.sort_by_key(|shell| shell.reachability().circuit_open);
+        let mut refused = SendResult::Shown;
+        for shell in shells {
+            let result = shell.send(attempt, links).await;
+            match (&result, &refused) {
+                (SendResult::Accepted | SendResult::Shown | SendResult::Unknown { .. }, _) => return result,
+                // Worth another try somewhere: then the attempt is not over because somebody else refuses it for good.
+                (SendResult::Final { .. }, SendResult::Retry { .. }) => {}
+                _ => refused = result,
+            }
+        }
+        refused
     }
 
     /// Whether somebody is configured for a channel.
@@ -80,6 +265,139 @@ impl Channels {
 
     /// Every configured shell, for `/readyz` and for probing.
     pub fn configured(&self) -> impl Iterator<Item = &Arc<Shell>> {
-        self.configured.values()
+        self.configured.values().flatten()
+    }
+
+    /// What is known of every provider.
+    pub fn reachabilities(&self) -> impl Iterator<Item = Reachability> {
+        self.configured().map(|shell| shell.reachability())
+    }
+
+    /// An attempt was handed over before a restart and may still be spoken of.
+    pub fn remember(&self, attempt: &Attempt) {
+        self.in_flight.lock().sending(attempt.id, attempt.channel, &attempt.to.0, attempt.changed_at);
+    }
+
+    /// Reads what a provider of this channel posted, and keeps what is to be believed. What is not is counted, and
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// Why nothing in it can be believed: it is not what any provider of the channel posts, or not from there.
+    pub fn listen(
+        &self,
+        channel: Channel,
+        post: &Post<'_>,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Heard, Refusal> {
+        let mut refusal = Refusal::Malformed;
+        for listener in self.listeners.get(&channel).into_iter().flatten() {
+            let name = listener.vendor.kind();
+            let allowed = listener.from.is_empty() || from.is_some_and(|from| listener.from.contains(&from));
+            let heard = if allowed { listener.vendor.listen(post) } else { Err(Refusal::Address) };
+            match heard {
+                Ok(evidence) => {
+                    self.heard.fetch_add(1, Relaxed);
+                    let (content_type, answer) = listener.vendor.answer(post);
+                    return Ok(Heard { believed: self.believe(name, channel, evidence, now), content_type, answer });
+                }
+                Err(worse) => refusal = refusal.max(worse),
+            }
+        }
+        self.refuse(name_of(channel), refusal);
+        Err(refusal)
+    }
+
+    /// What was believed could not be written down.
+    pub fn doubt(&self, attempt: AttemptId, evidence: &Evidence) {
+        self.in_flight.lock().doubt(attempt, evidence);
+    }
+
+    /// How many posts were read.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Relaxed)
+    }
+
+    /// What was not believed: how often, by provider and reason.
+    #[must_use]
+    pub fn refusals(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+        self.refusals.lock().clone()
+    }
+
+    fn refuse(&self, provider: &'static str, refusal: Refusal) {
+        *self.refusals.lock().entry((provider, refusal.name())).or_default() += 1;
+        // A repeat is how providers make sure; everything else somebody should look at.
+        if refusal != Refusal::Repeated {
+            tracing::warn!(provider, reason = refusal.name(), "a provider's callback is not believed: {refusal}");
+        }
+    }
+
+    fn believe(
+        &self,
+        provider: &'static str,
+        channel: Channel,
+        evidence: Vec<Evidence>,
+        now: Timestamp,
+    ) -> Vec<(AttemptId, Evidence)> {
+        let mut in_flight = self.in_flight.lock();
+        let believed = evidence.into_iter().filter_map(|one| match in_flight.believe(channel, &one, now) {
+            Ok(attempt) => Some((attempt, one)),
+            Err(refusal) => {
+                self.refuse(provider, refusal);
+                None
+            }
+        });
+        believed.collect()
+    }
+}
+
+/// What came of a post that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// What is believed, and of which attempt.
+    pub believed: Vec<(AttemptId, Evidence)>,
+    /// The answer's type.
+    pub content_type: &'static str,
+    /// The answer's body.
+    pub answer: String,
+}
+
+fn limits_of(channel: Channel, settings: &ProviderSettings, limits: ShellLimits) -> ShellLimits {
+    let mut limits = ShellLimits {
+        alarm_sends_max: settings.concurrency,
+        routine_sends_max: (settings.concurrency / 4).max(1),
+        // The shell's time-out stands behind the provider's own and must not cut in before it.
+        send_ms_max: limits.send_ms_max.max(settings.timeout_ms.saturating_add(SHELL_MARGIN_MS)),
+        sends_per_minute: settings.sends_per_minute,
+        ..limits
+    };
+    if channel == Channel::Robot {
+        // Its messages wait together for their turn.
+        limits.routine_sends_max = DIGEST_SENDS_MAX;
+        limits.send_ms_max = limits.send_ms_max.max(settings.timeout_ms.saturating_add(DIGEST_WAIT_MS));
+    }
+    limits
+}
+
+/// A channel's name in the configuration.
+#[must_use]
+pub fn name_of(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "sms",
+        Channel::Voice => "voice",
+        Channel::Push => "push",
+        Channel::Email => "email",
+        Channel::Robot => "robot",
+    }
+}
+
+fn backup_name_of(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Sms => "sms.backup",
+        Channel::Voice => "voice.backup",
+        Channel::Push => "push.backup",
+        Channel::Email => "email.backup",
+        Channel::Robot => "robot.backup",
     }
 }

@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use compact_str::CompactString;
 use model::record::SendResult;
@@ -11,31 +10,21 @@ use model::{
     Attempt, AttemptId, AttemptOutcome, Channel, Clock, IncidentId, IncidentKind, Language, PersonId, Priority,
     Timestamp,
 };
-use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::Url;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::ConfigError;
 use crate::provider::{BoxFuture, Links, Provider};
+use crate::read::{self, KEY_BYTES_MAX, REPLY_BYTES_MAX};
+use crate::request::{HttpRequest, RETRY_AFTER_SECONDS_DEFAULT};
 use crate::webhook::{ID_HEADER, SIGNATURE_HEADER, SigningSecret, TIMESTAMP_HEADER};
+use crate::wire::Wire;
 
 /// How long a box may take to answer, unless configured.
 pub const TIMEOUT_MS_DEFAULT: u64 = 5_000;
-/// How long a connection may take to come up.
-const CONNECT_MS_MAX: u64 = 2_000;
-/// How much of an answer is read so that its connection can be used again, and for how long.
-const DRAIN_BYTES_MAX: usize = 64 * 1024;
-const DRAIN_MS_MAX: u64 = 1_000;
-/// When a refused send is tried again, if the box does not say: soon, for it may be an SOS.
-const RETRY_AFTER_SECONDS_DEFAULT: u32 = 2;
 /// The longest `Retry-After` that is believed.
 const RETRY_AFTER_SECONDS_MAX: u32 = 300;
-/// How much of a replied text is kept.
-const REPLY_BYTES_MAX: usize = 2_000;
-/// The longest run of pressed keys.
-const KEY_BYTES_MAX: usize = 16;
-
 /// Where a gateway is and what it is signed with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GatewayConfig {
@@ -56,9 +45,9 @@ impl fmt::Debug for GatewayConfig {
 /// A gateway that attempts are posted to.
 pub struct Gateway {
     name: String,
-    url: Url,
+    url: String,
     secret: SigningSecret,
-    client: Client,
+    wire: Wire,
     clock: Arc<dyn Clock>,
 }
 
@@ -72,39 +61,20 @@ impl Gateway {
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(ConfigError::Url(format!("{:?} is neither http://… nor https://…", config.url)));
         }
-        // No proxy from the environment: the way of an alarm is what the configuration says and nothing else. No
-        // redirects: a signed alarm goes to the box that was named.
-        let client = Client::builder()
-            .timeout(Duration::from_millis(config.timeout_ms.max(1)))
-            .connect_timeout(Duration::from_millis(CONNECT_MS_MAX.min(config.timeout_ms.max(1))))
-            .redirect(Policy::none())
-            .no_proxy()
-            .tcp_nodelay(true)
-            .user_agent("yinling")
-            .build()
-            .map_err(|error| ConfigError::Client(error.to_string()))?;
-        Ok(Gateway { name: name.to_owned(), url, secret: SigningSecret::parse(&config.secret)?, client, clock })
+        let wire = Wire::new(config.timeout_ms)?;
+        Ok(Gateway {
+            name: name.to_owned(),
+            url: config.url,
+            secret: SigningSecret::parse(&config.secret)?,
+            wire,
+            clock,
+        })
     }
 
     async fn post(&self, attempt: &Attempt, links: &Links) -> SendResult {
         let SignedRequest { headers, body } = build_request(attempt, links, &self.secret, self.clock.now());
-        let mut request = self.client.post(self.url.clone()).body(body);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        match request.send().await {
-            Ok(response) => {
-                let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-                let result = classify(response.status().as_u16(), retry_after);
-                drain(response).await;
-                result
-            }
-            Err(error) if error.is_connect() || error.is_builder() => {
-                SendResult::Retry { detail: "cannot connect".into(), after_seconds: RETRY_AFTER_SECONDS_DEFAULT }
-            }
-            Err(error) if error.is_timeout() => SendResult::Unknown { detail: "no answer in time".into() },
-            Err(_) => SendResult::Unknown { detail: "the connection broke before an answer came".into() },
-        }
+        let request = HttpRequest { method: "POST", url: self.url.clone(), headers: headers.into(), body };
+        self.wire.send(request, |answer| classify(answer.status, answer.retry_after).into()).await.result
     }
 }
 
@@ -119,16 +89,7 @@ impl Provider for Gateway {
 
     /// Opens a connection and closes it: enough to notice a box that is not there, and nothing rings.
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(async {
-            let host = self.url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-            let port = self.url.port_or_known_default().unwrap_or(80);
-            let connect = tokio::net::TcpStream::connect((host, port));
-            match tokio::time::timeout(Duration::from_millis(CONNECT_MS_MAX), connect).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(format!("cannot connect: {}", error.kind())),
-                Err(_) => Err("cannot connect: no answer in time".to_owned()),
-            }
-        })
+        Box::pin(self.wire.probe(&self.url))
     }
 }
 
@@ -199,35 +160,19 @@ impl Serialize for Params<'_> {
     }
 }
 
-/// What an HTTP status means for the attempt. `retry_after` is the header's value, in seconds (a date is not read).
+/// What an HTTP status means for the attempt; `retry_after` in seconds.
 #[must_use]
-pub fn classify(status: u16, retry_after: Option<&str>) -> SendResult {
+pub fn classify(status: u16, retry_after: Option<u32>) -> SendResult {
     let detail = CompactString::from(format!("HTTP {status}"));
     match status {
         200..=299 => SendResult::Accepted,
         408 | 425 | 429 | 500..=599 => {
-            let after = retry_after.and_then(|text| text.trim().parse().ok());
-            let after_seconds = after.unwrap_or(RETRY_AFTER_SECONDS_DEFAULT).clamp(1, RETRY_AFTER_SECONDS_MAX);
+            let after_seconds = retry_after.unwrap_or(RETRY_AFTER_SECONDS_DEFAULT).clamp(1, RETRY_AFTER_SECONDS_MAX);
             SendResult::Retry { detail, after_seconds }
         }
         300..=399 => SendResult::Final { detail: format!("HTTP {status}: redirects are not followed").into() },
         _ => SendResult::Final { detail },
     }
-}
-
-/// Reads the rest of an answer, within limits, so that its connection is used again.
-async fn drain(mut response: reqwest::Response) {
-    let read = async {
-        let mut bytes = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            bytes += chunk.len();
-            if bytes > DRAIN_BYTES_MAX {
-                break;
-            }
-        }
-    };
-    // What is cut off here costs a connection and nothing else.
-    let _ = tokio::time::timeout(Duration::from_millis(DRAIN_MS_MAX), read).await;
 }
 
 /// What a box posted to a callback URL.
@@ -264,15 +209,12 @@ pub enum CallbackError {
 /// When it is not that object, or lacks what its outcome needs.
 pub fn parse_callback(body: &[u8]) -> Result<Callback, CallbackError> {
     let raw: RawCallback = serde_json::from_slice(body).map_err(|error| CallbackError::Malformed(describe(&error)))?;
-    let key = raw.key.filter(|key| !key.is_empty());
-    let text = raw.text.map(|text| cut(text, REPLY_BYTES_MAX));
-    let is_key = |key: &CompactString| {
-        key.len() <= KEY_BYTES_MAX && key.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'))
-    };
+    let key = raw.key.as_deref().and_then(read::key);
+    let text = raw.text.map(|text| read::cut(text, REPLY_BYTES_MAX));
     match raw.outcome {
-        AttemptOutcome::Key if !key.as_ref().is_some_and(is_key) => Err(CallbackError::NoKey),
+        AttemptOutcome::Key if key.is_none() => Err(CallbackError::NoKey),
         AttemptOutcome::Reply if text.is_none() => Err(CallbackError::NoText),
-        outcome => Ok(Callback { attempt: raw.attempt, outcome, key: key.filter(is_key), text }),
+        outcome => Ok(Callback { attempt: raw.attempt, outcome, key, text }),
     }
 }
 
@@ -304,17 +246,6 @@ fn describe(error: &serde_json::Error) -> String {
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => "not JSON",
     };
     format!("{what}, line {} column {}", error.line(), error.column())
-}
-
-fn cut(mut text: String, bytes_max: usize) -> String {
-    if text.len() > bytes_max {
-        let mut end = bytes_max;
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn links() -> Links {
-    Links { callback: "http://127.0.0.1:8080/api/v1/callbacks/a1a/t0ken".to_owned() }
+    Links { callback: "http://127.0.0.1:8080/api/v1/callbacks/a1a/t0ken".to_owned(), provider: String::new() }
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn the_request_is_the_contract_to_the_byte() {
 
 #[test]
 fn answers_are_classed() {
-    let class = |status, retry_after| match classify(status, retry_after) {
+    let class = |status, header: Option<&str>| match classify(status, header.and_then(crate::wire::seconds_of)) {
         SendResult::Accepted => "accepted".to_owned(),
         SendResult::Retry { after_seconds, .. } => format!("retry in {after_seconds}"),
         SendResult::Final { .. } => "final".to_owned(),

@@ -14,6 +14,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Links {
     /// Where the provider reports what became of the attempt; absolute.
     pub callback: String,
+    /// Where a provider of the attempt's channel posts to, with the attempt's id in the query; absolute.
+    pub provider: String,
 }
 
 impl std::fmt::Debug for Links {

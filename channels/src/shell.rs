@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::circuit::{Circuit, Permit};
+use crate::pace::Pace;
 use crate::provider::{Links, Provider};
 
 /// After so many refusals in a row it is the configuration and not the messages.
@@ -30,6 +31,8 @@ pub struct ShellLimits {
     pub failures_to_open: u32,
     /// For how long.
     pub open_seconds: u32,
+    /// How many sends a minute the provider takes; `None`: as many as there are.
+    pub sends_per_minute: Option<u32>,
 }
 
 impl Default for ShellLimits {
@@ -41,6 +44,7 @@ impl Default for ShellLimits {
             send_ms_max: 15_000,
             failures_to_open: 5,
             open_seconds: 10,
+            sends_per_minute: None,
         }
     }
 }
@@ -79,6 +83,7 @@ pub struct Shell {
     limits: ShellLimits,
     alarm: Semaphore,
     routine: Semaphore,
+    pace: Option<Mutex<Pace>>,
     seen: Mutex<Seen>,
 }
 
@@ -102,6 +107,7 @@ impl Shell {
             clock,
             alarm: Semaphore::new(limits.alarm_sends_max.max(1)),
             routine: Semaphore::new(limits.routine_sends_max.max(1)),
+            pace: limits.sends_per_minute.map(|per_minute| Mutex::new(pace(per_minute))),
             seen: Mutex::new(Seen { circuit, down: false, refusals: 0, last_ok: None, last_error: None }),
             limits,
         }
@@ -120,7 +126,12 @@ impl Shell {
             Lane::Routine => &self.routine,
         };
         let wait = Duration::from_millis(self.limits.turn_wait_ms);
-        let Ok(Ok(_turn)) = tokio::time::timeout(wait, turns.acquire()).await else {
+        let turn = async {
+            let turn = turns.acquire().await;
+            self.keep_pace(attempt.lane).await;
+            turn
+        };
+        let Ok(Ok(_turn)) = tokio::time::timeout(wait, turn).await else {
             return self.counted(retry("every slot of this provider stayed taken", 1));
         };
         if let Permit::Later { after_seconds } = self.seen().circuit.ask(attempt.lane, self.clock.now()) {
@@ -137,6 +148,18 @@ impl Shell {
         unfinished.finish();
         self.record(&result);
         self.counted(result)
+    }
+
+    /// Waits until the provider takes one more.
+    async fn keep_pace(&self, lane: Lane) {
+        let Some(pace) = &self.pace else { return };
+        loop {
+            let taken = pace.lock().unwrap_or_else(PoisonError::into_inner).take(lane, self.clock.now());
+            match taken {
+                Ok(()) => return,
+                Err(wait_ms) => tokio::time::sleep(Duration::from_millis(wait_ms)).await,
+            }
+        }
     }
 
     /// Looks whether the provider is there and remembers the answer. Call it every few seconds.
@@ -227,6 +250,12 @@ impl Drop for Unfinished<'_> {
             seen.lock().unwrap_or_else(PoisonError::into_inner).circuit.abandoned();
         }
     }
+}
+
+/// A tenth of a minute's sends at once, a third of them for alarms only.
+fn pace(per_minute: u32) -> Pace {
+    let burst = (per_minute / 10).max(3);
+    Pace::new(per_minute, burst, burst / 3)
 }
 
 fn retry(detail: &str, after_seconds: u32) -> SendResult {

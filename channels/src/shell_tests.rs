@@ -100,7 +100,7 @@ fn attempt(lane: Lane) -> Attempt {
 }
 
 fn links() -> Links {
-    Links { callback: String::new() }
+    Links { callback: String::new(), provider: String::new() }
 }
 
 fn down() -> Option<SendResult> {

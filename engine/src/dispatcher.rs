@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use channels::{Channels, Links};
-use model::{Attempt, AttemptId, Channel, Clock, Input, Lane};
+use model::{Attempt, Channel, Clock, Input, Lane};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -29,7 +29,7 @@ pub struct Dispatcher {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Renders the capability URLs of an attempt at the moment of sending.
-    pub links: Arc<dyn Fn(AttemptId) -> Links + Send + Sync>,
+    pub links: Arc<dyn Fn(&Attempt) -> Links + Send + Sync>,
 }
 
 impl Dispatcher {
@@ -69,8 +69,8 @@ impl Dispatcher {
     }
 
     async fn send(&self, attempt: &Attempt) {
-        let links = (self.links)(attempt.id);
-        let result = self.channels.of(attempt.channel).send(attempt, &links).await;
+        let links = (self.links)(attempt);
+        let result = self.channels.send(attempt, &links).await;
         tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, ?result, "sent");
         let input = Input::Sent { attempt: attempt.id, result };
         // A full or closing inbox loses the result, not the attempt: it stands as pending and is sent again.

@@ -185,6 +185,17 @@ impl Vitals {
             let labels = format!("provider=\"{}\"", known.name);
             text.put_labelled("yinling_provider_reachable", &labels, u64::from(known.ok));
         }
+        text.put(
+            "yinling_callbacks_taken_total",
+            "counter",
+            "Posts of providers that were read",
+            self.channels.heard(),
+        );
+        text.head("yinling_callbacks_refused_total", "counter", "What providers posted and is not believed");
+        for ((provider, reason), count) in self.channels.refusals() {
+            let labels = format!("provider=\"{provider}\",reason=\"{reason}\"");
+            text.put_labelled("yinling_callbacks_refused_total", &labels, count);
+        }
         text.0
     }
 }
@@ -243,6 +254,10 @@ impl Metrics {
     fn put(&mut self, name: &str, kind: &str, help: &str, value: u64) {
         // Writing into a string cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    }
+
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     fn put_labelled(&mut self, name: &str, labels: &str, value: u64) {

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use broker::{Credentials, Grant, Inbound, Items, Lane, Refusal};
+use channels::Channels;
+use channels::callback::{self, Post};
+use channels::directory::name_of;
 use compact_str::CompactString;
-use model::{Actor, AttemptId, Clock, DeviceId, Input, Reply, StaffCommand, Timestamp};
+use model::{Actor, AttemptId, Channel, Clock, DeviceId, Input, Reply, StaffCommand, Timestamp};
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
 
@@ -44,6 +47,10 @@ pub struct House {
     pub zone: chrono_tz::Tz,
     /// Health and metrics.
     pub vitals: Arc<Vitals>,
+    /// The providers, who post to us too.
+    pub channels: Arc<Channels>,
+    /// How others reach us, without a slash at its end: what a provider signs begins with it.
+    pub base: String,
 }
 
 impl broker::Host for House {
@@ -169,6 +176,13 @@ impl api::Host for House {
         self.ask(Input::Callback { attempt, outcome, key, text })
     }
 
+    fn provider_post(
+        &self,
+        post: api::ProviderPost,
+    ) -> api::BoxFuture<'_, Result<api::ProviderAnswer, api::ProviderRefusal>> {
+        Box::pin(self.listen(post))
+    }
+
     fn durable_seq(&self) -> u64 {
         self.durable.get()
     }
@@ -192,7 +206,36 @@ impl api::Host for House {
     }
 }
 
+/// The channels whose providers post to us.
+const POSTING: [Channel; 3] = [Channel::Sms, Channel::Voice, Channel::Push];
+
 impl House {
+    /// Takes in what a provider posted. It is answered only once what is believed of it is durable; if that fails, the
+    /// provider says it again, and it is believed again.
+    async fn listen(&self, post: api::ProviderPost) -> Result<api::ProviderAnswer, api::ProviderRefusal> {
+        let channel = POSTING.into_iter().find(|channel| name_of(*channel) == post.channel);
+        let channel = channel.filter(|_| self.secrets.verify_provider(&post.channel, &post.token));
+        let channel = channel.ok_or(api::ProviderRefusal::NotFound)?;
+        let url = format!("{}{}", self.base, post.path_and_query);
+        let told = Post { url: &url, signature: post.signature.as_deref(), body: &post.body };
+        let heard = self.channels.listen(channel, &told, post.from, self.clock.now()).map_err(|refusal| {
+            let detail = refusal.to_string();
+            match refusal {
+                callback::Refusal::Malformed => api::ProviderRefusal::Malformed(detail),
+                _ => api::ProviderRefusal::NotBelieved(detail),
+            }
+        })?;
+        for (attempt, evidence) in &heard.believed {
+            let (outcome, key, text) = (evidence.outcome, evidence.key.clone(), evidence.text.clone());
+            let asked = self.ask(Input::Callback { attempt: *attempt, outcome, key, text }).await;
+            if asked.is_err() {
+                heard.believed.iter().for_each(|(attempt, evidence)| self.channels.doubt(*attempt, evidence));
+                return Err(api::ProviderRefusal::Unavailable);
+            }
+        }
+        Ok(api::ProviderAnswer { content_type: heard.content_type, body: heard.answer })
+    }
+
     /// Has an input decided, and waits until that is durable.
     fn ask(&self, input: Input) -> api::BoxFuture<'_, Result<api::Committed, api::Unavailable>> {
         let (sender, receiver) = oneshot::channel::<(u64, Reply)>();

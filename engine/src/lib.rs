@@ -5,6 +5,7 @@
 //! receipts, replies, messages, events. See ARCHITECTURE.md, "The way of one report".
 
 pub mod authority;
+pub mod channel_test;
 pub mod checkpoint;
 pub mod clock;
 pub mod config;

@@ -29,6 +29,7 @@ const LINK_KEY_FILE: &str = "link-key";
 /// Keeps an HMAC over one kind of thing from ever being one over another.
 const DEVICE_DOMAIN: &[u8] = b"yinling device secret v1\0";
 const CALLBACK_DOMAIN: &[u8] = b"yinling callback v1\0";
+const PROVIDER_DOMAIN: &[u8] = b"yinling provider v1\0";
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -39,6 +40,8 @@ pub struct Secrets {
     device: HmacSha256,
     /// Keyed for callback tokens.
     callback: HmacSha256,
+    /// Keyed for the addresses that providers post to.
+    provider: HmacSha256,
 }
 
 impl fmt::Debug for Secrets {
@@ -106,7 +109,11 @@ impl Secrets {
     /// From keys that are at hand already; for simulated worlds, which have no files.
     #[must_use]
     pub fn from_keys(pepper: &[u8; KEY_BYTES], link_key: &[u8; KEY_BYTES]) -> Secrets {
-        Secrets { device: keyed(pepper, DEVICE_DOMAIN), callback: keyed(link_key, CALLBACK_DOMAIN) }
+        Secrets {
+            device: keyed(pepper, DEVICE_DOMAIN),
+            callback: keyed(link_key, CALLBACK_DOMAIN),
+            provider: keyed(link_key, PROVIDER_DOMAIN),
+        }
     }
 
     /// What is stored of a device's secret.
@@ -135,6 +142,24 @@ impl Secrets {
     #[must_use]
     pub fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {
         self.callback_token(attempt).as_bytes().ct_eq(token.as_bytes()).into()
+    }
+}
+
+/// The addresses that providers post to.
+impl Secrets {
+    /// The token in the address that a channel's provider posts to: 128 bits, the same for all of its posts. It is what
+    /// an operator enters at the provider, so it lives as long as the link key.
+    #[must_use]
+    pub fn provider_token(&self, channel: &str) -> String {
+        let mut mac = self.provider.clone();
+        mac.update(channel.as_bytes());
+        base32(&mac.finalize().into_bytes()[..CALLBACK_TOKEN_BYTES])
+    }
+
+    /// Whether this is the channel's token, in constant time.
+    #[must_use]
+    pub fn verify_provider(&self, channel: &str, token: &str) -> bool {
+        self.provider_token(channel).as_bytes().ct_eq(token.as_bytes()).into()
     }
 }
 
@@ -281,6 +306,9 @@ mod tests {
         let hex: String = secrets.device_secret_hmac(b"tulip").iter().map(|b| format!("{b:02x}")).collect();
         expect_test::expect!["dd9eb5aa1877f88cb07b6d45ae1f41c2d85de81e242d54d40b2ddcde5d46c521"].assert_eq(&hex);
         expect_test::expect!["6vgkrz0a9xfexnr8zdcxgyv834"].assert_eq(&secrets.callback_token(AttemptId::new(0, 1)));
+        expect_test::expect!["04amm08xtvsxgwyghmt4tm8k7w"].assert_eq(&secrets.provider_token("voice"));
+        assert!(secrets.verify_provider("voice", &secrets.provider_token("voice")));
+        assert!(!secrets.verify_provider("voice", &secrets.provider_token("sms")));
     }
 
     #[test]

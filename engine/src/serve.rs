@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow};
 use api::ApiConfig;
 use broker::{Door, DoorConfig};
 use channels::{Channels, Links};
-use model::{Channel, Clock};
+use model::Clock;
 use store::{
     Disk, Follower, FollowerConfig, Journal, JournalConfig, RealDisk, Recovery, Retention, State, StateConfig,
 };
@@ -219,6 +219,7 @@ impl Assembly {
         });
 
         pipeline.unsent_attempts().for_each(|attempt| outbox.note(attempt));
+        pipeline.handed_over_attempts().iter().for_each(|attempt| channels.remember(attempt));
         let _ = inbox.urgent(started(&pipeline, clock.now()));
         let main_loop = MainLoop {
             last_seq: journal.next_seq() - 1,
@@ -272,7 +273,7 @@ impl Assembly {
             links: self.links(),
         };
         tasks.extend(dispatcher.start());
-        tasks.push(tokio::spawn(probe_providers(channels)));
+        tasks.push(tokio::spawn(probe_providers(Arc::clone(&channels))));
         let house = Arc::new(House {
             clock,
             authority,
@@ -286,6 +287,8 @@ impl Assembly {
             limits: ingest::Limits { array_items_max: self.config.mqtt.array_items_max, ..ingest::Limits::default() },
             zone: self.config.zone,
             vitals,
+            channels,
+            base: self.base(),
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
         door.set(opened).map_err(|_| anyhow!("the door was opened twice"))?;
@@ -313,28 +316,24 @@ impl Assembly {
     }
 
     fn channels(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
-        let gateway = |channel: Channel| {
-            self.config.channels.get(&channel).map(|settings| channels::GatewayConfig {
-                url: settings.url.clone(),
-                secret: settings.secret.reveal().to_owned(),
-                timeout_ms: settings.timeout_ms,
-            })
-        };
-        let config = channels::ChannelsConfig {
-            sms: gateway(Channel::Sms),
-            voice: gateway(Channel::Voice),
-            push: gateway(Channel::Push),
-        };
-        Channels::new(config, channels::ShellLimits::default(), clock)
-            .map_err(|(name, error)| anyhow!("channels.{name}: {error}"))
+        channels_of(&self.config, clock)
+    }
+
+    /// How others reach us, without a slash at its end.
+    fn base(&self) -> String {
+        self.config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", self.ready.http))
     }
 
     /// Renders an attempt's capability URLs at the moment of sending: no journal, backup or log holds them.
-    fn links(&self) -> Arc<dyn Fn(model::AttemptId) -> Links + Send + Sync> {
-        let base = self.config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", self.ready.http));
+    fn links(&self) -> Arc<dyn Fn(&model::Attempt) -> Links + Send + Sync> {
+        let base = self.base();
         let secrets = Arc::clone(&self.secrets);
-        Arc::new(move |attempt| Links {
-            callback: format!("{base}/api/v1/callbacks/{attempt}/{}", secrets.callback_token(attempt)),
+        Arc::new(move |attempt: &model::Attempt| {
+            let (id, channel) = (attempt.id, channels::directory::name_of(attempt.channel));
+            Links {
+                callback: format!("{base}/api/v1/callbacks/{id}/{}", secrets.callback_token(id)),
+                provider: format!("{base}/api/v1/providers/{channel}/{}?attempt={id}", secrets.provider_token(channel)),
+            }
         })
     }
 }
@@ -397,6 +396,16 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
         authority.apply_token(token);
     });
     authority
+}
+
+/// The channels as they are configured.
+///
+/// # Errors
+/// The channel's name, and what is wrong with it.
+pub(crate) fn channels_of(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
+    let settings = config.channels.iter().map(|(channel, settings)| (*channel, settings.providers.clone())).collect();
+    Channels::new(settings, channels::ShellLimits::default(), clock)
+        .map_err(|(name, error)| anyhow!("channels.{name}: {error}"))
 }
 
 fn door_config(config: &Config) -> DoorConfig {

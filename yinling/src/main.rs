@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, completions, config, demo, import, init, journal, replay, serve, token};
+use crate::commands::{channel, check, completions, config, demo, import, init, journal, replay, serve, token};
 
 /// Reports are allocated on a connection's thread and freed on the loop's: an allocator that is made for that.
 #[global_allocator]
@@ -49,6 +49,9 @@ enum Command {
     /// Looks at what is on disk, also while nobody serves
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Tries out how people are reached
+    #[command(subcommand)]
+    Channel(channel::Command),
     /// Runs the rules over a recording, without a server and without calling anybody
     Replay(replay::Args),
     /// Shows the configuration in force
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Token(command) => token::run(&command),
         Command::Journal(command) => journal::run(command),
+        Command::Channel(command) => channel::run(command),
         Command::Replay(args) => replay::run(args),
         Command::Config(command) => config::run(command),
         Command::Completions(args) => completions::run(&args),

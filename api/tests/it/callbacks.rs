@@ -45,3 +45,17 @@ async fn no_2xx_without_a_commit() {
     assert_eq!(answer.problem(), "503 unavailable");
     assert_eq!(answer.header("retry-after"), "5");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_own_words_are_taken_at_its_channels_address() {
+    let house = House::open().await;
+    let path = format!("/api/v1/providers/voice/{CALLBACK_TOKEN}?attempt=a1a");
+    let answer = house.post("", &path, KEY_ONE).await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "text/xml"));
+    assert_eq!(answer.text, format!("voice {path} Some(127.0.0.1)"));
+    assert_eq!(house.engine.called_back().len(), 1);
+    assert_eq!(house.post("", "/api/v1/providers/voice/wrong", KEY_ONE).await.problem(), "404 not-found");
+    assert_eq!(house.post("", &path, "{").await.problem(), "422 invalid");
+    house.engine.stop();
+    assert_eq!(house.post("", &path, KEY_ONE).await.problem(), "503 unavailable");
+}

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use api::{ApiConfig, Callback, Check, Committed, Health, Host, Import, RowError, Unavailable};
+use api::{
+    ApiConfig, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
+    RowError, Unavailable,
+};
 use compact_str::CompactString;
 use model::event::RegistrySummary;
 use model::staff::Look;
@@ -296,6 +299,22 @@ impl Host for Door {
         let scripted = self.0.replies.lock().unwrap().pop_front();
         let decisions = scripted.into_iter().map(|reply| Decision::Reply(Box::new(reply))).collect();
         self.0.commit_for_reply(Input::Callback { attempt, outcome, key, text }, decisions)
+    }
+
+    /// Posts with the right token are evidence as [`parse_callback`](Host::parse_callback) reads it.
+    fn provider_post(&self, post: ProviderPost) -> api::BoxFuture<'_, Result<ProviderAnswer, ProviderRefusal>> {
+        Box::pin(async move {
+            if post.token != CALLBACK_TOKEN {
+                return Err(ProviderRefusal::NotFound);
+            }
+            if post.signature.as_deref() == Some("forged") {
+                return Err(ProviderRefusal::NotBelieved("its signature does not fit".to_owned()));
+            }
+            let callback = self.parse_callback(&post.body).map_err(ProviderRefusal::Malformed)?;
+            self.callback(callback).await.map_err(|_| ProviderRefusal::Unavailable)?;
+            let body = format!("{} {} {:?}", post.channel, post.path_and_query, post.from);
+            Ok(ProviderAnswer { content_type: "text/xml", body })
+        })
     }
 
     fn durable_seq(&self) -> u64 {

@@ -4,22 +4,22 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chrono_tz::Tz;
-use model::{Channel, Language};
+use model::Language;
 use serde_json::Value;
 
+use super::channels;
 use super::document::{Faults, Object, nearest};
 use super::layers::Merged;
-use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, GatewaySettings, KIBIBYTE, MEBIBYTE, Secret};
+use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, KIBIBYTE, MEBIBYTE};
 
 /// The most faults that are told in words.
 const FAULTS_MAX: usize = 100;
 /// 1 TiB, above which a size is a slip of the keyboard.
 const SIZE_BYTES_MAX: u64 = 1024 * GIBIBYTE;
-const CHANNELS: &[(&str, Channel)] = &[("sms", Channel::Sms), ("voice", Channel::Voice), ("push", Channel::Push)];
 
 pub(super) fn check(merged: &Merged) -> Result<Config, ConfigFaults> {
     let mut faults = Faults::new(FAULTS_MAX);
-    let config = walk(&merged.document, &mut faults);
+    let config = walk(&merged.document, &merged.environment, &mut faults);
     if faults.count() == 0 {
         return Ok(config);
     }
@@ -30,7 +30,7 @@ pub(super) fn check(merged: &Merged) -> Result<Config, ConfigFaults> {
     Err(ConfigFaults(told.collect()))
 }
 
-fn walk(document: &Value, faults: &mut Faults) -> Config {
+fn walk(document: &Value, environment: &[(String, String)], faults: &mut Faults) -> Config {
     let mut config = Config::default();
     let Some(mut root) = Object::new(document, String::new(), faults) else { return config };
     if let Some(path) = text(&mut root, "data", faults) {
@@ -52,7 +52,7 @@ fn walk(document: &Value, faults: &mut Faults) -> Config {
         api(&mut config, section, faults);
     }
     if let Some(section) = root.object("channels", faults) {
-        channels(&mut config, section, faults);
+        channels::channels(&mut config, section, environment, faults);
     }
     root.finish(faults);
     config
@@ -106,42 +106,11 @@ fn api(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     section.finish(faults);
 }
 
-fn channels(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
-    for (name, channel) in CHANNELS {
-        let Some(mut gateway) = section.object(name, faults) else { continue };
-        if !gateway.has("kind") {
-            let at = gateway.at("kind");
-            faults.add(
-                at,
-                "`kind` is required; \"gateway\" is the one there is",
-                "缺少必填项 `kind`，目前可用 \"gateway\"",
-            );
-        }
-        gateway.word("kind", &[("gateway", ())], faults);
-        let defaults = (5_000, 32);
-        let timeout_ms = gateway.integer("timeout_ms", 100..=120_000, faults).unwrap_or(defaults.0);
-        let mut concurrency = defaults.1;
-        size(&mut gateway, "concurrency", 1..=10_000, &mut concurrency, faults);
-        let url = match gateway.has("url") {
-            true => url(&mut gateway, "url", faults),
-            false => gateway.required_text("url", faults),
-        };
-        let secret = gateway.required_text("secret", faults);
-        gateway.finish(faults);
-        if let (Some(url), Some(secret)) = (url, secret) {
-            let settings =
-                GatewaySettings { url: url.to_owned(), secret: Secret::new(secret), timeout_ms, concurrency };
-            config.channels.insert(*channel, settings);
-        }
-    }
-    section.finish(faults);
-}
-
-fn text<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {
+pub(super) fn text<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {
     if object.has(name) { object.required_text(name, faults) } else { object.text(name, faults) }
 }
 
-fn size(
+pub(super) fn size(
     object: &mut Object<'_>,
     name: &'static str,
     range: std::ops::RangeInclusive<u64>,
@@ -208,7 +177,7 @@ fn listen(section: &mut Object<'_>, default: SocketAddr, plaintext: bool, faults
     parsed
 }
 
-fn url<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {
+pub(super) fn url<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {
     let url = text(object, name, faults)?;
     match fault_of_url(url) {
         None => Some(url),
@@ -219,7 +188,12 @@ fn url<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> 
     }
 }
 
-fn fault_of_url(url: &str) -> Option<(&'static str, &'static str)> {
+/// A URL that must be there.
+pub(super) fn required_url<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {
+    if object.has(name) { url(object, name, faults) } else { object.required_text(name, faults) }
+}
+
+pub(super) fn fault_of_url(url: &str) -> Option<(&'static str, &'static str)> {
     let Some(host) = host_of(url) else {
         return Some((
             "is not a URL with http:// or https:// and a host",
@@ -247,24 +221,7 @@ fn host_of(url: &str) -> Option<&str> {
 
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut said = Vec::new();
-    let missing: Vec<&str> =
-        CHANNELS.iter().filter(|(_, channel)| !config.channels.contains_key(channel)).map(|(name, _)| *name).collect();
-    if !missing.is_empty() {
-        let missing = missing.join(", ");
-        said.push(format!(
-            "no channel is configured for {missing}: those messages are shown on the console and in the log only; \
-             [channels.…] configures one"
-        ));
-    }
-    for (name, channel) in CHANNELS {
-        let Some(gateway) = config.channels.get(channel) else { continue };
-        let host = host_of(&gateway.url).unwrap_or_default();
-        if gateway.url.starts_with("http://") && !is_loopback(host) {
-            said.push(format!(
-                "channels.{name}.url is plain http beyond this machine: names and phones go unencrypted"
-            ));
-        }
-    }
+    channels::warnings(config, &mut said);
     if !config.http.listen.ip().is_loopback() && config.http.public_url.is_none() {
         said.push(
             "http.public_url is not set: gateways are given the bound address for their callbacks, which may not be \
@@ -280,7 +237,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     said
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let name = host.strip_prefix("[::1]").map_or_else(|| host.split(':').next().unwrap_or(host), |_| "::1");
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -43,6 +43,8 @@ pub struct Overrides {
 pub(super) struct Merged {
     /// The document that is walked.
     pub document: serde_json::Value,
+    /// The whole environment: secrets may stand in variables that the configuration names.
+    pub environment: Vec<(String, String)>,
     figment: Figment,
     file: Option<(PathBuf, String)>,
 }
@@ -82,7 +84,7 @@ impl Sources {
             }
         }
         let document = figment.extract().map_err(|error| whole(String::new(), error.to_string()))?;
-        Ok(Merged { document, figment, file })
+        Ok(Merged { document, environment: self.environment.clone(), figment, file })
     }
 }
 

@@ -3,6 +3,7 @@
 //! As written → as checked: the layers are merged, then walked member by member, so that every fault is told at
 //! once with the place it came from, and what the rest of the engine sees cannot be wrong any more.
 
+mod channels;
 mod check;
 pub(crate) mod document;
 mod layers;
@@ -13,6 +14,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ::channels::gateway::TIMEOUT_MS_DEFAULT as GATEWAY_TIMEOUT_MS;
+use ::channels::{GatewayConfig, ProviderConfig, ProviderSettings};
 use chrono_tz::Tz;
 use model::{Channel, Language};
 
@@ -36,7 +39,7 @@ pub struct Config {
     /// Limits of the API.
     pub api: ApiSettings,
     /// How people are reached; a channel that is not here is shown on the console and in the log.
-    pub channels: BTreeMap<Channel, GatewaySettings>,
+    pub channels: BTreeMap<Channel, ChannelSettings>,
 }
 
 /// `[http]`
@@ -99,40 +102,22 @@ pub struct ApiSettings {
     pub streams_max: usize,
 }
 
-/// `[channels.sms]`, `[channels.voice]`, `[channels.push]` of kind `gateway`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewaySettings {
-    /// Where the box takes our POST.
-    pub url: String,
-    /// Signs the POST (Standard Webhooks: `whsec_…`, or any text).
-    pub secret: Secret,
-    /// How long one POST may take, milliseconds (5 000).
-    pub timeout_ms: u64,
-    /// How many POSTs at a time (32).
-    pub concurrency: usize,
+/// `[channels.…]`: one channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelSettings {
+    /// Its provider, and after it the one that steps in.
+    pub providers: Vec<ProviderSettings>,
+    /// What was written, with stars for the secrets.
+    written: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A secret from the configuration: never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
+impl ChannelSettings {
+    /// A channel that one gateway carries; for demos and tests, which have no file.
     #[must_use]
-    pub fn new(text: &str) -> Secret {
-        Secret(text.to_owned())
-    }
-
-    /// The secret itself, for whoever signs with it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"***\"")
+    pub fn gateway(url: &str, secret: &str) -> ChannelSettings {
+        let gateway = GatewayConfig { url: url.to_owned(), secret: secret.to_owned(), timeout_ms: GATEWAY_TIMEOUT_MS };
+        let provider = ProviderSettings::new(ProviderConfig::Gateway(gateway));
+        ChannelSettings { providers: vec![provider], written: serde_json::Map::new() }
     }
 }
 
@@ -239,5 +224,7 @@ impl fmt::Display for ConfigFaults {
 
 impl std::error::Error for ConfigFaults {}
 
+#[cfg(test)]
+mod channels_tests;
 #[cfg(test)]
 mod tests;

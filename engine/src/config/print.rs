@@ -1,12 +1,13 @@
 //! The configuration in force, as TOML that could be written to a file, with the secrets left out.
 
-use model::{Channel, Language};
+use channels::directory::name_of;
+use model::Language;
 use toml::{Table, Value};
 
 use super::Config;
 
 /// What stands for a secret.
-const REDACTED: &str = "***";
+pub(super) const REDACTED: &str = "***";
 
 pub(super) fn print(config: &Config) -> String {
     let mut root = Table::new();
@@ -48,15 +49,15 @@ pub(super) fn print(config: &Config) -> String {
         ("import_bytes_max", whole(api.import_bytes_max)),
         ("streams_max", whole(api.streams_max)),
     ]);
-    let channels = config.channels.iter().map(|(channel, gateway)| {
-        let section = table(&[
-            ("kind", Value::from("gateway")),
-            ("url", Value::from(gateway.url.as_str())),
-            ("secret", Value::from(REDACTED)),
-            ("timeout_ms", whole(gateway.timeout_ms)),
-            ("concurrency", whole(gateway.concurrency)),
-        ]);
-        (channel_name(*channel).to_owned(), Value::Table(section))
+    let channels = config.channels.iter().map(|(channel, settings)| {
+        let mut section = Value::try_from(&settings.written).ok().and_then(|value| value.try_into().ok());
+        let section = section.get_or_insert_with(Table::new);
+        if let Some(first) = settings.providers.first() {
+            section.insert("kind".into(), Value::from(first.provider.kind()));
+            section.insert("timeout_ms".into(), whole(first.timeout_ms));
+            section.insert("concurrency".into(), whole(first.concurrency));
+        }
+        (name_of(*channel).to_owned(), Value::Table(std::mem::take(section)))
     });
     let channels: Table = channels.collect();
     for (name, section) in [("http", http), ("mqtt", mqtt), ("journal", journal), ("api", api), ("channels", channels)]
@@ -73,14 +74,4 @@ fn table(members: &[(&str, Value)]) -> Table {
 
 fn whole(number: impl TryInto<i64>) -> Value {
     Value::Integer(number.try_into().unwrap_or(i64::MAX))
-}
-
-fn channel_name(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Sms => "sms",
-        Channel::Voice => "voice",
-        Channel::Push => "push",
-        Channel::Email => "email",
-        Channel::Robot => "robot",
-    }
 }

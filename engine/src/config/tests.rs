@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use ::channels::ProviderConfig;
 use expect_test::{Expect, expect};
 use model::{Channel, Language};
 
 use super::{Config, ConfigFaults, Overrides, Sources};
 
 /// Loads a file with this text, and the environment given as `NAME=value`.
-fn load(file: &str, environment: &[&str]) -> (tempfile::TempDir, Result<Config, ConfigFaults>) {
+pub(super) fn load(file: &str, environment: &[&str]) -> (tempfile::TempDir, Result<Config, ConfigFaults>) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("yinling.toml");
     std::fs::write(&path, file).unwrap();
@@ -18,7 +19,7 @@ fn load(file: &str, environment: &[&str]) -> (tempfile::TempDir, Result<Config, 
     (dir, loaded)
 }
 
-fn check_faults(file: &str, environment: &[&str], expected: Expect) {
+pub(super) fn check_faults(file: &str, environment: &[&str], expected: Expect) {
     let (dir, loaded) = load(file, environment);
     let said = loaded.unwrap_err().to_string().replace(&format!("{}/", dir.path().display()), "");
     expected.assert_eq(&said);
@@ -68,11 +69,12 @@ fn a_full_file_is_taken_as_written() {
     assert_eq!((config.zone.name(), config.language), ("Asia/Urumqi", Language::En));
     assert_eq!(config.http.public_url.as_deref(), Some("https://yinling.example.org"));
     assert_eq!((config.mqtt.receive_maximum, config.journal.retain_days), (100, 30));
-    assert_eq!(config.channels[&Channel::Sms].secret.reveal(), "whsec_c2VjcmV0");
-    assert_eq!(
-        (config.channels[&Channel::Sms].timeout_ms, config.channels[&Channel::Voice].timeout_ms),
-        (5_000, 2_000)
-    );
+    let gateway = |channel| match &config.channels[&channel].providers[0].provider {
+        ProviderConfig::Gateway(gateway) => gateway.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(gateway(Channel::Sms).secret, "whsec_c2VjcmV0");
+    assert_eq!((gateway(Channel::Sms).timeout_ms, gateway(Channel::Voice).timeout_ms), (5_000, 2_000));
     let warnings = config.warnings().join("\n");
     expect![[r#"
         no channel is configured for push: those messages are shown on the console and in the log only; [channels.…] configures one
@@ -104,7 +106,8 @@ fn later_layers_win_and_environment_text_becomes_numbers() {
     let config = Config::load(&Sources { file: Some(path), environment, overrides }).unwrap();
     assert_eq!((config.http.listen.port(), config.mqtt.listen.port()), (2, 4));
     assert_eq!((config.mqtt.receive_maximum, config.http.allow_plaintext), (7, true));
-    assert_eq!(config.channels[&Channel::Sms].secret.reveal(), "00123");
+    let ProviderConfig::Gateway(gateway) = &config.channels[&Channel::Sms].providers[0].provider else { panic!() };
+    assert_eq!(gateway.secret, "00123");
     assert_eq!(config.data, Path::new("elsewhere"));
 }
 
@@ -134,7 +137,7 @@ timeout_ms = 5
         file,
         &["YINLING__JOURNAL__RETAIN_DAYS=0", "YINLING__HTTP__PORT=80"],
         expect![[r#"
-            the configuration has 13 faults:
+            the configuration has 10 faults:
               yinling.toml line 2: zone: "Asia/Shangai" is no zone of the IANA database (they look like "Asia/Shanghai"); did you mean "Asia/Shanghai"?
               yinling.toml line 7: http.public_url: is not a URL with http:// or https:// and a host
               yinling.toml line 6: http.listn: "listn" is not known here; did you mean `listen`?
@@ -142,10 +145,7 @@ timeout_ms = 5
               yinling.toml line 10: mqtt.listen: 0.0.0.0:1883 can be reached from outside, without encryption; listen on 127.0.0.1 behind a proxy that does TLS, or set `allow_plaintext = true` under [mqtt]
               yinling.toml line 11: mqtt.packet_bytes_max: "many" is not a whole number from 1024 to 16777216
               environment YINLING__JOURNAL__RETAIN_DAYS: journal.retain_days: "0" is not a whole number from 1 to 3650
-              yinling.toml line 17: channels.voice.kind: "gatway" is none of gateway; did you mean `gateway`?
-              yinling.toml line 19: channels.voice.timeout_ms: 5 is not a whole number from 100 to 120000
-              yinling.toml line 16: channels.voice.url: `url` is required
-              yinling.toml line 18: channels.voice.secret: `secret` is empty
+              yinling.toml line 17: channels.voice.kind: "gatway" is none of gateway, aliyun, tencent, twilio; did you mean `gateway`?
               yinling.toml line 13: channels.smss: "smss" is not known here; did you mean `sms`?
               yinling.toml line 3: langage: "langage" is not known here; did you mean `language`?"#]],
     );
@@ -188,8 +188,10 @@ fn what_is_printed_can_be_read_again_and_holds_no_secret() {
     assert!(!printed.contains("tulip"));
     let (_dir, again) = load(&printed, &[]);
     let mut again = again.unwrap();
-    again.channels.get_mut(&Channel::Push).unwrap().secret = super::Secret::new("tulip");
-    assert_eq!(again, config);
+    let push = again.channels.get_mut(&Channel::Push).unwrap();
+    let ProviderConfig::Gateway(gateway) = &mut push.providers[0].provider else { panic!() };
+    assert_eq!(std::mem::replace(&mut gateway.secret, "tulip".to_owned()), "***");
+    assert_eq!(push.providers, config.channels[&Channel::Push].providers);
     expect![[r#"
         data = "./data"
         language = "zh-CN"
@@ -201,7 +203,7 @@ fn what_is_printed_can_be_read_again_and_holds_no_secret() {
         streams_max = 1000
 
         [channels.push]
-        concurrency = 32
+        concurrency = 64
         kind = "gateway"
         secret = "***"
         timeout_ms = 5000

@@ -200,6 +200,14 @@ impl Pipeline {
         self.alerting.pending_attempts()
     }
 
+    /// Attempts that a provider was handed and may still speak of, oldest first. Only for a start: it copies them.
+    pub fn handed_over_attempts(&self) -> Vec<Attempt> {
+        let mut attempts = self.alerting.snapshot().into_attempts();
+        attempts.retain(|attempt| !attempt.wants_sending() || attempt.sends > 0);
+        attempts.sort_by_key(|attempt| attempt.changed_at);
+        attempts
+    }
+
     /// The incidents that are open.
     pub fn open_incidents(&self) -> impl Iterator<Item = &model::Incident> {
         self.alerting.open_incidents()

@@ -17,7 +17,7 @@ use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use engine::clock::SystemClock;
-use engine::config::{Config, GatewaySettings, Secret};
+use engine::config::{ChannelSettings, Config};
 use engine::serve::{Ready, Running};
 use model::{Channel, Clock, Language};
 use tempfile::TempDir;
@@ -337,8 +337,7 @@ fn hear(
 }
 
 fn configure(options: &Options, data: &Path, gateway: &str, secret: &str) -> Config {
-    let channel =
-        || GatewaySettings { url: gateway.to_owned(), secret: Secret::new(secret), timeout_ms: 5_000, concurrency: 32 };
+    let channel = || ChannelSettings::gateway(gateway, secret);
     let mut config = Config { data: data.to_owned(), ..Config::default() };
     config.http.listen = free(options.http);
     config.mqtt.listen = free(options.mqtt);

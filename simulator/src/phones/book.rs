@@ -14,6 +14,8 @@ use super::words::{
 const REMEMBERED_MAX: usize = 200;
 /// Only these numbers ring: nobody owns them, and a typing error reaches nobody.
 pub const INVENTED_NUMBERS: &str = "+86138000000";
+/// Relatives abroad: North American numbers that are set aside for fiction.
+pub const INVENTED_ABROAD: &str = "+120255501";
 
 /// The phones by number.
 #[derive(Debug, Default)]
@@ -30,9 +32,10 @@ impl PhoneBook {
         PhoneBook { ring_ms, ..PhoneBook::default() }
     }
 
-    /// Adds a phone, or replaces its owner's habits. Numbers outside [`INVENTED_NUMBERS`] are not taken.
+    /// Adds a phone, or replaces its owner's habits. Numbers outside [`INVENTED_NUMBERS`] and [`INVENTED_ABROAD`]
+    /// are not taken.
     pub fn add(&mut self, entry: Entry) -> bool {
-        if !entry.number.starts_with(INVENTED_NUMBERS) {
+        if ![INVENTED_NUMBERS, INVENTED_ABROAD].iter().any(|start| entry.number.starts_with(start)) {
             return false;
         }
         self.by_person.insert(entry.person.clone(), entry.number.clone());

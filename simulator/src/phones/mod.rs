@@ -11,6 +11,7 @@ mod page;
 mod poster;
 pub mod script;
 pub mod signature;
+mod vendors;
 pub mod words;
 
 use std::collections::BTreeMap;
@@ -28,9 +29,11 @@ pub use book::PhoneBook;
 pub use narrate::{in_words, narrate, time_of_day};
 pub use poster::PostedCallback;
 pub use script::{CallScript, TextScript};
+pub use vendors::{Accounts, Receipts, Vendor};
 pub use words::{Button, Call, CallState, Ending, Entry, Happened, Happening, Phone, Text};
 
 use poster::Poster;
+use vendors::Vendors;
 use words::{Message, Output, Refused};
 
 /// How many requests and posted callbacks the record keeps; the oldest go first.
@@ -68,6 +71,8 @@ pub enum Fault {
     SlowMs(u32),
     /// Rings, but what the engine hears is a 504: it cannot know whether the message went out.
     AnswerLost,
+    /// A provider refuses with this one of its own codes and rings nobody; the gateway has no codes and takes it.
+    Code(&'static str),
 }
 
 /// One request that the gateway received.
@@ -109,6 +114,7 @@ struct Shared {
     secret: String,
     clock: Arc<dyn Clock>,
     faults: Mutex<BTreeMap<Channel, Fault>>,
+    vendors: Mutex<Vendors>,
     requests: Mutex<Vec<GatewayRequest>>,
     story: Mutex<Vec<Happening>>,
     poster: Poster,
@@ -145,6 +151,7 @@ impl Phones {
             secret: options.secret,
             clock: options.clock,
             faults: Mutex::default(),
+            vendors: Mutex::default(),
             requests: Mutex::default(),
             story: Mutex::default(),
             poster: Poster::new().map_err(std::io::Error::other)?,
@@ -154,7 +161,10 @@ impl Phones {
             changes: broadcast::Sender::new(PAGE_BEHIND_MAX),
         });
         let (stop, mut stopped) = watch::channel(false);
-        let router = gateway::routes().merge(page::routes(stopped.clone())).with_state(Arc::clone(&shared));
+        let router = gateway::routes()
+            .merge(vendors::routes())
+            .merge(page::routes(stopped.clone()))
+            .with_state(Arc::clone(&shared));
         let server = axum::serve(listener, router).with_graceful_shutdown(async move {
             let _ = stopped.wait_for(|stop| *stop).await;
         });
@@ -201,6 +211,22 @@ impl Phones {
             Some(fault) => faults.insert(channel, fault),
             None => faults.remove(&channel),
         };
+    }
+
+    /// Where Aliyun, Tencent and Twilio are, for `endpoint` in the engine's configuration: they are all here.
+    #[must_use]
+    pub fn vendor_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Becomes a customer of the providers; before, they refuse everything.
+    pub fn open_accounts(&self, accounts: Accounts) {
+        self.shared.vendors.lock().open(accounts);
+    }
+
+    /// How a channel's providers tell what became of a message.
+    pub fn set_receipts(&self, channel: Channel, receipts: Receipts) {
+        self.shared.vendors.lock().set_receipts(channel, receipts);
     }
 
     /// Does what a person would do.
@@ -355,7 +381,13 @@ impl Shared {
     fn tell(&self, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Callback(callback) => self.poster.post(callback),
+                Output::Callback(callback) => {
+                    let reports = self.vendors.lock().report(&callback, self.clock.now());
+                    match reports {
+                        Some((reports, delay)) => self.poster.report(callback, reports, delay),
+                        None => self.poster.post(callback),
+                    }
+                }
                 Output::Happened(happening) => {
                     if let Some(listener) = &self.listener {
                         listener(&happening);

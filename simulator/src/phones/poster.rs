@@ -8,9 +8,10 @@ use model::AttemptOutcome;
 use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::push_capped;
+use super::vendors::Report;
 use super::words::Callback;
 
 /// How often an outcome is tried; with the delays below that is about two minutes, longer than any restart.
@@ -43,6 +44,10 @@ pub(super) struct Poster {
     client: reqwest::Client,
     queues: Mutex<BTreeMap<String, mpsc::UnboundedSender<Callback>>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// What providers say.
+    reports: Mutex<Vec<AbortHandle>>,
+    /// The last of them about each phone.
+    last: Mutex<BTreeMap<String, JoinHandle<()>>>,
     record: Arc<Record>,
 }
 
@@ -59,7 +64,14 @@ impl Poster {
             .no_proxy()
             .build()?;
         let record = Arc::new(Record { posted: Mutex::default(), changed: watch::Sender::new(0) });
-        Ok(Poster { client, queues: Mutex::default(), tasks: Mutex::default(), record })
+        Ok(Poster {
+            client,
+            queues: Mutex::default(),
+            tasks: Mutex::default(),
+            reports: Mutex::default(),
+            last: Mutex::default(),
+            record,
+        })
     }
 
     /// Posts it after everything that the same phone said before.
@@ -74,6 +86,43 @@ impl Poster {
         let _ = queue.send(callback); // its task ends only with the poster
     }
 
+    /// Posts what a provider says about an outcome, as it says it. What comes late may be overtaken.
+    pub(super) fn report(&self, callback: Callback, reports: Vec<Report>, delay: Duration) {
+        let (client, record) = (self.client.clone(), Arc::clone(&self.record));
+        let Callback { number, attempt, outcome, key, .. } = callback;
+        let phone = number.clone();
+        let post = async move {
+            tokio::time::sleep(delay).await;
+            for Report { url, headers, body } in reports {
+                let request = || {
+                    let mut request = client.post(&url).body(body.clone());
+                    for (name, value) in &headers {
+                        request = request.header(*name, value);
+                    }
+                    request
+                };
+                let (status, tries) = until_taken(request).await;
+                let (attempt, number) = (attempt.clone(), number.clone());
+                push_capped(&mut record.posted.lock(), PostedCallback { attempt, number, outcome, key, status, tries });
+                record.changed.send_modify(|count| *count += 1);
+            }
+        };
+        let last = self.last.lock().remove(&phone);
+        let in_turn = async move {
+            // One after the other, as long as nothing is to come late.
+            if let (true, Some(last)) = (delay.is_zero(), last) {
+                let _ = last.await;
+            }
+            post.await;
+        };
+        let task = tokio::spawn(in_turn);
+        let abort = task.abort_handle();
+        if delay.is_zero() {
+            self.last.lock().insert(phone, task);
+        }
+        self.reports.lock().push(abort);
+    }
+
     pub(super) fn posted(&self) -> Vec<PostedCallback> {
         self.record.posted.lock().clone()
     }
@@ -86,6 +135,9 @@ impl Poster {
 impl Drop for Poster {
     fn drop(&mut self) {
         for task in self.tasks.lock().iter() {
+            task.abort();
+        }
+        for task in self.reports.lock().iter() {
             task.abort();
         }
     }
@@ -113,9 +165,13 @@ async fn post_until_taken(client: &reqwest::Client, callback: &Callback) -> (u16
     if let Some(text) = &callback.text {
         body["text"] = json!(text);
     }
+    until_taken(|| client.post(&callback.url).json(&body)).await
+}
+
+async fn until_taken(request: impl Fn() -> reqwest::RequestBuilder) -> (u16, u32) {
     let mut status = 0;
     for tries in 1..=TRIES_MAX {
-        let answer = client.post(&callback.url).json(&body).send().await;
+        let answer = request().send().await;
         status = answer.map_or(0, |answer| answer.status().as_u16());
         if (200..300).contains(&status) || ((400..500).contains(&status) && status != 408 && status != 429) {
             return (status, tries);

@@ -6,3 +6,4 @@
 mod bracelets;
 mod demo;
 mod phones;
+mod vendors;

@@ -1,7 +1,5 @@
 //! The gateway over real sockets: a box that takes, one that is slow, one that hangs up, one that is not there.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers may panic")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +7,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
-use channels::{Channels, ChannelsConfig, GatewayConfig, Links, ShellLimits, SigningSecret};
+use channels::{
+    Channels, ChannelsConfig, GatewayConfig, Links, ProviderConfig, ProviderSettings, ShellLimits, SigningSecret,
+};
 use model::attempt::{Callee, CalleeRole, Destination};
 use model::record::SendResult;
 use model::{
@@ -59,13 +59,14 @@ fn attempt(channel: Channel) -> Attempt {
 fn channels(sms: &str, timeout_ms: u64) -> Channels {
     let clock: Arc<dyn Clock> = Arc::new(Still);
     let gateway = GatewayConfig { url: sms.to_owned(), secret: SECRET.to_owned(), timeout_ms };
-    let config = ChannelsConfig { sms: Some(gateway), ..ChannelsConfig::default() };
+    let settings = ProviderSettings { timeout_ms, ..ProviderSettings::new(ProviderConfig::Gateway(gateway)) };
+    let config = ChannelsConfig::from([(Channel::Sms, vec![settings])]);
     Channels::new(config, ShellLimits::default(), &clock).unwrap()
 }
 
 async fn send(channels: &Channels, channel: Channel) -> SendResult {
-    let links = Links { callback: "http://127.0.0.1:1/cb".to_owned() };
-    channels.of(channel).send(&attempt(channel), &links).await
+    let links = Links { callback: "http://127.0.0.1:1/cb".to_owned(), provider: String::new() };
+    channels.send(&attempt(channel), &links).await
 }
 
 async fn listener() -> (TcpListener, String) {

@@ -1,0 +1,179 @@
+//! The one place where a request becomes HTTP: one client for each provider, with its own time-outs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::record::SendResult;
+use model::{Attempt, Clock, Timestamp};
+use parking_lot::Mutex;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Url};
+
+use crate::ConfigError;
+use crate::callback::InFlight;
+use crate::provider::{BoxFuture, Links, Provider};
+use crate::request::{Heard, HttpAnswer, HttpRequest, RETRY_AFTER_SECONDS_DEFAULT, Seal, Vendor};
+
+/// How long a connection may take to come up.
+pub const CONNECT_MS_MAX: u64 = 2_000;
+/// How much of an answer is read.
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// A client for one provider.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    client: Client,
+}
+
+impl Wire {
+    /// A client whose requests take at most `timeout_ms`.
+    ///
+    /// # Errors
+    /// When the client would not start.
+    pub fn new(timeout_ms: u64) -> Result<Wire, ConfigError> {
+        // No proxy from the environment: the way of an alarm is what the configuration says and nothing else. No
+        // redirects: a signed alarm goes to where it was meant to go.
+        let timeout_ms = timeout_ms.max(1);
+        let client = Client::builder()
+            .timeout(Duration::from_millis(timeout_ms))
+            .connect_timeout(Duration::from_millis(CONNECT_MS_MAX.min(timeout_ms)))
+            .redirect(Policy::none())
+            .no_proxy()
+            .tcp_nodelay(true)
+            .user_agent("yinling")
+            .build()
+            .map_err(|error| ConfigError::Client(error.to_string()))?;
+        Ok(Wire { client })
+    }
+
+    /// Sends a request and has its answer classed; what went wrong on the way is classed here.
+    pub async fn send(&self, request: HttpRequest, classify: impl FnOnce(&HttpAnswer<'_>) -> Heard) -> Heard {
+        let method = if request.method == "GET" { reqwest::Method::GET } else { reqwest::Method::POST };
+        let mut builder = self.client.request(method, &request.url).body(request.body);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        let response = match builder.send().await {
+            Ok(response) => response,
+            Err(error) => return lost(&error).into(),
+        };
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(seconds_of);
+        let status = response.status().as_u16();
+        match body_of(response).await {
+            Ok(body) => classify(&HttpAnswer { status, retry_after, body: &body }),
+            Err(error) => lost(&error).into(),
+        }
+    }
+
+    /// Opens a connection and closes it: enough to notice a provider that is not there, and nothing rings.
+    ///
+    /// # Errors
+    /// What was seen.
+    pub async fn probe(&self, url: &str) -> Result<(), String> {
+        let url = Url::parse(url).map_err(|error| error.to_string())?;
+        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let port = url.port_or_known_default().unwrap_or(80);
+        let connect = tokio::net::TcpStream::connect((host, port));
+        match tokio::time::timeout(Duration::from_millis(CONNECT_MS_MAX), connect).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(format!("cannot connect: {}", error.kind())),
+            Err(_) => Err("cannot connect: no answer in time".to_owned()),
+        }
+    }
+}
+
+/// A `retry-after` in seconds; a date is not read.
+pub(crate) fn seconds_of(retry_after: &str) -> Option<u32> {
+    retry_after.trim().parse().ok()
+}
+
+async fn body_of(mut response: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while body.len() < ANSWER_BYTES_MAX
+        && let Some(chunk) = response.chunk().await?
+    {
+        let room = ANSWER_BYTES_MAX - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+    }
+    Ok(body)
+}
+
+fn lost(error: &reqwest::Error) -> SendResult {
+    if error.is_connect() || error.is_builder() {
+        return SendResult::Retry { detail: "cannot connect".into(), after_seconds: RETRY_AFTER_SECONDS_DEFAULT };
+    }
+    let detail = if error.is_timeout() { "no answer in time" } else { "the connection broke before an answer came" };
+    SendResult::Unknown { detail: detail.into() }
+}
+
+/// A seal for a request that goes out now.
+///
+/// # Errors
+/// When the operating system gives no randomness; then it is tried again.
+pub fn seal(now: Timestamp) -> Result<Seal, SendResult> {
+    let mut nonce = [0; 16];
+    match getrandom::fill(&mut nonce) {
+        Ok(()) => Ok(Seal { now, nonce }),
+        Err(_) => Err(SendResult::Retry {
+            detail: "the operating system gave no randomness".into(),
+            after_seconds: RETRY_AFTER_SECONDS_DEFAULT,
+        }),
+    }
+}
+
+/// A provider that is spoken to over HTTP.
+pub struct HttpProvider {
+    name: String,
+    vendor: Arc<dyn Vendor>,
+    wire: Wire,
+    clock: Arc<dyn Clock>,
+    in_flight: Arc<Mutex<InFlight>>,
+}
+
+impl HttpProvider {
+    /// `name` is the channel's; what the provider says about its sends is believed by `in_flight`.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        vendor: Arc<dyn Vendor>,
+        wire: Wire,
+        clock: Arc<dyn Clock>,
+        in_flight: Arc<Mutex<InFlight>>,
+    ) -> HttpProvider {
+        HttpProvider { name: name.to_owned(), vendor, wire, clock, in_flight }
+    }
+
+    async fn post(&self, attempt: &Attempt, links: &Links) -> SendResult {
+        let now = self.clock.now();
+        let seal = match seal(now) {
+            Ok(seal) => seal,
+            Err(result) => return result,
+        };
+        let request = match self.vendor.request(attempt, links, &seal) {
+            Ok(request) => request,
+            Err(detail) => return SendResult::Final { detail },
+        };
+        // Before it leaves: a callback may be faster than the answer.
+        self.in_flight.lock().sending(attempt.id, attempt.channel, &attempt.to.0, now);
+        let heard = self.wire.send(request, |answer| self.vendor.classify(answer)).await;
+        if let Some(reference) = &heard.reference {
+            self.in_flight.lock().taken(attempt.id, reference);
+        }
+        heard.result
+    }
+}
+
+impl Provider for HttpProvider {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn send<'a>(&'a self, attempt: &'a Attempt, links: &'a Links) -> BoxFuture<'a, SendResult> {
+        Box::pin(self.post(attempt, links))
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
+        Box::pin(self.wire.probe(self.vendor.endpoint()))
+    }
+}

@@ -1,0 +1,4 @@
+//! Providers over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers may panic")]
+
+mod gateway;
