@@ -2,7 +2,9 @@
 //! again. What is secret is not in these types.
 
 use model::attempt::Destination;
-use model::registry::{Binding, DailyWindow, Device, Fence, Org, Person, Plan, Push, Shape, Thresholds, Wearer};
+use model::registry::{
+    Binding, Device, EVERY_DAY, Fence, Org, Person, Plan, Push, Schedule, Shape, Thresholds, Wearer,
+};
 use model::{Actor, Datum, DeviceId, Language, OrgPath, PersonId, Role, WearerId};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -70,11 +72,13 @@ pub(crate) struct OrgJson {
     path: OrgPath,
     name: String,
     desk: Option<model::registry::Desk>,
+    fences: Vec<Value>,
 }
 
 impl From<Org> for OrgJson {
     fn from(org: Org) -> OrgJson {
-        OrgJson { path: org.path, name: org.name, desk: org.desk }
+        let fences = org.fences.iter().map(fence).collect();
+        OrgJson { path: org.path, name: org.name, desk: org.desk, fences }
     }
 }
 
@@ -111,6 +115,7 @@ impl From<Wearer> for WearerJson {
 fn fence(fence: &Fence) -> Value {
     let mut members = Map::new();
     members.insert("id".to_owned(), json!(fence.id));
+    members.insert("kind".to_owned(), json!(fence.kind));
     members.insert("datum".to_owned(), json!(fence.datum));
     members.insert("margin_m".to_owned(), json!(fence.margin_m));
     match &fence.shape {
@@ -120,16 +125,39 @@ fn fence(fence: &Fence) -> Value {
         Shape::Polygon { rings } => {
             members.insert("geometry".to_owned(), json!({ "type": "Polygon", "coordinates": rings }));
         }
+        Shape::MultiPolygon { polygons } => {
+            members.insert("geometry".to_owned(), json!({ "type": "MultiPolygon", "coordinates": polygons }));
+        }
+        Shape::Corridor { line, width_m } => {
+            members.insert("geometry".to_owned(), json!({ "type": "LineString", "coordinates": line }));
+            members.insert("width_m".to_owned(), json!(width_m));
+        }
     }
-    if let Some(active) = &fence.active {
-        members.insert("active".to_owned(), json!(window(active)));
+    if let Some(schedule) = &fence.active {
+        members.insert("active".to_owned(), json!(active(schedule)));
+        if let Some(zone) = &schedule.zone {
+            members.insert("zone".to_owned(), json!(zone));
+        }
+    }
+    if fence.large {
+        members.insert("large".to_owned(), json!(true));
     }
     Value::Object(members)
 }
 
-fn window(window: &DailyWindow) -> String {
+/// The hours as the import takes them: `06:00-22:00`, `Mon,Wed,Fri 06:00-22:00`.
+fn active(schedule: &Schedule) -> String {
+    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    format!("{}-{}", time(window.from_minute), time(window.to_minute))
+    let (from, to) = (schedule.window.from_minute, schedule.window.to_minute);
+    // A whole day: its end is the next day's beginning.
+    let to = if from == 0 && to == 0 { "24:00".to_owned() } else { time(to) };
+    let window = format!("{}-{to}", time(from));
+    if schedule.weekdays == EVERY_DAY {
+        return window;
+    }
+    let days: Vec<&str> = (0..7).filter(|day| schedule.weekdays >> day & 1 == 1).map(|day| DAYS[day]).collect();
+    format!("{} {window}", days.join(","))
 }
 
 /// What differs from the defaults, in the import's sections.

@@ -1,9 +1,12 @@
 //! A flat map in metres around one place.
 
+use geo::{Distance, Haversine};
 use model::Position;
 
-/// The tangent plane of the WGS-84 ellipsoid at a place: metres east and north of it. Within a few kilometres as
-/// exact as the fixes are; at 20 km, 0.3 % of the east–west distance is lost.
+/// The tangent plane of the WGS-84 ellipsoid at a place: metres east and north of it. A straight line in degrees, which
+/// is what GeoJSON's edges are, is a straight line on it. What it gets wrong is the length of an eastward way at another
+/// latitude than its own: by a share of `north / 6 400 km × tan(latitude)`, 0.1 % at 10 km in Beijing. So a distance of
+/// 30 m to an edge that is 10 km off the middle is wrong by 3 cm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Frame {
     origin: Position,
@@ -39,12 +42,24 @@ impl Frame {
         }
     }
 
+    pub(crate) fn position(&self, point: Point) -> Position {
+        Position {
+            lat: self.origin.lat + point.north / self.metres_per_degree_north,
+            lon: self.origin.lon + point.east / self.metres_per_degree_east,
+        }
+    }
+
     /// Metres between two positions near the origin.
     pub(crate) fn distance_m(&self, a: Position, b: Position) -> f64 {
         let east = degrees_between(a.lon, b.lon) * self.metres_per_degree_east;
         let north = (b.lat - a.lat) * self.metres_per_degree_north;
         east.hypot(north)
     }
+}
+
+/// Metres between two positions on the sphere, for those that no flat map holds.
+pub(crate) fn far_m(a: Position, b: Position) -> f64 {
+    Haversine.distance(geo::Point::new(a.lon, a.lat), geo::Point::new(b.lon, b.lat))
 }
 
 /// From one longitude to another, the shorter way round.

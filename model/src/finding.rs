@@ -50,7 +50,7 @@ pub struct Crossing {
     pub direction: CrossingDirection,
     /// Metres to the edge at the fix that decided; positive outside.
     pub distance_m: f64,
-    /// The margin that had to be exceeded, metres.
+    /// The fence's margin, metres.
     pub margin_m: f64,
     /// How many fixes agreed.
     pub fixes: u16,
@@ -68,4 +68,8 @@ pub enum CrossingDirection {
     Exit,
     /// Came back into it.
     Return,
+    /// Went into an area that is to be stayed out of, or through it between two fixes.
+    Enter,
+    /// Came out of it again.
+    Leave,
 }

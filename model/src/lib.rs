@@ -40,7 +40,9 @@ pub use incident::{
 };
 pub use position::{Datum, Fix, Located, Position};
 pub use record::{Decision, Input, Record};
-pub use registry::{Device, Fence, Org, Person, Plan, RegistryChange, Role, Shape, Thresholds, Wearer};
+pub use registry::{
+    Device, Fence, FenceKind, Org, Person, Plan, RegistryChange, Role, Schedule, Shape, Thresholds, Wearer,
+};
 pub use reject::{Reject, RejectReason};
 pub use reply::{Problem, ProblemCode, Reply};
 pub use report::{Report, ReportBody, ReportKind};

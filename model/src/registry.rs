@@ -24,7 +24,7 @@ pub enum Role {
 }
 
 /// An organisation: district, street, community or grid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Org {
     /// Its place in the tree.
     pub path: OrgPath,
@@ -32,6 +32,8 @@ pub struct Org {
     pub name: String,
     /// Its human desk, if it has one of its own.
     pub desk: Option<Desk>,
+    /// Fences that hold for everybody who belongs here or below: the estate's outline, the river, the motorway.
+    pub fences: Vec<Fence>,
 }
 
 /// The human desk: where an incident ends up when every contact was tried in vain.
@@ -94,22 +96,38 @@ pub struct Wearer {
     pub plan: Plan,
 }
 
-/// An area that a wearer is to stay in.
+/// An area that a wearer is to stay in, or to stay out of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fence {
-    /// Its id, unique within the wearer.
+    /// Its id, unique within the wearer or the organisation.
     pub id: FenceId,
+    /// Whether it is to be stayed in or out of.
+    pub kind: FenceKind,
     /// The datum of its coordinates.
     pub datum: Datum,
-    /// How far outside counts as outside, metres, 0–10 000.
+    /// How far outside counts as outside, metres, 0–10 000. Of a fence that is to be stayed out of: how far one must
+    /// be away again before it counts as left.
     pub margin_m: f64,
     /// Its shape, in `datum`.
     pub shape: Shape,
     /// When it holds; `None`: always.
-    pub active: Option<DailyWindow>,
+    pub active: Option<Schedule>,
+    /// Whether a circle of more than 2 000 m is meant, and not a radius with a zero too many.
+    pub large: bool,
 }
 
-/// The shape of a fence, in the fence's own datum, degrees.
+/// What a fence asks of its wearer. Appended to, never reordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceKind {
+    /// To be stayed in: home, the estate, the way to the clinic.
+    #[default]
+    Inclusion,
+    /// To be stayed out of: the river, the motorway.
+    Exclusion,
+}
+
+/// The shape of a fence, in the fence's own datum, degrees. Appended to, never reordered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Shape {
     /// A disc.
@@ -126,9 +144,35 @@ pub enum Shape {
         /// The rings.
         rings: Vec<Vec<[f64; 2]>>,
     },
+    /// Several polygons that do not overlap.
+    MultiPolygon {
+        /// Each as in [`Shape::Polygon`].
+        polygons: Vec<Vec<Vec<[f64; 2]>>>,
+    },
+    /// A line with a width: the way to the clinic, a river.
+    Corridor {
+        /// `[lon, lat]`, at least two.
+        line: Vec<[f64; 2]>,
+        /// From bank to bank, metres, 1–10 000.
+        width_m: f64,
+    },
 }
 
-/// A window of the day in the configured zone, in minutes since midnight; `from > to` runs over midnight.
+/// When a fence holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The hours. One that runs over midnight belongs to the day on which it begins.
+    pub window: DailyWindow,
+    /// On which days it begins: bit 0 is Monday, bit 6 Sunday; at least one.
+    pub weekdays: u8,
+    /// The IANA time zone of the hours and days, e.g. `Asia/Urumqi`; `None`: the configured one.
+    pub zone: Option<CompactString>,
+}
+
+/// All seven days, as [`Schedule::weekdays`] has them.
+pub const EVERY_DAY: u8 = 0b111_1111;
+
+/// A window of the day in minutes since midnight; `from > to` runs over midnight, `from == to` is the whole day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DailyWindow {
     /// First minute, 0–1 439.

@@ -1,4 +1,4 @@
-//! Left an area that is to be stayed in, or came back. `geofence` has made sure of it; this says what it means.
+//! Left an area that is to be stayed in, or went into one that is to be stayed out of; and back. `geofence` has made sure of it; this says what it means.
 
 use model::{Change, Crossing, CrossingDirection, Finding, IncidentKind, Priority};
 
@@ -36,6 +36,28 @@ pub(crate) fn found(context: &Context<'_>, crossing: &Crossing) -> Finding {
             Priority::Low,
             format!("回到围栏“{fence}”：界内 {distance_m:.0} 米。"),
             format!("Back within the fence \"{fence}\": {distance_m:.0} m inside."),
+        ),
+        CrossingDirection::Enter => {
+            readings.extend([reading("accuracy", accuracy_m, "m", None), reading("fixes", f64::from(fixes), "", None)]);
+            let is_through = crossing.distance_m > 0.0;
+            let (where_zh, where_en) =
+                if is_through { ("已穿过，界外", "and out again, by") } else { ("界内", "by") };
+            (
+                Change::Raised,
+                Priority::Medium,
+                format!(
+                    "进入禁入区“{fence}”：{where_zh} {distance_m:.0} 米（定位精度 {accuracy_m:.0} 米，依据 {fixes} 次定位）。"
+                ),
+                format!(
+                    "Went into the area to be kept out of \"{fence}\", {where_en} {distance_m:.0} m (accuracy {accuracy_m:.0} m, fixes: {fixes})."
+                ),
+            )
+        }
+        CrossingDirection::Leave => (
+            Change::Cleared,
+            Priority::Low,
+            format!("离开禁入区“{fence}”：界外 {distance_m:.0} 米。"),
+            format!("Out of the area to be kept out of \"{fence}\" again: {distance_m:.0} m away."),
         ),
     };
     let (late_zh, late_en) = lateness(context.late, crossing.measured, context.now, &mut readings);

@@ -108,7 +108,12 @@ pub(crate) fn token() -> ApiToken {
 
 pub(crate) fn registry() -> RegistryChange {
     RegistryChange {
-        orgs: vec![Org { path: OrgPath::new("/luyang/xinghua/"), name: "杏花街道".to_owned(), desk: None }],
+        orgs: vec![Org {
+            path: OrgPath::new("/luyang/xinghua/"),
+            name: "杏花街道".to_owned(),
+            desk: None,
+            fences: Vec::new(),
+        }],
         people: vec![Person {
             id: PersonId::new("g1"),
             role: Role::Guardian,

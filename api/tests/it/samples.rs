@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use model::attempt::{Callee, CalleeRole, Destination};
-use model::registry::{Binding, DailyWindow, Desk, Device, Fence, Org, Person, Push, Shape, Thresholds, Wearer};
+use model::registry::{
+    Binding, DailyWindow, Desk, Device, Fence, Org, Person, Push, Schedule, Shape, Thresholds, Wearer,
+};
 use model::{
     Actor, Attempt, AttemptId, AttemptState, Case, CaseId, CaseState, Channel, Condition, Datum, DeviceId, Entity,
-    FenceId, Incident, IncidentId, IncidentKind, IncidentState, Lane, Language, OrgPath, PersonId, Plan, Position,
-    Priority, Purpose, RegistryChange, Role, Timestamp, WearerId,
+    FenceId, FenceKind, Incident, IncidentId, IncidentKind, IncidentState, Lane, Language, OrgPath, PersonId, Plan,
+    Position, Priority, Purpose, RegistryChange, Role, Timestamp, WearerId,
 };
 
 use crate::house::{NOW, actor};
@@ -52,17 +54,34 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
         fences: vec![
             Fence {
                 id: FenceId::new("home"),
+                kind: FenceKind::Inclusion,
                 datum: Datum::Wgs84,
                 margin_m: 30.0,
                 shape: Shape::Circle { lon: 117.2272, lat: 31.8206, radius_m: 300.0 },
                 active: None,
+                large: false,
             },
             Fence {
                 id: FenceId::new("campus"),
+                kind: FenceKind::Exclusion,
                 datum: Datum::Gcj02,
                 margin_m: 30.0,
                 shape: Shape::Polygon { rings: vec![vec![[117.0, 31.0], [117.1, 31.0], [117.1, 31.1], [117.0, 31.0]]] },
-                active: Some(DailyWindow { from_minute: 360, to_minute: 1320 }),
+                active: Some(Schedule {
+                    window: DailyWindow { from_minute: 360, to_minute: 1320 },
+                    weekdays: 0b001_0101,
+                    zone: Some("Asia/Urumqi".into()),
+                }),
+                large: false,
+            },
+            Fence {
+                id: FenceId::new("clinic"),
+                kind: FenceKind::Inclusion,
+                datum: Datum::Wgs84,
+                margin_m: 30.0,
+                shape: Shape::Corridor { line: vec![[117.0, 31.0], [117.1, 31.0]], width_m: 60.0 },
+                active: None,
+                large: false,
             },
         ],
         thresholds: Thresholds {
@@ -97,6 +116,7 @@ pub fn registry() -> RegistryChange {
             phone: Some("+8613800000010".into()),
             people: people.iter().copied().map(PersonId::new).collect(),
         }),
+        fences: Vec::new(),
     };
     RegistryChange {
         orgs: vec![org(YINXING, "银杏社区", &["s1"]), org(SHUSHAN, "蜀山社区", &["s9"])],

@@ -1,23 +1,25 @@
 //! Everybody and everything that the registry knows, with the hot state of wearers and devices beside them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
-use geofence::{CompiledFence, Tracker};
+use geofence::{CompiledFence, Watch, Zones};
 use model::registry::{Binding, Desk};
 use model::{
     Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, RegistryChange, Timestamp, Wearer,
     WearerId,
 };
-use smallvec::SmallVec;
 
-use super::slots::Slots;
+use super::slots::{SLICE_SLOTS, Slots};
 
 /// The registry as the pipeline needs it.
 #[derive(Debug, Default)]
 pub struct Directory {
     /// Organisations by path.
     pub orgs: BTreeMap<OrgPath, Org>,
+    /// The fences of the organisations, compiled.
+    pub zones: Zones,
     /// People.
     pub people: Slots<PersonId, Person>,
     /// Wearers with what is known about them from moment to moment.
@@ -31,8 +33,8 @@ pub struct Directory {
 pub struct WearerEntry {
     /// As registered.
     pub wearer: Wearer,
-    /// As registered, compiled; in the same order.
-    pub fences: Vec<CompiledFence>,
+    /// Their fences, compiled, and after them what they inherit to stay in; in the order of [`WearerHot::watch`].
+    pub fences: Vec<Arc<CompiledFence>>,
     /// What changes with every report.
     pub hot: WearerHot,
 }
@@ -40,8 +42,10 @@ pub struct WearerEntry {
 /// What changes with every report of a wearer.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct WearerHot {
-    /// One for each fence, in the same order.
-    pub trackers: SmallVec<[Tracker; 2]>,
+    /// Where they stand with regard to their fences.
+    pub watch: Watch,
+    /// The device whose fix the watch waits on: a slot.
+    pub watched_device: Option<u32>,
     /// What the rules remember.
     pub rules: rules::WearerState,
     /// The newest fix by time of measurement.
@@ -72,11 +76,22 @@ pub struct DeviceHot {
 
 impl Directory {
     /// Writes registry entries. They were validated before: a fence that does not compile any more (a checkpoint
-    /// of an older version) is left out, and counted in the result.
-    pub fn apply(&mut self, change: &RegistryChange, zone: Tz) -> usize {
+    /// of an older version) is left out, and counted in the result. `seq` is the record's in a recovery, else the
+    /// highest: wearers that hold it have arranged themselves already.
+    pub fn apply(&mut self, change: &RegistryChange, zone: Tz, seq: u64) -> usize {
         let mut broken_fences = 0;
+        let is_new = |org: &Org| org.fences != self.orgs.get(&org.path).map_or(&[][..], |known| &known.fences);
+        let have_fences_changed = change.orgs.iter().any(is_new);
         for org in &change.orgs {
             self.orgs.insert(org.path.clone(), org.clone());
+        }
+        if have_fences_changed {
+            broken_fences += self.share_fences(zone);
+            for slot in 0..(self.wearers.slices() * SLICE_SLOTS) as u32 {
+                let is_arranged = self.wearers.holds(slot, seq);
+                let Some(entry) = self.wearers.at_mut(slot) else { continue };
+                entry.compile(&self.zones, zone, is_arranged);
+            }
         }
         for person in &change.people {
             match self.people.get_mut(&person.id) {
@@ -88,9 +103,12 @@ impl Directory {
         }
         for wearer in &change.wearers {
             match self.wearers.get_mut(&wearer.id) {
-                Some(entry) => broken_fences += entry.replace(wearer, zone),
+                Some(entry) => {
+                    entry.wearer = wearer.clone();
+                    broken_fences += entry.compile(&self.zones, zone, false);
+                }
                 None => {
-                    let (entry, broken) = WearerEntry::new(wearer.clone(), WearerHot::default(), zone);
+                    let (entry, broken) = WearerEntry::new(wearer.clone(), WearerHot::default(), &self.zones, zone);
                     broken_fences += broken;
                     self.wearers.insert(wearer.id.clone(), entry);
                 }
@@ -106,6 +124,13 @@ impl Directory {
             }
         }
         broken_fences
+    }
+
+    /// Compiles the fences of the organisations anew; how many did not compile.
+    pub fn share_fences(&mut self, zone: Tz) -> usize {
+        let (zones, broken) = Zones::new(self.orgs.iter().map(|(path, org)| (path, org.fences.as_slice())), zone);
+        self.zones = zones;
+        broken
     }
 
     /// Completes a change with the dated bindings that follow from what is there now.
@@ -179,36 +204,25 @@ impl Directory {
 }
 
 impl WearerEntry {
-    /// A wearer with their fences compiled, and how many of these did not compile.
-    pub fn new(wearer: Wearer, mut hot: WearerHot, zone: Tz) -> (WearerEntry, usize) {
-        let fences = compile(&wearer, zone);
-        let broken = wearer.fences.len() - fences.len();
-        hot.trackers.resize(fences.len(), Tracker::default());
-        (WearerEntry { wearer, fences, hot }, broken)
+    /// A wearer with their fences compiled, and how many of these did not compile. `hot` is arranged for them.
+    pub fn new(wearer: Wearer, hot: WearerHot, zones: &Zones, zone: Tz) -> (WearerEntry, usize) {
+        let mut entry = WearerEntry { wearer, fences: Vec::new(), hot };
+        let broken = entry.compile(zones, zone, true);
+        (entry, broken)
     }
 
-    /// Takes over a new registration. A tracker goes on where its fence did not change.
-    fn replace(&mut self, wearer: &Wearer, zone: Tz) -> usize {
-        let before: Vec<_> = self
-            .fences
-            .iter()
-            .zip(&self.hot.trackers)
-            .filter_map(|(fence, tracker)| {
-                let same = |f: &&model::Fence| f.id == *fence.id() && wearer.fences.contains(f);
-                self.wearer.fences.iter().find(same).map(|f| (f.id.clone(), *tracker))
-            })
-            .collect();
-        self.fences = compile(wearer, zone);
-        self.hot.trackers = self
-            .fences
-            .iter()
-            .map(|fence| before.iter().find(|(id, _)| id == fence.id()).map_or_else(Tracker::default, |(_, t)| *t))
-            .collect();
-        self.wearer = wearer.clone();
-        self.wearer.fences.len() - self.fences.len()
+    /// Compiles the fences that they have now; how many did not compile. A tracker goes on where its fence did not
+    /// change.
+    fn compile(&mut self, zones: &Zones, zone: Tz, is_arranged: bool) -> usize {
+        let own = self.wearer.fences.iter().filter_map(|fence| CompiledFence::compile(fence, zone).ok());
+        let mut fences: Vec<Arc<CompiledFence>> = own.map(Arc::new).collect();
+        let broken = self.wearer.fences.len() - fences.len();
+        fences.extend(zones.inclusions_of(&self.wearer.org).cloned());
+        if !is_arranged {
+            let before = |fence: &Arc<CompiledFence>| self.fences.iter().position(|known| known == fence);
+            self.hot.watch.arrange(fences.iter().map(before));
+        }
+        self.fences = fences;
+        broken
     }
-}
-
-fn compile(wearer: &Wearer, zone: Tz) -> Vec<CompiledFence> {
-    wearer.fences.iter().filter_map(|fence| CompiledFence::compile(fence, zone).ok()).collect()
 }

@@ -150,6 +150,7 @@ impl Pipeline {
                 self.last_at = core.last_at;
                 self.counters = core.counters;
                 directory.orgs = core.orgs;
+                self.faults += directory.share_fences(self.zone) as u64;
                 self.alerting = Alerting::restore(core.alerting);
                 self.casework = Casework::restore(core.casework);
                 core.down_commands.into_iter().for_each(|command| self.down_commands.apply(command));
@@ -163,7 +164,7 @@ impl Pipeline {
             Section::Wearers(wearers) => {
                 for (slot, wearer, hot) in wearers {
                     let name = wearer.id.clone();
-                    let (entry, broken) = WearerEntry::new(wearer, hot, self.zone);
+                    let (entry, broken) = WearerEntry::new(wearer, hot, &directory.zones, self.zone);
                     self.faults += broken as u64;
                     directory.wearers.put_back(slot, name, entry);
                 }

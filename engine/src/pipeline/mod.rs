@@ -412,7 +412,7 @@ impl Pipeline {
         if seq <= self.loaded_through {
             change.orgs.clear();
         }
-        self.faults += self.directory.apply(&change, self.zone) as u64;
+        self.faults += self.directory.apply(&change, self.zone, seq) as u64;
     }
 
     fn forget_connections(&mut self) {

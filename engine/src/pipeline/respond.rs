@@ -199,7 +199,7 @@ impl Pipeline {
         }
         let mut change = change.clone();
         self.directory.complete_bindings(&mut change, at);
-        self.faults += self.directory.apply(&change, self.zone) as u64;
+        self.faults += self.directory.apply(&change, self.zone, u64::MAX) as u64;
         let summary = RegistrySummary {
             orgs: change.orgs.len() as u32,
             people: change.people.len() as u32,

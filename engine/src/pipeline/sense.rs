@@ -1,6 +1,7 @@
 //! From a device's report to findings: admission → geofence → rules. Everything here is rebuilt from the inputs
 //! after a restart, with the findings thrown away.
 
+use geofence::Ground;
 use model::record::Observed;
 use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp, WearerId};
 use rules::{Observation, Subject};
@@ -53,8 +54,9 @@ impl Pipeline {
         at: Timestamp,
         findings: &mut Vec<Finding>,
     ) {
-        let Some(slot) = self.directory.wearers.slot(wearer) else { return };
-        let Some(entry) = self.directory.wearers.at_mut(slot) else { return };
+        let Directory { wearers, zones, devices, .. } = &mut self.directory;
+        let Some(slot) = wearers.slot(wearer) else { return };
+        let Some(entry) = wearers.at_mut(slot) else { return };
         let (measured, late) = (observed.measured, observed.late);
         if let Some(located) = observed.located
             && entry.hot.last_fix.is_none_or(|(newest, _)| newest <= measured)
@@ -62,6 +64,14 @@ impl Pipeline {
             entry.hot.last_fix = Some((measured, located));
         }
         let WearerEntry { wearer, fences, hot } = entry;
+        let mut crossings = Vec::new();
+        // Location backfill is history: it never moves the live fence (devices.md).
+        if let Some(located) = observed.located.filter(|_| !late) {
+            let ground = Ground { fences, zones, org: &wearer.org };
+            hot.watch.handle(&ground, &located, measured, at, &mut crossings);
+            // Who reported what the watch waits on; nobody is looked up where it waits on nothing.
+            hot.watched_device = hot.watch.next_due().and_then(|_| devices.slot(device));
+        }
         let subject = Subject {
             wearer: &wearer.id,
             device,
@@ -69,29 +79,28 @@ impl Pipeline {
             fall_window_seconds: wearer.plan.fall_window_seconds,
             position: hot.last_fix.map(|(_, located)| located.position),
         };
-        // Location backfill is history: it never moves the live fence (devices.md).
-        if let Some(located) = observed.located.filter(|_| !late) {
-            for (fence, tracker) in fences.iter().zip(&mut hot.trackers) {
-                if !fence.is_active(measured) {
-                    continue;
-                }
-                if let Some(crossing) = tracker.handle(fence, &located, measured, at) {
-                    let observation = Observation::Crossing(&crossing);
-                    findings.extend(rules::handle(&mut hot.rules, &subject, observation, measured, late, at));
-                }
-            }
+        for crossing in &crossings {
+            let observation = Observation::Crossing(crossing);
+            findings.extend(rules::handle(&mut hot.rules, &subject, observation, crossing.measured, late, at));
         }
         let observation = Observation::Report { report, located: observed.located };
         findings.extend(rules::handle(&mut hot.rules, &subject, observation, measured, late, at));
         self.rule_timers.set(&mut self.directory, slot);
     }
 
-    /// What the rules find by themselves because time went by.
+    /// What the fences and the rules find by themselves because time went by.
     pub(super) fn sense_advance(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
         while let Some(slot) = self.rule_timers.pop_due(now) {
-            let Some(WearerEntry { wearer, hot, .. }) = self.directory.wearers.at_mut(slot) else { continue };
+            let Directory { wearers, zones, devices, .. } = &mut self.directory;
+            let Some(entry) = wearers.at_mut(slot) else { continue };
+            let WearerEntry { wearer, fences, hot } = entry;
             hot.due = None;
+            let mut crossings = Vec::new();
+            if hot.watch.next_due().is_some_and(|due| due <= now) {
+                hot.watch.advance(&Ground { fences, zones, org: &wearer.org }, now, &mut crossings);
+            }
             let nobody = DeviceId::default();
+            let watched = hot.watched_device.and_then(|slot| devices.at(slot)).map(|entry| &entry.device.id);
             let subject = Subject {
                 wearer: &wearer.id,
                 device: &nobody,
@@ -99,6 +108,11 @@ impl Pipeline {
                 fall_window_seconds: wearer.plan.fall_window_seconds,
                 position: hot.last_fix.map(|(_, located)| located.position),
             };
+            for crossing in &crossings {
+                let subject = Subject { device: watched.unwrap_or(&nobody), ..subject };
+                let observation = Observation::Crossing(crossing);
+                findings.extend(rules::handle(&mut hot.rules, &subject, observation, crossing.measured, false, now));
+            }
             findings.extend(rules::advance(&mut hot.rules, &subject, now));
             self.rule_timers.set(&mut self.directory, slot);
             debug_assert!(
@@ -108,7 +122,7 @@ impl Pipeline {
     }
 }
 
-/// When the rules want to be asked again, by time and slot.
+/// When the fences and the rules want to be asked again, by time and slot.
 #[derive(Debug, Default)]
 pub(super) struct RuleTimers {
     due: std::collections::BTreeSet<(Timestamp, u32)>,
@@ -123,7 +137,7 @@ impl RuleTimers {
     /// Brings a wearer's entry into line with what the rules say now.
     pub(super) fn set(&mut self, directory: &mut Directory, slot: u32) {
         let Some(entry) = directory.wearers.at_mut(slot) else { return };
-        let due = rules::next_due(&entry.hot.rules);
+        let due = rules::next_due(&entry.hot.rules).into_iter().chain(entry.hot.watch.next_due()).min();
         if due == entry.hot.due {
             return;
         }

@@ -19,7 +19,10 @@ fn at(seconds: f64) -> Timestamp {
 
 fn registry() -> RegistryChange {
     let document = r#"{
-      "orgs": [{"path":"/luyang/xinghua/yinxing/","name":"银杏社区","desk":{"phone":"+8613800000010"}}],
+      "orgs": [{"path":"/luyang/xinghua/yinxing/","name":"银杏社区","desk":{"phone":"+8613800000010"},
+                "fences":[{"id":"river","kind":"exclusion","margin_m":10,"width_m":30,
+                           "geometry":{"type":"LineString","coordinates":[[117.2,31.8246],[117.25,31.8246]]}},
+                          {"id":"village","active":"08:05-22:00","circle":{"lon":117.2272,"lat":31.8206,"radius_m":600}}]}],
       "people": [{"id":"g1","role":"guardian","name":"王芳","phone":"+8613800000001"},
                  {"id":"g2","role":"guardian","name":"王强","phone":"+8613800000002"},
                  {"id":"d1","role":"doctor","name":"于医生","phone":"+8613800000009"}],
@@ -337,6 +340,63 @@ proptest! {
         }
         prop_assert_eq!(lazily, eagerly);
     }
+}
+
+fn located(north_degrees: f64) -> Input {
+    let lat = 31.8206 + north_degrees;
+    report(&format!(r#"{{"type":"location","lat":{lat:.5},"lon":117.2272,"acc":8}}"#))
+}
+
+/// What the fences found, and when.
+fn crossings(inputs: &[(f64, Input)], until: f64) -> String {
+    let (mut pipeline, mut records) = begun();
+    run(&mut pipeline, inputs, until, &mut records);
+    assert_eq!((pipeline.faults(), image(&pipeline)), (0, image(&recovered(&records))));
+    let mut lines = String::new();
+    for record in &records {
+        for decision in &record.decisions {
+            let Decision::Finding(finding) = decision else { continue };
+            let seconds = record.at.millis_since(at(0.0)) as f64 / 1000.0;
+            lines += &format!("{seconds:.0} {} {}\n", finding.device, finding.explain.en);
+        }
+    }
+    lines
+}
+
+#[test]
+fn who_goes_out_and_is_not_heard_again_is_told_of_without_a_further_report() {
+    let inputs = [(0.0, located(0.0)), (100.0, located(0.0028)), (110.0, located(0.0031))];
+    expect![[r#"
+        170 b1 Left the fence "home": 44 m outside (30 m allowed, accuracy 8 m, fixes: 1).
+    "#]]
+    .assert_eq(&crossings(&inputs, 240.0));
+}
+
+#[test]
+fn a_community_shares_its_river_and_its_edge() {
+    // Through the river at 445 m; and the village, out of whose edge they are already, begins to hold at 08:05.
+    let inputs = [(0.0, located(0.0)), (60.0, located(0.003)), (120.0, located(0.006)), (180.0, located(0.0065))];
+    expect![[r#"
+        120 b1 Left the fence "home": 365 m outside (30 m allowed, accuracy 8 m, fixes: 2).
+        120 b1 Went into the area to be kept out of "river", and out again, by 207 m (accuracy 8 m, fixes: 2).
+        180 b1 Out of the area to be kept out of "river" again: 262 m away.
+        300 b1 Left the fence "village": 121 m outside (30 m allowed, accuracy 8 m, fixes: 1).
+    "#]]
+    .assert_eq(&crossings(&inputs, 400.0));
+}
+
+#[test]
+fn an_edited_organisation_takes_its_fences_along() {
+    let (mut pipeline, mut records) = begun();
+    let fences = |pipeline: &Pipeline| pipeline.directory().wearers.iter().next().unwrap().1.fences.len();
+    assert_eq!(fences(&pipeline), 2, "their own, and the village");
+    let mut change = RegistryChange { orgs: registry().orgs, ..RegistryChange::default() };
+    change.orgs[0].fences.clear();
+    pipeline.decide(located(0.0), at(0.0), &mut records);
+    pipeline.decide(command(StaffCommand::Import(Box::new(change)), None), at(1.0), &mut records);
+    assert_eq!(fences(&pipeline), 1);
+    pipeline.decide(located(0.0), at(2.0), &mut records);
+    assert_eq!(image(&pipeline), image(&recovered(&records)));
 }
 
 #[test]

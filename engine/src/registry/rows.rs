@@ -11,6 +11,8 @@ use crate::config::document::{Faults, Object, below, quote, wrong_type};
 
 /// The most people on one desk.
 const DESK_PEOPLE_MAX: usize = 50;
+/// The most fences of one organisation: those of a city are its districts' and communities'.
+const SHARED_FENCES_MAX: usize = 500;
 /// The longest secret of a device, bytes.
 const SECRET_BYTES_MAX: usize = 256;
 /// The longest electronic mail address, bytes (RFC 5321).
@@ -44,12 +46,13 @@ impl Walk<'_> {
         let path = org_path(&mut row, "path", faults);
         let name = name(&mut row, faults);
         let desk = row.object("desk", faults);
-        row.finish(faults);
+        let fences = self.fences(&mut row, SHARED_FENCES_MAX);
+        row.finish(&mut self.faults);
         let desk = desk.and_then(|desk| self.desk(desk));
         let path = path?;
         let id = path.as_str().to_owned();
         if let Some(name) = name {
-            self.change.orgs.push(Org { path, name, desk });
+            self.change.orgs.push(Org { path, name, desk, fences });
         }
         Some(id)
     }

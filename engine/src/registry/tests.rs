@@ -2,8 +2,8 @@
 
 use chrono_tz::Tz;
 use expect_test::{Expect, expect};
-use model::registry::{DailyWindow, Desk};
-use model::{Datum, Device, DeviceId, Org, OrgPath, PersonId, Plan, Shape, WearerId};
+use model::registry::{DailyWindow, Desk, EVERY_DAY};
+use model::{Datum, Device, DeviceId, Fence, FenceKind, Org, OrgPath, PersonId, Plan, Schedule, Shape, WearerId};
 use serde_json::{Value, json};
 
 use super::{
@@ -72,9 +72,10 @@ fn the_contracts_example_is_taken_as_written() {
     assert_eq!(wearer.thresholds.blood_pressure_diastolic_high, None);
     assert_eq!(wearer.thresholds.temperature_high, Some(38.5));
     let [home, campus] = wearer.fences.as_slice() else { panic!("two fences") };
-    assert_eq!((home.datum, home.margin_m, home.active), (Datum::Wgs84, 30.0, None));
+    assert_eq!((home.datum, home.margin_m, home.active.as_ref()), (Datum::Wgs84, 30.0, None));
     assert_eq!((campus.datum, campus.margin_m), (Datum::Gcj02, 30.0));
-    assert_eq!(campus.active, Some(DailyWindow { from_minute: 360, to_minute: 1_320 }));
+    let window = DailyWindow { from_minute: 360, to_minute: 1_320 };
+    assert_eq!(campus.active, Some(Schedule { window, weekdays: EVERY_DAY, zone: None }));
     let Shape::Polygon { rings } = &campus.shape else { panic!("a polygon") };
     assert_eq!(rings[0][2], [117.24, 31.83], "the height is left out");
     let device = &change.devices[0];
@@ -158,7 +159,7 @@ fn fences_name_the_vertex() {
             {"id": "f1"},
             {"id": "f2", "circle": {"lon": 200, "lat": 31.8}},
             {"id": "f3", "circle": {"lon": 117, "lat": 31, "radius_m": 0}, "geometry": {"type": "Polygon", "coordinates": []}},
-            {"id": "f4", "geometry": {"type": "MultiPolygon", "coordinates": [[[117, 31], [118, 31], [31, 117], [117, 31]]]}},
+            {"id": "f4", "geometry": {"type": "Point", "coordinates": [117, 31]}},
             {"id": "f5", "geometry": {"type": "Polygon", "coordinates": [[[117, 31], [118, 31], [118, 32], [117, 32]], [[1, 2]], 7]}},
             {"id": "f6", "active": "6:00-22:00", "circle": {"lon": 117, "lat": 31, "radius_m": 300}},
             {"id": "f7", "active": "06:00-06:00", "circle": {"lon": 117, "lat": 31, "radius_m": 300}, "margin_m": -1},
@@ -166,21 +167,20 @@ fn fences_name_the_vertex() {
             {"id": "f8", "circle": {"lon": 117, "lat": 31, "radius_m": 300}},
         ])),
         expect![[r#"
-            /wearers/0/fences/0: the fence has no shape: `circle` {lon, lat, radius_m} or `geometry` (a GeoJSON Polygon)
+            /wearers/0/fences/0: the fence has no shape: `circle` {lon, lat, radius_m}, `geometry` (a GeoJSON Polygon, MultiPolygon, or LineString with `width_m`), or the same as `wkt`
             /wearers/0/fences/1/circle/radius_m: `radius_m` is required
             /wearers/0/fences/1/circle/lon: 200 is not a number from -180 to 180
             /wearers/0/fences/2/circle/radius_m: 0 is not a number from 1 to 1000000
             /wearers/0/fences/2/geometry/coordinates: the polygon has no ring
-            /wearers/0/fences/2: a fence is either a `circle` or a `geometry`, not both; make two fences of it
-            /wearers/0/fences/3/geometry/type: the geometry is a "MultiPolygon"; only "Polygon" is taken (a MultiPolygon: one fence each)
-            /wearers/0/fences/3/geometry/coordinates/0/2: [31,117] is no position: [lon, lat] in degrees, −180 to 180 and −90 to 90, in this order
+            /wearers/0/fences/2: a fence is either a `circle` or a `geometry` (or `wkt`), not both; make two fences of it
+            /wearers/0/fences/3/geometry/type: the geometry is a "Point"; taken are "Polygon", "MultiPolygon", and "LineString" with `width_m`
             /wearers/0/fences/4/geometry/coordinates/0/3: the ring is not closed: repeat its first vertex at the end, as GeoJSON asks
             /wearers/0/fences/4/geometry/coordinates/1: a ring has at least three corners and its first vertex again at the end
             /wearers/0/fences/4/geometry/coordinates/2: expected a ring (a list of [lon, lat]), found 7
-            /wearers/0/fences/5/active: "6:00-22:00" is no window of the day like "06:00-22:00" (over midnight: "22:00-05:00"; always: leave it out)
+            /wearers/0/fences/5/active: "6:00-22:00" is no window of the day like "06:00-22:00" or "Mon-Fri 06:00-22:00" (over midnight: "22:00-05:00"; always: leave it out)
             /wearers/0/fences/6/margin_m: -1 is not a number from 0 to 10000
-            /wearers/0/fences/6/active: "06:00-06:00" is no window of the day like "06:00-22:00" (over midnight: "22:00-05:00"; always: leave it out)
-            /wearers/0/fences/8: this wearer has a fence f8 already
+            /wearers/0/fences/6/active: "06:00-06:00" is no window of the day like "06:00-22:00" or "Mon-Fri 06:00-22:00" (over midnight: "22:00-05:00"; always: leave it out)
+            /wearers/0/fences/8: there is a fence f8 in this list already
         "#]],
     );
 }
@@ -198,13 +198,84 @@ fn shapes_that_are_no_area_are_refused_where_they_go_wrong() {
     );
 }
 
+/// What a fence of a wearer becomes, or its faults.
+fn fence(fence: &Value) -> Result<Fence, String> {
+    let document = json!({"orgs": [{"path": "/a/", "name": "甲"}],
+        "wearers": [{"id": "w1", "name": "乙", "org": "/a/", "fences": [fence]}]});
+    import(&document).map(|mut import| import.change.wearers.remove(0).fences.remove(0)).map_err(|e| lines(&e))
+}
+
+#[test]
+fn fences_of_every_shape() {
+    let square = json!([[[117.0, 31.0], [117.01, 31.0], [117.01, 31.01], [117.0, 31.0]]]);
+    let several = json!({"id": "f", "geometry": {"type": "MultiPolygon", "coordinates": [square]}});
+    assert!(matches!(fence(&several).unwrap().shape, Shape::MultiPolygon { polygons } if polygons.len() == 1));
+    let river = fence(&json!({"id": "f", "kind": "exclusion", "wkt": "LINESTRING (117 31, 117.1 31)", "width_m": 40}));
+    let river = river.unwrap();
+    assert_eq!(river.kind, FenceKind::Exclusion);
+    assert_eq!(river.shape, Shape::Corridor { line: vec![[117.0, 31.0], [117.1, 31.0]], width_m: 40.0 });
+    let feature = json!({"type": "Feature", "geometry": {"type": "Polygon", "coordinates": square}, "properties": {}});
+    assert!(matches!(fence(&json!({"id": "f", "geometry": feature})).unwrap().shape, Shape::Polygon { .. }));
+    let circle = json!({"lon": 117, "lat": 31, "radius_m": 3000});
+    assert!(fence(&json!({"id": "f", "circle": circle, "large": true})).unwrap().large);
+    expect![[r#"
+        /wearers/0/fences/0/circle/radius_m: a radius of 3000 m is more than 2000 m: is there a zero too many? If it is meant, add "large": true
+        /wearers/0/fences/0/wkt: at character 30: a LINESTRING is a corridor: say its width beside
+        /wearers/0/fences/0/wkt: vertex 3 of ring 0 is not closed: its last vertex must be its first
+        /wearers/0/fences/0/kind: "inside" is none of inclusion, exclusion; did you mean `inclusion`?
+        /wearers/0/fences/0/wkt: at character 27: expected a number in degrees: longitude, a blank, latitude
+        /wearers/0/fences/0/geometry: a "LineString" is a corridor: say how wide it is with `width_m` beside the geometry
+        /wearers/0/fences/0/zone: a zone without hours says nothing: add `active`, like "06:00-22:00"
+        /wearers/0/fences/0/zone: there is no such time zone: an IANA name like Asia/Shanghai or Asia/Urumqi is meant
+    "#]].assert_eq(&[
+        fence(&json!({"id": "f", "circle": circle})),
+        fence(&json!({"id": "f", "wkt": "LINESTRING (117 31, 117.1 31)"})),
+        fence(&json!({"id": "f", "wkt": "POLYGON ((117 31, 117.1 31, 117.1 31.1, 117 31.1))"})),
+        fence(&json!({"id": "f", "wkt": "POLYGON ((117 31, 117.1 31", "kind": "inside"})),
+        fence(&json!({"id": "f", "geometry": {"type": "LineString", "coordinates": [[117, 31], [117, 32]]}})),
+        fence(&json!({"id": "f", "circle": {"lon": 117, "lat": 31, "radius_m": 300}, "zone": "Asia/Urumqi"})),
+        fence(&json!({"id": "f", "circle": {"lon": 117, "lat": 31, "radius_m": 300}, "active": "08:00-09:00", "zone": "Hefei"})),
+    ].map(Result::unwrap_err).concat());
+}
+
+#[test]
+fn organisations_share_fences() {
+    let circle = json!({"lon": 117, "lat": 31, "radius_m": 300});
+    let document = json!({"orgs": [{"path": "/a/", "name": "甲", "fences": [{"id": "f", "circle": circle}]}]});
+    assert_eq!(import(&document).unwrap().change.orgs[0].fences[0].id.as_str(), "f");
+    check_faults(
+        &json!({"orgs": [{"path": "/a/", "name": "甲", "fences": [{"id": "f", "circle": circle}, {"id": "f"}]}]}),
+        expect![[r#"
+            /orgs/0/fences/1: the fence has no shape: `circle` {lon, lat, radius_m}, `geometry` (a GeoJSON Polygon, MultiPolygon, or LineString with `width_m`), or the same as `wkt`
+        "#]],
+    );
+}
+
+#[test]
+fn days_of_the_week() {
+    let days = |active: &str| {
+        let circle = json!({"lon": 117, "lat": 31, "radius_m": 300});
+        fence(&json!({"id": "f", "active": active, "circle": circle})).ok()?.active.map(|schedule| schedule.weekdays)
+    };
+    for (active, expected) in [
+        ("Mon-Fri 06:00-22:00", Some(0b001_1111)),
+        ("sat,SUN 00:00-24:00", Some(0b110_0000)),
+        ("Sat-Mon,Wed 22:00-05:00", Some(0b110_0101)),
+        ("Mon-Sun 06:00-22:00", Some(EVERY_DAY)),
+        ("Mo 06:00-22:00", None),
+        ("Mon- 06:00-22:00", None),
+        ("Mon-Fri", None),
+    ] {
+        assert_eq!(days(active), expected, "{active}");
+    }
+}
+
 #[test]
 fn windows_of_the_day() {
     let window = |active: &str| {
-        let document = json!({"orgs": [{"path": "/a/", "name": "甲"}], "wearers": [{"id": "w1", "name": "乙", "org": "/a/",
-            "fences": [{"id": "f", "active": active, "circle": {"lon": 117, "lat": 31, "radius_m": 300}}]}]});
-        let active = import(&document).ok()?.change.wearers[0].fences[0].active;
-        Some(active.map(|window| (window.from_minute, window.to_minute)))
+        let circle = json!({"lon": 117, "lat": 31, "radius_m": 300});
+        let active = fence(&json!({"id": "f", "active": active, "circle": circle})).ok()?.active;
+        Some(active.map(|schedule| (schedule.window.from_minute, schedule.window.to_minute)))
     };
     assert_eq!(window("22:00-05:00"), Some(Some((1_320, 300))));
     assert_eq!(window("06:00-24:00"), Some(Some((360, 0))));
@@ -222,7 +293,7 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
     impl Known for There {
         fn org(&self, path: &OrgPath) -> Result<Option<Org>, Unreadable> {
             let desk = Desk { phone: Some("+8613800000010".into()), people: Vec::new() };
-            let org = Org { path: path.clone(), name: "庐阳区".into(), desk: Some(desk) };
+            let org = Org { path: path.clone(), name: "庐阳区".into(), desk: Some(desk), fences: Vec::new() };
             Ok((path.as_str() == "/luyang/").then_some(org))
         }
         fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable> {

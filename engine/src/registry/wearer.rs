@@ -1,21 +1,15 @@
-//! Wearers: their people, fences, thresholds and plan.
+//! Wearers: their people, thresholds and plan.
 
-use geofence::CompiledFence;
-use model::registry::DailyWindow;
-use model::{Fence, FenceId, PersonId, Plan, Shape, Thresholds, Wearer, WearerId};
-use serde_json::Value;
+use model::{PersonId, Plan, Thresholds, Wearer, WearerId};
 
-use super::rows::{DATUMS, id, name, org_path};
+use super::rows::{id, name, org_path};
 use super::{Reference, Walk};
-use crate::config::document::{Faults, Object, below, quote, wrong_type};
+use crate::config::document::{Faults, Object};
 
 /// The most guardians of one wearer.
 const GUARDIANS_MAX: usize = 20;
 /// The most fences of one wearer.
 const FENCES_MAX: usize = 32;
-/// The margin of a fence that names none, metres.
-const MARGIN_METRES_DEFAULT: f64 = 30.0;
-const DAY_MINUTES: u16 = 1_440;
 const DAY_SECONDS: u64 = 86_400;
 
 impl Walk<'_> {
@@ -29,7 +23,7 @@ impl Walk<'_> {
         let plan = row.object("plan", faults).map(|object| plan(object, faults));
         let doctor = self::id(&mut row, "doctor", false, faults).map(PersonId::new);
         let guardians = self.person_list(&mut row, "guardians", GUARDIANS_MAX);
-        let fences = self.fences(&mut row);
+        let fences = self.fences(&mut row, FENCES_MAX);
         if let Some(org) = &org {
             self.references.push((row.at("org"), Reference::Org(org.clone())));
         }
@@ -57,186 +51,6 @@ impl Walk<'_> {
         }
         Some(id.to_owned())
     }
-
-    fn fences(&mut self, row: &mut Object<'_>) -> Vec<Fence> {
-        let at = row.at("fences");
-        let items = row.list("fences", &mut self.faults);
-        if items.len() > FENCES_MAX {
-            let count = items.len();
-            let detail = format!("{count} fences are more than the {FENCES_MAX} that one wearer may have");
-            self.faults.add(at, detail, format!("共 {count} 个围栏，超过每人上限 {FENCES_MAX} 个"));
-            return Vec::new();
-        }
-        let mut fences: Vec<Fence> = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            let pointer = below(&at, index);
-            let Some(object) = Object::new(item, pointer.clone(), &mut self.faults) else { continue };
-            let Some(fence) = fence(object, &mut self.faults) else { continue };
-            if fences.iter().any(|other| other.id == fence.id) {
-                let detail = format!("this wearer has a fence {} already", fence.id);
-                self.faults.add(pointer, detail, format!("该佩戴者已有围栏 {}", fence.id));
-                continue;
-            }
-            match CompiledFence::compile(&fence, self.context.zone) {
-                Ok(_) => fences.push(fence),
-                Err(error) => {
-                    let inner = error.pointer();
-                    self.faults.add(format!("{pointer}{inner}"), error.to_string(), format!("围栏无效：{error}"));
-                }
-            }
-        }
-        fences
-    }
-}
-
-fn fence(mut object: Object<'_>, faults: &mut Faults) -> Option<Fence> {
-    let before = faults.count();
-    let id = id(&mut object, "id", true, faults);
-    let datum = object.word("datum", DATUMS, faults).unwrap_or_default();
-    let margin_m = object.number("margin_m", 0.0..=10_000.0, faults).unwrap_or(MARGIN_METRES_DEFAULT);
-    let active = daily_window(&mut object, faults);
-    let circle = object.object("circle", faults).map(|circle| self::circle(circle, faults));
-    let geometry = object.object("geometry", faults).map(|geometry| polygon(geometry, faults));
-    let shape = match (circle, geometry) {
-        (Some(shape), None) | (None, Some(shape)) => shape,
-        (Some(_), Some(_)) => {
-            let detail = "a fence is either a `circle` or a `geometry`, not both; make two fences of it";
-            faults.add(object.pointer(), detail, "围栏只能是 `circle` 或 `geometry` 之一，请分成两个围栏");
-            None
-        }
-        (None, None) => {
-            if !object.has("circle") && !object.has("geometry") {
-                let detail = "the fence has no shape: `circle` {lon, lat, radius_m} or `geometry` (a GeoJSON Polygon)";
-                faults.add(
-                    object.pointer(),
-                    detail,
-                    "围栏缺少形状：`circle` {lon, lat, radius_m} 或 `geometry`（GeoJSON Polygon）",
-                );
-            }
-            None
-        }
-    };
-    object.finish(faults);
-    let fence = Fence { id: FenceId::new(id?), datum, margin_m, shape: shape?, active };
-    (faults.count() == before).then_some(fence)
-}
-
-fn circle(mut object: Object<'_>, faults: &mut Faults) -> Option<Shape> {
-    for required in ["lon", "lat", "radius_m"] {
-        if !object.has(required) {
-            object.missing::<()>(required, faults);
-        }
-    }
-    let lon = object.number("lon", -180.0..=180.0, faults);
-    let lat = object.number("lat", -90.0..=90.0, faults);
-    let radius_m = object.number("radius_m", 1.0..=1_000_000.0, faults);
-    object.finish(faults);
-    Some(Shape::Circle { lon: lon?, lat: lat?, radius_m: radius_m? })
-}
-
-fn polygon(mut object: Object<'_>, faults: &mut Faults) -> Option<Shape> {
-    if !object.has("type") {
-        object.missing::<()>("type", faults);
-    }
-    match object.text("type", faults) {
-        None | Some("Polygon") => {}
-        Some(other) => {
-            let quoted = quote(&Value::String(other.to_owned()));
-            let detail =
-                format!("the geometry is a {quoted}; only \"Polygon\" is taken (a MultiPolygon: one fence each)");
-            faults.add(
-                object.at("type"),
-                detail,
-                format!("几何类型 {quoted} 不受支持，仅支持 \"Polygon\"（多个面请分成多个围栏）"),
-            );
-        }
-    }
-    if !object.has("coordinates") {
-        object.missing::<()>("coordinates", faults);
-    }
-    let at = object.at("coordinates");
-    let items = object.list("coordinates", faults);
-    if object.has("coordinates") && items.is_empty() {
-        faults.add(at.clone(), "the polygon has no ring", "多边形没有任何环");
-    }
-    object.value("bbox"); // GeoJSON allows it; nothing is read from it
-    object.finish(faults);
-    let before = faults.count();
-    let rings: Vec<Vec<[f64; 2]>> =
-        items.iter().enumerate().map(|(index, ring)| self::ring(ring, below(&at, index), faults)).collect();
-    (faults.count() == before && !rings.is_empty()).then_some(Shape::Polygon { rings })
-}
-
-fn ring(value: &Value, at: String, faults: &mut Faults) -> Vec<[f64; 2]> {
-    let Value::Array(items) = value else {
-        wrong_type(faults, at, "a ring (a list of [lon, lat])", "环（由 [经度, 纬度] 组成的列表）", value);
-        return Vec::new();
-    };
-    let before = faults.count();
-    let mut vertices = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        match vertex(item) {
-            Some(vertex) => vertices.push(vertex),
-            None => {
-                let quoted = item.to_string().chars().take(60).collect::<String>();
-                faults.add(
-                    below(&at, index),
-                    format!("{quoted} is no position: [lon, lat] in degrees, −180 to 180 and −90 to 90, in this order"),
-                    format!("{quoted} 不是合法坐标：应为 [经度, 纬度]，单位为度，注意先经后纬"),
-                );
-            }
-        }
-    }
-    if faults.count() > before {
-        return Vec::new();
-    }
-    if vertices.len() < 4 {
-        let detail = "a ring has at least three corners and its first vertex again at the end";
-        faults.add(at, detail, "环至少有三个角，且末点须与首点相同");
-    } else if vertices.first() != vertices.last() {
-        let last = vertices.len() - 1;
-        let detail = "the ring is not closed: repeat its first vertex at the end, as GeoJSON asks";
-        faults.add(below(&at, last), detail, "环未闭合：请按 GeoJSON 要求在末尾重复首点");
-    }
-    vertices
-}
-
-/// A GeoJSON position; a height is allowed and left out.
-fn vertex(value: &Value) -> Option<[f64; 2]> {
-    let ([lon, lat] | [lon, lat, _]) = value.as_array()?.as_slice() else { return None };
-    let (lon, lat) = (lon.as_f64()?, lat.as_f64()?);
-    ((-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat)).then_some([lon, lat])
-}
-
-/// `HH:MM-HH:MM`; the end may be 24:00, and the whole day is the same as none.
-fn daily_window(object: &mut Object<'_>, faults: &mut Faults) -> Option<DailyWindow> {
-    let text = object.text("active", faults)?;
-    let parsed = text.split_once('-').and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
-    match parsed {
-        Some((0, DAY_MINUTES)) => None,
-        Some((from, to)) if from < DAY_MINUTES && from != to => {
-            Some(DailyWindow { from_minute: from, to_minute: to % DAY_MINUTES })
-        }
-        _ => {
-            let quoted = quote(&Value::String(text.to_owned()));
-            faults.add(
-                object.at("active"),
-                format!("{quoted} is no window of the day like \"06:00-22:00\" (over midnight: \"22:00-05:00\"; always: leave it out)"),
-                format!("{quoted} 不是合法时段，应形如 \"06:00-22:00\"（跨午夜：\"22:00-05:00\"；全天有效则省略）"),
-            );
-            None
-        }
-    }
-}
-
-fn minute(text: &str) -> Option<u16> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    let two = |digits: &str| {
-        let plausible = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        plausible.then(|| digits.parse::<u16>().ok()).flatten()
-    };
-    let (hour, minute) = (two(hour)?, two(minute)?);
-    (minute < 60 && (hour < 24 || (hour == 24 && minute == 0))).then_some(hour * 60 + minute)
 }
 
 fn thresholds(mut object: Object<'_>, faults: &mut Faults) -> Thresholds {

@@ -1,7 +1,7 @@
 //! Fences that cannot be, and what is said about them; windows of the day.
 
 use expect_test::{Expect, expect};
-use model::{Datum, Fence, Shape, Timestamp};
+use model::{Datum, Fence, Shape};
 
 use crate::{between, circle, compile, fence, polygon};
 
@@ -39,11 +39,11 @@ fn polygons() {
     check(&polygon(&[&[]]), expect!["/geometry/coordinates/0 → ring 0 needs at least three different vertices"]);
     check(
         &polygon(&[&SQUARE[..3]]),
-        expect!["/geometry/coordinates/0 → ring 0 is not closed: its last vertex must be its first"],
+        expect!["/geometry/coordinates/0/2 → vertex 2 of ring 0 is not closed: its last vertex must be its first"],
     );
     check(
         &polygon(&[&SQUARE[..4]]),
-        expect!["/geometry/coordinates/0 → ring 0 is not closed: its last vertex must be its first"],
+        expect!["/geometry/coordinates/0/3 → vertex 3 of ring 0 is not closed: its last vertex must be its first"],
     );
     check(
         &polygon(&[&[[117.0, 31.0], [117.1, 31.0], [117.0, 31.0]]]),
@@ -85,8 +85,10 @@ fn polygons() {
         ],
     );
     check(
-        &polygon(&[&vec![[117.0, 31.0]; 3000]]),
-        expect!["/geometry/coordinates → too many vertices: at most 2000 in all rings together"],
+        &polygon(&[&vec![[117.0, 31.0]; 5001]]),
+        expect![
+            "/geometry/coordinates → too many vertices: 5001, at most 5000 in all rings together; draw it with fewer"
+        ],
     );
 }
 
@@ -118,26 +120,111 @@ fn the_border_of_a_datum() {
     check(&round, expect!["fine"]);
     check(
         &Fence { datum: Datum::Bd09, ..round },
-        expect![
-            "/geometry/coordinates/0/0 → vertex 0 of ring 0 lies across the border of the datum's area: draw the fence in wgs84"
-        ],
+        expect!["/circle → the circle lies across the border of the datum's area: draw the fence in wgs84"],
     );
     check(&Fence { datum: Datum::Bd09, ..circle(300.0) }, expect!["fine"]);
 }
 
 #[test]
-fn windows_of_the_day() {
-    let is_active = |window, time: &str| {
-        let fence = compile(&Fence { active: window, ..circle(300.0) }).unwrap();
-        fence.is_active(Timestamp::parse(&format!("2026-11-22T{time}+08:00")).unwrap())
-    };
-    let day = between(6 * 60, 22 * 60);
-    let night = between(22 * 60, 6 * 60);
-    for (time, in_day) in
-        [("05:59:59", false), ("06:00:00", true), ("21:59:59", true), ("22:00:00", false), ("00:00:00", false)]
-    {
-        assert_eq!(is_active(day, time), in_day, "{time}");
-        assert_eq!(is_active(night, time), !in_day, "{time}");
-        assert!(is_active(None, time) && is_active(between(480, 480), time), "{time}");
-    }
+fn three_kilometres_that_are_meant_as_three_hundred_metres() {
+    check(
+        &circle(3000.0),
+        expect![[
+            r#"/circle/radius_m → a radius of 3000 m is more than 2000 m: is there a zero too many? If it is meant, add "large": true"#
+        ]],
+    );
+    check(&Fence { large: true, ..circle(3000.0) }, expect!["fine"]);
+    check(&circle(2000.0), expect!["fine"]);
+}
+
+fn ring(west: f64, south: f64, size: f64) -> Vec<[f64; 2]> {
+    vec![[west, south], [west + size, south], [west + size, south + size], [west, south + size], [west, south]]
+}
+
+#[test]
+fn several_polygons() {
+    let several = |polygons: Vec<Vec<Vec<[f64; 2]>>>| fence(Shape::MultiPolygon { polygons });
+    let (here, there) = (ring(117.0, 31.0, 0.01), ring(117.02, 31.0, 0.01));
+    check(&several(vec![vec![here.clone()], vec![there.clone()]]), expect!["fine"]);
+    // Corners may touch.
+    check(&several(vec![vec![here.clone()], vec![ring(117.01, 31.01, 0.01)]]), expect!["fine"]);
+    check(&several(vec![]), expect!["/geometry/coordinates → a polygon needs at least one ring"]);
+    check(
+        &several(vec![vec![here.clone()], vec![]]),
+        expect!["/geometry/coordinates → a polygon needs at least one ring"],
+    );
+    check(
+        &several(vec![vec![there.clone()], vec![here.clone()], vec![ring(117.005, 31.0, 0.01)]]),
+        expect![
+            "/geometry/coordinates/2 → polygon 2 overlaps an earlier one or shares an edge with it: draw them as one, or as two fences"
+        ],
+    );
+    check(
+        &several(vec![vec![here.clone()], vec![ring(117.01, 31.0, 0.01)]]),
+        expect![
+            "/geometry/coordinates/1 → polygon 1 overlaps an earlier one or shares an edge with it: draw them as one, or as two fences"
+        ],
+    );
+    let bow_tie = vec![[117.3, 31.0], [117.4, 31.1], [117.4, 31.0], [117.3, 31.1], [117.3, 31.0]];
+    check(
+        &several(vec![vec![here.clone()], vec![bow_tie]]),
+        expect![
+            "/geometry/coordinates/1/0/0 → the edge that begins at vertex 0 of ring 0 of polygon 1 meets another edge of the ring"
+        ],
+    );
+    check(
+        &several(vec![vec![here.clone()], vec![there, here]]),
+        expect![
+            "/geometry/coordinates/1/1 → ring 1 of polygon 1 is a hole and must lie within the outline, apart from other holes"
+        ],
+    );
+}
+
+#[test]
+fn corridors() {
+    let corridor = |line: &[[f64; 2]], width_m| fence(Shape::Corridor { line: line.to_vec(), width_m });
+    check(&corridor(&[[117.0, 31.0], [117.01, 31.0], [117.0, 31.0]], 40.0), expect!["fine"]);
+    check(
+        &corridor(&[[117.0, 31.0], [117.01, 31.0]], 0.0),
+        expect!["/width_m → the corridor's width must be 1 to 10000 m"],
+    );
+    check(
+        &corridor(&[[117.0, 31.0]], 40.0),
+        expect!["/geometry/coordinates → the line needs at least two different vertices"],
+    );
+    check(
+        &corridor(&[[117.0, 31.0], [117.0, 31.0]], 40.0),
+        expect!["/geometry/coordinates → the line needs at least two different vertices"],
+    );
+    check(
+        &corridor(&[[117.0, 31.0], [31.0, 117.0]], 40.0),
+        expect![
+            "/geometry/coordinates/1 → vertex 1 of the line: longitude must be -180 to 180 and latitude -90 to 90; GeoJSON has longitude first"
+        ],
+    );
+    check(
+        &corridor(&[[117.0, 31.0], [117.0, 36.0]], 40.0),
+        expect![
+            "/geometry/coordinates/1 → vertex 1 of the line is more than 4 degrees from another: the fence is too large"
+        ],
+    );
+    let border = [[72.1, 31.0], [71.9, 31.0]];
+    check(
+        &Fence { datum: Datum::Gcj02, ..corridor(&border, 40.0) },
+        expect![
+            "/geometry/coordinates/1 → vertex 1 of the line lies across the border of the datum's area: draw the fence in wgs84"
+        ],
+    );
+}
+
+/// What a person reads in Chinese names the same place.
+#[test]
+fn every_fault_has_its_chinese() {
+    let said = |fence: &Fence| compile(fence).unwrap_err().zh();
+    let bow_tie = [[117.0, 31.0], [117.1, 31.1], [117.1, 31.0], [117.0, 31.1], [117.0, 31.0]];
+    expect!["从第 0 个环第 0 个顶点（从 0 数起）开始的边与同环的另一条边相交"].assert_eq(&said(&polygon(&[&bow_tie])));
+    expect![[r#"半径 3000 米超过 2000 米，是否多写了一个零？如确认无误，请加上 "large": true"#]]
+        .assert_eq(&said(&circle(3000.0)));
+    expect!["该线至少需要两个不同的顶点"]
+        .assert_eq(&said(&fence(Shape::Corridor { line: vec![[117.0, 31.0]], width_m: 40.0 })));
 }

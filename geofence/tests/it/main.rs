@@ -3,12 +3,16 @@
 
 mod distance;
 mod drawing;
+mod formats;
+mod hours;
+mod jitter;
 mod walks;
+mod zones;
 
 use chrono_tz::Asia::Shanghai;
 use geofence::{CompiledFence, FenceError};
-use model::registry::DailyWindow;
-use model::{Datum, Fence, FenceId, Position, Shape};
+use model::registry::{DailyWindow, EVERY_DAY};
+use model::{Datum, Fence, FenceId, FenceKind, Position, Schedule, Shape};
 
 /// 银杏社区, an invented community in Hefei.
 const HOME: Position = Position { lat: 31.8206, lon: 117.2272 };
@@ -18,15 +22,16 @@ fn circle(radius_m: f64) -> Fence {
 }
 
 fn fence(shape: Shape) -> Fence {
-    Fence { id: FenceId::new("home"), datum: Datum::Wgs84, margin_m: 30.0, shape, active: None }
+    let (id, kind) = (FenceId::new("home"), FenceKind::Inclusion);
+    Fence { id, kind, datum: Datum::Wgs84, margin_m: 30.0, shape, active: None, large: false }
 }
 
 fn polygon(rings: &[&[[f64; 2]]]) -> Fence {
     fence(Shape::Polygon { rings: rings.iter().map(|ring| ring.to_vec()).collect() })
 }
 
-fn between(from_minute: u16, to_minute: u16) -> Option<DailyWindow> {
-    Some(DailyWindow { from_minute, to_minute })
+fn between(from_minute: u16, to_minute: u16) -> Option<Schedule> {
+    Some(Schedule { window: DailyWindow { from_minute, to_minute }, weekdays: EVERY_DAY, zone: None })
 }
 
 fn compile(fence: &Fence) -> Result<CompiledFence, FenceError> {

@@ -1,0 +1,175 @@
+//! Fences of wearers and organisations: a circle, a GeoJSON geometry or well-known text, their datum, margin and hours.
+
+use geofence::{CompiledFence, geojson, wkt};
+use model::registry::{DailyWindow, EVERY_DAY};
+use model::{Datum, Fence, FenceId, FenceKind, Schedule, Shape};
+use serde_json::Value;
+
+use super::Walk;
+use super::rows::{DATUMS, id};
+use crate::config::document::{Faults, Object, below, quote};
+
+/// The margin of a fence that names none, metres.
+const MARGIN_METRES_DEFAULT: f64 = 30.0;
+const DAY_MINUTES: u16 = 1_440;
+
+const KINDS: &[(&str, FenceKind)] = &[("inclusion", FenceKind::Inclusion), ("exclusion", FenceKind::Exclusion)];
+/// From Monday, as [`Schedule::weekdays`] counts.
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+impl Walk<'_> {
+    /// The member `fences` of a row, each of them valid on its own.
+    pub(super) fn fences(&mut self, row: &mut Object<'_>, most: usize) -> Vec<Fence> {
+        let at = row.at("fences");
+        let items = row.list("fences", &mut self.faults);
+        if items.len() > most {
+            let count = items.len();
+            let detail = format!("{count} fences are more than the {most} that one entry may have");
+            self.faults.add(at, detail, format!("共 {count} 个围栏，超过上限 {most} 个"));
+            return Vec::new();
+        }
+        let mut fences: Vec<Fence> = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            let pointer = below(&at, index);
+            let Some(object) = Object::new(item, pointer.clone(), &mut self.faults) else { continue };
+            let Some(fence) = fence(object, &mut self.faults) else { continue };
+            if fences.iter().any(|other| other.id == fence.id) {
+                let detail = format!("there is a fence {} in this list already", fence.id);
+                self.faults.add(pointer, detail, format!("此列表中已有围栏 {}", fence.id));
+                continue;
+            }
+            match CompiledFence::compile(&fence, self.context.zone) {
+                Ok(_) => fences.push(fence),
+                Err(error) => {
+                    let inner = place_in(item, error.pointer());
+                    self.faults.add(format!("{pointer}{inner}"), error.to_string(), error.zh());
+                }
+            }
+        }
+        fences
+    }
+}
+
+/// Where a fault of the coordinates stands in the fence as it was written.
+fn place_in(fence: &Value, pointer: String) -> String {
+    match pointer.strip_prefix("/geometry") {
+        Some(_) if fence.get("wkt").is_some() => "/wkt".to_owned(),
+        Some(inner) if fence.pointer("/geometry/geometry").is_some() => format!("/geometry/geometry{inner}"),
+        _ => pointer,
+    }
+}
+
+fn fence(mut object: Object<'_>, faults: &mut Faults) -> Option<Fence> {
+    let before = faults.count();
+    let id = id(&mut object, "id", true, faults);
+    let kind = object.word("kind", KINDS, faults).unwrap_or_default();
+    let datum: Datum = object.word("datum", DATUMS, faults).unwrap_or_default();
+    let margin_m = object.number("margin_m", 0.0..=10_000.0, faults).unwrap_or(MARGIN_METRES_DEFAULT);
+    let large = object.boolean("large", faults).unwrap_or_default();
+    let active = schedule(&mut object, faults);
+    let shape = shape(&mut object, faults);
+    object.finish(faults);
+    let fence = Fence { id: FenceId::new(id?), kind, datum, margin_m, shape: shape?, active, large };
+    (faults.count() == before).then_some(fence)
+}
+
+/// One of `circle`, `geometry` and `wkt`.
+fn shape(object: &mut Object<'_>, faults: &mut Faults) -> Option<Shape> {
+    let given = ["circle", "geometry", "wkt"].into_iter().filter(|name| object.has(name)).count();
+    let circle = object.object("circle", faults).map(|circle| self::circle(circle, faults));
+    let width_m = object.number("width_m", 1.0..=10_000.0, faults);
+    let geometry_at = object.at("geometry");
+    let geometry = object.value("geometry").map(|value| {
+        let read = geojson::read(value, width_m).map_err(|wrong| {
+            for fault in wrong {
+                faults.add(format!("{geometry_at}{}", fault.pointer), fault.detail, fault.detail_zh);
+            }
+        });
+        read.ok()
+    });
+    let text = object.text("wkt", faults).map(|text| {
+        let read = wkt::read(text, width_m).map_err(|error| {
+            faults.add(object.at("wkt"), error.to_string(), format!("WKT 第 {} 个字符处有误：{error}", error.at));
+        });
+        read.ok()
+    });
+    if given > 1 {
+        let detail = "a fence is either a `circle` or a `geometry` (or `wkt`), not both; make two fences of it";
+        faults.add(object.pointer(), detail, "围栏只能是 `circle`、`geometry`、`wkt` 之一，请分成两个围栏");
+    }
+    if given == 0 {
+        let detail = "the fence has no shape: `circle` {lon, lat, radius_m}, `geometry` (a GeoJSON Polygon, MultiPolygon, \
+                      or LineString with `width_m`), or the same as `wkt`";
+        let zh = "围栏缺少形状：`circle` {lon, lat, radius_m}、`geometry`（GeoJSON Polygon、MultiPolygon，或带 `width_m` 的 \
+                  LineString），或 `wkt`";
+        faults.add(object.pointer(), detail, zh);
+    }
+    circle.or(geometry).or(text).flatten()
+}
+
+fn circle(mut object: Object<'_>, faults: &mut Faults) -> Option<Shape> {
+    for required in ["lon", "lat", "radius_m"] {
+        if !object.has(required) {
+            object.missing::<()>(required, faults);
+        }
+    }
+    let lon = object.number("lon", -180.0..=180.0, faults);
+    let lat = object.number("lat", -90.0..=90.0, faults);
+    let radius_m = object.number("radius_m", 1.0..=1_000_000.0, faults);
+    object.finish(faults);
+    Some(Shape::Circle { lon: lon?, lat: lat?, radius_m: radius_m? })
+}
+
+/// `active`: `06:00-22:00` or `Mon-Fri 06:00-22:00`, and beside it `zone`.
+fn schedule(object: &mut Object<'_>, faults: &mut Faults) -> Option<Schedule> {
+    let text = object.text("active", faults);
+    let zone = object.text("zone", faults);
+    let Some(text) = text else {
+        if zone.is_some() {
+            let detail = "a zone without hours says nothing: add `active`, like \"06:00-22:00\"";
+            faults.add(object.at("zone"), detail, "只有时区没有时段：请加上 `active`，如 \"06:00-22:00\"");
+        }
+        return None;
+    };
+    let trimmed = text.trim();
+    let (days, hours) = trimmed.split_once(' ').map_or((None, trimmed), |(days, hours)| (Some(days), hours));
+    let weekdays = days.map_or(Some(EVERY_DAY), weekdays);
+    let minutes = hours.split_once('-').and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
+    match (weekdays, minutes) {
+        (Some(EVERY_DAY), Some((0, DAY_MINUTES))) => None,
+        (Some(weekdays), Some((from, to))) if from < DAY_MINUTES && from != to => {
+            let window = DailyWindow { from_minute: from, to_minute: to % DAY_MINUTES };
+            Some(Schedule { window, weekdays, zone: zone.map(Into::into) })
+        }
+        _ => {
+            let quoted = quote(&Value::String(text.to_owned()));
+            faults.add(
+                object.at("active"),
+                format!("{quoted} is no window of the day like \"06:00-22:00\" or \"Mon-Fri 06:00-22:00\" (over midnight: \"22:00-05:00\"; always: leave it out)"),
+                format!("{quoted} 不是合法时段，应形如 \"06:00-22:00\" 或 \"Mon-Fri 06:00-22:00\"（跨午夜：\"22:00-05:00\"；全天有效则省略）"),
+            );
+            None
+        }
+    }
+}
+
+/// `Mon-Fri`, `Sat,Sun`, `Sat-Tue,Thu`: bit 0 is Monday.
+fn weekdays(text: &str) -> Option<u8> {
+    let day = |name: &str| DAYS.iter().position(|day| day.eq_ignore_ascii_case(name));
+    text.split(',').try_fold(0, |days, part| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to) = (day(from)?, day(to)?);
+        let count = (to + 7 - from) % 7;
+        Some((0..=count).fold(days, |days: u8, step| days | 1 << ((from + step) % 7)))
+    })
+}
+
+fn minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.trim().split_once(':')?;
+    let two = |digits: &str| {
+        let plausible = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        plausible.then(|| digits.parse::<u16>().ok()).flatten()
+    };
+    let (hour, minute) = (two(hour)?, two(minute)?);
+    (minute < 60 && (hour < 24 || (hour == 24 && minute == 0))).then_some(hour * 60 + minute)
+}
