@@ -320,10 +320,11 @@ impl Connection {
         if !self.session.is_connecting() {
             return self.with_session(|session, env, out| session.receive(bytes, env, out));
         }
-        // A device whose registration changed between its authorisation and its entry into the registry must not stay.
+        // A device whose registration changed, or a subscriber whose token was revoked, between its authorisation and its
+        // entry into the registry must not stay.
         let revocations = self.shared.registry.revocations();
         self.with_session(|session, env, out| session.receive(bytes, env, out));
-        if self.place.device.is_some() && self.shared.registry.revocations() != revocations {
+        if !self.session.is_connecting() && self.shared.registry.revocations() != revocations {
             self.close(reason::ADMINISTRATIVE_ACTION);
         }
     }
@@ -348,7 +349,8 @@ impl Connection {
                 self.unannounced = true;
                 self.watch_peer();
             }
-            Some(Grant::Feed { scope, .. }) => {
+            Some(Grant::Feed { token, scope }) => {
+                self.shared.registry.enter_feed(self.place.number, token);
                 let feed = Arc::clone(&self.shared.feed);
                 let bytes_max = self.shared.config.feed_bytes_max;
                 self.attaching = Some(Box::pin(feed.attach(scope, Arc::clone(&self.place.mailbox), bytes_max)));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::{DeviceId, DownCommand};
+use model::{DeviceId, DownCommand, TokenId};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -98,6 +98,12 @@ impl Door {
     /// [`Host::authorise`]. Never blocks.
     pub fn disconnect(&self, device: &DeviceId) {
         self.shared.registry.revoke(device);
+    }
+
+    /// Ends the sessions of a token's feed subscribers: it was revoked. As with [`disconnect`](Self::disconnect), that
+    /// must already be in force. Never blocks for long.
+    pub fn disconnect_token(&self, token: &TokenId) {
+        self.shared.registry.revoke_token(token);
     }
 
     /// Whether the device has a live session.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use model::DeviceId;
+use model::{DeviceId, TokenId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -20,13 +20,21 @@ const SHARDS: usize = 64;
 pub(crate) struct Registry {
     hasher: RandomState,
     devices: [Mutex<HashMap<DeviceId, Arc<Mailbox>>>; SHARDS],
-    connections: Mutex<HashMap<u64, Arc<Mailbox>>>,
+    connections: Mutex<HashMap<u64, Open>>,
     count: AtomicUsize,
     last_connection: AtomicU64,
-    /// Counts the calls of [`revoke`](Self::revoke): a session that was authorised before one and registered after it
+    /// Counts the calls of [`revoke`](Self::revoke) and [`revoke_token`](Self::revoke_token): a session that was authorised before one and registered after it
     /// must not stay.
     revocations: AtomicU64,
     emptied: Notify,
+}
+
+/// An open connection.
+#[derive(Debug)]
+struct Open {
+    mailbox: Arc<Mailbox>,
+    /// The token with which it subscribed to the feed.
+    token: Option<TokenId>,
 }
 
 impl Registry {
@@ -45,7 +53,7 @@ impl Registry {
     /// A connection is open; the number is for [`close`](Self::close).
     pub fn open(&self, mailbox: &Arc<Mailbox>) -> u64 {
         let number = self.last_connection.fetch_add(1, Ordering::Relaxed) + 1;
-        self.connections.lock().insert(number, Arc::clone(mailbox));
+        self.connections.lock().insert(number, Open { mailbox: Arc::clone(mailbox), token: None });
         self.count.fetch_add(1, Ordering::AcqRel);
         number
     }
@@ -76,8 +84,23 @@ impl Registry {
 
     /// Tells every connection to stop.
     pub fn stop_all(&self, stop: Stop) {
-        for mailbox in self.connections.lock().values() {
-            mailbox.stop(stop);
+        for open in self.connections.lock().values() {
+            open.mailbox.stop(stop);
+        }
+    }
+
+    /// A feed subscriber is in, with this token.
+    pub fn enter_feed(&self, number: u64, token: TokenId) {
+        if let Some(open) = self.connections.lock().get_mut(&number) {
+            open.token = Some(token);
+        }
+    }
+
+    /// Ends the sessions of everybody who came with the token. Looks at every connection: tokens are seldom revoked.
+    pub fn revoke_token(&self, token: &TokenId) {
+        self.revocations.fetch_add(1, Ordering::AcqRel);
+        for open in self.connections.lock().values().filter(|open| open.token.as_ref() == Some(token)) {
+            open.mailbox.stop(Stop::Administrative);
         }
     }
 

@@ -135,7 +135,9 @@ impl Releaser {
                 }
             }
             Effect::Token(token) => {
-                self.authority.apply_token(&token);
+                if let (Some(revoked), Some(door)) = (self.authority.apply_token(&token), door) {
+                    door.disconnect_token(&revoked);
+                }
             }
         }
     }

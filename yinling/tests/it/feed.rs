@@ -65,6 +65,18 @@ fn mosquitto_hears_what_is_in_its_scope_and_nothing_else() {
 }
 
 #[test]
+fn a_revoked_token_hears_nothing_more() {
+    let (_house, _phones, server) = served();
+    let made = server.api().post("/tokens", &json!({"label": "lost", "role": "integration", "scope": "/luyang/"}));
+    let (id, token) = (made.body["id"].as_str().unwrap().to_owned(), made.body["token"].as_str().unwrap().to_owned());
+    let (listener, _) = Listener::subscribe(server.mqtt, "lost", &token, "yl/v1/feed/#");
+    press(&server, "dev0");
+    listener.next();
+    assert_eq!(server.api().delete(&format!("/tokens/{id}")).status, 204);
+    assert_eq!(listener.turned_out(), 0x98, "administrative action");
+}
+
+#[test]
 fn a_cursor_skips_nothing_and_repeats_nothing() {
     let (_house, phones, server) = served();
     for device in ["dev0", "dev1", "dev2"] {

@@ -57,6 +57,11 @@ impl Api {
         Api { token: token.to_owned(), ..self.clone() }
     }
 
+    /// `DELETE /api/v1{path}`.
+    pub fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, &[], None).unwrap_or_else(|e| panic!("DELETE {path}: {e}"))
+    }
+
     /// `GET /api/v1{path}`.
     pub fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[], None).unwrap_or_else(|e| panic!("GET {path}: {e}"))

@@ -86,6 +86,12 @@ impl Listener {
         self.lines.try_iter().filter(|line| line.starts_with("payload ")).collect()
     }
 
+    /// Waits until the server has ended the session, and gives the reason code.
+    pub fn turned_out(&self) -> u8 {
+        let code = self.next_starting_with("Received DISCONNECT (");
+        code.trim_end_matches(')').parse().unwrap_or_else(|_| panic!("{code}"))
+    }
+
     fn next_starting_with(&self, start: &str) -> String {
         let mut others = Vec::new();
         loop {
