@@ -9,6 +9,8 @@ use super::tests::{check_faults, load};
 
 /// One of each, with secrets from all three sources.
 const EVERY: &str = r#"
+[http]
+public_url = "https://yinling.example.org"
 [channels.sms]
 kind = "aliyun"
 access_key_id = "LTAI5t"
@@ -202,5 +204,6 @@ templates = { alert = { code = "449739" } }
     expect![[r#"
         no channel is configured for voice, push: those messages are shown on the console and in the log only; [channels.…] configures one
         channels.sms.templates has no `taken` or no `ended`: relatives are not told by this channel that somebody goes, or how it ended
-        channels.sms.callback_from is empty: tencent signs nothing, so a list of the addresses it posts from is one more lock"#]].assert_eq(&config.unwrap().warnings().join("\n"));
+        channels.sms.callback_from is empty: tencent signs nothing, so a list of the addresses it posts from is one more lock
+        http.public_url is not set: tencent cannot tell us what became of a message, and no key or reply arrives"#]].assert_eq(&config.unwrap().warnings().join("\n"));
 }
