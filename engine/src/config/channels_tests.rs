@@ -20,6 +20,7 @@ sends_per_minute = 600
 callback_from = ["203.0.113.7", "2001:db8::7"]
 [channels.sms.templates]
 alert = { code = "SMS_1", params = ["name", "time", "event", "place"] }
+reminder = { code = "SMS_4", params = ["name", "time", "event"] }
 taken = { code = "SMS_2", params = ["name", "event", "holder"] }
 ended = { code = "SMS_3", params = ["name", "event", "disposition"] }
 [channels.sms.backup]
@@ -38,7 +39,7 @@ access_key_id = "LTAI5t"
 access_key_secret = "tulip"
 show_number = "05510000000"
 keys = { 1 = "TTS_2", 2 = "TTS_3" }
-templates = { alert = { code = "TTS_1", params = ["community", "name", "time", "event", "place"] } }
+templates = { alert = { code = "TTS_1", params = ["community", "name", "time", "event"] } }
 callback_from = ["203.0.113.7"]
 [channels.voice.backup]
 kind = "twilio"
@@ -198,11 +199,12 @@ secret_id = "AKID"
 secret_key = "x"
 app_id = "1400006666"
 sign_name = "银铃"
-templates = { alert = { code = "449739" } }
+templates = { alert = { code = "449739", params = ["name", "place"] } }
 "#;
     let (_dir, config) = load(file, &[]);
     expect![[r#"
         no channel is configured for voice, push: those messages are shown on the console and in the log only; [channels.…] configures one
+        channels.sms.templates has no `reminder`: the alert's is used, with a dash for what a reminder does not tell
         channels.sms.templates has no `taken` or no `ended`: relatives are not told by this channel that somebody goes, or how it ended
         channels.sms.callback_from is empty: tencent signs nothing, so a list of the addresses it posts from is one more lock
         http.public_url is not set: tencent cannot tell us what became of a message, and no key or reply arrives"#]].assert_eq(&config.unwrap().warnings().join("\n"));

@@ -1,6 +1,8 @@
 //! What is allowed but worth saying at the start.
 
+use ::channels::template;
 use ::channels::{ProviderConfig, ProviderSettings};
+use model::Purpose;
 
 use super::Config;
 use super::channels::CHANNELS;
@@ -64,9 +66,20 @@ fn warn_of_provider(name: &str, settings: &ProviderSettings, said: &mut Vec<Stri
     let templates = match &settings.provider {
         ProviderConfig::AliyunSms(aliyun) => Some(&aliyun.templates),
         ProviderConfig::TencentSms(tencent) => Some(&tencent.templates),
+        ProviderConfig::AliyunVoice(aliyun) => Some(&aliyun.templates),
+        ProviderConfig::TencentVoice(tencent) => Some(&tencent.templates),
         _ => None,
     };
-    if templates.is_some_and(|templates| templates.taken.is_none() || templates.ended.is_none()) {
+    let borrowed = templates.filter(|templates| templates.reminder.is_none());
+    if borrowed.is_some_and(|templates| template::check(&templates.alert.params, Purpose::Reminder).is_err()) {
+        said.push(format!(
+            "channels.{name}.templates has no `reminder`: the alert's is used, with a dash for what a reminder does not \
+             tell"
+        ));
+    }
+    // Calls tell alerts and reminders only.
+    let texts = templates.filter(|_| name == "sms");
+    if texts.is_some_and(|templates| templates.taken.is_none() || templates.ended.is_none()) {
         said.push(format!(
             "channels.{name}.templates has no `taken` or no `ended`: relatives are not told by this channel that \
              somebody goes, or how it ended"
