@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ::channels::smtp::{SmtpConfig, SmtpTls};
 use ::channels::template::{self, PARAM_CHARS_MAX, PARAMS, Template, Templates};
 use ::channels::{
-    Credential, GatewayConfig, ProviderConfig, ProviderSettings, Secret, aliyun_sms, aliyun_voice, bark, dingtalk,
-    feishu, jpush, ntfy, phone, tencent_sms, tencent_voice, twilio, wecom,
+    Credential, GatewayConfig, ProviderConfig, ProviderSettings, Secret, SigningSecret, aliyun_sms, aliyun_voice, bark,
+    dingtalk, feishu, jpush, ntfy, phone, tencent_sms, tencent_voice, twilio, wecom,
 };
 use model::{Channel, Purpose};
 use serde_json::{Map, Value};
@@ -149,6 +149,9 @@ impl Reader<'_> {
     fn gateway(&mut self, object: &mut Object<'_>, timeout_ms: u64) -> Option<ProviderConfig> {
         let url = required_url(object, "url", self.faults).map(str::to_owned);
         let secret = self.secret(object, SECRET);
+        if let Some(Err(error)) = secret.as_ref().map(|secret| SigningSecret::parse(secret.reveal())) {
+            self.faults.add(object.at("secret"), error.to_string(), error.to_string());
+        }
         Some(ProviderConfig::Gateway(GatewayConfig { url: url?, secret: secret?.reveal().to_owned(), timeout_ms }))
     }
 

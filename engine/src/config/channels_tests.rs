@@ -147,6 +147,10 @@ takn = { code = "x" }
 kind = "ntfy"
 endpoint = "ntfy.example.org"
 callback_from = ["1.2.3.4"]
+[channels.push.backup]
+kind = "gateway"
+url = "http://127.0.0.1:9000/"
+secret = "whsec_!"
 
 [channels.email]
 kind = "smtp"
@@ -169,7 +173,7 @@ callback_from = ["localhost"]
         file,
         &["ROSE=1"],
         expect![[r#"
-            the configuration has 17 faults:
+            the configuration has 18 faults:
               yinling.toml line 3: channels.sms.kind: "aliyn" is none of gateway, aliyun, tencent, twilio; did you mean `aliyun`?
               yinling.toml line 5: channels.voice.access_key_secret: access_key_secret_file and access_key_secret_env: only one of them
               yinling.toml line 9: channels.voice.access_key_secret_file: no/such/file cannot be read: No such file or directory (os error 2)
@@ -179,14 +183,15 @@ callback_from = ["localhost"]
               yinling.toml line 5: channels.voice.show_number: `show_number` is required
               yinling.toml line 10: channels.voice.keys.1: `1` is required
               yinling.toml line 7: channels.voice.acess_key_id: "acess_key_id" is not known here; did you mean `access_key_id`?
-              yinling.toml line 33: channels.voice.backup.token: `token` is empty
-              yinling.toml line 34: channels.voice.backup.from: "02025550199" is not a number in E.164, like "+12025550100"
-              yinling.toml line 35: channels.voice.backup.callback_from.0: is not an address, like "203.0.113.7"
+              yinling.toml line 37: channels.voice.backup.token: `token` is empty
+              yinling.toml line 38: channels.voice.backup.from: "02025550199" is not a number in E.164, like "+12025550100"
+              yinling.toml line 39: channels.voice.backup.callback_from.0: is not an address, like "203.0.113.7"
               yinling.toml line 17: channels.push.endpoint: is not a URL with http:// or https:// and a host
               yinling.toml line 18: channels.push.callback_from: "callback_from" is not known here; known are backup, kind, timeout_ms, concurrency, sends_per_minute, token, token_file, token_env, endpoint
-              yinling.toml line 23: channels.email.tls: mail would go over the network without encryption; set "implicit" or "starttls"
-              yinling.toml line 20: channels.email: from: "nobody" is no address for mail, like "银铃 <yinling@example.org>"
-              yinling.toml line 28: channels.robot.token_file: no/such/token cannot be read: No such file or directory (os error 2)"#]],
+              yinling.toml line 22: channels.push.backup.secret: secret: what follows `whsec_` is not base64 with padding
+              yinling.toml line 27: channels.email.tls: mail would go over the network without encryption; set "implicit" or "starttls"
+              yinling.toml line 24: channels.email: from: "nobody" is no address for mail, like "银铃 <yinling@example.org>"
+              yinling.toml line 32: channels.robot.token_file: no/such/token cannot be read: No such file or directory (os error 2)"#]],
     );
 }
 
