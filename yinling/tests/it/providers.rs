@@ -124,14 +124,20 @@ fn tencent(channel: &str, endpoint: &str, more: &str) -> String {
     )
 }
 
+/// Serves, and tells the providers where.
+fn serve(vendors: &Vendors, house: &House) -> Server {
+    let mut command = house.serve_command();
+    command.env("ALIYUN_SECRET", "tulip");
+    let server = Server::start(command, &house.token, &house.file("serve.log"));
+    vendors.report_to(house, server.http);
+    server
+}
+
 /// A served house with these channels, in which the household's SOS was just pressed.
 fn pressed(vendors: &Vendors, channels: &str, registry: &Value) -> (House, Server) {
     let house = House::new(&Phones::start(), "");
     std::fs::write(house.file("yinling.toml"), channels).unwrap();
-    let mut command = house.serve_command();
-    command.env("ALIYUN_SECRET", "tulip");
-    let server = Server::start(command, &house.token, &house.file("serve.log"));
-    vendors.report_to(&house, server.http);
+    let server = serve(vendors, &house);
     server.import(registry);
     let mut wire = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
     wire.report(&up(BRACELET), br#"{"type":"sos"}"#);
@@ -191,6 +197,25 @@ fn aliyun_carries_an_sos_and_only_the_real_key_ends_it() {
     let log = server.log();
     for hidden in ["tulip", "13800000001", "王桂兰", secret.trim()] {
         assert!(!log.contains(hidden), "{hidden} stands in the log");
+    }
+}
+
+#[test]
+fn a_key_from_a_call_of_before_the_crash_counts_after_it() {
+    for aliyun_calls in [true, false] {
+        let vendors = Vendors::start();
+        let url = vendors.phones.vendor_url();
+        let voice = if aliyun_calls { aliyun_voice(&url) } else { tencent("voice", &url, "") };
+        let channels = aliyun("sms", &url, "sign_name = \"银铃\"") + &voice;
+        let (house, server) = pressed(&vendors, &channels, &household(patient_plan()));
+        let mut feed = server.feed();
+        vendors.wait_ringing(G1);
+        feed.wait_until("the call", |event| event["type"] == "attempt.accepted" && event["data"]["channel"] == "voice");
+        server.kill();
+        let server = serve(&vendors, &house);
+        vendors.press(G1, &Button::Key('1'));
+        let acknowledged = server.feed().wait_for("incident.acknowledged");
+        assert_eq!(acknowledged["data"]["acknowledged_by"]["person"], "g1", "aliyun: {aliyun_calls}");
     }
 }
 
