@@ -1,7 +1,8 @@
 //! Telephone numbers as E.164 writes them, and as providers want them.
 
-/// The shortest and longest E.164 number, in digits (ITU-T E.164: at most 15).
-const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+/// The shortest and longest number, in digits (ITU-T E.164: at most 15; below 5 nothing can be called): what an import
+/// takes, for what was taken there must not be refused here.
+const DIGITS: std::ops::RangeInclusive<usize> = 5..=15;
 /// The country code of the mainland.
 const MAINLAND: &str = "86";
 
@@ -10,7 +11,7 @@ const MAINLAND: &str = "86";
 pub struct E164<'a>(&'a str);
 
 impl<'a> E164<'a> {
-    /// Reads `+8613800000001`: a plus, and 7 to 15 digits of which the first is no 0.
+    /// Reads `+8613800000001`: a plus, and 5 to 15 digits of which the first is no 0.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<E164<'a>> {
         let digits = text.strip_prefix('+')?;

@@ -89,6 +89,82 @@ pub(crate) fn told(result: &SendResult) -> String {
     }
 }
 
+/// Every provider that posts back.
+fn posting() -> Vec<Box<dyn Vendor>> {
+    use crate::{Credential, aliyun_sms, aliyun_voice, tencent_sms, tencent_voice, twilio};
+    let (endpoint, credential) = (String::new(), Credential::new("id", "secret"));
+    let (sign_name, app_id, region) = (String::new(), String::new(), String::new());
+    vec![
+        Box::new(aliyun_sms::AliyunSms {
+            endpoint: endpoint.clone(),
+            credential: credential.clone(),
+            sign_name: sign_name.clone(),
+            templates: templates("T", 20),
+        }),
+        Box::new(aliyun_voice::AliyunVoice {
+            endpoint: endpoint.clone(),
+            credential: credential.clone(),
+            show_number: String::new(),
+            templates: templates("T", 20),
+            keys: Vec::new(),
+            bye_code: None,
+        }),
+        Box::new(tencent_sms::TencentSms {
+            endpoint: endpoint.clone(),
+            credential: credential.clone(),
+            region: region.clone(),
+            app_id: app_id.clone(),
+            sign_name,
+            templates: templates("T", 20),
+        }),
+        Box::new(tencent_voice::TencentVoice {
+            endpoint: endpoint.clone(),
+            credential: credential.clone(),
+            region,
+            app_id,
+            templates: templates("T", 20),
+        }),
+        Box::new(twilio::Twilio { endpoint, credential, from: String::new(), channel: Channel::Voice }),
+    ]
+}
+
+proptest::proptest! {
+    /// Whatever is posted or answered, nothing panics, and no key comes out that is none.
+    #[test]
+    fn nothing_that_is_posted_panics(body in POSTS, flip in 0_usize..400, to: u8, status in 100_u16..=599) {
+        let mut body = body.as_bytes().to_vec();
+        if let Some(byte) = body.get_mut(flip) {
+            *byte = to;
+        }
+        for vendor in posting() {
+            let post = Post { url: "https://y.example/?attempt=a1a", signature: Some("x"), body: &body };
+            for evidence in vendor.listen(&post).unwrap_or_default() {
+                let key = evidence.key.unwrap_or_default();
+                proptest::prop_assert!(key.chars().all(|c| c.is_ascii_digit() || "*#".contains(c)) && key.len() <= 16);
+            }
+            vendor.answer(&post);
+            vendor.classify(&HttpAnswer { status, retry_after: None, body: &body });
+        }
+    }
+
+    /// Whatever stands in a value, it comes out within its length, of one line, and not empty.
+    #[test]
+    fn every_value_fits(value in ".*", chars_max in 4_usize..=100) {
+        let fitted = crate::template::fit(&value, chars_max);
+        let length = fitted.chars().count();
+        proptest::prop_assert!((1..=chars_max).contains(&length), "{fitted:?}");
+        proptest::prop_assert!(!fitted.contains(['\n', '\r', '【', '】']) && !fitted.contains("://"), "{fitted:?}");
+    }
+}
+
+/// What providers post, to be spoilt.
+const POSTS: &str = concat!(
+    r#"(\[\{"phone_number":"1","success":true,"biz_id":"9","out_id":"a1a","content":"1"\}\]"#,
+    r#"|\[\{"call_id":"c","status_code":"300000","dtmf":"[0-9#*x]{0,20}","out_id":"a1a"\}\]"#,
+    r#"|\{"voicekey_callback":\{"callid":"c","mobile":"1","keypress":"[0-9#*x]{0,20}"\}\}"#,
+    r#"|\{"mobile":"1","text":"1","time":1\}|CallSid=CA1&Digits=%3[0-9]&Body=\+|.{0,200})"#,
+);
+
 /// What a vendor makes of an answer.
 pub(crate) fn class(vendor: &dyn Vendor, status: u16, body: &str) -> String {
     let heard = vendor.classify(&HttpAnswer { status, retry_after: None, body: body.as_bytes() });

@@ -46,7 +46,7 @@ pub struct SmtpConfig {
     pub credential: Option<Credential>,
     /// The sender: `yinling@example.org` or `银铃 <yinling@example.org>`.
     pub from: String,
-    /// How long a command may take, milliseconds.
+    /// How long a mail may take, milliseconds.
     pub timeout_ms: u64,
 }
 
@@ -56,6 +56,7 @@ pub struct Smtp {
     /// `None` only while it is dropped.
     transport: Option<AsyncSmtpTransport<Tokio1Executor>>,
     from: Mailbox,
+    timeout: Duration,
     runtime: Handle,
 }
 
@@ -93,19 +94,23 @@ impl Smtp {
             let secret = String::from_utf8_lossy(credential.secret()).into_owned();
             builder = builder.credentials(Credentials::new(credential.id().to_owned(), secret));
         }
-        Ok(Smtp { name: name.to_owned(), transport: Some(builder.build()), from, runtime })
+        let timeout = Duration::from_millis(config.timeout_ms.max(1));
+        Ok(Smtp { name: name.to_owned(), transport: Some(builder.build()), from, timeout, runtime })
     }
 
     async fn deliver(&self, attempt: &Attempt) -> SendResult {
         let (Some(transport), message) = (&self.transport, build(attempt, &self.from)) else {
             return SendResult::Unknown { detail: "it is being closed".into() };
         };
-        match message {
-            Ok(message) => match transport.send(message).await {
-                Ok(_) => SendResult::Accepted,
-                Err(error) => classify(&Trouble::of(&error)),
-            },
-            Err(detail) => SendResult::Final { detail },
+        let message = match message {
+            Ok(message) => message,
+            Err(detail) => return SendResult::Final { detail },
+        };
+        // The transport's own time-out ends with the connection's coming up: a server that is silent would hold us.
+        match tokio::time::timeout(self.timeout, transport.send(message)).await {
+            Ok(Ok(_)) => SendResult::Accepted,
+            Ok(Err(error)) => classify(&Trouble::of(&error)),
+            Err(_) => classify(&Trouble::TimedOut),
         }
     }
 }
@@ -122,10 +127,10 @@ impl Provider for Smtp {
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
             let Some(transport) = &self.transport else { return Ok(()) };
-            match transport.test_connection().await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err("the mail server does not answer".to_owned()),
-                Err(_) => Err("the mail server cannot be reached, or refuses us".to_owned()),
+            match tokio::time::timeout(self.timeout, transport.test_connection()).await {
+                Ok(Ok(true)) => Ok(()),
+                Ok(Ok(false)) | Err(_) => Err("the mail server does not answer".to_owned()),
+                Ok(Err(_)) => Err("the mail server cannot be reached, or refuses us".to_owned()),
             }
         })
     }

@@ -10,51 +10,14 @@ use axum::routing::post;
 use channels::{
     Channels, ChannelsConfig, GatewayConfig, Links, ProviderConfig, ProviderSettings, ShellLimits, SigningSecret,
 };
-use model::attempt::{Callee, CalleeRole, Destination};
 use model::record::SendResult;
-use model::{
-    Attempt, AttemptId, AttemptState, Channel, Clock, IncidentId, IncidentKind, Lane, Language, OrgPath, PersonId,
-    Priority, Purpose, Timestamp, WearerId,
-};
+use model::{Channel, Clock};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use crate::sample::{Still, attempt};
+
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_780_000_000_000)
-    }
-}
-
-fn attempt(channel: Channel) -> Attempt {
-    Attempt {
-        id: AttemptId::new(0, 42),
-        version: 1,
-        incident: IncidentId::new(0, 7),
-        kind: IncidentKind::Sos,
-        priority: Priority::High,
-        wearer: WearerId::new("w1"),
-        org: OrgPath::new("/luyang/"),
-        channel,
-        callee: Callee { person: PersonId::new("g1"), role: CalleeRole::Guardian },
-        to: Destination("+8613800000001".into()),
-        lang: Language::ZhCn,
-        purpose: Purpose::Alert,
-        lane: Lane::Alarm,
-        cycle: 1,
-        text: "请前往".to_owned(),
-        params: Vec::new(),
-        state: AttemptState::Pending,
-        outcome: None,
-        created_at: Timestamp::EPOCH,
-        changed_at: Timestamp::EPOCH,
-        not_before: Timestamp::EPOCH,
-        sends: 0,
-    }
-}
 
 fn channels(sms: &str, timeout_ms: u64) -> Channels {
     let clock: Arc<dyn Clock> = Arc::new(Still);
@@ -66,7 +29,7 @@ fn channels(sms: &str, timeout_ms: u64) -> Channels {
 
 async fn send(channels: &Channels, channel: Channel) -> SendResult {
     let links = Links { callback: "http://127.0.0.1:1/cb".to_owned(), provider: String::new() };
-    channels.send(&attempt(channel), &links).await
+    channels.send(&attempt(channel, "+8613800000001"), &links).await
 }
 
 async fn listener() -> (TcpListener, String) {

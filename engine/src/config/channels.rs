@@ -5,19 +5,19 @@ use std::net::IpAddr;
 use ::channels::smtp::{SmtpConfig, SmtpTls};
 use ::channels::template::{self, PARAM_CHARS_MAX, PARAMS, Template, Templates};
 use ::channels::{
-    Credential, GatewayConfig, ProviderConfig, ProviderSettings, Secret, aliyun_sms, aliyun_voice, bark, dingtalk,
-    feishu, jpush, ntfy, phone, tencent_sms, tencent_voice, twilio, wecom,
+    Credential, GatewayConfig, ProviderConfig, ProviderSettings, Secret, SigningSecret, aliyun_sms, aliyun_voice, bark,
+    dingtalk, feishu, jpush, ntfy, phone, tencent_sms, tencent_voice, twilio, wecom,
 };
 use model::{Channel, Purpose};
 use serde_json::{Map, Value};
 
-use super::check::{fault_of_url, required_url, size, text, url};
+use super::check::{required_url, size, text, url};
 use super::document::{Faults, Object, nearest};
 use super::print::REDACTED;
 use super::{ChannelSettings, Config};
 
 /// The channels, and who can carry each.
-const CHANNELS: &[(&str, Channel, &[Word])] = &[
+pub(super) const CHANNELS: &[(&str, Channel, &[Word])] = &[
     ("sms", Channel::Sms, &[GATEWAY, ("aliyun", Kind::Aliyun), ("tencent", Kind::Tencent), ("twilio", Kind::Twilio)]),
     (
         "voice",
@@ -29,10 +29,10 @@ const CHANNELS: &[(&str, Channel, &[Word])] = &[
     ("robot", Channel::Robot, &[("wecom", Kind::WeCom), ("dingtalk", Kind::DingTalk), ("feishu", Kind::Feishu)]),
 ];
 const GATEWAY: Word = ("gateway", Kind::Gateway);
-type Word = (&'static str, Kind);
+pub(super) type Word = (&'static str, Kind);
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Gateway,
     Aliyun,
     Tencent,
@@ -149,6 +149,9 @@ impl Reader<'_> {
     fn gateway(&mut self, object: &mut Object<'_>, timeout_ms: u64) -> Option<ProviderConfig> {
         let url = required_url(object, "url", self.faults).map(str::to_owned);
         let secret = self.secret(object, SECRET);
+        if let Some(Err(error)) = secret.as_ref().map(|secret| SigningSecret::parse(secret.reveal())) {
+            self.faults.add(object.at("secret"), error.to_string(), error.to_string());
+        }
         Some(ProviderConfig::Gateway(GatewayConfig { url: url?, secret: secret?.reveal().to_owned(), timeout_ms }))
     }
 
@@ -451,56 +454,4 @@ fn secret_of_file(path: &str) -> Result<Secret, String> {
         return Err(format!("{path} holds no secret of 1 to {SECRET_BYTES_MAX} bytes"));
     }
     Ok(Secret::new(secret))
-}
-
-/// What is allowed but worth saying about the channels.
-pub(super) fn warnings(config: &Config, said: &mut Vec<String>) {
-    // Mail and robots are extras: an alarm is complete without them.
-    let expected = CHANNELS.iter().take(3);
-    let missing: Vec<&str> =
-        expected.filter(|(_, channel, _)| !config.channels.contains_key(channel)).map(|(name, ..)| *name).collect();
-    if !missing.is_empty() {
-        let missing = missing.join(", ");
-        said.push(format!(
-            "no channel is configured for {missing}: those messages are shown on the console and in the log only; \
-             [channels.…] configures one"
-        ));
-    }
-    for (name, channel, _) in CHANNELS {
-        for settings in config.channels.get(channel).iter().flat_map(|channel| &channel.providers) {
-            warn_of_provider(name, settings, said);
-        }
-    }
-}
-
-fn warn_of_provider(name: &str, settings: &ProviderSettings, said: &mut Vec<String>) {
-    let plain = |url: &str| {
-        let host = url.strip_prefix("http://").and_then(|rest| rest.split(['/', '?']).next());
-        fault_of_url(url).is_none() && host.is_some_and(|host| !super::check::is_loopback(host))
-    };
-    if let ProviderConfig::Gateway(gateway) = &settings.provider
-        && plain(&gateway.url)
-    {
-        said.push(format!("channels.{name}.url is plain http beyond this machine: names and phones go unencrypted"));
-    }
-    let templates = match &settings.provider {
-        ProviderConfig::AliyunSms(aliyun) => Some(&aliyun.templates),
-        ProviderConfig::TencentSms(tencent) => Some(&tencent.templates),
-        _ => None,
-    };
-    if templates.is_some_and(|templates| templates.taken.is_none() || templates.ended.is_none()) {
-        said.push(format!(
-            "channels.{name}.templates has no `taken` or no `ended`: relatives are not told by this channel that \
-             somebody goes, or how it ended"
-        ));
-    }
-    if settings.provider.posts_back() && !matches!(settings.provider, ProviderConfig::Twilio(_)) {
-        let kind = settings.provider.kind();
-        if settings.callback_from.is_empty() {
-            said.push(format!(
-                "channels.{name}.callback_from is empty: {kind} signs nothing, so a list of the addresses it posts \
-                 from is one more lock"
-            ));
-        }
-    }
 }

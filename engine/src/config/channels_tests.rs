@@ -9,6 +9,8 @@ use super::tests::{check_faults, load};
 
 /// One of each, with secrets from all three sources.
 const EVERY: &str = r#"
+[http]
+public_url = "https://yinling.example.org"
 [channels.sms]
 kind = "aliyun"
 access_key_id = "LTAI5t"
@@ -18,6 +20,7 @@ sends_per_minute = 600
 callback_from = ["203.0.113.7", "2001:db8::7"]
 [channels.sms.templates]
 alert = { code = "SMS_1", params = ["name", "time", "event", "place"] }
+reminder = { code = "SMS_4", params = ["name", "time", "event"] }
 taken = { code = "SMS_2", params = ["name", "event", "holder"] }
 ended = { code = "SMS_3", params = ["name", "event", "disposition"] }
 [channels.sms.backup]
@@ -36,7 +39,7 @@ access_key_id = "LTAI5t"
 access_key_secret = "tulip"
 show_number = "05510000000"
 keys = { 1 = "TTS_2", 2 = "TTS_3" }
-templates = { alert = { code = "TTS_1", params = ["community", "name", "time", "event", "place"] } }
+templates = { alert = { code = "TTS_1", params = ["community", "name", "time", "event"] } }
 callback_from = ["203.0.113.7"]
 [channels.voice.backup]
 kind = "twilio"
@@ -144,6 +147,10 @@ takn = { code = "x" }
 kind = "ntfy"
 endpoint = "ntfy.example.org"
 callback_from = ["1.2.3.4"]
+[channels.push.backup]
+kind = "gateway"
+url = "http://127.0.0.1:9000/"
+secret = "whsec_!"
 
 [channels.email]
 kind = "smtp"
@@ -166,7 +173,7 @@ callback_from = ["localhost"]
         file,
         &["ROSE=1"],
         expect![[r#"
-            the configuration has 17 faults:
+            the configuration has 18 faults:
               yinling.toml line 3: channels.sms.kind: "aliyn" is none of gateway, aliyun, tencent, twilio; did you mean `aliyun`?
               yinling.toml line 5: channels.voice.access_key_secret: access_key_secret_file and access_key_secret_env: only one of them
               yinling.toml line 9: channels.voice.access_key_secret_file: no/such/file cannot be read: No such file or directory (os error 2)
@@ -176,14 +183,15 @@ callback_from = ["localhost"]
               yinling.toml line 5: channels.voice.show_number: `show_number` is required
               yinling.toml line 10: channels.voice.keys.1: `1` is required
               yinling.toml line 7: channels.voice.acess_key_id: "acess_key_id" is not known here; did you mean `access_key_id`?
-              yinling.toml line 33: channels.voice.backup.token: `token` is empty
-              yinling.toml line 34: channels.voice.backup.from: "02025550199" is not a number in E.164, like "+12025550100"
-              yinling.toml line 35: channels.voice.backup.callback_from.0: is not an address, like "203.0.113.7"
+              yinling.toml line 37: channels.voice.backup.token: `token` is empty
+              yinling.toml line 38: channels.voice.backup.from: "02025550199" is not a number in E.164, like "+12025550100"
+              yinling.toml line 39: channels.voice.backup.callback_from.0: is not an address, like "203.0.113.7"
               yinling.toml line 17: channels.push.endpoint: is not a URL with http:// or https:// and a host
               yinling.toml line 18: channels.push.callback_from: "callback_from" is not known here; known are backup, kind, timeout_ms, concurrency, sends_per_minute, token, token_file, token_env, endpoint
-              yinling.toml line 23: channels.email.tls: mail would go over the network without encryption; set "implicit" or "starttls"
-              yinling.toml line 20: channels.email: from: "nobody" is no address for mail, like "银铃 <yinling@example.org>"
-              yinling.toml line 28: channels.robot.token_file: no/such/token cannot be read: No such file or directory (os error 2)"#]],
+              yinling.toml line 22: channels.push.backup.secret: secret: what follows `whsec_` is not base64 with padding
+              yinling.toml line 27: channels.email.tls: mail would go over the network without encryption; set "implicit" or "starttls"
+              yinling.toml line 24: channels.email: from: "nobody" is no address for mail, like "银铃 <yinling@example.org>"
+              yinling.toml line 32: channels.robot.token_file: no/such/token cannot be read: No such file or directory (os error 2)"#]],
     );
 }
 
@@ -196,11 +204,13 @@ secret_id = "AKID"
 secret_key = "x"
 app_id = "1400006666"
 sign_name = "银铃"
-templates = { alert = { code = "449739" } }
+templates = { alert = { code = "449739", params = ["name", "place"] } }
 "#;
     let (_dir, config) = load(file, &[]);
     expect![[r#"
         no channel is configured for voice, push: those messages are shown on the console and in the log only; [channels.…] configures one
+        channels.sms.templates has no `reminder`: the alert's is used, with a dash for what a reminder does not tell
         channels.sms.templates has no `taken` or no `ended`: relatives are not told by this channel that somebody goes, or how it ended
-        channels.sms.callback_from is empty: tencent signs nothing, so a list of the addresses it posts from is one more lock"#]].assert_eq(&config.unwrap().warnings().join("\n"));
+        channels.sms.callback_from is empty: tencent signs nothing, so a list of the addresses it posts from is one more lock
+        http.public_url is not set: tencent cannot tell us what became of a message, and no key or reply arrives"#]].assert_eq(&config.unwrap().warnings().join("\n"));
 }

@@ -219,24 +219,6 @@ fn host_of(url: &str) -> Option<&str> {
     (!host.is_empty() && !host.starts_with(':')).then_some(host)
 }
 
-pub(super) fn warnings(config: &Config) -> Vec<String> {
-    let mut said = Vec::new();
-    channels::warnings(config, &mut said);
-    if !config.http.listen.ip().is_loopback() && config.http.public_url.is_none() {
-        said.push(
-            "http.public_url is not set: gateways are given the bound address for their callbacks, which may not be \
-             reachable from where they are"
-                .to_owned(),
-        );
-    }
-    for (section, listen) in [("http", config.http.listen), ("mqtt", config.mqtt.listen)] {
-        if !listen.ip().is_loopback() {
-            said.push(format!("{section} listens on {listen} without encryption (allow_plaintext)"));
-        }
-    }
-    said
-}
-
 pub(super) fn is_loopback(host: &str) -> bool {
     let name = host.strip_prefix("[::1]").map_or_else(|| host.split(':').next().unwrap_or(host), |_| "::1");
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -8,6 +8,7 @@ mod check;
 pub(crate) mod document;
 mod layers;
 mod print;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -177,7 +178,7 @@ impl Config {
     /// What is allowed but worth saying at the start, in plain sentences.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        check::warnings(self)
+        warnings::warnings(self)
     }
 
     /// The configuration in force as TOML, secrets as `***`.

@@ -1,0 +1,153 @@
+//! Providers beside each other: who steps in for whom, who waits for nobody, and what a group gets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::post;
+use channels::bark::Bark;
+use channels::ntfy::Ntfy;
+use channels::wecom::WeCom;
+use channels::{Channels, ChannelsConfig, Links, ProviderConfig, ProviderSettings, Secret, ShellLimits};
+use model::record::SendResult;
+use model::{AttemptId, Channel, Clock, Lane};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::sample::{Still, attempt};
+
+/// A provider of push messages that answers with a status, or hangs.
+#[derive(Clone)]
+struct Peer {
+    manner: Arc<AtomicUsize>,
+    bodies: Arc<Mutex<Vec<Value>>>,
+    url: String,
+}
+
+const HANGS: usize = 0;
+
+impl Peer {
+    async fn start(manner: usize) -> Peer {
+        async fn take(State(peer): State<Peer>, body: String) -> impl IntoResponse {
+            peer.bodies.lock().push(serde_json::from_str(&body).unwrap());
+            let status = match peer.manner.load(Ordering::SeqCst) {
+                HANGS => std::future::pending().await,
+                status => StatusCode::from_u16(u16::try_from(status).unwrap()).unwrap(),
+            };
+            (status, axum::Json(json!({"code": status.as_u16(), "errcode": 0})))
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let peer = Peer { manner: Arc::new(AtomicUsize::new(manner)), bodies: Arc::default(), url };
+        let router = Router::new().fallback(post(take)).with_state(peer.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        peer
+    }
+
+    fn behave(&self, manner: usize) {
+        self.manner.store(manner, Ordering::SeqCst);
+    }
+
+    fn count(&self) -> usize {
+        self.bodies.lock().len()
+    }
+}
+
+fn links() -> Links {
+    Links { callback: "http://127.0.0.1:1/cb".to_owned(), provider: "http://127.0.0.1:1/p?attempt=a1a".to_owned() }
+}
+
+fn settings(provider: ProviderConfig) -> ProviderSettings {
+    ProviderSettings { timeout_ms: 400, ..ProviderSettings::new(provider) }
+}
+
+fn channels(config: ChannelsConfig) -> Arc<Channels> {
+    let clock: Arc<dyn Clock> = Arc::new(Still);
+    Arc::new(Channels::new(config, ShellLimits::default(), &clock).unwrap())
+}
+
+fn pushing(first: &Peer, backup: &Peer) -> Arc<Channels> {
+    let first = settings(ProviderConfig::Ntfy(Ntfy { endpoint: first.url.clone(), token: None }));
+    let backup = settings(ProviderConfig::Bark(Bark { endpoint: backup.url.clone() }));
+    channels(ChannelsConfig::from([(Channel::Push, vec![first, backup])]))
+}
+
+#[tokio::test]
+async fn who_refuses_is_stepped_in_for_at_once_and_an_unknown_send_is_resent_by_the_other() {
+    let (first, backup) = (Peer::start(200).await, Peer::start(200).await);
+    let channels = pushing(&first, &backup);
+    let mut push = attempt(Channel::Push, "g1");
+    assert_eq!(channels.send(&push, &links()).await, SendResult::Accepted);
+    assert_eq!((first.count(), backup.count()), (1, 0));
+    for refusing in [401, 404, 429, 503] {
+        first.behave(refusing);
+        let before = backup.count();
+        assert_eq!(channels.send(&push, &links()).await, SendResult::Accepted, "{refusing}");
+        assert_eq!(backup.count(), before + 1);
+    }
+    backup.behave(503);
+    assert!(matches!(channels.send(&push, &links()).await, SendResult::Retry { .. }), "both refuse for now");
+    first.behave(404);
+    assert!(matches!(channels.send(&push, &links()).await, SendResult::Retry { .. }), "one of them may come round");
+    backup.behave(400);
+    assert!(matches!(channels.send(&push, &links()).await, SendResult::Final { .. }));
+
+    // Nobody knows whether it was taken: it is not sent twice at once, and the resend goes the other way.
+    let (first, backup) = (Peer::start(HANGS).await, Peer::start(200).await);
+    let channels = pushing(&first, &backup);
+    assert!(matches!(channels.send(&push, &links()).await, SendResult::Unknown { .. }));
+    assert_eq!((first.count(), backup.count()), (1, 0));
+    push.sends = 1;
+    assert_eq!(channels.send(&push, &links()).await, SendResult::Accepted);
+    assert_eq!((first.count(), backup.count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_delays_no_other_channel_and_no_alarm_of_its_own() {
+    let (hanging, well) = (Peer::start(HANGS).await, Peer::start(200).await);
+    let slow = ProviderSettings {
+        timeout_ms: 30_000,
+        ..settings(ProviderConfig::Ntfy(Ntfy { endpoint: hanging.url.clone(), token: None }))
+    };
+    let robot = WeCom { endpoint: well.url.clone(), key: Secret::new("k") };
+    let robot = settings(ProviderConfig::WeCom(robot));
+    let channels = channels(ChannelsConfig::from([(Channel::Push, vec![slow]), (Channel::Robot, vec![robot])]));
+    let notices: Vec<_> = (0..200)
+        .map(|n| {
+            let channels = Arc::clone(&channels);
+            let mut notice = attempt(Channel::Push, "g1");
+            (notice.id, notice.lane) = (AttemptId::new(0, n), Lane::Routine);
+            tokio::spawn(async move { channels.send(&notice, &links()).await })
+        })
+        .collect();
+    while hanging.count() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let began = Instant::now();
+    assert_eq!(channels.send(&attempt(Channel::Robot, ""), &links()).await, SendResult::Accepted);
+    hanging.behave(200);
+    assert_eq!(channels.send(&attempt(Channel::Push, "g1"), &links()).await, SendResult::Accepted);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    notices.into_iter().for_each(|notice| notice.abort());
+}
+
+#[tokio::test]
+async fn a_group_gets_an_emergency_at_once_and_alone() {
+    let group = Peer::start(200).await;
+    let robot = settings(ProviderConfig::WeCom(WeCom { endpoint: group.url.clone(), key: Secret::new("k") }));
+    let channels = channels(ChannelsConfig::from([(Channel::Robot, vec![robot])]));
+    let mut notice = attempt(Channel::Robot, "");
+    (notice.id, notice.lane, notice.text) = (AttemptId::new(0, 1), Lane::Routine, "电量不足".to_owned());
+    assert_eq!(channels.send(&notice, &links()).await, SendResult::Accepted);
+    let mut sos = attempt(Channel::Robot, "+8613800000001");
+    sos.text = "求助".to_owned();
+    assert_eq!(channels.send(&sos, &links()).await, SendResult::Accepted);
+    let bodies = group.bodies.lock().clone();
+    assert_eq!(bodies[0], json!({"msgtype": "text", "text": {"content": "电量不足"}}));
+    assert_eq!(bodies[1]["text"], json!({"content": "求助", "mentioned_mobile_list": ["13800000001"]}));
+}
