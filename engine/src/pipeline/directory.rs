@@ -237,7 +237,7 @@ impl WearerEntry {
 
 /// A wearer's own fences, and how many did not compile.
 fn compile(wearer: &Wearer, zone: Tz) -> (Vec<Arc<CompiledFence>>, usize) {
-    let compiled = wearer.fences.iter().filter_map(|fence| CompiledFence::compile(fence, zone).ok());
+    let compiled = wearer.fences.iter().filter_map(|fence| CompiledFence::recompile(fence, zone).ok());
     let fences: Vec<Arc<CompiledFence>> = compiled.map(Arc::new).collect();
     let broken = wearer.fences.len() - fences.len();
     (fences, broken)
