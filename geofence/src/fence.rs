@@ -48,8 +48,8 @@ impl CompiledFence {
         compile::compile(fence, zone, Check::Topology)
     }
 
-    /// The same of a fence that was checked when it was taken: whether rings cross, which takes a third of a second at
-    /// 5 000 vertices, is not looked at again.
+    /// The same of a fence that was checked when it was taken: whether rings cross, for which every edge is held against
+    /// every other, is not looked at again.
     ///
     /// # Errors
     /// As [`CompiledFence::compile`], but for crossing and misplaced rings.

@@ -97,7 +97,7 @@ fn polygons() {
 fn many_vertices_are_taken_and_their_order_does_not_matter() {
     let vertex = |i: usize| {
         let angle = std::f64::consts::TAU * (i % 999) as f64 / 999.0;
-        let radius = if i % 999 % 2 == 0 { 0.01 } else { 0.0102 };
+        let radius = if (i % 999).is_multiple_of(2) { 0.01 } else { 0.0102 };
         [117.0 + radius * angle.cos(), 31.0 + radius * angle.sin()]
     };
     let ring: Vec<[f64; 2]> = (0..1000).map(vertex).collect();
