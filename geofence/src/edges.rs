@@ -12,7 +12,7 @@ use crate::frame::Point;
 /// Edges in a block, blocks in a group.
 const LANES: usize = 8;
 /// Up to so many blocks, all are gone through.
-const BLOCKS_FEW: usize = 2;
+const BLOCKS_FEW: usize = 4;
 /// What the arithmetic may lose at least, metres, and of each metre that a fence reaches or a place is off its middle:
 /// five roundings of 2⁻²⁴.
 const ERROR_METRES: f64 = 0.000_1;

@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 use model::{Fence, FenceId, FenceKind, Position, Timestamp};
 
-use crate::compile;
+use crate::compile::{self, Check};
 use crate::edges::Edges;
 use crate::error::FenceError;
 use crate::frame::{Frame, Point, far_m};
@@ -45,7 +45,16 @@ impl CompiledFence {
     /// # Errors
     /// The first thing that is wrong with it, naming the vertex: see [`FenceError`].
     pub fn compile(fence: &Fence, zone: Tz) -> Result<CompiledFence, FenceError> {
-        compile::compile(fence, zone)
+        compile::compile(fence, zone, Check::Topology)
+    }
+
+    /// The same of a fence that was checked when it was taken: whether rings cross, for which every edge is held against
+    /// every other, is not looked at again.
+    ///
+    /// # Errors
+    /// As [`CompiledFence::compile`], but for crossing and misplaced rings.
+    pub fn recompile(fence: &Fence, zone: Tz) -> Result<CompiledFence, FenceError> {
+        compile::compile(fence, zone, Check::Numbers)
     }
 
     /// Metres from a position to the edge: negative inside, positive outside. On the fence's flat map it is exact to

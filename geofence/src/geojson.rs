@@ -1,4 +1,5 @@
-//! Fences as GeoJSON (RFC 7946), in their own datum: `Polygon`, `MultiPolygon`, and `LineString` with a width.
+//! Fences as GeoJSON (RFC 7946), in their own datum: `Polygon`, `MultiPolygon`, `LineString` with a width, and in a
+//! `Feature` also `Point` with a radius.
 
 use model::registry::EVERY_DAY;
 use model::{Fence, Schedule, Shape};
@@ -20,13 +21,21 @@ pub struct GeoFault {
 
 type Faults = Vec<GeoFault>;
 
-/// Reads a geometry, or a `Feature` around one. A `LineString` becomes a corridor of `width_m`.
+/// What GeoJSON has no word for, metres.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    width_m: Option<f64>,
+    radius_m: Option<f64>,
+}
+
+/// Reads a geometry, or a `Feature` around one. A `LineString` becomes a corridor of `width_m`, or of the feature's
+/// property of that name; a `Point` becomes a circle of the feature's property `radius_m`.
 ///
 /// # Errors
 /// Everything that is wrong with its form, each with its place; whether rings cross is seen when it is compiled.
 pub fn read(geometry: &Value, width_m: Option<f64>) -> Result<Shape, Vec<GeoFault>> {
     let mut faults = Faults::new();
-    let shape = read_at(geometry, "", width_m, &mut faults);
+    let shape = read_at(geometry, "", Sizes { width_m, radius_m: None }, &mut faults);
     match shape {
         Some(shape) if faults.is_empty() => Ok(shape),
         _ => Err(faults),
@@ -91,7 +100,7 @@ fn active(schedule: &Schedule) -> String {
     format!("{} {window}", days.join(","))
 }
 
-fn read_at(value: &Value, at: &str, width_m: Option<f64>, faults: &mut Faults) -> Option<Shape> {
+fn read_at(value: &Value, at: &str, sizes: Sizes, faults: &mut Faults) -> Option<Shape> {
     let Value::Object(members) = value else {
         add(faults, at, "expected a GeoJSON geometry, an object", "应为 GeoJSON 几何对象");
         return None;
@@ -102,9 +111,12 @@ fn read_at(value: &Value, at: &str, width_m: Option<f64>, faults: &mut Faults) -
     };
     if kind == "Feature" {
         let geometry = members.get("geometry").unwrap_or(&Value::Null);
-        return read_at(geometry, &format!("{at}/geometry"), width_m, faults);
+        let property = |name: &str| members.get("properties")?.get(name)?.as_f64();
+        let sizes = Sizes { width_m: sizes.width_m.or(property("width_m")), radius_m: property("radius_m") };
+        return read_at(geometry, &format!("{at}/geometry"), sizes, faults);
     }
-    if !matches!(kind, "Polygon" | "MultiPolygon" | "LineString") {
+    let is_circle = kind == "Point" && sizes.radius_m.is_some();
+    if !is_circle && !matches!(kind, "Polygon" | "MultiPolygon" | "LineString") {
         let quoted = Value::String(kind.chars().take(QUOTED_CHARS_MAX).collect());
         let detail = format!(
             "the geometry is a {quoted}; taken are \"Polygon\", \"MultiPolygon\", and \"LineString\" with `width_m`"
@@ -119,6 +131,11 @@ fn read_at(value: &Value, at: &str, width_m: Option<f64>, faults: &mut Faults) -
         add(faults, at, "`coordinates` is required", "缺少必填项 `coordinates`");
         return None;
     };
+    if let (true, Some(radius_m)) = (is_circle, sizes.radius_m) {
+        let centre = json!([coordinates]);
+        let found = vertices(&centre, &at, ("a position", "坐标"), faults)?;
+        return found.first().map(|[lon, lat]| Shape::Circle { lon: *lon, lat: *lat, radius_m });
+    }
     match kind {
         "Polygon" => Some(Shape::Polygon { rings: rings(coordinates, &at, faults)? }),
         "MultiPolygon" => {
@@ -141,7 +158,7 @@ fn read_at(value: &Value, at: &str, width_m: Option<f64>, faults: &mut Faults) -
                 add(faults, at, "a line has at least two vertices", "线至少有两个顶点");
                 return None;
             }
-            let Some(width_m) = width_m else {
+            let Some(width_m) = sizes.width_m else {
                 let detail = "a \"LineString\" is a corridor: say how wide it is with `width_m` beside the geometry";
                 add(faults, "", detail, "\"LineString\" 表示通道：请在几何旁用 `width_m` 给出宽度");
                 return None;

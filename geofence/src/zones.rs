@@ -35,7 +35,7 @@ impl Zones {
         let (mut zones, mut broken) = (Zones::default(), 0);
         for (org, fences) in orgs {
             for fence in fences {
-                match CompiledFence::compile(fence, zone) {
+                match CompiledFence::recompile(fence, zone) {
                     Ok(fence) => zones.add(org, fence),
                     Err(_) => broken += 1,
                 }

@@ -35,6 +35,8 @@ pub struct WearerEntry {
     pub wearer: Wearer,
     /// Their fences, compiled, and after them what they inherit to stay in; in the order of [`WearerHot::watch`].
     pub fences: Vec<Arc<CompiledFence>>,
+    /// How many of these are their own.
+    own_fences: usize,
     /// What changes with every report.
     pub hot: WearerHot,
 }
@@ -90,7 +92,7 @@ impl Directory {
             for slot in 0..(self.wearers.slices() * SLICE_SLOTS) as u32 {
                 let is_arranged = self.wearers.holds(slot, seq);
                 let Some(entry) = self.wearers.at_mut(slot) else { continue };
-                entry.compile(&self.zones, zone, is_arranged);
+                entry.inherit(&self.zones, is_arranged);
             }
         }
         for person in &change.people {
@@ -105,7 +107,9 @@ impl Directory {
             match self.wearers.get_mut(&wearer.id) {
                 Some(entry) => {
                     entry.wearer = wearer.clone();
-                    broken_fences += entry.compile(&self.zones, zone, false);
+                    let (own, broken) = compile(wearer, zone);
+                    entry.arrange(own, &self.zones, false);
+                    broken_fences += broken;
                 }
                 None => {
                     let (entry, broken) = WearerEntry::new(wearer.clone(), WearerHot::default(), &self.zones, zone);
@@ -206,23 +210,35 @@ impl Directory {
 impl WearerEntry {
     /// A wearer with their fences compiled, and how many of these did not compile. `hot` is arranged for them.
     pub fn new(wearer: Wearer, hot: WearerHot, zones: &Zones, zone: Tz) -> (WearerEntry, usize) {
-        let mut entry = WearerEntry { wearer, fences: Vec::new(), hot };
-        let broken = entry.compile(zones, zone, true);
+        let (own, broken) = compile(&wearer, zone);
+        let mut entry = WearerEntry { wearer, fences: Vec::new(), own_fences: 0, hot };
+        entry.arrange(own, zones, true);
         (entry, broken)
     }
 
-    /// Compiles the fences that they have now; how many did not compile. A tracker goes on where its fence did not
-    /// change.
-    fn compile(&mut self, zones: &Zones, zone: Tz, is_arranged: bool) -> usize {
-        let own = self.wearer.fences.iter().filter_map(|fence| CompiledFence::compile(fence, zone).ok());
-        let mut fences: Vec<Arc<CompiledFence>> = own.map(Arc::new).collect();
-        let broken = self.wearer.fences.len() - fences.len();
+    /// Takes over the organisations' fences; their own stay as they are.
+    fn inherit(&mut self, zones: &Zones, is_arranged: bool) {
+        let own = self.fences[..self.own_fences].to_vec();
+        self.arrange(own, zones, is_arranged);
+    }
+
+    /// Puts their own fences and the inherited ones in order. A tracker goes on where its fence did not change.
+    fn arrange(&mut self, own: Vec<Arc<CompiledFence>>, zones: &Zones, is_arranged: bool) {
+        self.own_fences = own.len();
+        let mut fences = own;
         fences.extend(zones.inclusions_of(&self.wearer.org).cloned());
         if !is_arranged {
             let before = |fence: &Arc<CompiledFence>| self.fences.iter().position(|known| known == fence);
             self.hot.watch.arrange(fences.iter().map(before));
         }
         self.fences = fences;
-        broken
     }
+}
+
+/// A wearer's own fences, and how many did not compile.
+fn compile(wearer: &Wearer, zone: Tz) -> (Vec<Arc<CompiledFence>>, usize) {
+    let compiled = wearer.fences.iter().filter_map(|fence| CompiledFence::recompile(fence, zone).ok());
+    let fences: Vec<Arc<CompiledFence>> = compiled.map(Arc::new).collect();
+    let broken = wearer.fences.len() - fences.len();
+    (fences, broken)
 }

@@ -63,7 +63,7 @@ impl Pipeline {
         {
             entry.hot.last_fix = Some((measured, located));
         }
-        let WearerEntry { wearer, fences, hot } = entry;
+        let WearerEntry { wearer, fences, hot, .. } = entry;
         let mut crossings = Vec::new();
         // Location backfill is history: it never moves the live fence (devices.md).
         if let Some(located) = observed.located.filter(|_| !late) {
@@ -93,7 +93,7 @@ impl Pipeline {
         while let Some(slot) = self.rule_timers.pop_due(now) {
             let Directory { wearers, zones, devices, .. } = &mut self.directory;
             let Some(entry) = wearers.at_mut(slot) else { continue };
-            let WearerEntry { wearer, fences, hot } = entry;
+            let WearerEntry { wearer, fences, hot, .. } = entry;
             hot.due = None;
             let mut crossings = Vec::new();
             if hot.watch.next_due().is_some_and(|due| due <= now) {

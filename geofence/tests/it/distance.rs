@@ -79,28 +79,101 @@ fn a_small_fence_is_exact_to_centimetres_on_the_ellipsoid() {
     }
 }
 
+/// A star: vertices at rising angles, so that it never meets itself; `[lon, lat]` around a middle, radii in degrees of
+/// latitude.
+fn star(radii: &[f64], middle: Position) -> Vec<[f64; 2]> {
+    let stretch = middle.lat.to_radians().cos();
+    let vertex = |(i, radius): (usize, &f64)| {
+        let angle = std::f64::consts::TAU * i as f64 / radii.len() as f64;
+        [middle.lon + radius * angle.cos() / stretch, middle.lat + radius * angle.sin()]
+    };
+    let ring: Vec<[f64; 2]> = radii.iter().enumerate().map(vertex).collect();
+    [ring.clone(), vec![ring[0]]].concat()
+}
+
+/// Metres on the ellipsoid to the nearest point of the ring's edges, which are straight in degrees.
+fn geodesic_metres(ring: &[[f64; 2]], place: geo::Point) -> f64 {
+    let edges = ring.windows(2).map(|edge| {
+        let at = |share: f64| {
+            let [x, y] = [0, 1].map(|axis| edge[0][axis] + share * (edge[1][axis] - edge[0][axis]));
+            Geodesic.distance(place, geo::Point::new(x, y))
+        };
+        // The distance along an edge falls and then rises: the lowest is closed in on.
+        let (mut low, mut high) = (0.0, 1.0);
+        for _ in 0..60 {
+            let (a, b) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
+            if at(a) < at(b) { high = b } else { low = a }
+        }
+        at((low + high) / 2.0)
+    });
+    edges.fold(f64::INFINITY, f64::min)
+}
+
 proptest! {
+    /// Not off by more than is stated, from three vertices to those of a district, through both ways of looking.
     #[test]
     fn geo_measures_the_same(
-        // A star: vertices at rising angles, so that it never meets itself.
-        radii in prop::collection::vec(0.001..0.01f64, 3..80),
-        lat in -0.012..0.012f64, lon in -0.012..0.012f64,
+        radii in prop::collection::vec(0.0005..0.02f64, 3..300),
+        middle_lat in -60.0..60.0f64, lat in -0.03..0.03f64, lon in -0.03..0.03f64,
     ) {
-        let count = radii.len() as f64;
-        let mut ring: Vec<[f64; 2]> = radii.iter().enumerate().map(|(i, radius)| {
-            let angle = std::f64::consts::TAU * i as f64 / count;
-            [radius * angle.cos(), radius * angle.sin()]
-        }).collect();
-        ring.push(ring[0]);
-        // On the equator a degree is about the same both ways; the flat map stretches both by known factors.
+        let middle = Position { lat: middle_lat, lon: 117.2 };
+        let ring = star(&radii, middle);
         let fence = compile(&fence(Shape::Polygon { rings: vec![ring.clone()] })).unwrap();
-        let found = fence.signed_distance_m(Position { lat, lon });
-        let (east, north) = (111_319.458, 110_574.269);
-        let flat: geo::LineString = ring.iter().map(|[x, y]| (x * east, y * north)).collect();
-        let point = geo::Point::new(lon * east, lat * north);
-        let polygon = geo::Polygon::new(flat.clone(), vec![]);
-        let distance = Euclidean.distance(&point, &flat);
-        let expected = if polygon.contains(&point) { -distance } else { distance };
-        prop_assert!((found - expected).abs() < 0.02, "{found} is not {expected}");
+        let place = Position { lat: middle.lat + lat, lon: middle.lon + lon };
+        let on_map = |[lon, lat]: &[f64; 2]| geo::Coord::from(fence.on_map(Position { lat: *lat, lon: *lon }));
+        let outline: geo::LineString = ring.iter().map(on_map).collect();
+        let point = geo::Point::from(fence.on_map(place));
+        let distance = Euclidean.distance(&point, &outline);
+        let expected = if geo::Polygon::new(outline, vec![]).contains(&point) { -distance } else { distance };
+        let found = fence.signed_distance_m(place);
+        let error_m = fence.arithmetic_error_m(place);
+        prop_assert!(error_m < 0.005);
+        prop_assert!((found - expected).abs() <= error_m, "{found} is not {expected}, by more than {error_m}");
+    }
+
+    /// The flat map is off the ellipsoid by no more than is stated.
+    #[test]
+    fn the_ellipsoid_is_nearly_flat(
+        radii in prop::collection::vec(0.002..0.05f64, 3..12),
+        middle_lat in -60.0..60.0f64, lat in -0.08..0.08f64, lon in -0.08..0.08f64,
+    ) {
+        let middle = Position { lat: middle_lat, lon: 117.2 };
+        let ring = star(&radii, middle);
+        let fence = compile(&fence(Shape::Polygon { rings: vec![ring.clone()] })).unwrap();
+        let place = Position { lat: middle.lat + lat, lon: middle.lon + lon };
+        let found = fence.signed_distance_m(place).abs();
+        let expected = geodesic_metres(&ring, geo::Point::new(place.lon, place.lat));
+        let reach = radii.iter().fold(0.0, |most: f64, radius| most.max(*radius)) * 111_320.0 * 2.0;
+        let slant = (middle_lat.abs() + 0.1).to_radians().tan().max(0.01);
+        let map_m = expected * (reach + expected) / 6_371_000.0 * slant + 1e-5 * expected;
+        let error_m = fence.arithmetic_error_m(place) + map_m + 0.001;
+        prop_assert!((found - expected).abs() <= error_m, "{found} is not {expected}, by more than {error_m}");
+    }
+}
+
+#[test]
+fn metres_to_a_corridor() {
+    let (from, to) = (away(-500.0, 0.0), away(500.0, 0.0));
+    let line = vec![[from.lon, from.lat], [to.lon, to.lat]];
+    let way = compile(&fence(Shape::Corridor { line, width_m: 40.0 })).unwrap();
+    for (east, north, expected) in [(0.0, 0.0, -20.0), (0.0, 20.0, 0.0), (100.0, -50.0, 30.0), (530.0, 40.0, 30.0)] {
+        let found = way.signed_distance_m(away(east, north));
+        assert!((found - expected).abs() < 0.05, "{east} {north}: {found} is not {expected}");
+    }
+    let beijing = way.signed_distance_m(Position { lat: 39.9042, lon: 116.4074 });
+    assert!((898_000.0..906_000.0).contains(&beijing), "{beijing}");
+}
+
+#[test]
+fn metres_to_the_nearest_of_several_polygons() {
+    let square = |east: f64| {
+        let corner = |east: f64, north: f64| [away(east, north).lon, away(east, north).lat];
+        let corners = [(-50.0, -50.0), (50.0, -50.0), (50.0, 50.0), (-50.0, 50.0), (-50.0, -50.0)];
+        vec![corners.map(|(e, n)| corner(east + e, n)).to_vec()]
+    };
+    let fence = compile(&fence(Shape::MultiPolygon { polygons: vec![square(0.0), square(300.0)] })).unwrap();
+    for (east, expected) in [(0.0, -50.0), (100.0, 50.0), (200.0, 50.0), (300.0, -50.0), (400.0, 50.0)] {
+        let found = fence.signed_distance_m(away(east, 0.0));
+        assert!((found - expected).abs() < 0.05, "{east}: {found} is not {expected}");
     }
 }

@@ -1,7 +1,8 @@
 //! Fences that cannot be, and what is said about them; windows of the day.
 
 use expect_test::{Expect, expect};
-use model::{Datum, Fence, Shape};
+use geofence::CompiledFence;
+use model::{Datum, Fence, Position, Shape};
 
 use crate::{between, circle, compile, fence, polygon};
 
@@ -90,6 +91,25 @@ fn polygons() {
             "/geometry/coordinates → too many vertices: 5001, at most 5000 in all rings together; draw it with fewer"
         ],
     );
+}
+
+#[test]
+fn many_vertices_are_taken_and_their_order_does_not_matter() {
+    let vertex = |i: usize| {
+        let angle = std::f64::consts::TAU * (i % 999) as f64 / 999.0;
+        let radius = if (i % 999).is_multiple_of(2) { 0.01 } else { 0.0102 };
+        [117.0 + radius * angle.cos(), 31.0 + radius * angle.sin()]
+    };
+    let ring: Vec<[f64; 2]> = (0..1000).map(vertex).collect();
+    let reversed: Vec<[f64; 2]> = ring.iter().rev().copied().collect();
+    let (left, right) = (compile(&polygon(&[&ring])).unwrap(), compile(&polygon(&[&reversed])).unwrap());
+    for (lat, lon) in [(31.0, 117.0), (31.0, 117.02), (31.011, 117.0)] {
+        let place = Position { lat, lon };
+        let (a, b) = (left.signed_distance_m(place), right.signed_distance_m(place));
+        assert!((a - b).abs() < 0.001 && (a < 0.0) == (lat == 31.0 && lon == 117.0), "{a} {b}");
+    }
+    let again = CompiledFence::recompile(&polygon(&[&ring]), chrono_tz::Asia::Shanghai);
+    assert_eq!(again, Ok(left), "without its check it is the same");
 }
 
 #[test]

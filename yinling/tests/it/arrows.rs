@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["model", "ingest", "geofence", "rules", "alerting", "casework", "broker", "store", "channels", "api"]),
     ("simulator", &["engine", "model"]),
     ("yinling", &["engine", "simulator", "model"]),
-    ("benches", &["engine", "simulator", "ingest", "model", "store"]),
+    ("benches", &["engine", "simulator", "ingest", "geofence", "model", "store"]),
 ];
 
 /// The crates that decide: no runtime, clock, randomness, files or sockets, and no knowledge of each other.
