@@ -36,11 +36,11 @@ pub use id::{
     AttemptId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath, PersonId, TokenId, WearerId,
 };
 pub use incident::{
-    Acknowledgement, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
+    Acknowledgement, Category, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
 };
 pub use position::{Datum, Fix, Located, Position};
 pub use record::{Decision, Input, Record};
-pub use registry::{Device, Fence, Org, Person, Plan, RegistryChange, Role, Shape, Thresholds, Wearer};
+pub use registry::{Device, Fence, Org, Person, Plan, RegistryChange, Role, Shape, Suspension, Thresholds, Wearer};
 pub use reject::{Reject, RejectReason};
 pub use reply::{Problem, ProblemCode, Reply};
 pub use report::{Report, ReportBody, ReportKind};

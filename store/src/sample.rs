@@ -141,6 +141,7 @@ fn wearer(n: u32) -> Wearer {
         fences: Vec::new(),
         thresholds: registry::Thresholds::default(),
         plan: Plan::default(),
+        suspension: None,
     }
 }
 

@@ -71,6 +71,7 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
             ..Thresholds::default()
         },
         plan: Plan::default(),
+        suspension: None,
     }
 }
 

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 use geofence::{CompiledFence, Tracker};
-use model::registry::{Binding, Desk};
+use model::registry::{Binding, Desk, Shape, ThresholdsSet};
 use model::{
-    Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, RegistryChange, Timestamp, Wearer,
-    WearerId,
+    Actor, Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, Position, RegistryChange,
+    Timestamp, Wearer, WearerId,
 };
 use smallvec::SmallVec;
 
 use super::slots::Slots;
+
+/// The id of the fence that is home, if one has it.
+const HOME_FENCE: &str = "home";
 
 /// The registry as the pipeline needs it.
 #[derive(Debug, Default)]
@@ -33,6 +36,8 @@ pub struct WearerEntry {
     pub wearer: Wearer,
     /// As registered, compiled; in the same order.
     pub fences: Vec<CompiledFence>,
+    /// The fence by which their nights are measured.
+    pub home: Option<rules::Home>,
     /// What changes with every report.
     pub hot: WearerHot,
 }
@@ -119,10 +124,26 @@ impl Directory {
         }
     }
 
+    /// Completes a change with who set the thresholds that are new in it, and when.
+    pub fn complete_thresholds(&self, change: &mut RegistryChange, actor: &Actor, at: Timestamp) {
+        for wearer in &mut change.wearers {
+            let known = self.wearers.get(&wearer.id).map(|entry| entry.wearer.thresholds.clone()).unwrap_or_default();
+            wearer.thresholds.set.clone_from(&known.set);
+            if wearer.thresholds != known {
+                wearer.thresholds.set = Some(ThresholdsSet { by: actor.person.clone(), at });
+            }
+        }
+    }
+
     /// The organisation of a device's present wearer.
     pub fn org_of_device(&self, device: &DeviceId) -> Option<&OrgPath> {
         let wearer = self.devices.get(device)?.device.wearer.as_ref()?;
         self.wearers.get(wearer).map(|entry| &entry.wearer.org)
+    }
+
+    /// Where a device is kept.
+    pub fn placement_of(&self, device: &DeviceId) -> rules::Placement {
+        rules::Placement::of_kind(self.devices.get(device).map_or("", |entry| entry.device.kind.as_str()))
     }
 
     /// A person as they can be reached.
@@ -155,6 +176,24 @@ impl Directory {
         None
     }
 
+    /// In whose name an area's incident is: the community itself, which nobody but its desk is called for. `None` for
+    /// the id of a wearer.
+    pub fn area(&self, id: &WearerId) -> Option<Wearer> {
+        let org = rules::area::org_of(id)?;
+        Some(Wearer {
+            id: id.clone(),
+            name: self.orgs.get(&org).map_or_else(String::new, |org| org.name.clone()),
+            org,
+            birth_year: None,
+            guardians: Vec::new(),
+            doctor: None,
+            fences: Vec::new(),
+            thresholds: model::Thresholds::default(),
+            plan: model::Plan::default(),
+            suspension: None,
+        })
+    }
+
     /// Whom an incident of this wearer concerns, as they are now.
     pub fn household<'a>(&'a self, wearer: &'a Wearer) -> alerting::Household<'a> {
         let desk = self.desk_of(&wearer.org).map(|desk| {
@@ -184,7 +223,8 @@ impl WearerEntry {
         let fences = compile(&wearer, zone);
         let broken = wearer.fences.len() - fences.len();
         hot.trackers.resize(fences.len(), Tracker::default());
-        (WearerEntry { wearer, fences, hot }, broken)
+        let home = home(&wearer);
+        (WearerEntry { wearer, fences, home, hot }, broken)
     }
 
     /// Takes over a new registration. A tracker goes on where its fence did not change.
@@ -205,8 +245,25 @@ impl WearerEntry {
             .map(|fence| before.iter().find(|(id, _)| id == fence.id()).map_or_else(Tracker::default, |(_, t)| *t))
             .collect();
         self.wearer = wearer.clone();
+        self.home = home(wearer);
         self.wearer.fences.len() - self.fences.len()
     }
+}
+
+/// The fence that is called home, else the first. Its middle is that of a circle, or the mean of an outline's corners.
+fn home(wearer: &Wearer) -> Option<rules::Home> {
+    let fence = wearer.fences.iter().find(|fence| fence.id.as_str() == HOME_FENCE).or(wearer.fences.first())?;
+    let middle = match &fence.shape {
+        Shape::Circle { lon, lat, .. } => Position::new(*lat, *lon),
+        Shape::Polygon { rings } => rings.first().filter(|ring| ring.len() > 1).and_then(|ring| {
+            // The last corner is the first again.
+            let corners = &ring[1..];
+            let mean = |axis: usize| corners.iter().map(|corner| corner[axis]).sum::<f64>() / corners.len() as f64;
+            Position::new(mean(1), mean(0))
+        }),
+    };
+    let centre = middle.map(|position| geofence::datum::to_wgs84(position, fence.datum));
+    Some(rules::Home { fence: fence.id.clone(), centre })
 }
 
 fn compile(wearer: &Wearer, zone: Tz) -> Vec<CompiledFence> {

@@ -18,11 +18,12 @@ use std::collections::BTreeMap;
 
 use alerting::Alerting;
 use casework::Casework;
+use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
 use model::staff::ApiToken;
 use model::{
-    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, Entity, Event, EventKind, Finding, Input, OrgPath,
-    Record, StaffCommand, Timestamp, TokenId,
+    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, DownCommandKind, Entity, Event, EventKind, Finding,
+    Input, OrgPath, Record, StaffCommand, Timestamp, TokenId,
 };
 
 pub use directory::{DeviceEntry, Directory, WearerEntry};
@@ -36,6 +37,9 @@ use sense::{RuleTimers, Sensed};
 /// How often timers may fire for one instant before it counts as a fault of a core that does not move on.
 const FIRINGS_PER_INSTANT_MAX: usize = 1_000;
 
+/// How long a time zone's offset holds at least, milliseconds.
+const QUARTER_MILLIS: i64 = 900_000;
+
 /// One partition's whole state and everything that decides on it.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -45,6 +49,12 @@ pub struct Pipeline {
     /// The registry with the hot state.
     directory: Directory,
     rule_timers: RuleTimers,
+    /// Since when devices can be heard: absence before that is ours.
+    listening_since: Timestamp,
+    /// Silence that may be the cell's.
+    area: rules::area::Area,
+    /// Minutes east of UTC, and for which quarter of an hour that was looked up.
+    local: (i64, i32),
     alerting: Alerting,
     casework: Casework,
     down_commands: DownCommands,
@@ -66,6 +76,9 @@ impl Pipeline {
             counters: Counters::default(),
             directory: Directory::default(),
             rule_timers: RuleTimers::default(),
+            listening_since: Timestamp::EPOCH,
+            area: rules::area::Area::default(),
+            local: (i64::MIN, 0),
             alerting: Alerting::default(),
             casework: Casework::default(),
             down_commands: DownCommands::default(),
@@ -80,6 +93,7 @@ impl Pipeline {
     /// appended to `out` in the order in which they are to be journaled; the last one is the input's.
     pub fn decide(&mut self, input: Input, received: Timestamp, out: &mut Vec<Record>) {
         let at = received.max(self.last_at);
+        self.listen(&input, at);
         self.advance(at, out);
         self.last_at = at;
         let mut decisions = Vec::new();
@@ -102,6 +116,8 @@ impl Pipeline {
             self.last_at = at;
             let mut decisions = Vec::new();
             let mut findings = Vec::new();
+            let alone = self.area.advance(at);
+            self.find_in_area(alone, at, &mut decisions);
             self.sense_advance(at, &mut findings);
             self.find(findings, at, &mut decisions);
             self.respond_advance(at, &mut decisions);
@@ -114,10 +130,8 @@ impl Pipeline {
     /// When something happens by itself next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.rule_timers.next_due(), self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let cores = [self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due()];
+        [self.rule_timers.next_due(), self.area.next_due()].into_iter().chain(cores).flatten().min()
     }
 
     /// The time of the last decision.
@@ -164,12 +178,15 @@ impl Pipeline {
             Input::Report { ref device, ref report } => {
                 match self.sense(device, report, at) {
                     Some(Sensed::Repeated) => decisions.push(Decision::Repeated),
-                    Some(Sensed::Taken { observed, findings }) => {
+                    Some(Sensed::Taken { observed, findings, measure_again }) => {
                         let place = observed.located.zip(observed.wearer.clone()).filter(|_| !observed.late);
                         decisions.push(Decision::Observed(observed));
                         self.find(findings, at, decisions);
                         if let Some((located, wearer)) = place {
                             self.locate(&wearer, located.position, at, decisions);
+                        }
+                        if let Some(device) = measure_again {
+                            self.tell_device(&device, DownCommandKind::MeasureAgain, at, decisions);
                         }
                     }
                     None => {}
@@ -238,6 +255,23 @@ impl Pipeline {
         self.tell(kind, Entity::Device(status), org, vec!["online".into()], at, decisions);
     }
 
+    /// After a start nobody is missed for having been silent while nobody listened. To be said before timers fire.
+    fn listen(&mut self, input: &Input, at: Timestamp) {
+        if let Input::Started { .. } = input {
+            self.listening_since = self.listening_since.max(at);
+        }
+    }
+
+    /// Minutes east of UTC in the configured zone. Offsets change at quarters of an hour only.
+    fn utc_offset_minutes(&mut self, at: Timestamp) -> i32 {
+        let quarter = at.millis().div_euclid(QUARTER_MILLIS);
+        if self.local.0 != quarter {
+            let offset = self.zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix();
+            self.local = (quarter, offset.local_minus_utc() / 60);
+        }
+        self.local.1
+    }
+
     /// Writes an event into the feed.
     fn tell(
         &mut self,
@@ -255,6 +289,10 @@ impl Pipeline {
     /// Recovery: brings in one record of the journal, in order. Nothing is decided.
     pub fn apply(&mut self, seq: u64, record: &Record) {
         let mut thrown_away = Vec::new();
+        self.listen(&record.input, record.at);
+        if seq > self.loaded_through {
+            self.area.advance(record.at);
+        }
         while self.rule_timers.next_due().is_some_and(|due| due <= record.at) {
             let due = self.rule_timers.next_due().unwrap_or(record.at);
             self.sense_advance(due.max(self.last_at), &mut thrown_away);
@@ -279,9 +317,11 @@ impl Pipeline {
                     }
                 }
                 let Some(Decision::Observed(observed)) = record.decisions.first() else { return };
+                let placement = self.directory.placement_of(device);
                 if let Some(wearer) = &observed.wearer
                     && self.directory.wearers.slot(wearer).is_some_and(|s| !self.directory.wearers.holds(s, seq))
                 {
+                    let device = (device, placement);
                     self.observe(wearer, device, report, observed, record.at, &mut Vec::<Finding>::new());
                 }
             }
@@ -320,7 +360,12 @@ impl Pipeline {
                     self.replies.keep(&actor.person, key, import.as_ref().unwrap_or(command), reply);
                 }
             }
-            Decision::Registry(_) | Decision::Observed(_) | Decision::Repeated | Decision::Finding(_) => {}
+            Decision::Finding(finding) => {
+                if let Some(entry) = self.directory.wearers.get(&finding.wearer) {
+                    self.area.handle(finding, &entry.wearer.org, record.at);
+                }
+            }
+            Decision::Registry(_) | Decision::Observed(_) | Decision::Repeated => {}
         }
     }
 

@@ -11,6 +11,8 @@ use store::codec;
 
 use super::{Pipeline, Section, SectionId};
 
+mod rules;
+
 const ZONE: chrono_tz::Tz = chrono_tz::Tz::Asia__Shanghai;
 
 fn at(seconds: f64) -> Timestamp {

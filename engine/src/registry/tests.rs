@@ -134,7 +134,7 @@ fn every_fault_of_every_row_is_told_at_once() {
             /wearers/0/thresholds/blood_pressure/dia_high: 1000 is not a whole number from 40 to 200
             /wearers/0/thresholds/blood_pressure/sys_hihg: "sys_hihg" is not known here; did you mean `sys_high`?
             /wearers/0/thresholds/heart_rate/high: the high threshold (50) is not above the low one (60)
-            /wearers/0/thresholds/glucose: "glucose" is not known here; known are blood_pressure, heart_rate, spo2, temperature
+            /wearers/0/thresholds/glucose: "glucose" is not known here; known are blood_pressure, heart_rate, spo2, temperature, silence, battery, removed, wandering, immobility, news2, set_by, set_at
             /wearers/0/plan/next_after_s: 0 is not a whole number from 1 to 86400
             /wearers/0/plan/cycles: 2.5 is not a whole number from 1 to 1000
             /wearers/0/guardians/1: g1 stands in this list already

@@ -1,12 +1,12 @@
-//! Wearers: their people, fences, thresholds and plan.
+//! Wearers: their people, fences and plan.
 
 use geofence::CompiledFence;
 use model::registry::DailyWindow;
-use model::{Fence, FenceId, PersonId, Plan, Shape, Thresholds, Wearer, WearerId};
+use model::{Fence, FenceId, PersonId, Plan, Shape, Wearer, WearerId};
 use serde_json::Value;
 
 use super::rows::{DATUMS, id, name, org_path};
-use super::{Reference, Walk};
+use super::{Reference, Walk, thresholds};
 use crate::config::document::{Faults, Object, below, quote, wrong_type};
 
 /// The most guardians of one wearer.
@@ -16,7 +16,7 @@ const FENCES_MAX: usize = 32;
 /// The margin of a fence that names none, metres.
 const MARGIN_METRES_DEFAULT: f64 = 30.0;
 const DAY_MINUTES: u16 = 1_440;
-const DAY_SECONDS: u64 = 86_400;
+pub(super) const DAY_SECONDS: u64 = 86_400;
 
 impl Walk<'_> {
     pub(super) fn wearer(&mut self, mut row: Object<'_>) -> Option<String> {
@@ -25,7 +25,8 @@ impl Walk<'_> {
         let name = name(&mut row, faults);
         let org = org_path(&mut row, "org", faults);
         let birth_year = row.integer("birth_year", 1880..=2100, faults).and_then(|year| u16::try_from(year).ok());
-        let thresholds = row.object("thresholds", faults).map(|object| thresholds(object, faults));
+        let thresholds = row.object("thresholds", faults).map(|object| thresholds::thresholds(object, faults));
+        let suspension = row.object("suspension", faults).and_then(|object| thresholds::suspension(object, faults));
         let plan = row.object("plan", faults).map(|object| plan(object, faults));
         let doctor = self::id(&mut row, "doctor", false, faults).map(PersonId::new);
         let guardians = self.person_list(&mut row, "guardians", GUARDIANS_MAX);
@@ -53,6 +54,7 @@ impl Walk<'_> {
                 fences,
                 thresholds: thresholds.unwrap_or_default(),
                 plan: plan.unwrap_or_default(),
+                suspension,
             });
         }
         Some(id.to_owned())
@@ -94,7 +96,7 @@ fn fence(mut object: Object<'_>, faults: &mut Faults) -> Option<Fence> {
     let id = id(&mut object, "id", true, faults);
     let datum = object.word("datum", DATUMS, faults).unwrap_or_default();
     let margin_m = object.number("margin_m", 0.0..=10_000.0, faults).unwrap_or(MARGIN_METRES_DEFAULT);
-    let active = daily_window(&mut object, faults);
+    let active = daily_window(&mut object, "active", faults);
     let circle = object.object("circle", faults).map(|circle| self::circle(circle, faults));
     let geometry = object.object("geometry", faults).map(|geometry| polygon(geometry, faults));
     let shape = match (circle, geometry) {
@@ -209,8 +211,8 @@ fn vertex(value: &Value) -> Option<[f64; 2]> {
 }
 
 /// `HH:MM-HH:MM`; the end may be 24:00, and the whole day is the same as none.
-fn daily_window(object: &mut Object<'_>, faults: &mut Faults) -> Option<DailyWindow> {
-    let text = object.text("active", faults)?;
+pub(super) fn daily_window(object: &mut Object<'_>, name: &'static str, faults: &mut Faults) -> Option<DailyWindow> {
+    let text = object.text(name, faults)?;
     let parsed = text.split_once('-').and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
     match parsed {
         Some((0, DAY_MINUTES)) => None,
@@ -220,7 +222,7 @@ fn daily_window(object: &mut Object<'_>, faults: &mut Faults) -> Option<DailyWin
         _ => {
             let quoted = quote(&Value::String(text.to_owned()));
             faults.add(
-                object.at("active"),
+                object.at(name),
                 format!("{quoted} is no window of the day like \"06:00-22:00\" (over midnight: \"22:00-05:00\"; always: leave it out)"),
                 format!("{quoted} 不是合法时段，应形如 \"06:00-22:00\"（跨午夜：\"22:00-05:00\"；全天有效则省略）"),
             );
@@ -239,61 +241,6 @@ fn minute(text: &str) -> Option<u16> {
     (minute < 60 && (hour < 24 || (hour == 24 && minute == 0))).then_some(hour * 60 + minute)
 }
 
-fn thresholds(mut object: Object<'_>, faults: &mut Faults) -> Thresholds {
-    let mut found = Thresholds::default();
-    if let Some(mut section) = object.object("blood_pressure", faults) {
-        let (high_at, low_at) = (section.at("sys_high"), section.at("sys_low"));
-        found.blood_pressure_systolic_high = small(section.integer("sys_high", 60..=300, faults));
-        found.blood_pressure_diastolic_high = small(section.integer("dia_high", 40..=200, faults));
-        found.blood_pressure_systolic_low = small(section.integer("sys_low", 40..=200, faults));
-        found.blood_pressure_repeat_within_seconds = seconds(&mut section, "repeat_within_s", faults);
-        section.finish(faults);
-        let high = found.blood_pressure_systolic_high.map(f64::from);
-        ordered(high, found.blood_pressure_systolic_low.map(f64::from), (180.0, 90.0), &high_at, &low_at, faults);
-    }
-    if let Some(mut section) = object.object("heart_rate", faults) {
-        let (high_at, low_at) = (section.at("high"), section.at("low"));
-        found.heart_rate_high = small(section.integer("high", 40..=250, faults));
-        found.heart_rate_low = small(section.integer("low", 20..=150, faults));
-        found.heart_rate_sustain_seconds = seconds(&mut section, "sustain_s", faults);
-        section.finish(faults);
-        let high = found.heart_rate_high.map(f64::from);
-        ordered(high, found.heart_rate_low.map(f64::from), (120.0, 40.0), &high_at, &low_at, faults);
-    }
-    if let Some(mut section) = object.object("spo2", faults) {
-        found.spo2_low = small(section.integer("low", 50..=100, faults));
-        section.finish(faults);
-    }
-    if let Some(mut section) = object.object("temperature", faults) {
-        let (high_at, low_at) = (section.at("high"), section.at("low"));
-        let high = section.number("high", 30.0..=45.0, faults);
-        let low = section.number("low", 25.0..=40.0, faults);
-        section.finish(faults);
-        ordered(high, low, (39.1, 35.0), &high_at, &low_at, faults);
-        found.temperature_high = high.map(|degrees| degrees as f32);
-        found.temperature_low = low.map(|degrees| degrees as f32);
-    }
-    object.finish(faults);
-    found
-}
-
-/// A high threshold must lie above the low one, the defaults counted in where one of them is not given.
-fn ordered(
-    high: Option<f64>,
-    low: Option<f64>,
-    defaults: (f64, f64),
-    high_at: &str,
-    low_at: &str,
-    faults: &mut Faults,
-) {
-    let at = if high.is_some() { high_at } else { low_at };
-    let (given, given_low) = (high.unwrap_or(defaults.0), low.unwrap_or(defaults.1));
-    if given <= given_low {
-        let detail = format!("the high threshold ({given}) is not above the low one ({given_low})");
-        faults.add(at, detail, format!("上限（{given}）须高于下限（{given_low}）"));
-    }
-}
-
 fn plan(mut object: Object<'_>, faults: &mut Faults) -> Plan {
     let defaults = Plan::default();
     let mut whole = |name, most, default: u32| {
@@ -309,13 +256,4 @@ fn plan(mut object: Object<'_>, faults: &mut Faults) -> Plan {
     };
     object.finish(faults);
     plan
-}
-
-fn seconds(object: &mut Object<'_>, name: &'static str, faults: &mut Faults) -> Option<u32> {
-    small(object.integer(name, 1..=DAY_SECONDS, faults))
-}
-
-/// The range was checked before: this only changes the type.
-fn small<T: TryFrom<u64>>(number: Option<u64>) -> Option<T> {
-    number.and_then(|number| T::try_from(number).ok())
 }
