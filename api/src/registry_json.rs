@@ -176,7 +176,7 @@ fn thresholds(thresholds: &Thresholds) -> Value {
     set("wandering", "usual_radius_m", t.wandering_radius_m.map(Value::from));
     set("wandering", "after_s", t.wandering_after_seconds.map(Value::from));
     set("immobility", "after_s", t.immobility_after_seconds.map(Value::from));
-    set("news2", "on_oxygen", t.news2_on_oxygen.then(|| json!(true)));
+    set("news2", "on_oxygen", t.news2_on_oxygen.then_some(Value::Bool(true)));
     if let Some(set) = t.set.as_ref().filter(|_| !sections.is_empty()) {
         sections.insert("set_by".to_owned(), json!(set.by));
         sections.insert("set_at".to_owned(), json!(set.at));

@@ -15,6 +15,7 @@
 //! | heart rate | `heart_rate.rs` | high or medium | [`ORDER_SECONDS`] |
 //! | SpO2 | `spo2.rs` | high or medium | [`ORDER_SECONDS`] |
 //! | temperature | `temperature.rs` | medium | [`ORDER_SECONDS`] |
+//! | NEWS2 total | `news2.rs` | high or medium | any: the newest of each |
 //! | fall | `fall.rs` | high | any |
 //! | SOS | `sos.rs` | high | any |
 //! | silence | `silence.rs` | low (technical) | any: only when it came counts |
@@ -41,6 +42,7 @@ mod immobility;
 mod irregular_pulse;
 mod local;
 mod motion;
+mod news2;
 mod pressure_drop;
 mod pressure_watch;
 mod removed;
@@ -137,6 +139,17 @@ pub enum Observation<'a> {
     },
     /// A fence's edge was crossed.
     Crossing(&'a Crossing),
+    /// Somebody at the bedside noted what no device measures.
+    Bedside(&'a Bedside),
+}
+
+/// What somebody at the bedside noted; `None` where they did not look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bedside {
+    /// Breaths a minute.
+    pub respiration_per_minute: Option<u8>,
+    /// Alert (A of ACVPU), or newly confused, or worse.
+    pub is_alert: Option<bool>,
 }
 
 /// What was found, in the order in which it is to be told.
@@ -150,6 +163,7 @@ pub struct WearerState {
     steps: Option<Box<fall::Steps>>,
     vitals: Option<Box<sustained::Vitals>>,
     place: Option<Box<wandering::Place>>,
+    news: Option<Box<news2::News>>,
     quiet: sustained::Quiet,
     motion: motion::Motion,
     wear: removed::Wear,
@@ -200,6 +214,13 @@ pub fn handle(
         Observation::Crossing(crossing) => {
             let context = Context { subject, measured, late, now, located: Some(crossing.located) };
             wandering::crossed(state, &context, crossing, &mut findings);
+            return findings;
+        }
+        Observation::Bedside(bedside) => {
+            let context = Context { subject, measured, late, now, located: None };
+            if !subject.is_suspended(IncidentKind::News2High, now) {
+                news2::noted(state, &context, bedside, &mut findings);
+            }
             return findings;
         }
     };
@@ -270,6 +291,9 @@ fn judge(state: &mut WearerState, context: &Context<'_>, report: &Report, findin
         | ReportBody::Wear { .. }
         | ReportBody::Alive
         | ReportBody::Unknown { .. } => {}
+    }
+    if is_on && state.news.is_some() && is_watched(IncidentKind::News2High) {
+        news2::reported(state, context, &report.body, findings);
     }
     if let Some(located) = context.located.as_ref().filter(|_| !context.late) {
         let before = context.subject.fix_before;

@@ -4,7 +4,7 @@
 use model::{Located, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::ground::metres_between;
+use crate::ground::{is_surely_within, metres_between};
 
 /// So many steps between two counts are motion.
 const STEPS_MIN: u32 = 10;
@@ -69,8 +69,8 @@ pub(crate) fn is_way(before: (Timestamp, Located), now: (Timestamp, Located)) ->
     if !(0..=FIX_GAP_SECONDS_MAX).contains(&gap_seconds) {
         return false;
     }
-    let open = f64::from(from.accuracy_m) + f64::from(to.accuracy_m);
-    metres_between(from.position, to.position) >= open.max(WAY_METRES_MIN)
+    let open = (f64::from(from.accuracy_m) + f64::from(to.accuracy_m)).max(WAY_METRES_MIN);
+    !is_surely_within(from.position, to.position, open) && metres_between(from.position, to.position) >= open
 }
 
 #[cfg(test)]

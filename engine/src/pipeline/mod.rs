@@ -93,7 +93,9 @@ impl Pipeline {
     /// appended to `out` in the order in which they are to be journaled; the last one is the input's.
     pub fn decide(&mut self, input: Input, received: Timestamp, out: &mut Vec<Record>) {
         let at = received.max(self.last_at);
-        self.listen(&input, at);
+        if let Input::Started { .. } = input {
+            self.resume(at, out);
+        }
         self.advance(at, out);
         self.last_at = at;
         let mut decisions = Vec::new();
@@ -214,7 +216,7 @@ impl Pipeline {
                 self.tell_commands(change, at, decisions);
                 input
             }
-            Input::Reject { .. } | Input::Tick => input,
+            Input::Reject { .. } | Input::Tick | Input::Resumed { .. } => input,
         }
     }
 
@@ -255,10 +257,11 @@ impl Pipeline {
         self.tell(kind, Entity::Device(status), org, vec!["online".into()], at, decisions);
     }
 
-    /// After a start nobody is missed for having been silent while nobody listened. To be said before timers fire.
-    fn listen(&mut self, input: &Input, at: Timestamp) {
-        if let Input::Started { .. } = input {
-            self.listening_since = self.listening_since.max(at);
+    /// After a start nobody is missed for having been silent while nobody listened.
+    fn resume(&mut self, at: Timestamp, out: &mut Vec<Record>) {
+        if self.last_at != Timestamp::EPOCH {
+            self.listening_since = at;
+            out.push(Record { at: self.last_at, input: Input::Resumed { at }, decisions: Vec::new() });
         }
     }
 
@@ -289,7 +292,9 @@ impl Pipeline {
     /// Recovery: brings in one record of the journal, in order. Nothing is decided.
     pub fn apply(&mut self, seq: u64, record: &Record) {
         let mut thrown_away = Vec::new();
-        self.listen(&record.input, record.at);
+        if let Input::Resumed { at } = record.input {
+            self.listening_since = self.listening_since.max(at);
+        }
         if seq > self.loaded_through {
             self.area.advance(record.at);
         }

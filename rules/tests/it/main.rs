@@ -18,7 +18,7 @@ use model::{
     Change, Crossing, CrossingDirection, DeviceId, FenceId, Finding, Fix, Located, Position, Report, ReportBody,
     Suspension, Thresholds, Timestamp, WearerId,
 };
-use rules::{Findings, Home, Observation, Placement, Subject, WearerState};
+use rules::{Bedside, Findings, Home, Observation, Placement, Subject, WearerState};
 
 /// 2026-11-22T08:00:00+08:00
 const START_MILLIS: i64 = 1_795_305_600_000;
@@ -124,7 +124,8 @@ impl World {
     }
 
     /// One step of a story: `10s sos`, `10s fall`, `25s watch: cancel`, `40s steps 120`, `90s pressure 185/95`,
-    /// `90s pressure 185/95 moved`, `1h walk 1600` (so many metres north of home); `10s→500s fall` was measured at 10 s
+    /// `90s pressure 185/95 moved`, `1h walk 1600` (so many metres north of home),
+    /// `1h breaths 18`, `1h breaths 18 confused`; `10s→500s fall` was measured at 10 s
     /// and came at 500 s; `90s` only waits. Times are in seconds, minutes, hours or days, or such together: `2h5m`.
     fn step(&mut self, step: &str) {
         let mut words = step.split_whitespace().peekable();
@@ -150,6 +151,12 @@ impl World {
                 let metres: f64 = words.next().unwrap().parse().unwrap();
                 let position = Position { lat: HOME.lat + metres * DEGREES_PER_METRE, ..HOME };
                 ReportBody::Location(Fix { position, datum: None, accuracy_m: Some(8.0) })
+            }
+            "breaths" => {
+                let respiration_per_minute = words.next().map(|word| word.parse().unwrap());
+                let is_alert = Some(words.next().is_none());
+                let bedside = Bedside { respiration_per_minute, is_alert };
+                return self.observe(&device, Observation::Bedside(&bedside), measured, now);
             }
             "out" | "home" => {
                 let (direction, distance_m) = match what {

@@ -43,5 +43,5 @@ fn its_own_position_before_the_last_known() {
 
 #[test]
 fn what_is_remembered_of_the_quiet_is_small() {
-    assert!(size_of::<WearerState>() <= 184, "{}", size_of::<WearerState>());
+    assert!(size_of::<WearerState>() <= 192, "{}", size_of::<WearerState>());
 }

@@ -196,3 +196,33 @@ fn nothing_is_left_behind() {
         );
     }
 }
+
+#[test]
+fn a_score_only_of_all_that_is_there_and_fresh() {
+    const REST: &str = "0s oxygen 95; 0s pulse 112; 0s cuff: pressure 105/70; 0s warm 38.5";
+    // 2 for the breathing, 1 + 2 + 1 + 1 for the rest.
+    check(
+        &format!("0s breaths 22; {REST}"),
+        expect![
+            "0s High News2High of 0s by bracelet: 早期预警评分（NEWS2）7 分（警戒线 5 分，紧急 7 分）。 Early-warning score (NEWS2) 7 (limit 5, emergency 7)."
+        ],
+    );
+    check(&format!("{REST}; 1m breaths 22"), expect![[""]]);
+    check(
+        "0s breaths 22; 0s oxygen 95; 0s pulse 112; 0s cuff: pressure 105/70; 62m warm 38.5; 63m breaths 25",
+        expect![[""]],
+    );
+    check(
+        &format!("0s breaths 18; {REST}; 5m breaths 18 confused; 6m breaths 18; 7m oxygen 97; 8m warm 37; 9m pulse 80"),
+        expect![[r#"
+            0s Medium News2High of 0s by bracelet: 早期预警评分（NEWS2）5 分（警戒线 5 分，紧急 7 分）。 Early-warning score (NEWS2) 5 (limit 5, emergency 7).
+            300s High News2High of 300s by bracelet: 早期预警评分（NEWS2）8 分（警戒线 5 分，紧急 7 分）。 Early-warning score (NEWS2) 8 (limit 5, emergency 7).
+            480s Low News2High over of 480s by bracelet: 早期预警评分（NEWS2）降至 3 分。 Early-warning score (NEWS2) is down to 3."#]],
+    );
+    let mut world = World::new();
+    world.thresholds.news2_on_oxygen = true;
+    world.thresholds.spo2_scale_2 = true;
+    expect!["0s Medium News2High of 0s by bracelet: 早期预警评分（NEWS2）5 分（警戒线 5 分，紧急 7 分）。 Early-warning score (NEWS2) 5 (limit 5, emergency 7)."].assert_eq(
+        &run(world, "0s breaths 18; 0s oxygen 97; 0s pulse 80; 0s cuff: pressure 120/70; 0s warm 36.6").told(),
+    );
+}

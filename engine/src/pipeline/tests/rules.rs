@@ -172,14 +172,19 @@ fn after_a_restart_nobody_is_missed_for_what_nobody_heard() {
     let alive = |device: &str| from(device, r#"{"type":"alive"}"#);
     let started = Input::Started { down_since: Some(at(minutes(1.0))) };
     let inputs = [(0.0, alive("b1")), (minutes(1.0), alive("b2")), (minutes(300.0), started)];
-    check_community(2, &inputs, minutes(300.0) + 1500.0, expect![[r#"
+    check_community(
+        2,
+        &inputs,
+        minutes(300.0) + 1500.0,
+        expect![[r#"
         19500.0 incident.raised Silence x1
         19500.0 attempt.started Sms g1 (Alert)
         19500.0 incident.notifying Silence x1
         19500.0 incident.raised Silence x1
         19500.0 attempt.started Sms g1 (Alert)
         19500.0 incident.notifying Silence x1
-    "#]]);
+    "#]],
+    );
     let started = Input::Started { down_since: Some(at(minutes(1.0))) };
     let inputs = [(0.0, alive("b1")), (minutes(300.0), started), (minutes(301.0), alive("b1"))];
     check_community(2, &inputs, minutes(300.0) + 1499.0, expect![[""]]);
