@@ -4,7 +4,7 @@
 //! Pure, with the three verbs of every timed core. It takes findings of [`IncidentKind::Silence`] and says what is to
 //! be told instead, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Change, DeviceId, Finding, IncidentKind, OrgPath, Priority, Timestamp, WearerId};
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,8 @@ const MEMBERS_OVER: usize = 1;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Area {
     communities: BTreeMap<OrgPath, Community>,
+    /// When somebody has waited long enough, and where: the first of each community.
+    due: BTreeSet<(Timestamp, OrgPath)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -34,6 +36,8 @@ struct Community {
     silent: BTreeMap<WearerId, Silent>,
     /// When it was found to be the area's.
     mass_since: Option<Timestamp>,
+    /// Its entry among those that are due.
+    due: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,36 +91,54 @@ impl Area {
         let lived = |(_, community): &(&OrgPath, &Community)| community.silent.contains_key(&finding.wearer);
         let is_known =
             self.communities.get(org).is_some_and(|community| community.silent.contains_key(&finding.wearer));
-        let moved = (!is_known).then(|| self.communities.iter().find(lived).map(|(org, _)| org.clone())).flatten();
+        let is_asked = finding.change == Change::Cleared && !is_known;
+        let moved = is_asked.then(|| self.communities.iter().find(lived).map(|(org, _)| org.clone())).flatten();
         let org = moved.as_ref().unwrap_or(org);
+        if finding.change == Change::Cleared && !self.communities.contains_key(org) {
+            return vec![finding.clone()];
+        }
         let community = self.communities.entry(org.clone()).or_default();
         let told = match finding.change {
             Change::Raised => community.fell_silent(finding, org, now),
             Change::Cleared => community.was_heard(finding, org, now),
         };
-        if community.silent.is_empty() {
-            self.communities.remove(org);
-        }
+        self.schedule(org);
         told
     }
 
     /// When a silence has waited long enough.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.communities.values().filter_map(Community::next_due).min()
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// What has waited long enough and stayed alone.
     pub fn advance(&mut self, now: Timestamp) -> Vec<Finding> {
         let mut told = Vec::new();
-        for community in self.communities.values_mut().filter(|c| c.next_due().is_some_and(|due| due <= now)) {
-            for silent in community.silent.values_mut() {
-                if silent.due().is_some_and(|due| due <= now) {
-                    told.push(silent.tell(now));
-                }
+        while let Some((_, org)) = self.due.first().filter(|(at, _)| *at <= now).cloned() {
+            self.due.pop_first();
+            if let Some(community) = self.communities.get_mut(&org) {
+                let due = community.silent.values_mut().filter(|silent| silent.due().is_some_and(|due| due <= now));
+                told.extend(due.map(|silent| silent.tell(now)));
             }
+            self.schedule(&org);
         }
         told
+    }
+
+    /// Brings the entry of a community that changed into line; one where everybody is heard is forgotten.
+    fn schedule(&mut self, org: &OrgPath) {
+        let Some(community) = self.communities.get_mut(org) else { return };
+        let due = community.next_due();
+        if let Some(before) = std::mem::replace(&mut community.due, due) {
+            self.due.remove(&(before, org.clone()));
+        }
+        if let Some(due) = due {
+            self.due.insert((due, org.clone()));
+        }
+        if community.silent.is_empty() {
+            self.communities.remove(org);
+        }
     }
 }
 
