@@ -1,4 +1,5 @@
-//! A battery that is low: a notice, and over only when it has been charged well beyond that.
+//! A worn device's battery that is low: a notice, and over only when that device has been charged well beyond it. What
+//! is put away between measurements is not watched over.
 
 use model::{IncidentKind, Priority, Thresholds, Timestamp};
 use smallvec::smallvec;

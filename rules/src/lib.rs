@@ -272,10 +272,8 @@ fn judge(state: &mut WearerState, context: &Context<'_>, report: &Report, findin
         ReportBody::Temperature { celsius } if is_on && is_watched(IncidentKind::TemperatureHigh) => {
             sustained::measured(state, context, Vital::Temperature, *celsius, findings);
         }
-        ReportBody::Battery { percent } => {
-            if context.subject.placement == Placement::Worn {
-                battery::charged(state, context, *percent);
-            }
+        ReportBody::Battery { percent } if context.subject.placement == Placement::Worn => {
+            battery::charged(state, context, *percent);
             if is_watched(IncidentKind::BatteryLow) {
                 sustained::measured(state, context, Vital::Battery, f32::from(*percent), findings);
             }
@@ -288,6 +286,7 @@ fn judge(state: &mut WearerState, context: &Context<'_>, report: &Report, findin
         | ReportBody::HeartRate { .. }
         | ReportBody::Spo2 { .. }
         | ReportBody::Temperature { .. }
+        | ReportBody::Battery { .. }
         | ReportBody::Wear { .. }
         | ReportBody::Alive
         | ReportBody::Unknown { .. } => {}

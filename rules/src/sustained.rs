@@ -210,6 +210,10 @@ pub(crate) fn measured(
     }
     let track = &mut state.vitals.get_or_insert_default().tracks[vital as usize];
     let device = context.subject.device;
+    // That another device is charged does not help the one that is not.
+    if vital == Vital::Battery && track.raised.is_some() && !is_beyond && track.device != *device {
+        return;
+    }
     if is_idle && measured < *quiet {
         if quiet.plus_seconds(ORDER_SECONDS) <= now {
             return tidy(state);
