@@ -374,6 +374,19 @@ fn miss(state: &mut WearerState, subject: &Subject<'_>, now: Timestamp, findings
     state.look_at = absence_due(state, subject).unwrap_or(Timestamp::EPOCH);
 }
 
+/// The worn device that would be missed.
+#[must_use]
+pub fn watched_device(state: &WearerState) -> Option<&DeviceId> {
+    (state.heard != Timestamp::EPOCH).then_some(&state.heard_of)
+}
+
+/// The device that was watched is not this wearer's any more: nobody misses it.
+pub fn let_go(state: &mut WearerState) {
+    (state.heard, state.look_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
+    state.wear = removed::Wear::default();
+    (state.is_silent, state.is_charging) = (false, false);
+}
+
 /// The reading for which a repeat is waited, and whose device is to be asked to measure again: once, while this stays
 /// the same.
 #[must_use]

@@ -115,8 +115,13 @@ impl Pipeline {
     pub(super) fn sense_advance(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
         let utc_offset_minutes = self.utc_offset_minutes(now);
         while let Some(slot) = self.rule_timers.pop_due(now) {
-            let Some(WearerEntry { wearer, hot, home, .. }) = self.directory.wearers.at_mut(slot) else { continue };
+            let Directory { wearers, devices, .. } = &mut self.directory;
+            let Some(WearerEntry { wearer, hot, home, .. }) = wearers.at_mut(slot) else { continue };
             hot.due = None;
+            let is_theirs = |device| devices.get(device).is_some_and(|d| d.device.wearer.as_ref() == Some(&wearer.id));
+            if rules::watched_device(&hot.rules).is_some_and(|device| !is_theirs(device)) {
+                rules::let_go(&mut hot.rules);
+            }
             let nobody = DeviceId::default();
             let subject = Subject {
                 wearer: &wearer.id,

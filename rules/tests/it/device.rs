@@ -29,9 +29,12 @@ fn a_battery_is_low_once() {
 
 #[test]
 fn each_device_has_a_battery_of_its_own() {
-    check("0s battery 10; 1h watch: battery 90; 2h cuff: battery 5; 3h battery 90; 4h", expect![[r#"
+    check(
+        "0s battery 10; 1h watch: battery 90; 2h cuff: battery 5; 3h battery 90; 4h",
+        expect![[r#"
         15s Low BatteryLow of 0s by bracelet: 设备电量剩余 10%，请尽快充电（警戒线 15%）。 The device's battery is at 10 %; charge it soon (limit 15 %).
-        10815s Low BatteryLow over of 10800s by bracelet: 设备已充电至 90%。 The device is charged to 90 %."#]]);
+        10815s Low BatteryLow over of 10800s by bracelet: 设备已充电至 90%。 The device is charged to 90 %."#]],
+    );
 }
 
 #[test]

@@ -191,6 +191,23 @@ fn after_a_restart_nobody_is_missed_for_what_nobody_heard() {
 }
 
 #[test]
+fn a_device_that_was_given_to_somebody_else_is_not_missed() {
+    let alive = |device: &str| from(device, r#"{"type":"alive"}"#);
+    let mut change = community(2);
+    for device in change.devices.iter_mut().filter(|device| device.id.as_str() == "b1") {
+        device.wearer = None;
+    }
+    let import = command(StaffCommand::Import(Box::new(change)), None);
+    let inputs = [(0.0, alive("b1")), (1.0, alive("b2")), (minutes(1.0), import)];
+    check_community(2, &inputs, minutes(30.0), expect![[r#"
+        60.0 registry.changed registry
+        1501.0 incident.raised Silence x1
+        1501.0 attempt.started Sms g1 (Alert)
+        1501.0 incident.notifying Silence x1
+    "#]]);
+}
+
+#[test]
 fn a_heart_that_races_calls_and_a_notice_does_not() {
     let pulse = |bpm: u16| from("b1", &format!(r#"{{"type":"heart_rate","bpm":{bpm}}}"#));
     check_community(
