@@ -199,12 +199,17 @@ fn a_device_that_was_given_to_somebody_else_is_not_missed() {
     }
     let import = command(StaffCommand::Import(Box::new(change)), None);
     let inputs = [(0.0, alive("b1")), (1.0, alive("b2")), (minutes(1.0), import)];
-    check_community(2, &inputs, minutes(30.0), expect![[r#"
+    check_community(
+        2,
+        &inputs,
+        minutes(30.0),
+        expect![[r#"
         60.0 registry.changed registry
         1501.0 incident.raised Silence x1
         1501.0 attempt.started Sms g1 (Alert)
         1501.0 incident.notifying Silence x1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
