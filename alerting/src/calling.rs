@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use model::attempt::CalleeRole;
 use model::escalation::OpenCall;
 use model::{
-    AttemptId, AttemptOutcome, AttemptState, Channel, Contact, Destination, EventKind, IncidentAction, IncidentState,
-    Priority, Purpose, Timestamp,
+    AttemptId, AttemptOutcome, AttemptState, Category, Channel, Contact, Destination, EventKind, IncidentAction,
+    IncidentState, Priority, Purpose, Timestamp,
 };
 
 use crate::turn::{Turn, usable_phone};
@@ -58,7 +58,8 @@ impl Turn<'_> {
             self.call_next();
             return;
         }
-        if self.incident.condition == model::Condition::Present {
+        let is_notice = self.incident.kind.category() == Category::Notice;
+        if self.incident.condition == model::Condition::Present && !is_notice {
             self.text_everybody(Purpose::Reminder);
         }
         self.calling.next_step_at = Some(self.now().plus_seconds(LOW_REMINDER_SECONDS));
@@ -275,9 +276,15 @@ impl Turn<'_> {
     }
 
     /// Texts and pushes to everybody whom the incident concerns at its beginning: all guardians, the desk, and the
-    /// doctor for what concerns doctors. For low priority the guardians only.
+    /// doctor for what concerns doctors. For low priority the guardians only, for a notice the doctor only.
     pub(crate) fn text_everybody(&mut self, purpose: Purpose) {
         let mut reached = BTreeSet::new();
+        let is_notice = self.incident.kind.category() == Category::Notice;
+        if let Some(doctor) = self.calling.doctor.clone().filter(|_| is_notice) {
+            let message = wording::alert_text(doctor.lang, &self.facts(), false);
+            self.text(CalleeRole::Doctor, &doctor, purpose, &message, &mut reached);
+            return;
+        }
         self.text_guardians(purpose, &mut reached);
         if self.incident.priority == Priority::Low {
             return;

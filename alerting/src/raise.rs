@@ -52,8 +52,8 @@ pub(crate) fn located(
     outputs
 }
 
-/// The open incident that a finding belongs to: the one of its kind, or, for an emergency, another emergency of
-/// the same wearer not long ago.
+/// The open incident that a finding belongs to: the one of its kind; for leaving a fence and wandering, the one of the
+/// other; for an emergency, another emergency of the same wearer not long ago.
 fn to_join(book: &Book, finding: &Finding, now: Timestamp) -> Option<IncidentId> {
     let of_its_kind = |incident: &&Incident| {
         incident.kind == finding.kind || incident.occurrences.iter().any(|o| o.kind == finding.kind)
@@ -66,9 +66,11 @@ fn to_join(book: &Book, finding: &Finding, now: Timestamp) -> Option<IncidentId>
         incident.occurrences.iter().any(|o| is_emergency(o.kind, o.priority)) && recent(incident)
     };
     let open = || book.open_of(&finding.wearer);
+    let is_way = |kind| matches!(kind, IncidentKind::FenceExit | IncidentKind::Wandering);
+    let on_the_way = || open().find(|incident| is_way(incident.kind)).filter(|_| is_way(finding.kind));
     let same = open().find(|incident| incident.kind == finding.kind).or_else(|| open().find(of_its_kind));
     let other = || open().find(emergency).filter(|_| is_emergency(finding.kind, finding.priority));
-    same.or_else(other).map(|incident| incident.id)
+    same.or_else(on_the_way).or_else(other).map(|incident| incident.id)
 }
 
 /// An SOS, a fall, or a blood-pressure crisis.

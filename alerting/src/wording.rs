@@ -232,6 +232,8 @@ pub fn event(lang: Language, kind: IncidentKind) -> &'static str {
         (Language::ZhCn, K::IrregularPulse) => "脉搏不规则",
         (Language::ZhCn, K::WelfareCall) => "问候电话需要帮助或未接听",
         (Language::ZhCn, K::News2High) => "生命体征综合评分过高",
+        (Language::ZhCn, K::BloodPressureWatch) => "血压偏高，请关注",
+        (Language::ZhCn, K::OrthostaticDrop) => "站立后血压下降",
         (Language::En, K::Sos) => "pressed the SOS button",
         (Language::En, K::Fall) => "may have fallen",
         (Language::En, K::FenceExit) => "left the safe area",
@@ -251,6 +253,8 @@ pub fn event(lang: Language, kind: IncidentKind) -> &'static str {
         (Language::En, K::IrregularPulse) => "has an irregular pulse",
         (Language::En, K::WelfareCall) => "needs help or did not answer the welfare call",
         (Language::En, K::News2High) => "has a high early-warning score",
+        (Language::En, K::BloodPressureWatch) => "has a blood pressure to keep an eye on",
+        (Language::En, K::OrthostaticDrop) => "has a blood pressure that drops on standing",
     }
 }
 

@@ -3,7 +3,8 @@
 
 use model::attempt::Destination;
 use model::registry::{
-    Binding, Device, EVERY_DAY, Fence, Org, Person, Plan, Push, Schedule, Shape, Thresholds, Wearer,
+    Binding, DailyWindow, Device, EVERY_DAY, Fence, Org, Person, Plan, Push, Schedule, Shadow, Shape, Suspension,
+    Thresholds, Wearer,
 };
 use model::{Actor, Datum, DeviceId, Language, OrgPath, PersonId, Role, WearerId};
 use serde::Serialize;
@@ -94,6 +95,8 @@ pub(crate) struct WearerJson {
     fences: Vec<Value>,
     thresholds: Value,
     plan: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspension: Option<Suspension>,
 }
 
 impl From<Wearer> for WearerJson {
@@ -108,6 +111,7 @@ impl From<Wearer> for WearerJson {
             fences: wearer.fences.iter().map(fence).collect(),
             thresholds: thresholds(&wearer.thresholds),
             plan: plan(&wearer.plan),
+            suspension: wearer.suspension,
         }
     }
 }
@@ -148,16 +152,21 @@ fn fence(fence: &Fence) -> Value {
 /// The hours as the import takes them: `06:00-22:00`, `Mon,Wed,Fri 06:00-22:00`.
 fn active(schedule: &Schedule) -> String {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    let (from, to) = (schedule.window.from_minute, schedule.window.to_minute);
-    // A whole day: its end is the next day's beginning.
-    let to = if from == 0 && to == 0 { "24:00".to_owned() } else { time(to) };
-    let window = format!("{}-{to}", time(from));
+    let window = window(&schedule.window);
     if schedule.weekdays == EVERY_DAY {
         return window;
     }
     let days: Vec<&str> = (0..7).filter(|day| schedule.weekdays >> day & 1 == 1).map(|day| DAYS[day]).collect();
     format!("{} {window}", days.join(","))
+}
+
+/// `22:00-05:00`.
+fn window(window: &DailyWindow) -> String {
+    let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    let (from, to) = (window.from_minute, window.to_minute);
+    // A whole day: its end is the next day's beginning.
+    let to = if from == 0 && to == 0 { "24:00".to_owned() } else { time(to) };
+    format!("{}-{to}", time(from))
 }
 
 /// What differs from the defaults, in the import's sections.
@@ -180,6 +189,30 @@ fn thresholds(thresholds: &Thresholds) -> Value {
     set("spo2", "low", t.spo2_low.map(Value::from));
     set("temperature", "high", t.temperature_high.map(celsius));
     set("temperature", "low", t.temperature_low.map(celsius));
+    set("blood_pressure", "watch_sys", t.blood_pressure_watch_systolic.map(Value::from));
+    set("blood_pressure", "watch_dia", t.blood_pressure_watch_diastolic.map(Value::from));
+    set("heart_rate", "severe_high", t.heart_rate_severe_high.map(Value::from));
+    set("heart_rate", "severe_low", t.heart_rate_severe_low.map(Value::from));
+    set("spo2", "watch", t.spo2_watch.map(Value::from));
+    set("spo2", "sustain_s", t.spo2_sustain_seconds.map(Value::from));
+    set("spo2", "scale", t.spo2_scale_2.then(|| json!(2)));
+    set("silence", "heartbeat_s", t.silence_heartbeat_seconds.map(Value::from));
+    set("silence", "charging_grace_s", t.silence_charging_grace_seconds.map(Value::from));
+    set("silence", "shadow_grace_s", t.silence_shadow_grace_seconds.map(Value::from));
+    let shadow = |s: &Shadow| json!({"lon": s.centre.lon, "lat": s.centre.lat, "radius_m": f64::from(s.radius_m)});
+    let shadows: Vec<Value> = t.silence_shadows.iter().map(shadow).collect();
+    set("silence", "shadows", (!shadows.is_empty()).then_some(Value::Array(shadows)));
+    set("battery", "low", t.battery_low.map(Value::from));
+    set("removed", "after_s", t.removed_after_seconds.map(Value::from));
+    set("wandering", "night", t.wandering_night.as_ref().map(|night| json!(window(night))));
+    set("wandering", "usual_radius_m", t.wandering_radius_m.map(Value::from));
+    set("wandering", "after_s", t.wandering_after_seconds.map(Value::from));
+    set("immobility", "after_s", t.immobility_after_seconds.map(Value::from));
+    set("news2", "on_oxygen", t.news2_on_oxygen.then_some(Value::Bool(true)));
+    if let Some(set) = t.set.as_ref().filter(|_| !sections.is_empty()) {
+        sections.insert("set_by".to_owned(), json!(set.by));
+        sections.insert("set_at".to_owned(), json!(set.at));
+    }
     Value::Object(sections)
 }
 

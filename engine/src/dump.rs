@@ -86,6 +86,7 @@ fn kind_of(input: &Input) -> &'static str {
         Input::DownAcknowledged { .. } => "down_acknowledged",
         Input::Tick => "tick",
         Input::Started { .. } => "started",
+        Input::Resumed { .. } => "resumed",
     }
 }
 

@@ -79,6 +79,7 @@ impl Pulse {
             | Input::DownSent { .. }
             | Input::DownAcknowledged { .. }
             | Input::Tick
+            | Input::Resumed { .. }
             | Input::Started { .. } => {}
         }
         for decision in &record.decisions {

@@ -31,9 +31,76 @@ pub enum IncidentKind {
     IrregularPulse,
     WelfareCall,
     News2High,
+    BloodPressureWatch,
+    OrthostaticDrop,
+}
+
+/// What an incident is about. With the priority it decides who is told and whether phones ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Category {
+    /// Somebody must come now; a community case is opened.
+    Emergency,
+    /// A vital sign: guardians and the family doctor.
+    Health,
+    /// Where the wearer is, or that they do not move: guardians and the desk.
+    Place,
+    /// The device, not the wearer.
+    Technical,
+    /// For the family doctor's inbox: nobody is called and nobody is reminded.
+    Notice,
 }
 
 impl IncidentKind {
+    /// Every kind, in order.
+    pub const ALL: &[IncidentKind] = &[
+        IncidentKind::Sos,
+        IncidentKind::Fall,
+        IncidentKind::FenceExit,
+        IncidentKind::BloodPressureHigh,
+        IncidentKind::BloodPressureLow,
+        IncidentKind::HeartRateHigh,
+        IncidentKind::HeartRateLow,
+        IncidentKind::Spo2Low,
+        IncidentKind::TemperatureHigh,
+        IncidentKind::TemperatureLow,
+        IncidentKind::Silence,
+        IncidentKind::MassSilence,
+        IncidentKind::BatteryLow,
+        IncidentKind::DeviceRemoved,
+        IncidentKind::Wandering,
+        IncidentKind::Immobility,
+        IncidentKind::IrregularPulse,
+        IncidentKind::WelfareCall,
+        IncidentKind::News2High,
+        IncidentKind::BloodPressureWatch,
+        IncidentKind::OrthostaticDrop,
+    ];
+
+    /// What it is about.
+    #[must_use]
+    pub fn category(self) -> Category {
+        match self {
+            IncidentKind::Sos | IncidentKind::Fall => Category::Emergency,
+            IncidentKind::BloodPressureHigh
+            | IncidentKind::BloodPressureLow
+            | IncidentKind::HeartRateHigh
+            | IncidentKind::HeartRateLow
+            | IncidentKind::Spo2Low
+            | IncidentKind::TemperatureHigh
+            | IncidentKind::TemperatureLow
+            | IncidentKind::WelfareCall
+            | IncidentKind::News2High => Category::Health,
+            IncidentKind::FenceExit | IncidentKind::Wandering | IncidentKind::Immobility => Category::Place,
+            IncidentKind::Silence
+            | IncidentKind::MassSilence
+            | IncidentKind::BatteryLow
+            | IncidentKind::DeviceRemoved => Category::Technical,
+            IncidentKind::IrregularPulse | IncidentKind::BloodPressureWatch | IncidentKind::OrthostaticDrop => {
+                Category::Notice
+            }
+        }
+    }
+
     /// Whether only a person may end it and a community case is opened by itself: SOS and falls.
     #[must_use]
     pub fn opens_case(self) -> bool {
@@ -56,6 +123,8 @@ impl IncidentKind {
                 | IncidentKind::TemperatureLow
                 | IncidentKind::IrregularPulse
                 | IncidentKind::News2High
+                | IncidentKind::BloodPressureWatch
+                | IncidentKind::OrthostaticDrop
         )
     }
 }
@@ -372,6 +441,15 @@ pub struct Note {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_concerns_the_doctor_and_only_emergencies_open_cases() {
+        for (place, kind) in IncidentKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, place, "the list is in order and whole");
+            assert_eq!(kind.opens_case(), kind.category() == Category::Emergency, "{kind:?}");
+            assert!(kind.category() != Category::Notice || kind.concerns_doctor(), "{kind:?}");
+        }
+    }
 
     #[test]
     fn every_open_state_can_be_left_by_a_person_and_no_pair_stands_twice() {

@@ -36,12 +36,12 @@ pub use id::{
     AttemptId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath, PersonId, TokenId, WearerId,
 };
 pub use incident::{
-    Acknowledgement, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
+    Acknowledgement, Category, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
 };
 pub use position::{Datum, Fix, Located, Position};
 pub use record::{Decision, Input, Record};
 pub use registry::{
-    Device, Fence, FenceKind, Org, Person, Plan, RegistryChange, Role, Schedule, Shape, Thresholds, Wearer,
+    Device, Fence, FenceKind, Org, Person, Plan, RegistryChange, Role, Schedule, Shape, Suspension, Thresholds, Wearer,
 };
 pub use reject::{Reject, RejectReason};
 pub use reply::{Problem, ProblemCode, Reply};

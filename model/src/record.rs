@@ -92,6 +92,12 @@ pub enum Input {
         /// The last journaled time before it stopped.
         down_since: Option<Timestamp>,
     },
+    /// The engine is about to start. Stands before what fell due while it was down, so that a recovery, too, knows
+    /// that nobody listened in between.
+    Resumed {
+        /// When it started.
+        at: Timestamp,
+    },
 }
 
 /// What came of handing an attempt to its provider.

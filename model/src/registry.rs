@@ -4,7 +4,8 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
-use crate::{Datum, DeviceId, FenceId, Language, OrgPath, PersonId, Timestamp, WearerId};
+use crate::incident::{Category, IncidentKind};
+use crate::{Datum, DeviceId, FenceId, Language, OrgPath, PersonId, Position, Timestamp, WearerId};
 
 /// In which role somebody acts. Appended to, never reordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -94,6 +95,39 @@ pub struct Wearer {
     pub thresholds: Thresholds,
     /// How people are called.
     pub plan: Plan,
+    /// A time in which most of what would be found is expected.
+    pub suspension: Option<Suspension>,
+}
+
+/// A time in which most of what would be found is expected; it ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// Why.
+    pub kind: SuspensionKind,
+    /// When it ends.
+    pub until: Timestamp,
+}
+
+/// Why a wearer's rules rest. An SOS and a fall never do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SuspensionKind {
+    /// In hospital: others watch over the vital signs, and the device may lie in a drawer.
+    Hospital,
+    /// On a journey: away from home, and that is right so.
+    Journey,
+}
+
+impl Suspension {
+    /// Whether this kind of finding is expected at a time.
+    #[must_use]
+    pub fn covers(&self, kind: IncidentKind, at: Timestamp) -> bool {
+        let is_covered = match self.kind {
+            SuspensionKind::Hospital => kind.category() != Category::Emergency,
+            SuspensionKind::Journey => matches!(kind, IncidentKind::FenceExit | IncidentKind::Wandering),
+        };
+        is_covered && at < self.until
+    }
 }
 
 /// An area that a wearer is to stay in, or to stay out of.
@@ -204,6 +238,62 @@ pub struct Thresholds {
     pub temperature_high: Option<f32>,
     /// Temperature at and below which it is low, °C (35.0).
     pub temperature_low: Option<f32>,
+    /// Systolic at and above which the doctor is told when it is so on separate days, mmHg (140).
+    pub blood_pressure_watch_systolic: Option<u16>,
+    /// The same for diastolic, mmHg (90).
+    pub blood_pressure_watch_diastolic: Option<u16>,
+    /// Heart rate at and above which two readings are enough (131).
+    pub heart_rate_severe_high: Option<u16>,
+    /// Heart rate at and below which two readings are enough (40).
+    pub heart_rate_severe_low: Option<u16>,
+    /// Oxygen saturation at and below which somebody should look, percent (93).
+    pub spo2_watch: Option<u8>,
+    /// How long oxygen saturation must be low, seconds (120).
+    pub spo2_sustain_seconds: Option<u32>,
+    /// NEWS2's scale 2, for those whose target is 88–92 % (COPD), by a doctor's order.
+    pub spo2_scale_2: bool,
+    /// How often the device is heard at least, seconds (460); three times that is silence.
+    pub silence_heartbeat_seconds: Option<u32>,
+    /// How much longer it may be silent while it is charged or not worn, seconds (10 800).
+    pub silence_charging_grace_seconds: Option<u32>,
+    /// How much longer where it is known to have no signal, seconds (7 200).
+    pub silence_shadow_grace_seconds: Option<u32>,
+    /// Where it is known to have no signal.
+    pub silence_shadows: Vec<Shadow>,
+    /// Battery level at and below which it is low, percent (15).
+    pub battery_low: Option<u8>,
+    /// How long a device may be off the wrist, seconds (1 800).
+    pub removed_after_seconds: Option<u32>,
+    /// The night in which being outside the home fence is wandering (22:00–05:00).
+    pub wandering_night: Option<DailyWindow>,
+    /// How far from home the wearer usually goes, metres (1 500).
+    pub wandering_radius_m: Option<u32>,
+    /// How long they may walk away beyond that, seconds (1 200).
+    pub wandering_after_seconds: Option<u32>,
+    /// How long they may lie or sit still by day, seconds (21 600).
+    pub immobility_after_seconds: Option<u32>,
+    /// On oxygen: two points of NEWS2.
+    pub news2_on_oxygen: bool,
+    /// Who set what differs here, and when; written down by the engine.
+    pub set: Option<ThresholdsSet>,
+}
+
+/// A circle in which a device is known to have no signal: a cellar, a lift.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// Its middle, in WGS-84.
+    pub centre: Position,
+    /// Its radius, metres, 1–10 000.
+    pub radius_m: f32,
+}
+
+/// Who set a wearer's thresholds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThresholdsSet {
+    /// Who.
+    pub by: PersonId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// How people are called (alerting.md). All in seconds unless the name says otherwise.

@@ -37,7 +37,8 @@ pub enum ReportBody {
         diastolic: u16,
         /// Beats a minute, if measured.
         pulse: Option<u16>,
-        /// Bits as in Bluetooth 2A35: 0 body moved, 1 cuff loose, 2 irregular pulse, 5 wrong position.
+        /// Bits as in Bluetooth 2A35: 0 body moved, 1 cuff loose, 2 irregular pulse, 5 wrong position; and of our
+        /// own: 8 taken standing, 9 taken sitting or lying.
         flags: u16,
     },
     /// The device believes that its wearer fell.

@@ -3,20 +3,30 @@
 //! - Two readings that are both high confirm each other. If one is and the other is not, the mean decides; if they
 //!   differ by more than 10 mmHg a third one is waited for, and at the window's end the mean of what there is decides.
 //! - No repeat: raised anyway, unconfirmed.
-//! - At once: systolic 220 and more, or high together with an SOS or a fall within ten minutes.
+//! - At once: systolic 220 and more, or high together with an SOS, a fall that nobody cancelled, or an abnormal heart
+//!   rate, within ten minutes.
 //! - Low is raised only when repeated.
 //! - Readings whose cuff flags say moved, loose or wrongly placed are *unreliable*: such a one can ask for a repeat
-//!   and be raised unconfirmed, but neither confirms, nor clears, nor is a crisis by itself.
+//!   and be raised unconfirmed, but neither confirms, nor clears, nor is a crisis by itself. One that says nothing
+//!   else asks again, too.
+//! - What a device on the wrist measures is trusted less than a cuff: it contradicts no cuff, and a crisis that rests
+//!   on it alone is called for, but unconfirmed.
 
-use model::{Change, DeviceId, Finding, IncidentKind, Priority, Reading, Timestamp};
+use model::{DeviceId, Finding, Timestamp};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::explain::{explain, lateness, reading};
-use crate::{Context, Findings, Subject, WearerState};
+use crate::{
+    Context, Findings, Placement, Subject, WearerState, heart_rate, irregular_pulse, pressure_drop, pressure_watch,
+    sustained,
+};
+
+mod told;
+
+use told::{cleared, found};
 
 const RULE: &str = "blood_pressure";
-const RULE_VERSION: u16 = 1;
+const RULE_VERSION: u16 = 2;
 
 /// A reading that is older on arrival, in seconds, is history: it raises nothing.
 pub const BLOOD_PRESSURE_HORIZON_SECONDS: i64 = 3600;
@@ -39,6 +49,8 @@ const TOGETHER_SECONDS: i64 = 600;
 /// Cleared only when it is so far from what raised it, mmHg.
 const SYSTOLIC_CLEAR_GAP: u16 = 10;
 const DIASTOLIC_CLEAR_GAP: u16 = 5;
+/// An unreliable reading is asked to be repeated again only after this.
+const ASK_AGAIN_SECONDS: u32 = 3600;
 /// Bits of 2A35 that make a reading unreliable: body moved, cuff loose, wrong position.
 const UNRELIABLE_FLAGS: u16 = 0b10_0011;
 
@@ -50,6 +62,38 @@ pub(crate) struct Pressure {
     /// The last reliable reading that was neither too high nor too low: it may turn out to be the repeat of one that
     /// is still on its way.
     unremarkable: Option<Cuff>,
+    /// The last unreliable reading since which no reliable one came: which device, and when it was asked.
+    unreliable: Option<(DeviceId, Timestamp)>,
+    pub(crate) watch: pressure_watch::Watch,
+    pub(crate) postures: pressure_drop::Postures,
+    pub(crate) irregular: irregular_pulse::Irregular,
+}
+
+/// One reading as it was reported; see [`model::ReportBody::BloodPressure`].
+pub(crate) struct Measurement {
+    pub(crate) systolic: u16,
+    pub(crate) diastolic: u16,
+    pub(crate) pulse: Option<u16>,
+    pub(crate) flags: u16,
+}
+
+impl Measurement {
+    pub(crate) fn is_reliable(&self) -> bool {
+        self.flags & UNRELIABLE_FLAGS == 0
+    }
+
+    fn is_pulse_abnormal(&self) -> bool {
+        self.pulse.is_some_and(|pulse| pulse >= heart_rate::SEVERE_HIGH || pulse <= heart_rate::SEVERE_LOW)
+    }
+}
+
+/// A blood pressure that is to be measured again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeat<'a> {
+    /// Which device measured it.
+    pub device: &'a DeviceId,
+    /// Since when that is known.
+    pub since: Timestamp,
 }
 
 /// What was raised, until a reading says that it is over.
@@ -57,12 +101,15 @@ pub(crate) struct Pressure {
 struct Raised {
     side: Side,
     measured: Timestamp,
+    is_wrist: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Pending {
     side: Side,
     device: DeviceId,
+    /// When it began to wait.
+    since: Timestamp,
     due: Timestamp,
     /// The earliest reading that asks for a repeat.
     first: Cuff,
@@ -83,6 +130,8 @@ struct Cuff {
     diastolic: u16,
     measured: Timestamp,
     late: bool,
+    /// Whether it was measured on the wrist.
+    is_wrist: bool,
 }
 
 /// Whether and how a finding is sure.
@@ -92,7 +141,7 @@ enum Certainty {
     Repeated(usize),
     /// One reading that is enough by itself.
     Crisis,
-    /// One reading, with an SOS or a fall.
+    /// One reading, with an SOS, a fall or an abnormal heart rate.
     Together,
     /// One reading, and no repeat came.
     Unconfirmed,
@@ -150,8 +199,25 @@ impl Pressure {
         self.pending.as_ref().map(|pending| pending.due)
     }
 
-    pub(crate) fn awaits_repeat(&self) -> Option<&DeviceId> {
-        self.pending.as_ref().map(|pending| &pending.device)
+    pub(crate) fn awaits_repeat(&self) -> Option<Repeat<'_>> {
+        // Once in an episode: whoever was told of it sees to it.
+        let is_news = |pending: &&Pending| self.raised.is_none_or(|raised| raised.side != pending.side);
+        let pending = self
+            .pending
+            .as_ref()
+            .filter(is_news)
+            .map(|pending| Repeat { device: &pending.device, since: pending.since });
+        pending.or_else(|| self.unreliable.as_ref().map(|(device, since)| Repeat { device, since: *since }))
+    }
+
+    /// One reading more that can or cannot be relied on.
+    fn rely(&mut self, context: &Context<'_>, is_reliable: bool) {
+        let known = self.unreliable.as_ref().filter(|(_, since)| context.now < since.plus_seconds(ASK_AGAIN_SECONDS));
+        if is_reliable {
+            self.unreliable = None;
+        } else if known.is_none() {
+            self.unreliable = Some((context.subject.device.clone(), context.now));
+        }
     }
 }
 
@@ -159,37 +225,39 @@ impl Pressure {
 pub(crate) fn measured(
     state: &mut WearerState,
     context: &Context<'_>,
-    (systolic, diastolic): (u16, u16),
-    flags: u16,
+    measurement: &Measurement,
     findings: &mut Findings,
 ) {
     if context.now.millis_since(context.measured) > BLOOD_PRESSURE_HORIZON_SECONDS * 1000 {
         return;
     }
-    let cuff = Cuff { systolic, diastolic, measured: context.measured, late: context.late };
+    let Measurement { systolic, diastolic, .. } = *measurement;
+    let is_wrist = context.subject.placement == Placement::Worn;
+    let cuff = Cuff { systolic, diastolic, measured: context.measured, late: context.late, is_wrist };
     let bounds = Bounds::of(context.subject);
-    let is_reliable = flags & UNRELIABLE_FLAGS == 0;
-    let is_together = within_reach(state.alarmed, cuff.measured);
+    let is_reliable = measurement.is_reliable();
+    let is_together = measurement.is_pulse_abnormal() || is_with_alarm(state, cuff.measured);
     let is_crisis = systolic >= SYSTOLIC_CRISIS;
     let pressure = state.pressure.get_or_insert_default();
+    pressure.rely(context, is_reliable);
     if is_reliable && bounds.side(&cuff) == Some(Side::High) && (is_crisis || is_together) {
         pressure.pending = None;
         let certainty = if is_crisis { Certainty::Crisis } else { Certainty::Together };
-        findings.push(pressure.raise(
-            context.subject,
-            context.subject.device,
-            Side::High,
-            cuff,
-            certainty,
-            context.now,
-        ));
+        let device = context.subject.device;
+        findings.push(pressure.raise(context.subject, device, Side::High, cuff, certainty, context.now));
     } else {
         pressure.weigh(context, &bounds, cuff, is_reliable, findings);
-        let is_over = |raised: &mut Raised| raised.measured < cuff.measured && bounds.is_over(raised.side, &cuff);
+        let is_over = |raised: &mut Raised| {
+            raised.measured < cuff.measured && raised.is_wrist >= is_wrist && bounds.is_over(raised.side, &cuff)
+        };
         if is_reliable && let Some(raised) = pressure.raised.take_if(is_over) {
             findings.push(cleared(context, raised.side, cuff));
         }
     }
+    let is_high = bounds.side(&cuff) == Some(Side::High);
+    pressure_watch::measured(&mut pressure.watch, context, measurement, is_high, findings);
+    pressure_drop::measured(&mut pressure.postures, context, measurement, findings);
+    irregular_pulse::measured(&mut pressure.irregular, context, measurement, findings);
     tidy(state);
 }
 
@@ -217,7 +285,8 @@ impl Pressure {
         }
         let repeat = if let Some(pending) = self.pending.as_mut() {
             let is_repeat = side == Some(pending.side) || pending.first.measured < cuff.measured;
-            (is_reliable && is_repeat).then_some(cuff)
+            let is_trusted = side.is_some() || pending.first.is_wrist || !cuff.is_wrist;
+            (is_reliable && is_repeat && is_trusted).then_some(cuff)
         } else {
             self.pending = side.map(|side| Pending::new(context, bounds, side, cuff, is_reliable));
             self.unremarkable
@@ -274,7 +343,7 @@ impl Pressure {
         certainty: Certainty,
         now: Timestamp,
     ) -> Finding {
-        self.raised = Some(Raised { side, measured: cuff.measured });
+        self.raised = Some(Raised { side, measured: cuff.measured, is_wrist: cuff.is_wrist });
         found(subject, device, side, cuff, certainty, now)
     }
 }
@@ -295,7 +364,7 @@ impl Pending {
             context.now.plus_seconds(within)
         };
         let readings = if is_reliable { SmallVec::from_slice(&[cuff]) } else { SmallVec::new() };
-        Pending { side, device: context.subject.device.clone(), due, first: cuff, readings }
+        Pending { side, device: context.subject.device.clone(), since: context.now, due, first: cuff, readings }
     }
 
     fn add(&mut self, cuff: Cuff, bounds: &Bounds) {
@@ -346,20 +415,24 @@ impl Pending {
     }
 }
 
-/// An SOS or a fall came: what waits on the high side waits no longer.
-pub(crate) fn alarmed(state: &mut WearerState, context: &Context<'_>, findings: &mut Findings) {
+/// An SOS, a fall or an abnormal heart rate came: what waits on the high side waits no longer.
+pub(crate) fn urge(
+    state: &mut WearerState,
+    subject: &Subject<'_>,
+    measured: Timestamp,
+    now: Timestamp,
+    findings: &mut Findings,
+) {
     let Some(pressure) = state.pressure.as_mut() else {
         return;
     };
     let is_urgent = |pending: &mut Pending| {
-        pending.side == Side::High
-            && !pending.readings.is_empty()
-            && within_reach(context.measured, pending.first.measured)
+        let apart_millis = pending.first.measured.millis_since(measured).abs();
+        pending.side == Side::High && !pending.readings.is_empty() && apart_millis <= TOGETHER_SECONDS * 1000
     };
     if let Some(pending) = pressure.pending.take_if(is_urgent) {
         let gravest = *pending.readings.iter().max_by_key(|cuff| cuff.systolic).unwrap_or(&pending.first);
-        let (device, certainty) = (&pending.device, Certainty::Together);
-        findings.push(pressure.raise(context.subject, device, Side::High, gravest, certainty, context.now));
+        findings.push(pressure.raise(subject, &pending.device, Side::High, gravest, Certainty::Together, now));
     }
 }
 
@@ -385,112 +458,10 @@ fn tidy(state: &mut WearerState) {
     state.pressure.take_if(|pressure| **pressure == Pressure::default());
 }
 
-fn within_reach(alarmed: Timestamp, measured: Timestamp) -> bool {
-    alarmed != Timestamp::EPOCH && alarmed.millis_since(measured).abs() <= TOGETHER_SECONDS * 1000
-}
-
-fn found(
-    subject: &Subject<'_>,
-    device: &DeviceId,
-    side: Side,
-    cuff: Cuff,
-    certainty: Certainty,
-    now: Timestamp,
-) -> Finding {
-    let bounds = Bounds::of(subject);
-    let mut readings = readings(cuff);
-    let Cuff { systolic, diastolic, .. } = cuff;
-    let (kind, mut zh, mut en) = match side {
-        Side::High => {
-            let (high, low) = (bounds.systolic_high, bounds.diastolic_high);
-            readings.push(reading("systolic_threshold", f64::from(high), "mmHg", None));
-            readings.push(reading("diastolic_threshold", f64::from(low), "mmHg", None));
-            let zh = format!("血压过高：{systolic}/{diastolic} mmHg（警戒线 {high}/{low}）");
-            (
-                IncidentKind::BloodPressureHigh,
-                zh,
-                format!("Blood pressure {systolic}/{diastolic} mmHg (limit {high}/{low})"),
-            )
-        }
-        Side::Low => {
-            let low = bounds.systolic_low;
-            readings.push(reading("systolic_threshold", f64::from(low), "mmHg", None));
-            let zh = format!("血压过低：{systolic}/{diastolic} mmHg（收缩压警戒线 {low}）");
-            (
-                IncidentKind::BloodPressureLow,
-                zh,
-                format!("Blood pressure {systolic}/{diastolic} mmHg (systolic limit {low})"),
-            )
-        }
-    };
-    let (why_zh, why_en) = match certainty {
-        Certainty::Repeated(count) => {
-            (format!("，{count} 次测量的平均值。"), format!(", the mean of {count} readings."))
-        }
-        Certainty::Crisis => ("，一次测量已属危急。".to_owned(), ", critical by itself.".to_owned()),
-        Certainty::Together => ("，同时有求救或跌倒。".to_owned(), ", together with an SOS or a fall.".to_owned()),
-        Certainty::Unconfirmed => {
-            let seconds = bounds.repeat_within_seconds;
-            readings.push(reading("repeat_within", f64::from(seconds), "s", None));
-            (
-                format!("，{seconds} 秒内没有可靠的复测，未经确认。"),
-                format!(", unconfirmed: no reliable repeat within {seconds} s."),
-            )
-        }
-    };
-    let (late_zh, late_en) = lateness(cuff.late, cuff.measured, now, &mut readings);
-    zh += &(why_zh + &late_zh);
-    en += &(why_en + &late_en);
-    let priority = match (side, certainty) {
-        (Side::Low, _) | (_, Certainty::Unconfirmed) => Priority::Medium,
-        (Side::High, Certainty::Repeated(_) | Certainty::Crisis | Certainty::Together) => Priority::High,
-    };
-    Finding {
-        kind,
-        change: Change::Raised,
-        wearer: subject.wearer.clone(),
-        device: device.clone(),
-        priority,
-        at: now,
-        measured: cuff.measured,
-        late: cuff.late,
-        confirmed: certainty != Certainty::Unconfirmed,
-        position: subject.position,
-        explain: explain(RULE, RULE_VERSION, readings, zh, en),
-    }
-}
-
-fn cleared(context: &Context<'_>, side: Side, cuff: Cuff) -> Finding {
-    let Cuff { systolic, diastolic, .. } = cuff;
-    let kind = match side {
-        Side::High => IncidentKind::BloodPressureHigh,
-        Side::Low => IncidentKind::BloodPressureLow,
-    };
-    Finding {
-        kind,
-        change: Change::Cleared,
-        wearer: context.subject.wearer.clone(),
-        device: context.subject.device.clone(),
-        priority: Priority::Low,
-        at: context.now,
-        measured: context.measured,
-        late: context.late,
-        confirmed: true,
-        position: context.subject.position,
-        explain: explain(
-            RULE,
-            RULE_VERSION,
-            readings(cuff),
-            format!("血压已恢复：{systolic}/{diastolic} mmHg。"),
-            format!("Blood pressure is back at {systolic}/{diastolic} mmHg."),
-        ),
-    }
-}
-
-fn readings(cuff: Cuff) -> Vec<Reading> {
-    let at = Some(cuff.measured);
-    vec![
-        reading("systolic", f64::from(cuff.systolic), "mmHg", at),
-        reading("diastolic", f64::from(cuff.diastolic), "mmHg", at),
-    ]
+/// Whether there was an SOS, a fall that nobody cancelled, or an abnormal heart rate, not long before or after.
+fn is_with_alarm(state: &WearerState, measured: Timestamp) -> bool {
+    let is_sos = state.sos != Timestamp::EPOCH && state.sos.millis_since(measured).abs() <= TOGETHER_SECONDS * 1000;
+    is_sos
+        || state.falls.as_ref().is_some_and(|falls| falls.any_within(measured, TOGETHER_SECONDS))
+        || sustained::is_heart_rate_abnormal(state, measured, TOGETHER_SECONDS)
 }

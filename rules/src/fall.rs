@@ -1,5 +1,6 @@
 //! A fall waits for a sign of life: `fall_cancel`, or steps taken since. No data counts as lying still, so at the
-//! window's end it is raised (clinical.md, fall). A fall that comes to us after its window is raised at once.
+//! window's end it is raised (clinical.md, fall). A fall that comes to us after its window is raised at once, and so is
+//! a hard one from a device whose battery is low or that had fallen silent.
 //!
 //! The window runs from when the fall was measured, not from when it came, and a cancel counts whether it comes
 //! after its fall or before: within the window the order of arrival makes no difference.
@@ -8,7 +9,7 @@ use model::{Change, DeviceId, Finding, IncidentKind, Position, Priority, Timesta
 use serde::{Deserialize, Serialize};
 
 use crate::explain::{explain, lateness, reading};
-use crate::{Context, Findings, Subject, WearerState};
+use crate::{Context, Findings, Subject, WearerState, immobility, motion, sustained};
 
 const RULE: &str = "fall";
 const RULE_VERSION: u16 = 1;
@@ -26,6 +27,8 @@ const STEPS_MIN: u32 = 10;
 const STEPS_PER_SECOND_MAX: f64 = 3.0;
 /// More falls than this do not wait at a time: the next is raised at once.
 const FALLS_PENDING_MAX: usize = 8;
+/// A fall that the device is so sure of is a hard one.
+const HARD_CONFIDENCE_MIN: f32 = 0.9;
 /// How many cancels are remembered.
 const CANCELS_KEPT: usize = 4;
 
@@ -70,6 +73,18 @@ impl Falls {
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.pending.first().map(|fall| fall.due)
     }
+
+    /// Whether a fall that nobody cancelled was measured within so long of a time.
+    pub(crate) fn any_within(&self, at: Timestamp, within_seconds: i64) -> bool {
+        let falls = self.pending.iter().map(|pending| &pending.fall).chain(&self.raised);
+        falls.into_iter().any(|fall| fall.measured.millis_since(at).abs() <= within_seconds * 1000)
+    }
+}
+
+impl Steps {
+    pub(crate) fn measured(&self) -> Timestamp {
+        self.measured
+    }
 }
 
 /// A fall was reported. `false` if it had been cancelled before it came.
@@ -79,7 +94,10 @@ pub(crate) fn fell(
     confidence: Option<f32>,
     findings: &mut Findings,
 ) -> bool {
-    let window_seconds = context.subject.fall_window_seconds;
+    let is_hard = confidence.is_some_and(|confidence| confidence >= HARD_CONFIDENCE_MIN);
+    // Who falls hard while the device is about to fail, or was not heard before, may never be heard again.
+    let has_no_window = is_hard && (sustained::is_battery_low(state) || state.is_silent);
+    let window_seconds = if has_no_window { 0 } else { context.subject.fall_window_seconds };
     let fall = signal(context);
     let falls = state.falls.get_or_insert_default();
     if falls.cancels.iter().any(|cancel| cancels(cancel, &fall, window_seconds)) {
@@ -91,11 +109,12 @@ pub(crate) fn fell(
     let position = context.located.map(|located| located.position);
     let mut pending = PendingFall { fall, due, late, confidence, position, steps_after: None };
     if is_overdue || falls.pending.len() >= FALLS_PENDING_MAX {
-        raise(falls, &pending, context.subject, is_overdue, context.now, findings);
+        let is_waited_for = is_overdue && !has_no_window;
+        raise(falls, &pending, context.subject, is_waited_for, context.now, findings);
         return true;
     }
     // Steps that were measured after the fall may have come before it.
-    if let Some(steps) = state.steps.as_ref().filter(|steps| steps.device == pending.fall.device)
+    if let Some(steps) = state.steps.as_deref().filter(|steps| steps.device == pending.fall.device)
         && steps.measured > pending.fall.measured
     {
         pending.steps_after = Some((steps.count, steps.measured));
@@ -123,13 +142,22 @@ pub(crate) fn cancelled(state: &mut WearerState, context: &Context<'_>, findings
 }
 
 /// A count of steps: whoever walks does not lie still.
-pub(crate) fn walked(state: &mut WearerState, context: &Context<'_>, count: u32) {
+pub(crate) fn walked(state: &mut WearerState, context: &Context<'_>, count: u32, findings: &mut Findings) {
     let steps = Steps { device: context.subject.device.clone(), count, measured: context.measured };
     if let Some(falls) = state.falls.as_mut() {
-        let before = state.steps.as_ref();
+        let before = state.steps.as_deref();
         falls.pending.retain_mut(|pending| !shows_life(pending, &steps, before));
     }
-    state.steps = Some(steps);
+    let is_walk = state.steps.as_deref().is_some_and(|before| {
+        before.device == steps.device && before.measured < steps.measured && motion::is_walk(before.count, count)
+    });
+    match state.steps.as_deref_mut() {
+        Some(known) => *known = steps,
+        None => state.steps = Some(Box::new(steps)),
+    }
+    if is_walk && !context.late {
+        immobility::moved(state, context, findings);
+    }
 }
 
 /// Raises what is due by `due`.

@@ -1,22 +1,70 @@
 //! What a report means for its wearer: one rule per file, each with its thresholds and the sentence that explains it.
 //!
 //! The rules are pure and remember, per wearer, only what is pending. What they find goes to `alerting`; a finding
-//! that begins something is *raised*, one that ends a condition (never the response) is *cleared*.
+//! that begins something is *raised*, one that ends a condition (never the response) is *cleared*. While an episode
+//! lasts it is raised again only when it becomes graver, or after a long while: alerting writes that down beneath the
+//! open incident.
 //!
-//! Whatever the order in which SOS and falls arrive, and however often, the same is found. Blood pressure converges
-//! as long as a reading is no older than [`BLOOD_PRESSURE_HORIZON_SECONDS`] on arrival; older ones are history.
+//! | clinical.md | file | raised as | and within which order of arrival it converges |
+//! | --- | --- | --- | --- |
+//! | BP high (watch) | `pressure_watch.rs` | notice to the doctor | any |
+//! | BP grade 3, crisis, low | `blood_pressure.rs` | high or medium | [`BLOOD_PRESSURE_HORIZON_SECONDS`], two readings |
+//! | BP drop after standing | `pressure_drop.rs` | notice to the doctor | any, within its ten minutes |
+//! | cuff flags: unreliable | `blood_pressure.rs` | asks again, see [`awaits_repeat`] | – |
+//! | cuff flags: irregular pulse | `irregular_pulse.rs` | notice to the doctor | any |
+//! | heart rate | `heart_rate.rs` | high or medium | [`ORDER_SECONDS`] |
+//! | SpO2 | `spo2.rs` | high or medium | [`ORDER_SECONDS`] |
+//! | temperature | `temperature.rs` | medium | [`ORDER_SECONDS`] |
+//! | NEWS2 total | `news2.rs` | high or medium | any: the newest of each |
+//! | fall | `fall.rs` | high | any |
+//! | SOS | `sos.rs` | high | any |
+//! | silence | `silence.rs` | low (technical) | any: only when it came counts |
+//! | mass silence | `area.rs` | medium, to the desk | any |
+//! | fence | `fence_exit.rs` (and `geofence`) | medium | as `geofence` says |
+//! | wandering | `wandering.rs` | high by night, medium by day | as `geofence` says |
+//! | battery (devices.md) | `battery.rs` | low (technical) | [`ORDER_SECONDS`] |
+//! | removed (devices.md) | `removed.rs` | low (technical) | any |
+//! | immobility | `immobility.rs` with `motion.rs` | medium | any |
+//! | suspension, restart, graces | [`Subject`] | – | – |
+//! | alarm fatigue: raise ≠ clear, N of M, again | `sustained.rs` | – | – |
+//!
+//! What arrives later than a rule's horizon is history; an SOS or a fall never is, and comes marked late.
 
+pub mod area;
+mod battery;
 mod blood_pressure;
 mod explain;
 mod fall;
 mod fence_exit;
+mod ground;
+mod heart_rate;
+mod immobility;
+mod irregular_pulse;
+mod local;
+mod motion;
+mod news2;
+mod pressure_drop;
+mod pressure_watch;
+mod removed;
+mod silence;
 mod sos;
+mod spo2;
+mod sustained;
+mod temperature;
+mod wandering;
 
-use model::{Crossing, DeviceId, Finding, Located, Position, Report, ReportBody, Thresholds, Timestamp, WearerId};
+use model::{
+    Crossing, DeviceId, Finding, IncidentKind, Located, Position, Report, ReportBody, Suspension, Thresholds,
+    Timestamp, WearerId,
+};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-pub use blood_pressure::BLOOD_PRESSURE_HORIZON_SECONDS;
+pub use blood_pressure::{BLOOD_PRESSURE_HORIZON_SECONDS, Repeat};
+pub use sustained::{ORDER_SECONDS, VITALS_HORIZON_SECONDS};
+pub use wandering::Home;
+
+use sustained::Vital;
 
 /// About whom, and what is known of them beside the rules' own state.
 #[derive(Debug, Clone, Copy)]
@@ -25,12 +73,58 @@ pub struct Subject<'a> {
     pub wearer: &'a WearerId,
     /// The device that reports. In [`advance`] nobody reports: the state remembers the device of what is pending.
     pub device: &'a DeviceId,
+    /// Where that device is kept.
+    pub placement: Placement,
     /// What differs from the defaults for this wearer.
     pub thresholds: &'a Thresholds,
+    /// When most of what would be found is expected.
+    pub suspension: Option<&'a Suspension>,
     /// How long a fall waits for a sign of life, seconds; 0 waits for none.
     pub fall_window_seconds: u32,
     /// The last known position.
     pub position: Option<Position>,
+    /// The fix before this report, and when it was measured.
+    pub fix_before: Option<(Timestamp, Located)>,
+    /// The wearer's home.
+    pub home: Option<&'a Home>,
+    /// The wearer's time of day, minutes east of UTC.
+    pub utc_offset_minutes: i32,
+    /// Since when somebody has been listening: what did not come before that is nobody's absence.
+    pub listening_since: Timestamp,
+}
+
+/// Where a device is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// On the wrist or round the neck, day and night: it is missed when it is silent.
+    Worn,
+    /// Taken up to measure, and put away.
+    PutAway,
+}
+
+impl Placement {
+    /// By the kind of the registry. What is not known is worn.
+    #[must_use]
+    pub fn of_kind(kind: &str) -> Placement {
+        match kind {
+            "cuff" | "oximeter" | "thermometer" | "scale" | "gateway" | "tablet" => Placement::PutAway,
+            _ => Placement::Worn,
+        }
+    }
+}
+
+impl Subject<'_> {
+    /// Whether this kind of finding is expected now.
+    fn is_suspended(&self, kind: IncidentKind, now: Timestamp) -> bool {
+        self.suspension.is_some_and(|suspension| suspension.covers(kind, now))
+    }
+
+    /// From when on an absence that began then counts: not before somebody listened, nor during a suspension.
+    fn watched_from(&self, kind: IncidentKind, began: Timestamp) -> Timestamp {
+        let began = began.max(self.listening_since);
+        let covering = self.suspension.filter(|suspension| suspension.covers(kind, began));
+        covering.map_or(began, |suspension| suspension.until)
+    }
 }
 
 /// Something that was seen of a wearer.
@@ -45,6 +139,17 @@ pub enum Observation<'a> {
     },
     /// A fence's edge was crossed.
     Crossing(&'a Crossing),
+    /// Somebody at the bedside noted what no device measures.
+    Bedside(&'a Bedside),
+}
+
+/// What somebody at the bedside noted; `None` where they did not look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bedside {
+    /// Breaths a minute.
+    pub respiration_per_minute: Option<u8>,
+    /// Alert (A of ACVPU), or newly confused, or worse.
+    pub is_alert: Option<bool>,
 }
 
 /// What was found, in the order in which it is to be told.
@@ -55,9 +160,26 @@ pub type Findings = SmallVec<[Finding; 1]>;
 pub struct WearerState {
     falls: Option<Box<fall::Falls>>,
     pressure: Option<Box<blood_pressure::Pressure>>,
-    steps: Option<fall::Steps>,
-    /// When the last SOS or fall was measured; [`Timestamp::EPOCH`]: never.
-    alarmed: Timestamp,
+    steps: Option<Box<fall::Steps>>,
+    vitals: Option<Box<sustained::Vitals>>,
+    place: Option<Box<wandering::Place>>,
+    news: Option<Box<news2::News>>,
+    quiet: sustained::Quiet,
+    motion: motion::Motion,
+    wear: removed::Wear,
+    /// When the last SOS was measured; [`Timestamp::EPOCH`]: never.
+    sos: Timestamp,
+    /// When a worn device was last heard, and which; [`Timestamp::EPOCH`]: never.
+    heard: Timestamp,
+    heard_of: DeviceId,
+    /// When to look whether somebody is silent, has the device off, or does not move. A report only moves the real
+    /// time away from it: looked at too early, it is set anew. [`Timestamp::EPOCH`]: nobody is missed.
+    look_at: Timestamp,
+    /// The last level, percent, and whether it was rising.
+    battery: Option<u8>,
+    is_charging: bool,
+    is_silent: bool,
+    stillness: immobility::Stillness,
 }
 
 /// One observation, as every rule sees it.
@@ -91,27 +213,75 @@ pub fn handle(
         Observation::Report { report, located } => (report, located),
         Observation::Crossing(crossing) => {
             let context = Context { subject, measured, late, now, located: Some(crossing.located) };
-            findings.push(fence_exit::found(&context, crossing));
+            wandering::crossed(state, &context, crossing, &mut findings);
+            return findings;
+        }
+        Observation::Bedside(bedside) => {
+            let context = Context { subject, measured, late, now, located: None };
+            if !subject.is_suspended(IncidentKind::News2High, now) {
+                news2::noted(state, &context, bedside, &mut findings);
+            }
             return findings;
         }
     };
     let context = Context { subject, measured, late, now, located };
+    judge(state, &context, report, &mut findings);
+    if subject.placement == Placement::Worn {
+        // Only these two can bring forward when somebody is missed.
+        let is_news = matches!(report.body, ReportBody::Wear { .. } | ReportBody::Battery { .. });
+        hear(state, &context, is_news, &mut findings);
+    }
+    findings
+}
+
+/// What a report says about the wearer.
+fn judge(state: &mut WearerState, context: &Context<'_>, report: &Report, findings: &mut Findings) {
+    // In hospital others watch over the vital signs.
+    let is_watched = |kind| !context.subject.is_suspended(kind, context.now);
+    // What lies on the table measures nobody.
+    let is_on = context.subject.placement == Placement::PutAway || !state.wear.is_off();
     match &report.body {
         ReportBody::Sos { .. } => {
-            findings.push(sos::found(&context));
-            alarmed(state, &context, &mut findings);
+            findings.push(sos::found(context));
+            state.sos = state.sos.max(context.measured);
+            blood_pressure::urge(state, context.subject, context.measured, context.now, findings);
         }
         ReportBody::Fall { confidence, .. } => {
-            if fall::fell(state, &context, *confidence, &mut findings) {
-                alarmed(state, &context, &mut findings);
+            if fall::fell(state, context, *confidence, findings) {
+                blood_pressure::urge(state, context.subject, context.measured, context.now, findings);
             }
         }
-        ReportBody::FallCancel => fall::cancelled(state, &context, &mut findings),
-        ReportBody::Steps { count } => fall::walked(state, &context, *count),
-        ReportBody::BloodPressure { systolic, diastolic, pulse: _, flags } => {
-            blood_pressure::measured(state, &context, (*systolic, *diastolic), *flags, &mut findings);
+        ReportBody::FallCancel => fall::cancelled(state, context, findings),
+        ReportBody::Steps { count } => fall::walked(state, context, *count, findings),
+        ReportBody::BloodPressure { .. } if !is_watched(IncidentKind::BloodPressureHigh) => {}
+        ReportBody::BloodPressure { systolic, diastolic, pulse, flags } => {
+            let measurement = blood_pressure::Measurement {
+                systolic: *systolic,
+                diastolic: *diastolic,
+                pulse: *pulse,
+                flags: *flags,
+            };
+            blood_pressure::measured(state, context, &measurement, findings);
         }
-        // Kept in the history; their rules are to come.
+        ReportBody::HeartRate { bpm } if is_on && is_watched(IncidentKind::HeartRateHigh) => {
+            sustained::measured(state, context, Vital::HeartRate, f32::from(*bpm), findings);
+        }
+        ReportBody::Spo2 { percent } if is_on && is_watched(IncidentKind::Spo2Low) => {
+            sustained::measured(state, context, Vital::Spo2, f32::from(*percent), findings);
+        }
+        ReportBody::Temperature { celsius } if is_on && is_watched(IncidentKind::TemperatureHigh) => {
+            sustained::measured(state, context, Vital::Temperature, *celsius, findings);
+        }
+        ReportBody::Battery { percent } if context.subject.placement == Placement::Worn => {
+            battery::charged(state, context, *percent);
+            if is_watched(IncidentKind::BatteryLow) {
+                sustained::measured(state, context, Vital::Battery, f32::from(*percent), findings);
+            }
+        }
+        ReportBody::Wear { on } if context.subject.placement == Placement::Worn => {
+            removed::worn(state, context, *on, findings);
+        }
+        // Kept in the history; only that it came counts.
         ReportBody::Location(_)
         | ReportBody::HeartRate { .. }
         | ReportBody::Spo2 { .. }
@@ -121,15 +291,46 @@ pub fn handle(
         | ReportBody::Alive
         | ReportBody::Unknown { .. } => {}
     }
-    findings
+    if is_on && state.news.is_some() && is_watched(IncidentKind::News2High) {
+        news2::reported(state, context, &report.body, findings);
+    }
+    if let Some(located) = context.located.as_ref().filter(|_| !context.late) {
+        let before = context.subject.fix_before;
+        if before.is_some_and(|before| motion::is_way(before, (context.measured, *located))) {
+            immobility::moved(state, context, findings);
+        }
+        wandering::located(state, context, located, findings);
+    }
+}
+
+/// A worn device was heard, and may be missed from now on.
+fn hear(state: &mut WearerState, context: &Context<'_>, is_news: bool, findings: &mut Findings) {
+    silence::heard(state, context, findings);
+    if state.heard_of != *context.subject.device {
+        state.heard_of.clone_from(context.subject.device);
+    }
+    let is_watched = state.look_at != Timestamp::EPOCH;
+    if (!is_watched || is_news)
+        && let Some(due) = absence_due(state, context.subject)
+        && (!is_watched || due < state.look_at)
+    {
+        state.look_at = due;
+    }
+}
+
+fn absence_due(state: &WearerState, subject: &Subject<'_>) -> Option<Timestamp> {
+    let dues = [silence::due(state, subject), removed::due(state, subject), immobility::due(state, subject)];
+    dues.into_iter().flatten().min()
 }
 
 /// When something is due by itself, if nothing else comes.
 #[must_use]
 pub fn next_due(state: &WearerState) -> Option<Timestamp> {
+    let absence = Some(state.look_at).filter(|look_at| *look_at != Timestamp::EPOCH);
     let fall = state.falls.as_ref().and_then(|falls| falls.next_due());
     let pressure = state.pressure.as_ref().and_then(|pressure| pressure.next_due());
-    fall.into_iter().chain(pressure).min()
+    let place = state.place.as_ref().and_then(|place| place.next_due());
+    [absence, fall, pressure, place, sustained::next_due(state)].into_iter().flatten().min()
 }
 
 /// What is due by `now`, in the order in which it fell due.
@@ -137,19 +338,58 @@ pub fn advance(state: &mut WearerState, subject: &Subject<'_>, now: Timestamp) -
     let mut findings = Findings::new();
     while let Some(due) = next_due(state).filter(|due| *due <= now) {
         fall::advance(state, subject, due, now, &mut findings);
+        let before = findings.len();
+        sustained::advance(state, subject, now, &mut findings);
+        let abnormal = findings[before..].iter().find(|finding| {
+            finding.change == model::Change::Raised
+                && matches!(finding.kind, IncidentKind::HeartRateHigh | IncidentKind::HeartRateLow)
+        });
+        if let Some(measured) = abnormal.map(|finding| finding.measured) {
+            blood_pressure::urge(state, subject, measured, now, &mut findings);
+        }
         blood_pressure::advance(state, subject, due, now, &mut findings);
+        wandering::advance(state, subject, now, &mut findings);
+        miss(state, subject, now, &mut findings);
     }
     findings
 }
 
-/// The device that is to be asked to measure the blood pressure again: a reading waits for its repeat.
-#[must_use]
-pub fn awaits_repeat(state: &WearerState) -> Option<&DeviceId> {
-    state.pressure.as_ref().and_then(|pressure| pressure.awaits_repeat())
+/// Looks whether somebody is missed, and says when to look again.
+fn miss(state: &mut WearerState, subject: &Subject<'_>, now: Timestamp, findings: &mut Findings) {
+    if state.look_at == Timestamp::EPOCH || state.look_at > now {
+        return;
+    }
+    let device = state.heard_of.clone();
+    let subject = &Subject { device: &device, ..*subject };
+    let is_due = |due: Option<Timestamp>| due.is_some_and(|due| due <= now);
+    if is_due(silence::due(state, subject)) {
+        silence::advance(state, subject, now, findings);
+    }
+    if is_due(removed::due(state, subject)) {
+        removed::advance(state, subject, now, findings);
+    }
+    if is_due(immobility::due(state, subject)) {
+        immobility::advance(state, subject, now, findings);
+    }
+    state.look_at = absence_due(state, subject).unwrap_or(Timestamp::EPOCH);
 }
 
-/// An SOS or a fall was reported: what else is pending becomes urgent.
-fn alarmed(state: &mut WearerState, context: &Context<'_>, findings: &mut Findings) {
-    state.alarmed = state.alarmed.max(context.measured);
-    blood_pressure::alarmed(state, context, findings);
+/// The worn device that would be missed.
+#[must_use]
+pub fn watched_device(state: &WearerState) -> Option<&DeviceId> {
+    (state.heard != Timestamp::EPOCH).then_some(&state.heard_of)
+}
+
+/// The device that was watched is not this wearer's any more: nobody misses it.
+pub fn let_go(state: &mut WearerState) {
+    (state.heard, state.look_at) = (Timestamp::EPOCH, Timestamp::EPOCH);
+    state.wear = removed::Wear::default();
+    (state.is_silent, state.is_charging) = (false, false);
+}
+
+/// The reading for which a repeat is waited, and whose device is to be asked to measure again: once, while this stays
+/// the same.
+#[must_use]
+pub fn awaits_repeat(state: &WearerState) -> Option<Repeat<'_>> {
+    state.pressure.as_ref().and_then(|pressure| pressure.awaits_repeat())
 }

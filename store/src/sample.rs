@@ -146,6 +146,7 @@ fn wearer(n: u32) -> Wearer {
         fences: Vec::new(),
         thresholds: registry::Thresholds::default(),
         plan: Plan::default(),
+        suspension: None,
     }
 }
 
@@ -191,6 +192,7 @@ pub(crate) fn one_of_each_input() -> Vec<Record> {
         bare(Input::DownAcknowledged { command: DownCommandId::new(0, 4) }),
         bare(Input::Tick),
         bare(Input::Started { down_since: Some(at(0)) }),
+        bare(Input::Resumed { at: at(3) }),
     ]
 }
 

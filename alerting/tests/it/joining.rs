@@ -187,3 +187,48 @@ fn reopening_is_refused_while_another_of_its_kind_is_open() {
     assert_eq!(problem.code.status(), 409);
     assert!(problem.detail.contains("i2"), "{}", problem.detail);
 }
+
+#[test]
+fn leaving_the_fence_and_wandering_are_one_way() {
+    check(
+        "exit; wander; wait 1m",
+        expect![[r#"
+        00:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
+        00:00  RECURRED Wandering ×2 | text g1 g2 g3 desk | push g1
+        00:15  call g2
+        00:30  g1 call failed (noanswer) | call g3
+        00:45  g2 call failed (noanswer)
+        01:00  g3 call failed (noanswer) | call g1
+    "#]],
+    );
+    check(
+        "wander; wait 5s; exit; wait 1m",
+        expect![[r#"
+        00:00  RAISED Wandering High | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
+        00:05  updated Wandering ×2
+        00:15  call g2
+        00:30  g1 call failed (noanswer) | call g3
+        00:45  g2 call failed (noanswer)
+        01:00  g3 call failed (noanswer) | call g1
+    "#]],
+    );
+}
+
+#[test]
+fn a_notice_is_for_the_doctor_and_calls_and_reminds_nobody() {
+    check(
+        "notice; wait 48h; notice; wait 24h",
+        expect![[r#"
+        00:00  RAISED BloodPressureWatch Low | text d1 | NOTIFYING
+        2880:00  updated BloodPressureWatch ×2
+    "#]],
+    );
+    let home = Home { doctor: None, ..Home::default() };
+    crate::ward::check_at(
+        home,
+        "notice; wait 1h",
+        expect![[r#"
+        00:00  RAISED BloodPressureWatch Low | text g1 g2 g3 | push g1 | NOTIFYING
+    "#]],
+    );
+}

@@ -108,6 +108,7 @@ impl Ward {
             fences: Vec::new(),
             thresholds: Thresholds::default(),
             plan: home.plan,
+            suspension: None,
         };
         Ward {
             alerting: Alerting::default(),
@@ -134,8 +135,10 @@ impl Ward {
     fn order(&mut self, words: &[&str], order: &str) {
         match words {
             ["wait", time] => self.wait(seconds(time)),
-            ["sos" | "fall" | "exit" | "back" | "bp" | "battery" | "late_sos"] => self.find(words[0], "w1"),
-            [what @ ("sos" | "fall" | "exit" | "bp"), wearer] => self.find(what, wearer),
+            ["sos" | "fall" | "exit" | "wander" | "notice" | "back" | "bp" | "battery" | "late_sos"] => {
+                self.find(words[0], "w1")
+            }
+            [what @ ("sos" | "fall" | "exit" | "wander" | "notice" | "bp"), wearer] => self.find(what, wearer),
             [
                 outcome @ ("no_answer" | "busy" | "declined" | "unreachable" | "failed" | "ended" | "answered"),
                 person,
@@ -209,6 +212,10 @@ impl Ward {
         let (kind, priority, zh, en) = match what {
             "sos" | "late_sos" => (IncidentKind::Sos, Priority::High, "求助键被按下", "The SOS button was pressed"),
             "fall" => (IncidentKind::Fall, Priority::High, "跌倒后60秒无动静", "No sign of life for 60 s after a fall"),
+            "wander" => {
+                (IncidentKind::Wandering, Priority::High, "夜间仍在家庭围栏外", "Outside the home fence by night")
+            }
+            "notice" => (IncidentKind::BloodPressureWatch, Priority::Low, "血压偏高", "Blood pressure somewhat high"),
             "exit" | "back" => (IncidentKind::FenceExit, Priority::Medium, "在围栏外52米", "52 m outside the fence"),
             "bp" => (IncidentKind::BloodPressureHigh, Priority::High, "血压186/121", "Blood pressure 186/121"),
             _ => (IncidentKind::BatteryLow, Priority::Low, "电量10%", "Battery at 10 %"),

@@ -110,7 +110,11 @@ async fn a_wearer_reads_as_it_is_imported() {
                 {"id": "clinic", "kind": "inclusion", "datum": "wgs84", "margin_m": 30.0, "width_m": 60.0,
                  "geometry": {"type": "LineString", "coordinates": [[117.0, 31.0], [117.1, 31.0]]}},
             ],
-            "thresholds": {"blood_pressure": {"sys_high": 170}, "temperature": {"high": 39.1}},
+            "thresholds": {"blood_pressure": {"sys_high": 170}, "temperature": {"high": 39.1}, "spo2": {"scale": 2},
+                           "silence": {"shadows": [{"lon": 117.5, "lat": 31.5, "radius_m": 40.0}]},
+                           "wandering": {"night": "21:00-06:00"},
+                           "set_by": "d1", "set_at": Timestamp::from_millis(NOW)},
+            "suspension": {"kind": "journey", "until": Timestamp::from_millis(NOW)},
             "plan": {"next_after_s": 15, "ring_s": 30, "gap_s": 60, "cycles": 5, "lease_s": 600, "fall_window_s": 60},
         })
     );

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use model::attempt::{Callee, CalleeRole, Destination};
 use model::registry::{
-    Binding, DailyWindow, Desk, Device, Fence, Org, Person, Push, Schedule, Shape, Thresholds, Wearer,
+    Binding, DailyWindow, Desk, Device, Fence, Org, Person, Push, Schedule, Shadow, Shape, Suspension, SuspensionKind,
+    Thresholds, ThresholdsSet, Wearer,
 };
 use model::{
     Actor, Attempt, AttemptId, AttemptState, Case, CaseId, CaseState, Channel, Condition, Datum, DeviceId, Entity,
@@ -87,9 +88,14 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
         thresholds: Thresholds {
             blood_pressure_systolic_high: Some(170),
             temperature_high: Some(39.1),
+            spo2_scale_2: true,
+            silence_shadows: vec![Shadow { centre: Position { lat: 31.5, lon: 117.5 }, radius_m: 40.0 }],
+            wandering_night: Some(DailyWindow { from_minute: 1260, to_minute: 360 }),
+            set: Some(ThresholdsSet { by: PersonId::new("d1"), at: Timestamp::from_millis(NOW) }),
             ..Thresholds::default()
         },
         plan: Plan::default(),
+        suspension: Some(Suspension { kind: SuspensionKind::Journey, until: Timestamp::from_millis(NOW) }),
     }
 }
 

@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use geofence::{CompiledFence, Watch, Zones};
-use model::registry::{Binding, Desk};
+use model::registry::{Binding, Desk, Shape, ThresholdsSet};
 use model::{
-    Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, RegistryChange, Timestamp, Wearer,
-    WearerId,
+    Actor, Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, Position, RegistryChange,
+    Timestamp, Wearer, WearerId,
 };
 
 use super::slots::{SLICE_SLOTS, Slots};
+
+/// The id of the fence that is home, if one has it.
+const HOME_FENCE: &str = "home";
 
 /// The registry as the pipeline needs it.
 #[derive(Debug, Default)]
@@ -37,6 +40,8 @@ pub struct WearerEntry {
     pub fences: Vec<Arc<CompiledFence>>,
     /// How many of these are their own.
     own_fences: usize,
+    /// The fence by which their nights are measured.
+    pub home: Option<rules::Home>,
     /// What changes with every report.
     pub hot: WearerHot,
 }
@@ -107,6 +112,7 @@ impl Directory {
             match self.wearers.get_mut(&wearer.id) {
                 Some(entry) => {
                     entry.wearer = wearer.clone();
+                    entry.home = home(wearer);
                     let (own, broken) = compile(wearer, zone);
                     entry.arrange(own, &self.zones, false);
                     broken_fences += broken;
@@ -148,10 +154,26 @@ impl Directory {
         }
     }
 
+    /// Completes a change with who set the thresholds that are new in it, and when.
+    pub fn complete_thresholds(&self, change: &mut RegistryChange, actor: &Actor, at: Timestamp) {
+        for wearer in &mut change.wearers {
+            let known = self.wearers.get(&wearer.id).map(|entry| entry.wearer.thresholds.clone()).unwrap_or_default();
+            wearer.thresholds.set.clone_from(&known.set);
+            if wearer.thresholds != known {
+                wearer.thresholds.set = Some(ThresholdsSet { by: actor.person.clone(), at });
+            }
+        }
+    }
+
     /// The organisation of a device's present wearer.
     pub fn org_of_device(&self, device: &DeviceId) -> Option<&OrgPath> {
         let wearer = self.devices.get(device)?.device.wearer.as_ref()?;
         self.wearers.get(wearer).map(|entry| &entry.wearer.org)
+    }
+
+    /// Where a device is kept.
+    pub fn placement_of(&self, device: &DeviceId) -> rules::Placement {
+        rules::Placement::of_kind(self.devices.get(device).map_or("", |entry| entry.device.kind.as_str()))
     }
 
     /// A person as they can be reached.
@@ -184,6 +206,24 @@ impl Directory {
         None
     }
 
+    /// In whose name an area's incident is: the community itself, which nobody but its desk is called for. `None` for
+    /// the id of a wearer.
+    pub fn area(&self, id: &WearerId) -> Option<Wearer> {
+        let org = rules::area::org_of(id)?;
+        Some(Wearer {
+            id: id.clone(),
+            name: self.orgs.get(&org).map_or_else(String::new, |org| org.name.clone()),
+            org,
+            birth_year: None,
+            guardians: Vec::new(),
+            doctor: None,
+            fences: Vec::new(),
+            thresholds: model::Thresholds::default(),
+            plan: model::Plan::default(),
+            suspension: None,
+        })
+    }
+
     /// Whom an incident of this wearer concerns, as they are now.
     pub fn household<'a>(&'a self, wearer: &'a Wearer) -> alerting::Household<'a> {
         let desk = self.desk_of(&wearer.org).map(|desk| {
@@ -211,7 +251,8 @@ impl WearerEntry {
     /// A wearer with their fences compiled, and how many of these did not compile. `hot` is arranged for them.
     pub fn new(wearer: Wearer, hot: WearerHot, zones: &Zones, zone: Tz) -> (WearerEntry, usize) {
         let (own, broken) = compile(&wearer, zone);
-        let mut entry = WearerEntry { wearer, fences: Vec::new(), own_fences: 0, hot };
+        let home = home(&wearer);
+        let mut entry = WearerEntry { wearer, fences: Vec::new(), own_fences: 0, home, hot };
         entry.arrange(own, zones, true);
         (entry, broken)
     }
@@ -241,4 +282,28 @@ fn compile(wearer: &Wearer, zone: Tz) -> (Vec<Arc<CompiledFence>>, usize) {
     let fences: Vec<Arc<CompiledFence>> = compiled.map(Arc::new).collect();
     let broken = wearer.fences.len() - fences.len();
     (fences, broken)
+}
+
+/// The fence to stay in that is called home, else the first of these. Its middle is that of a circle, or the mean of an outline's corners.
+fn home(wearer: &Wearer) -> Option<rules::Home> {
+    let mut to_stay_in = wearer.fences.iter().filter(|fence| fence.kind == model::FenceKind::Inclusion);
+    let first = to_stay_in.clone().next();
+    let fence = to_stay_in.find(|fence| fence.id.as_str() == HOME_FENCE).or(first)?;
+    let middle = match &fence.shape {
+        Shape::Circle { lon, lat, .. } => Position::new(*lat, *lon),
+        // The last corner of a ring is the first again.
+        Shape::Polygon { rings } => rings.first().and_then(|ring| middle(ring.get(1..)?)),
+        Shape::MultiPolygon { polygons } => {
+            polygons.first().and_then(|rings| rings.first()).and_then(|ring| middle(ring.get(1..)?))
+        }
+        Shape::Corridor { line, .. } => middle(line),
+    };
+    let centre = middle.map(|position| geofence::datum::to_wgs84(position, fence.datum));
+    Some(rules::Home { fence: fence.id.clone(), centre })
+}
+
+/// The mean of corners.
+fn middle(corners: &[[f64; 2]]) -> Option<Position> {
+    let mean = |axis: usize| corners.iter().map(|corner| corner[axis]).sum::<f64>() / corners.len() as f64;
+    Position::new(mean(1), mean(0))
 }

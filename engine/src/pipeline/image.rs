@@ -79,6 +79,8 @@ pub struct Core {
     down_commands: Vec<DownCommand>,
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
+    listening_since: Timestamp,
+    area: rules::area::Area,
 }
 
 impl Pipeline {
@@ -107,6 +109,8 @@ impl Pipeline {
                 down_commands: self.down_commands.open().cloned().collect(),
                 replies: self.replies.clone(),
                 tokens: self.tokens.clone(),
+                listening_since: self.listening_since,
+                area: self.area.clone(),
             })),
             SectionId::People(slice) => {
                 Section::People(directory.people.slice(slice as usize).map(|(slot, p)| (slot, p.clone())).collect())
@@ -156,6 +160,8 @@ impl Pipeline {
                 core.down_commands.into_iter().for_each(|command| self.down_commands.apply(command));
                 self.replies = core.replies;
                 self.tokens = core.tokens;
+                self.listening_since = core.listening_since;
+                self.area = core.area;
                 self.loaded_through = seq;
             }
             Section::People(people) => {

@@ -18,12 +18,13 @@ use std::collections::BTreeMap;
 
 use alerting::Alerting;
 use casework::Casework;
+use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
 use model::record::Observed;
 use model::staff::ApiToken;
 use model::{
-    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, Entity, Event, EventKind, Finding, Input, OrgPath,
-    Record, Report, StaffCommand, Timestamp, TokenId,
+    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, DownCommandKind, Entity, Event, EventKind, Finding,
+    Input, OrgPath, Record, Report, StaffCommand, Timestamp, TokenId,
 };
 
 pub use directory::{DeviceEntry, Directory, WearerEntry};
@@ -46,6 +47,9 @@ pub struct Plain {
     pub observed: Option<Observed>,
 }
 
+/// How long a time zone's offset holds at least, milliseconds.
+const QUARTER_MILLIS: i64 = 900_000;
+
 /// One partition's whole state and everything that decides on it.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -55,6 +59,12 @@ pub struct Pipeline {
     /// The registry with the hot state.
     directory: Directory,
     rule_timers: RuleTimers,
+    /// Since when devices can be heard: absence before that is ours.
+    listening_since: Timestamp,
+    /// Silence that may be the cell's.
+    area: rules::area::Area,
+    /// Minutes east of UTC, and for which quarter of an hour that was looked up.
+    local: (i64, i32),
     alerting: Alerting,
     casework: Casework,
     down_commands: DownCommands,
@@ -76,6 +86,9 @@ impl Pipeline {
             counters: Counters::default(),
             directory: Directory::default(),
             rule_timers: RuleTimers::default(),
+            listening_since: Timestamp::EPOCH,
+            area: rules::area::Area::default(),
+            local: (i64::MIN, 0),
             alerting: Alerting::default(),
             casework: Casework::default(),
             down_commands: DownCommands::default(),
@@ -96,6 +109,9 @@ impl Pipeline {
             }
             return;
         }
+        if let Input::Started { .. } = input {
+            self.resume(received.max(self.last_at), out);
+        }
         let at = self.begin(received, out);
         let mut decisions = Vec::new();
         let input = self.decide_input(input, at, &mut decisions);
@@ -115,9 +131,9 @@ impl Pipeline {
         let mut decisions = Vec::new();
         match self.sense(device, report, at) {
             Some(Sensed::Repeated) => return Some(Plain { at, observed: None }),
-            Some(Sensed::Taken { observed, findings }) => {
+            Some(Sensed::Taken { observed, findings, measure_again }) => {
                 let is_open = observed.wearer.as_ref().is_some_and(|wearer| self.alerting.has_open(wearer));
-                if findings.is_empty() && !is_open {
+                if findings.is_empty() && !is_open && measure_again.is_none() {
                     return Some(Plain { at, observed: Some(observed) });
                 }
                 let place = observed.located.zip(observed.wearer.clone()).filter(|_| !observed.late);
@@ -125,6 +141,9 @@ impl Pipeline {
                 self.find(findings, at, &mut decisions);
                 if let Some((located, wearer)) = place {
                     self.locate(&wearer, located.position, at, &mut decisions);
+                }
+                if let Some(device) = measure_again {
+                    self.tell_device(&device, DownCommandKind::MeasureAgain, at, &mut decisions);
                 }
             }
             None => {}
@@ -164,6 +183,8 @@ impl Pipeline {
             self.last_at = at;
             let mut decisions = Vec::new();
             let mut findings = Vec::new();
+            let alone = self.area.advance(at);
+            self.find_in_area(alone, at, &mut decisions);
             self.sense_advance(at, &mut findings);
             self.find(findings, at, &mut decisions);
             self.respond_advance(at, &mut decisions);
@@ -176,10 +197,8 @@ impl Pipeline {
     /// When something happens by itself next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.rule_timers.next_due(), self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let cores = [self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due()];
+        [self.rule_timers.next_due(), self.area.next_due()].into_iter().chain(cores).flatten().min()
     }
 
     /// The time of the last decision.
@@ -253,7 +272,7 @@ impl Pipeline {
                 input
             }
             // `decide` has taken the reports out.
-            Input::Report { .. } | Input::Reject { .. } | Input::Tick => input,
+            Input::Report { .. } | Input::Reject { .. } | Input::Tick | Input::Resumed { .. } => input,
         }
     }
 
@@ -294,6 +313,24 @@ impl Pipeline {
         self.tell(kind, Entity::Device(status), org, vec!["online".into()], at, decisions);
     }
 
+    /// After a start nobody is missed for having been silent while nobody listened.
+    fn resume(&mut self, at: Timestamp, out: &mut Vec<Record>) {
+        if self.last_at != Timestamp::EPOCH {
+            self.listening_since = at;
+            out.push(Record { at: self.last_at, input: Input::Resumed { at }, decisions: Vec::new() });
+        }
+    }
+
+    /// Minutes east of UTC in the configured zone. Offsets change at quarters of an hour only.
+    fn utc_offset_minutes(&mut self, at: Timestamp) -> i32 {
+        let quarter = at.millis().div_euclid(QUARTER_MILLIS);
+        if self.local.0 != quarter {
+            let offset = self.zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix();
+            self.local = (quarter, offset.local_minus_utc() / 60);
+        }
+        self.local.1
+    }
+
     /// Writes an event into the feed.
     fn tell(
         &mut self,
@@ -311,6 +348,12 @@ impl Pipeline {
     /// Recovery: brings in one record of the journal, in order. Nothing is decided.
     pub fn apply(&mut self, seq: u64, record: &Record) {
         let mut thrown_away = Vec::new();
+        if let Input::Resumed { at } = record.input {
+            self.listening_since = self.listening_since.max(at);
+        }
+        if seq > self.loaded_through {
+            self.area.advance(record.at);
+        }
         while self.rule_timers.next_due().is_some_and(|due| due <= record.at) {
             let due = self.rule_timers.next_due().unwrap_or(record.at);
             self.sense_advance(due.max(self.last_at), &mut thrown_away);
@@ -335,9 +378,11 @@ impl Pipeline {
                     }
                 }
                 let Some(Decision::Observed(observed)) = record.decisions.first() else { return };
+                let placement = self.directory.placement_of(device);
                 if let Some(wearer) = &observed.wearer
                     && self.directory.wearers.slot(wearer).is_some_and(|s| !self.directory.wearers.holds(s, seq))
                 {
+                    let device = (device, placement);
                     self.observe(wearer, device, report, observed, record.at, &mut Vec::<Finding>::new());
                 }
             }
@@ -376,7 +421,12 @@ impl Pipeline {
                     self.replies.keep(&actor.person, key, import.as_ref().unwrap_or(command), reply);
                 }
             }
-            Decision::Registry(_) | Decision::Observed(_) | Decision::Repeated | Decision::Finding(_) => {}
+            Decision::Finding(finding) => {
+                if let Some(entry) = self.directory.wearers.get(&finding.wearer) {
+                    self.area.handle(finding, &entry.wearer.org, record.at);
+                }
+            }
+            Decision::Registry(_) | Decision::Observed(_) | Decision::Repeated => {}
         }
     }
 

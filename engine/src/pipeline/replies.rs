@@ -50,14 +50,15 @@ impl Replies {
     }
 }
 
-/// Half of a SHA-256 over the command's JSON. Device bindings are left out of an import: the pipeline completes
-/// them, and a recovery sees the import as it was completed.
+/// Half of a SHA-256 over the command's JSON. Device bindings, and who set thresholds, are left out of an import: the
+/// pipeline completes them, and a recovery sees the import as it was completed.
 fn digest_of(command: &StaffCommand) -> [u8; 16] {
     let mut hasher = Sha256::new();
     match command {
         StaffCommand::Import(change) => {
             let mut change = change.clone();
             change.devices.iter_mut().for_each(|device| device.bindings.clear());
+            change.wearers.iter_mut().for_each(|wearer| wearer.thresholds.set = None);
             hasher.update(serde_json::to_vec(&change).unwrap_or_default());
         }
         other => hasher.update(serde_json::to_vec(other).unwrap_or_default()),

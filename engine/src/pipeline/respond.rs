@@ -2,12 +2,11 @@
 
 use alerting::Output as Alert;
 use casework::Output as CaseOutput;
-use chrono::{Offset, TimeZone};
 use model::event::RegistrySummary;
 use model::record::Input as Recorded;
 use model::{
-    Actor, Decision, DownCommand, DownCommandKind, Entity, EventKind, Finding, OrgPath, Position, Problem, ProblemCode,
-    RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
+    Actor, Decision, DownCommand, DownCommandKind, Entity, EventKind, Finding, IncidentKind, OrgPath, Position,
+    Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
 };
 
 use super::Pipeline;
@@ -20,14 +19,41 @@ impl Pipeline {
         }
         self.tell_local_time(at);
         for finding in findings {
-            let Pipeline { alerting, directory, counters, .. } = self;
-            let Some(entry) = directory.wearers.get(&finding.wearer) else { continue };
-            let household = || directory.household(&entry.wearer);
-            let input = alerting::Input::Finding { finding: &finding, household: &household };
-            let outputs = alerting.handle(input, at, counters);
-            decisions.push(Decision::Finding(Box::new(finding)));
+            let Some(entry) = self.directory.wearers.get(&finding.wearer) else { continue };
+            if finding.kind == IncidentKind::Silence {
+                // Whether it is the wearer's or the area's turns out there.
+                let told = self.area.handle(&finding, &entry.wearer.org, at);
+                decisions.push(Decision::Finding(Box::new(finding)));
+                self.find_in_area(told, at, decisions);
+            } else {
+                let outputs = self.alert(&finding, at);
+                decisions.push(Decision::Finding(Box::new(finding)));
+                self.respond(outputs, at, decisions);
+            }
+        }
+    }
+
+    /// What silence leads to, each wearer's or the area's. Of a wearer's own the finding was written down before.
+    pub(super) fn find_in_area(&mut self, findings: Vec<Finding>, at: Timestamp, decisions: &mut Vec<Decision>) {
+        for finding in findings {
+            self.tell_local_time(at);
+            let outputs = self.alert(&finding, at);
+            if finding.kind == IncidentKind::MassSilence {
+                decisions.push(Decision::Finding(Box::new(finding)));
+            }
             self.respond(outputs, at, decisions);
         }
+    }
+
+    fn alert(&mut self, finding: &Finding, at: Timestamp) -> Vec<Alert> {
+        let Pipeline { alerting, directory, counters, .. } = self;
+        let area = directory.area(&finding.wearer);
+        let Some(wearer) = area.as_ref().or_else(|| directory.wearers.get(&finding.wearer).map(|entry| &entry.wearer))
+        else {
+            return Vec::new();
+        };
+        let household = || directory.household(wearer);
+        alerting.handle(alerting::Input::Finding { finding, household: &household }, at, counters)
     }
 
     /// A better position for what is open about a wearer.
@@ -176,8 +202,8 @@ impl Pipeline {
 
     /// Messages name the time of day in the configured zone.
     fn tell_local_time(&mut self, at: Timestamp) {
-        let offset = self.zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix();
-        self.alerting.set_utc_offset_minutes(offset.local_minus_utc() / 60);
+        let offset = self.utc_offset_minutes(at);
+        self.alerting.set_utc_offset_minutes(offset);
     }
 
     fn import(
@@ -199,6 +225,7 @@ impl Pipeline {
         }
         let mut change = change.clone();
         self.directory.complete_bindings(&mut change, at);
+        self.directory.complete_thresholds(&mut change, actor, at);
         self.faults += self.directory.apply(&change, self.zone, u64::MAX) as u64;
         let summary = RegistrySummary {
             orgs: change.orgs.len() as u32,
@@ -278,7 +305,7 @@ impl Pipeline {
         }
     }
 
-    fn tell_device(
+    pub(super) fn tell_device(
         &mut self,
         device: &model::DeviceId,
         kind: DownCommandKind,

@@ -17,7 +17,14 @@ pub(super) enum Sensed {
     /// It was there before.
     Repeated,
     /// It was taken in, and this was found.
-    Taken { observed: Observed, findings: Vec<Finding> },
+    Taken {
+        /// As history keeps it.
+        observed: Observed,
+        /// What was found.
+        findings: Vec<Finding>,
+        /// Whose blood pressure is to be measured again.
+        measure_again: Option<DeviceId>,
+    },
 }
 
 impl Pipeline {
@@ -36,34 +43,46 @@ impl Pipeline {
             accuracy_m: fix.accuracy_m.unwrap_or(UNKNOWN_ACCURACY_METRES),
         });
         let wearer = entry.device.wearer_at(measured.at).cloned();
+        let placement = rules::Placement::of_kind(&entry.device.kind);
         let observed = Observed { wearer, measured: measured.at, late: measured.late, located };
-        let mut findings = Vec::new();
+        let (mut findings, mut measure_again) = (Vec::new(), None);
         if let Some(wearer) = &observed.wearer {
-            self.observe(wearer, device, report, &observed, at, &mut findings);
+            let asked = self.awaited(wearer, report);
+            self.observe(wearer, (device, placement), report, &observed, at, &mut findings);
+            measure_again = self.awaited(wearer, report).filter(|now| asked.as_ref() != Some(now));
         }
-        Some(Sensed::Taken { observed, findings })
+        Some(Sensed::Taken { observed, findings, measure_again: measure_again.map(|(device, _)| device) })
+    }
+
+    /// The blood pressure that waits for its repeat, before or after a report that may change that.
+    fn awaited(&self, wearer: &WearerId, report: &Report) -> Option<(DeviceId, Timestamp)> {
+        let ReportBody::BloodPressure { .. } = report.body else { return None };
+        let repeat = rules::awaits_repeat(&self.directory.wearers.get(wearer)?.hot.rules)?;
+        Some((repeat.device.clone(), repeat.since))
     }
 
     /// What a report that was taken in means for its wearer.
     pub(super) fn observe(
         &mut self,
         wearer: &WearerId,
-        device: &DeviceId,
+        (device, placement): (&DeviceId, rules::Placement),
         report: &Report,
         observed: &Observed,
         at: Timestamp,
         findings: &mut Vec<Finding>,
     ) {
+        let utc_offset_minutes = self.utc_offset_minutes(at);
         let Directory { wearers, zones, devices, .. } = &mut self.directory;
         let Some(slot) = wearers.slot(wearer) else { return };
         let Some(entry) = wearers.at_mut(slot) else { return };
         let (measured, late) = (observed.measured, observed.late);
+        let fix_before = entry.hot.last_fix;
         if let Some(located) = observed.located
             && entry.hot.last_fix.is_none_or(|(newest, _)| newest <= measured)
         {
             entry.hot.last_fix = Some((measured, located));
         }
-        let WearerEntry { wearer, fences, hot, .. } = entry;
+        let WearerEntry { wearer, fences, home, hot, .. } = entry;
         let mut crossings = Vec::new();
         // Location backfill is history: it never moves the live fence (devices.md).
         if let Some(located) = observed.located.filter(|_| !late) {
@@ -75,9 +94,15 @@ impl Pipeline {
         let subject = Subject {
             wearer: &wearer.id,
             device,
+            placement,
             thresholds: &wearer.thresholds,
+            suspension: wearer.suspension.as_ref(),
             fall_window_seconds: wearer.plan.fall_window_seconds,
             position: hot.last_fix.map(|(_, located)| located.position),
+            fix_before,
+            home: home.as_ref(),
+            utc_offset_minutes,
+            listening_since: self.listening_since,
         };
         for crossing in &crossings {
             let observation = Observation::Crossing(crossing);
@@ -90,11 +115,16 @@ impl Pipeline {
 
     /// What the fences and the rules find by themselves because time went by.
     pub(super) fn sense_advance(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
+        let utc_offset_minutes = self.utc_offset_minutes(now);
         while let Some(slot) = self.rule_timers.pop_due(now) {
             let Directory { wearers, zones, devices, .. } = &mut self.directory;
             let Some(entry) = wearers.at_mut(slot) else { continue };
-            let WearerEntry { wearer, fences, hot, .. } = entry;
+            let WearerEntry { wearer, fences, hot, home, .. } = entry;
             hot.due = None;
+            let is_theirs = |device| devices.get(device).is_some_and(|d| d.device.wearer.as_ref() == Some(&wearer.id));
+            if rules::watched_device(&hot.rules).is_some_and(|device| !is_theirs(device)) {
+                rules::let_go(&mut hot.rules);
+            }
             let mut crossings = Vec::new();
             if hot.watch.next_due().is_some_and(|due| due <= now) {
                 hot.watch.advance(&Ground { fences, zones, org: &wearer.org }, now, &mut crossings);
@@ -104,9 +134,15 @@ impl Pipeline {
             let subject = Subject {
                 wearer: &wearer.id,
                 device: &nobody,
+                placement: rules::Placement::Worn,
                 thresholds: &wearer.thresholds,
+                suspension: wearer.suspension.as_ref(),
                 fall_window_seconds: wearer.plan.fall_window_seconds,
                 position: hot.last_fix.map(|(_, located)| located.position),
+                fix_before: None,
+                home: home.as_ref(),
+                utc_offset_minutes,
+                listening_since: self.listening_since,
             };
             for crossing in &crossings {
                 let subject = Subject { device: watched.unwrap_or(&nobody), ..subject };

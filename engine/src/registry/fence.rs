@@ -164,6 +164,26 @@ fn weekdays(text: &str) -> Option<u8> {
     })
 }
 
+/// `HH:MM-HH:MM`; the end may be 24:00, and the whole day is the same as none.
+pub(super) fn daily_window(object: &mut Object<'_>, name: &'static str, faults: &mut Faults) -> Option<DailyWindow> {
+    let text = object.text(name, faults)?;
+    match text.split_once('-').and_then(|(from, to)| Some((minute(from)?, minute(to)?))) {
+        Some((0, DAY_MINUTES)) => None,
+        Some((from, to)) if from < DAY_MINUTES && from != to => {
+            Some(DailyWindow { from_minute: from, to_minute: to % DAY_MINUTES })
+        }
+        _ => {
+            let quoted = quote(&Value::String(text.to_owned()));
+            faults.add(
+                object.at(name),
+                format!("{quoted} is no window of the day like \"06:00-22:00\" (over midnight: \"22:00-05:00\"; always: leave it out)"),
+                format!("{quoted} 不是合法时段，应形如 \"06:00-22:00\"（跨午夜：\"22:00-05:00\"；全天有效则省略）"),
+            );
+            None
+        }
+    }
+}
+
 fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.trim().split_once(':')?;
     let two = |digits: &str| {

@@ -9,6 +9,7 @@ mod known;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod thresholds;
 mod wearer;
 
 use std::collections::BTreeMap;

@@ -59,6 +59,61 @@ fn example() -> Value {
 }
 
 #[test]
+fn every_threshold_and_a_suspension() {
+    let mut document = example();
+    document["wearers"][0]["suspension"] = json!({"kind": "hospital", "until": "2026-12-01T08:00:00+08:00"});
+    document["wearers"][0]["thresholds"] = json!({
+        "blood_pressure": {"dia_high": 105, "sys_low": 95, "watch_sys": 135, "watch_dia": 85},
+        "heart_rate": {"severe_high": 140, "severe_low": 38},
+        "spo2": {"low": 84, "watch": 88, "sustain_s": 60, "scale": 2},
+        "silence": {"heartbeat_s": 300, "charging_grace_s": 0, "shadow_grace_s": 600,
+                    "shadows": [{"lon": 117.2272, "lat": 31.8206, "radius_m": 40}]},
+        "battery": {"low": 20}, "removed": {"after_s": 600}, "immobility": {"after_s": 7200},
+        "wandering": {"night": "21:00-06:00", "usual_radius_m": 800, "after_s": 600},
+        "news2": {"on_oxygen": true}, "set_by": "d1", "set_at": "2026-11-22T08:00:00+08:00"
+    });
+    let Import { change, .. } = import(&document).unwrap();
+    let (wearer, t) = (&change.wearers[0], &change.wearers[0].thresholds);
+    let until = model::Timestamp::parse("2026-12-01T08:00:00+08:00").unwrap();
+    let kind = model::registry::SuspensionKind::Hospital;
+    assert_eq!(wearer.suspension, Some(model::Suspension { kind, until }));
+    assert_eq!((t.blood_pressure_watch_systolic, t.blood_pressure_watch_diastolic), (Some(135), Some(85)));
+    assert_eq!((t.heart_rate_severe_high, t.heart_rate_severe_low), (Some(140), Some(38)));
+    assert_eq!(
+        (t.spo2_low, t.spo2_watch, t.spo2_sustain_seconds, t.spo2_scale_2),
+        (Some(84), Some(88), Some(60), true)
+    );
+    assert_eq!((t.silence_heartbeat_seconds, t.silence_charging_grace_seconds), (Some(300), Some(0)));
+    assert_eq!((t.silence_shadow_grace_seconds, t.silence_shadows.len()), (Some(600), 1));
+    assert_eq!((t.battery_low, t.removed_after_seconds, t.immobility_after_seconds), (Some(20), Some(600), Some(7200)));
+    assert_eq!(t.wandering_night.map(|night| (night.from_minute, night.to_minute)), Some((1260, 360)));
+    assert_eq!((t.wandering_radius_m, t.wandering_after_seconds, t.news2_on_oxygen), (Some(800), Some(600), true));
+    assert_eq!(t.set, None, "who set them is not for the document to say");
+}
+
+#[test]
+fn faults_of_thresholds_and_suspensions() {
+    let mut document = example();
+    document["wearers"][0]["suspension"] = json!({"kind": "holiday", "until": "tomorrow"});
+    document["wearers"][0]["thresholds"] = json!({
+        "spo2": {"low": 92, "watch": 90, "scale": 3},
+        "silence": {"shadows": [{"lon": 117.2272, "radius_m": 0}]},
+        "wandering": {"night": "22-5"}, "news2": {"on_oxygen": "maybe"}
+    });
+    let errors = import(&document).unwrap_err();
+    expect![[r#"
+        /wearers/0/thresholds/spo2/scale: 3 is no scale of NEWS2: 1, or 2 for a target of 88-92 % (COPD)
+        /wearers/0/thresholds/spo2/watch: the high threshold (90) is not above the low one (92)
+        /wearers/0/thresholds/silence/shadows/0/lat: `lat` is required
+        /wearers/0/thresholds/silence/shadows/0/radius_m: 0 is not a number from 1 to 10000
+        /wearers/0/thresholds/wandering/night: "22-5" is no window of the day like "06:00-22:00" (over midnight: "22:00-05:00"; always: leave it out)
+        /wearers/0/thresholds/news2/on_oxygen: expected true or false, found "maybe"
+        /wearers/0/suspension/kind: "holiday" is none of hospital, journey; known are hospital, journey
+        /wearers/0/suspension/until: "tomorrow" is no time like "2026-12-01T08:00:00+08:00"
+    "#]].assert_eq(&lines(&errors));
+}
+
+#[test]
 fn the_contracts_example_is_taken_as_written() {
     let Import { change, warnings } = import(&example()).unwrap();
     assert_eq!(lines(&warnings), "");
@@ -135,7 +190,7 @@ fn every_fault_of_every_row_is_told_at_once() {
             /wearers/0/thresholds/blood_pressure/dia_high: 1000 is not a whole number from 40 to 200
             /wearers/0/thresholds/blood_pressure/sys_hihg: "sys_hihg" is not known here; did you mean `sys_high`?
             /wearers/0/thresholds/heart_rate/high: the high threshold (50) is not above the low one (60)
-            /wearers/0/thresholds/glucose: "glucose" is not known here; known are blood_pressure, heart_rate, spo2, temperature
+            /wearers/0/thresholds/glucose: "glucose" is not known here; known are blood_pressure, heart_rate, spo2, temperature, silence, battery, removed, wandering, immobility, news2, set_by, set_at
             /wearers/0/plan/next_after_s: 0 is not a whole number from 1 to 86400
             /wearers/0/plan/cycles: 2.5 is not a whole number from 1 to 1000
             /wearers/0/guardians/1: g1 stands in this list already

@@ -3,3 +3,4 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on says so by failing
 
 mod power_cut;
+mod replay;

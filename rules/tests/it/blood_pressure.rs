@@ -4,7 +4,7 @@ use expect_test::expect;
 use model::{Change, ReportBody};
 use proptest::prelude::*;
 
-use crate::{World, check, run};
+use crate::{World, at, check, run};
 
 #[test]
 fn a_repeat_confirms() {
@@ -58,15 +58,15 @@ fn readings_that_are_far_apart_want_a_third() {
 #[test]
 fn a_crisis_waits_for_nothing() {
     check(
-        "0s pressure 220/120",
+        "0s cuff: pressure 220/120",
         expect![
-            "0s High BloodPressureHigh of 0s by bracelet: 血压过高：220/120 mmHg（警戒线 180/110），一次测量已属危急。 Blood pressure 220/120 mmHg (limit 180/110), critical by itself."
+            "0s High BloodPressureHigh of 0s by cuff: 血压过高：220/120 mmHg（警戒线 180/110），一次测量已属危急。 Blood pressure 220/120 mmHg (limit 180/110), critical by itself."
         ],
     );
     check(
-        "0s pressure 219/120; 10s pressure 225/120",
+        "0s pressure 219/120; 10s cuff: pressure 225/120",
         expect![
-            "10s High BloodPressureHigh of 10s by bracelet: 血压过高：225/120 mmHg（警戒线 180/110），一次测量已属危急。 Blood pressure 225/120 mmHg (limit 180/110), critical by itself."
+            "10s High BloodPressureHigh of 10s by cuff: 血压过高：225/120 mmHg（警戒线 180/110），一次测量已属危急。 Blood pressure 225/120 mmHg (limit 180/110), critical by itself."
         ],
     );
 }
@@ -77,18 +77,18 @@ fn together_with_an_sos_or_a_fall_it_waits_no_longer() {
         "0s pressure 182/95; 60s sos",
         expect![[r#"
         60s High Sos of 60s by bracelet: 按下了求救键。 The SOS button was pressed.
-        60s High BloodPressureHigh of 0s by bracelet: 血压过高：182/95 mmHg（警戒线 180/110），同时有求救或跌倒。 Blood pressure 182/95 mmHg (limit 180/110), together with an SOS or a fall."#]],
+        60s High BloodPressureHigh of 0s by bracelet: 血压过高：182/95 mmHg（警戒线 180/110），同时有求救、跌倒或心率异常。 Blood pressure 182/95 mmHg (limit 180/110), together with an SOS, a fall or an abnormal heart rate."#]],
     );
     check(
         "0s sos; 60s pressure 182/95",
         expect![[r#"
         0s High Sos of 0s by bracelet: 按下了求救键。 The SOS button was pressed.
-        60s High BloodPressureHigh of 60s by bracelet: 血压过高：182/95 mmHg（警戒线 180/110），同时有求救或跌倒。 Blood pressure 182/95 mmHg (limit 180/110), together with an SOS or a fall."#]],
+        60s High BloodPressureHigh of 60s by bracelet: 血压过高：182/95 mmHg（警戒线 180/110），同时有求救、跌倒或心率异常。 Blood pressure 182/95 mmHg (limit 180/110), together with an SOS, a fall or an abnormal heart rate."#]],
     );
     check(
         "0s pressure 182/95; 60s fall; 70s cancel",
         expect![
-            "60s High BloodPressureHigh of 0s by bracelet: 血压过高：182/95 mmHg（警戒线 180/110），同时有求救或跌倒。 Blood pressure 182/95 mmHg (limit 180/110), together with an SOS or a fall."
+            "60s High BloodPressureHigh of 0s by bracelet: 血压过高：182/95 mmHg（警戒线 180/110），同时有求救、跌倒或心率异常。 Blood pressure 182/95 mmHg (limit 180/110), together with an SOS, a fall or an abnormal heart rate."
         ],
     );
     check(
@@ -165,9 +165,9 @@ fn back_to_normal_by_more_than_a_hair() {
     );
     // A normal reading from before says nothing about now.
     check(
-        "500s pressure 230/120; 0s→501s pressure 120/80",
+        "500s cuff: pressure 230/120; 0s→501s pressure 120/80",
         expect![
-            "500s High BloodPressureHigh of 500s by bracelet: 血压过高：230/120 mmHg（警戒线 180/110），一次测量已属危急。 Blood pressure 230/120 mmHg (limit 180/110), critical by itself."
+            "500s High BloodPressureHigh of 500s by cuff: 血压过高：230/120 mmHg（警戒线 180/110），一次测量已属危急。 Blood pressure 230/120 mmHg (limit 180/110), critical by itself."
         ],
     );
 }
@@ -214,7 +214,8 @@ fn whose_cuff_is_to_measure_again() {
     let mut world = World::new();
     assert_eq!(rules::awaits_repeat(&world.state), None);
     world.step("0s cuff: pressure 185/95");
-    assert_eq!(rules::awaits_repeat(&world.state).map(|device| device.as_str()), Some("cuff"));
+    let asked = rules::awaits_repeat(&world.state).unwrap();
+    assert_eq!((asked.device.as_str(), asked.since), ("cuff", at(0)));
     world.step("60s cuff: pressure 186/95");
     assert_eq!(rules::awaits_repeat(&world.state), None);
 }

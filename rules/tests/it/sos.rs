@@ -43,5 +43,22 @@ fn its_own_position_before_the_last_known() {
 
 #[test]
 fn what_is_remembered_of_the_quiet_is_small() {
-    assert!(size_of::<WearerState>() <= 128, "{}", size_of::<WearerState>());
+    assert!(size_of::<WearerState>() <= 192, "{}", size_of::<WearerState>());
+}
+
+/// Who is at home and well has nothing pending: no box, no timer but the one that misses them.
+#[test]
+fn of_the_quiet_nothing_is_pending() {
+    let mut world = World::new();
+    for minute in 0..300_i64 {
+        let fix = Fix { position: Position { lat: 31.8201, lon: 117.22 }, datum: None, accuracy_m: Some(8.0) };
+        world.report("bracelet", ReportBody::Location(fix), minute * 60, minute * 60);
+        world.report("bracelet", ReportBody::HeartRate { bpm: 72 }, minute * 60 + 20, minute * 60 + 20);
+        world.report("bracelet", ReportBody::Battery { percent: 80 }, minute * 60 + 30, minute * 60 + 30);
+    }
+    let state = format!("{:?}", world.state);
+    for pending in ["falls", "pressure", "steps", "vitals", "place", "news"] {
+        assert!(state.contains(&format!("{pending}: None")), "{pending} in {state}");
+    }
+    assert_eq!(world.findings, []);
 }
