@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{Channel, Clock};
+use model::{Attempt, Channel, Clock};
 
 use crate::console::Console;
 use crate::gateway::{Gateway, GatewayConfig};
@@ -27,7 +27,7 @@ pub struct ChannelsConfig {
 /// Every channel with its shell. Each has its own, also where two share an address: a jam of texts must not hold up
 /// a call.
 pub struct Channels {
-    configured: BTreeMap<Channel, Arc<Shell>>,
+    configured: BTreeMap<Channel, Vec<Arc<Shell>>>,
     console: Arc<Shell>,
 }
 
@@ -61,15 +61,34 @@ impl Channels {
         Ok(channels)
     }
 
-    /// Puts a provider on a channel, in a shell of its own.
+    /// Puts a provider on a channel, in a shell of its own, behind those that are there: it is tried when they pass
+    /// an attempt over.
+    pub fn add(&mut self, channel: Channel, provider: Arc<dyn Provider>, limits: ShellLimits, clock: &Arc<dyn Clock>) {
+        let shell = Arc::new(Shell::new(provider, limits, Arc::clone(clock)));
+        self.configured.entry(channel).or_default().push(shell);
+    }
+
+    /// Puts a provider on a channel alone, in a shell of its own.
     pub fn set(&mut self, channel: Channel, provider: Arc<dyn Provider>, limits: ShellLimits, clock: &Arc<dyn Clock>) {
-        self.configured.insert(channel, Arc::new(Shell::new(provider, limits, Arc::clone(clock))));
+        self.configured.remove(&channel);
+        self.add(channel, provider, limits, clock);
+    }
+
+    /// Who is to carry an attempt: the first of its channel that did not pass it over, and whether there is another
+    /// after that. When all of them did, the first again.
+    #[must_use]
+    pub fn carrier(&self, attempt: &Attempt) -> (&Arc<Shell>, bool) {
+        let shells = self.configured.get(&attempt.channel).map_or(&[][..], Vec::as_slice);
+        let passed_over = |shell: &&Arc<Shell>| attempt.passed_over.iter().any(|name| name == shell.name());
+        let mut left = shells.iter().filter(|shell| !passed_over(shell));
+        let first = left.next().or(shells.first()).unwrap_or(&self.console);
+        (first, left.next().is_some())
     }
 
     /// Who carries a channel; the console where nobody is configured.
     #[must_use]
     pub fn of(&self, channel: Channel) -> &Arc<Shell> {
-        self.configured.get(&channel).unwrap_or(&self.console)
+        self.configured.get(&channel).and_then(|shells| shells.first()).unwrap_or(&self.console)
     }
 
     /// Whether somebody is configured for a channel.
@@ -80,6 +99,6 @@ impl Channels {
 
     /// Every configured shell, for `/readyz` and for probing.
     pub fn configured(&self) -> impl Iterator<Item = &Arc<Shell>> {
-        self.configured.values()
+        self.configured.values().flatten()
     }
 }

@@ -30,6 +30,12 @@ pub trait Provider: Send + Sync {
     /// Hands one attempt over. Always comes to an end: time-outs are the provider's own business.
     fn send<'a>(&'a self, attempt: &'a Attempt, links: &'a Links) -> BoxFuture<'a, SendResult>;
 
+    /// Asks what became of an attempt whose answer was lost: `Accepted` when it has it, `Retry` when it does not,
+    /// `None` when it cannot be asked or does not know.
+    fn query<'a>(&'a self, _attempt: &'a Attempt) -> BoxFuture<'a, Option<SendResult>> {
+        Box::pin(std::future::ready(None))
+    }
+
     /// Looks whether it is there, without sending anything to anybody.
     ///
     /// # Errors

@@ -15,6 +15,9 @@ use crate::provider::{Links, Provider};
 /// After so many refusals in a row it is the configuration and not the messages.
 const REFUSALS_TO_DOUBT: u32 = 3;
 
+/// How long a provider may take to say what became of an attempt, in milliseconds; then it is sent again.
+pub const QUERY_MS_MAX: u64 = 5_000;
+
 /// The limits of one shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShellLimits {
@@ -137,6 +140,12 @@ impl Shell {
         unfinished.finish();
         self.record(&result);
         self.counted(result)
+    }
+
+    /// Asks the provider about an attempt whose end is not known, for at most [`QUERY_MS_MAX`].
+    pub async fn query(&self, attempt: &Attempt) -> Option<SendResult> {
+        let answer = self.provider.query(attempt);
+        tokio::time::timeout(Duration::from_millis(QUERY_MS_MAX), answer).await.ok().flatten()
     }
 
     /// Looks whether the provider is there and remembers the answer. Call it every few seconds.

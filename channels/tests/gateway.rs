@@ -33,7 +33,8 @@ fn attempt(channel: Channel) -> Attempt {
     Attempt {
         id: AttemptId::new(0, 42),
         version: 1,
-        incident: IncidentId::new(0, 7),
+        incident: Some(IncidentId::new(0, 7)),
+        campaign: None,
         kind: IncidentKind::Sos,
         priority: Priority::High,
         wearer: WearerId::new("w1"),
@@ -53,6 +54,7 @@ fn attempt(channel: Channel) -> Attempt {
         changed_at: Timestamp::EPOCH,
         not_before: Timestamp::EPOCH,
         sends: 0,
+        passed_over: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use channels::{Channels, Links};
+use model::record::SendResult;
 use model::{Attempt, AttemptId, Channel, Clock, Input, Lane};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -70,9 +71,15 @@ impl Dispatcher {
 
     async fn send(&self, attempt: &Attempt) {
         let links = (self.links)(attempt.id);
-        let result = self.channels.of(attempt.channel).send(attempt, &links).await;
-        tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, ?result, "sent");
-        let input = Input::Sent { attempt: attempt.id, result };
+        let (shell, others_left) = self.channels.carrier(attempt);
+        let mut result = shell.send(attempt, &links).await;
+        if matches!(result, SendResult::Unknown { .. })
+            && let Some(known) = shell.query(attempt).await
+        {
+            result = known;
+        }
+        tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, provider = shell.name(), ?result, "sent");
+        let input = Input::Sent { attempt: attempt.id, result, provider: shell.name().into(), others_left };
         // A full or closing inbox loses the result, not the attempt: it stands as pending and is sent again.
         if self.inbox.urgent(Work::Input { input, received: self.clock.now(), reply: None }).is_err() {
             tracing::warn!(attempt = %attempt.id, "the result of a sending could not be taken in");

@@ -78,7 +78,12 @@ impl Release {
                 self.effects.push(Effect::Deliver(command.clone()));
             }
             Entity::Incident(_) | Entity::Case(_) => self.effects.push(Effect::Feed(Box::new(event.clone()))),
-            Entity::DownCommand(_) | Entity::Device(_) | Entity::Registry(_) => {}
+            Entity::DownCommand(_)
+            | Entity::Device(_)
+            | Entity::Registry(_)
+            | Entity::Task(_)
+            | Entity::Campaign(_)
+            | Entity::CampaignCall(_) => {}
         }
     }
 

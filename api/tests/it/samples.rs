@@ -47,6 +47,7 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
         name: name.to_owned(),
         org: OrgPath::new(org),
         birth_year: Some(1943),
+        phone: None,
         guardians: vec![PersonId::new(guardian)],
         doctor: None,
         fences: vec![
@@ -71,6 +72,11 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
             ..Thresholds::default()
         },
         plan: Plan::default(),
+        availability: vec![model::registry::Availability {
+            person: PersonId::new(guardian),
+            windows: vec![model::registry::WeeklyWindow { days: 0b001_1111, from_minute: 480, to_minute: 1_440 }],
+        }],
+        mode: model::registry::WearerMode::Normal,
     }
 }
 
@@ -140,6 +146,8 @@ pub fn incident(number: u64, wearer: &str, org: &str, state: IncidentState) -> I
         unreachable: false,
         contacts_to_fix: Vec::new(),
         notes: Vec::new(),
+        doctor_order: None,
+        test: false,
     }
 }
 
@@ -151,7 +159,8 @@ pub fn attempt(number: u64, incident: u64, org: &str) -> Attempt {
     Attempt {
         id: AttemptId::new(0, number),
         version: 1,
-        incident: IncidentId::new(0, incident),
+        incident: Some(IncidentId::new(0, incident)),
+        campaign: None,
         kind: IncidentKind::Sos,
         priority: Priority::High,
         wearer: WearerId::new("w1"),
@@ -171,6 +180,7 @@ pub fn attempt(number: u64, incident: u64, org: &str) -> Attempt {
         changed_at: Timestamp::from_millis(NOW),
         not_before: Timestamp::from_millis(NOW),
         sends: 0,
+        passed_over: Vec::new(),
     }
 }
 

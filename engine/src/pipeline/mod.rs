@@ -4,6 +4,9 @@
 //! from the journal: it applies what was decided and rebuilds the hot state from the inputs, and never decides
 //! again, so that an upgrade does not rewrite whom we called.
 
+mod care;
+#[cfg(test)]
+mod care_tests;
 mod directory;
 mod down_commands;
 mod image;
@@ -16,7 +19,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use alerting::Alerting;
+use alerting::{Alerting, Reach, Rounds};
 use casework::Casework;
 use chrono_tz::Tz;
 use model::staff::ApiToken;
@@ -46,6 +49,8 @@ pub struct Pipeline {
     directory: Directory,
     rule_timers: RuleTimers,
     alerting: Alerting,
+    reach: Reach,
+    rounds: Rounds,
     casework: Casework,
     down_commands: DownCommands,
     replies: Replies,
@@ -67,6 +72,8 @@ impl Pipeline {
             directory: Directory::default(),
             rule_timers: RuleTimers::default(),
             alerting: Alerting::default(),
+            reach: Reach::default(),
+            rounds: Rounds::default(),
             casework: Casework::default(),
             down_commands: DownCommands::default(),
             replies: Replies::default(),
@@ -99,12 +106,14 @@ impl Pipeline {
                 self.faults += 1;
                 return;
             }
+            let tests_due = self.next_tests();
             self.last_at = at;
             let mut decisions = Vec::new();
             let mut findings = Vec::new();
             self.sense_advance(at, &mut findings);
             self.find(findings, at, &mut decisions);
             self.respond_advance(at, &mut decisions);
+            self.rounds_advance(tests_due, at, &mut decisions);
             if !decisions.is_empty() {
                 out.push(Record { at, input: Input::Tick, decisions });
             }
@@ -114,10 +123,17 @@ impl Pipeline {
     /// When something happens by itself next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        [self.rule_timers.next_due(), self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.rule_timers.next_due(),
+            self.alerting.next_due(),
+            self.casework.next_due(),
+            self.down_commands.next_due(),
+            self.rounds.next_due(),
+            self.next_tests(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The time of the last decision.
@@ -135,7 +151,7 @@ impl Pipeline {
 
     /// Attempts that were decided and have no outcome yet: after a start they are sent (again).
     pub fn unsent_attempts(&self) -> impl Iterator<Item = &Attempt> {
-        self.alerting.pending_attempts()
+        self.alerting.pending_attempts().chain(self.rounds.pending_attempts())
     }
 
     /// The incidents that are open.
@@ -165,9 +181,11 @@ impl Pipeline {
                 match self.sense(device, report, at) {
                     Some(Sensed::Repeated) => decisions.push(Decision::Repeated),
                     Some(Sensed::Taken { observed, findings }) => {
-                        let place = observed.located.zip(observed.wearer.clone()).filter(|_| !observed.late);
-                        decisions.push(Decision::Observed(observed));
+                        let is_newest = self.is_newest_fix(&observed);
+                        let place = observed.located.zip(observed.wearer.clone()).filter(|_| is_newest);
+                        decisions.push(Decision::Observed(observed.clone()));
                         self.find(findings, at, decisions);
+                        self.find_unbound(device, report, &observed, at, decisions);
                         if let Some((located, wearer)) = place {
                             self.locate(&wearer, located.position, at, decisions);
                         }
@@ -199,6 +217,13 @@ impl Pipeline {
             }
             Input::Reject { .. } | Input::Tick => input,
         }
+    }
+
+    /// Whether no later fix of its wearer is known: the newest is what was measured last, not what came last.
+    fn is_newest_fix(&self, observed: &model::record::Observed) -> bool {
+        let entry = observed.wearer.as_ref().and_then(|wearer| self.directory.wearers.get(wearer));
+        let newest = entry.and_then(|entry| entry.hot.last_fix).map(|(measured, _)| measured);
+        !observed.late && newest.is_none_or(|newest| newest <= observed.measured)
     }
 
     fn decide_command(
@@ -305,7 +330,7 @@ impl Pipeline {
         match decision {
             Decision::Event(event) => {
                 self.counters.event = self.counters.event.max(event.seq);
-                self.apply_entity(&event.entity);
+                self.apply_entity(event.kind, &event.entity);
             }
             Decision::Escalation(escalation) => self.alerting.apply_escalation((**escalation).clone()),
             Decision::Token(token) => {
@@ -324,7 +349,7 @@ impl Pipeline {
         }
     }
 
-    fn apply_entity(&mut self, entity: &Entity) {
+    fn apply_entity(&mut self, kind: EventKind, entity: &Entity) {
         match entity {
             Entity::Incident(incident) => {
                 count(&mut self.counters.incident, incident.id.raw());
@@ -336,13 +361,26 @@ impl Pipeline {
             }
             Entity::Attempt(attempt) => {
                 count(&mut self.counters.attempt, attempt.id.raw());
-                self.alerting.apply_attempt((**attempt).clone());
+                self.reach.note(kind, attempt);
+                match attempt.campaign {
+                    Some(_) => self.rounds.apply_attempt((**attempt).clone()),
+                    None => self.alerting.apply_attempt((**attempt).clone()),
+                }
             }
             Entity::DownCommand(command) => {
                 count(&mut self.counters.down_command, command.id.raw());
                 self.down_commands.apply((**command).clone());
             }
             Entity::Device(_) | Entity::Registry(_) => {}
+            Entity::Task(task) => {
+                count(&mut self.counters.task, task.id.raw());
+                self.reach.apply_task((**task).clone());
+            }
+            Entity::Campaign(campaign) => {
+                count(&mut self.counters.campaign, campaign.id.raw());
+                self.rounds.apply_campaign((**campaign).clone());
+            }
+            Entity::CampaignCall(call) => self.rounds.apply_call((**call).clone()),
         }
     }
 

@@ -5,8 +5,8 @@ use model::registry::DailyWindow;
 use model::{Fence, FenceId, PersonId, Plan, Shape, Thresholds, Wearer, WearerId};
 use serde_json::Value;
 
-use super::rows::{DATUMS, id, name, org_path};
-use super::{Reference, Walk};
+use super::rows::{DATUMS, id, name, org_path, phone};
+use super::{Reference, Walk, care};
 use crate::config::document::{Faults, Object, below, quote, wrong_type};
 
 /// The most guardians of one wearer.
@@ -28,7 +28,9 @@ impl Walk<'_> {
         let thresholds = row.object("thresholds", faults).map(|object| thresholds(object, faults));
         let plan = row.object("plan", faults).map(|object| plan(object, faults));
         let doctor = self::id(&mut row, "doctor", false, faults).map(PersonId::new);
-        let guardians = self.person_list(&mut row, "guardians", GUARDIANS_MAX);
+        let phone = phone(&mut row, faults);
+        let mode = row.object("mode", faults).map(|object| care::mode(object, faults));
+        let (guardians, availability) = self.guardians(&mut row, GUARDIANS_MAX);
         let fences = self.fences(&mut row);
         if let Some(org) = &org {
             self.references.push((row.at("org"), Reference::Org(org.clone())));
@@ -48,11 +50,14 @@ impl Walk<'_> {
                 name,
                 org,
                 birth_year,
+                phone,
                 guardians,
                 doctor,
                 fences,
                 thresholds: thresholds.unwrap_or_default(),
                 plan: plan.unwrap_or_default(),
+                availability,
+                mode: mode.flatten().unwrap_or_default(),
             });
         }
         Some(id.to_owned())
@@ -211,12 +216,9 @@ fn vertex(value: &Value) -> Option<[f64; 2]> {
 /// `HH:MM-HH:MM`; the end may be 24:00, and the whole day is the same as none.
 fn daily_window(object: &mut Object<'_>, faults: &mut Faults) -> Option<DailyWindow> {
     let text = object.text("active", faults)?;
-    let parsed = text.split_once('-').and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
-    match parsed {
+    match care::parse_window(text) {
         Some((0, DAY_MINUTES)) => None,
-        Some((from, to)) if from < DAY_MINUTES && from != to => {
-            Some(DailyWindow { from_minute: from, to_minute: to % DAY_MINUTES })
-        }
+        Some((from, to)) => Some(DailyWindow { from_minute: from, to_minute: to % DAY_MINUTES }),
         _ => {
             let quoted = quote(&Value::String(text.to_owned()));
             faults.add(
@@ -227,16 +229,6 @@ fn daily_window(object: &mut Object<'_>, faults: &mut Faults) -> Option<DailyWin
             None
         }
     }
-}
-
-fn minute(text: &str) -> Option<u16> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    let two = |digits: &str| {
-        let plausible = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        plausible.then(|| digits.parse::<u16>().ok()).flatten()
-    };
-    let (hour, minute) = (two(hour)?, two(minute)?);
-    (minute < 60 && (hour < 24 || (hour == 24 && minute == 0))).then_some(hour * 60 + minute)
 }
 
 fn thresholds(mut object: Object<'_>, faults: &mut Faults) -> Thresholds {
@@ -306,6 +298,8 @@ fn plan(mut object: Object<'_>, faults: &mut Faults) -> Plan {
         cycles: u16::try_from(whole("cycles", 1_000, u32::from(defaults.cycles))).unwrap_or(defaults.cycles),
         lease_seconds: whole("lease_s", DAY_SECONDS, defaults.lease_seconds),
         fall_window_seconds: whole("fall_window_s", DAY_SECONDS, defaults.fall_window_seconds),
+        quiet: care::quiet(&mut object, faults, defaults.quiet),
+        test_calls_every_days: small(object.integer("test_calls_every_days", 0..=90, faults)).unwrap_or(0),
     };
     object.finish(faults);
     plan
