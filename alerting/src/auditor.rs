@@ -48,8 +48,13 @@ impl Auditor {
 
     /// Takes note of an incident's calling as committed.
     pub fn escalation(&mut self, escalation: &Escalation) {
-        if let Some(step) = self.open.get_mut(&escalation.incident) {
-            step.due = escalation.next_due;
+        self.step(escalation.incident, escalation.next_due);
+    }
+
+    /// The same, by what it says about the next step.
+    pub fn step(&mut self, incident: IncidentId, next_due: Option<Timestamp>) {
+        if let Some(step) = self.open.get_mut(&incident) {
+            step.due = next_due;
             step.has_calling = true;
         }
     }

@@ -12,6 +12,7 @@ use api::ApiConfig;
 use broker::{Door, DoorConfig};
 use channels::{Channels, Links};
 use model::{Channel, Clock};
+use parking_lot::Mutex;
 use store::{
     Disk, Follower, FollowerConfig, Journal, JournalConfig, RealDisk, Recovery, Retention, State, StateConfig,
 };
@@ -179,8 +180,14 @@ impl Assembly {
         written.seq.store(checkpoint_seq, Relaxed);
 
         let epoch = state.feed_epoch();
-        let releaser =
-            Releaser { authority: Arc::clone(&authority), outbox: Arc::clone(&outbox), door: Arc::clone(&door), epoch };
+        let auditor = Arc::new(Mutex::new(pipeline.auditor()));
+        let releaser = Releaser {
+            authority: Arc::clone(&authority),
+            outbox: Arc::clone(&outbox),
+            door: Arc::clone(&door),
+            epoch,
+            auditor: Arc::clone(&auditor),
+        };
         let (journal_failed, follower_failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let failed = Arc::clone(&journal_failed);
         let journal: Arc<Journal<Release>> = Arc::new(opened.start(
@@ -257,6 +264,7 @@ impl Assembly {
             disk_reserve_bytes: self.config.journal.disk_reserve_bytes,
             authority: Arc::clone(&authority),
             looked: Looked::default(),
+            auditor,
         };
         let (stop_housekeeper, stopped) = mpsc::channel();
         let housekeeper =

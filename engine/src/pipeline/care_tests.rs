@@ -33,8 +33,8 @@ fn tasks(records: &[Record]) -> Vec<String> {
 
 fn reply(records: &[Record]) -> &Reply {
     let decisions = records.last().unwrap().decisions.iter();
-    let replies = decisions.filter_map(|d| if let Decision::Reply(reply) = d { Some(&**reply) } else { None });
-    replies.last().unwrap()
+    let mut replies = decisions.filter_map(|d| if let Decision::Reply(reply) = d { Some(&**reply) } else { None });
+    replies.next_back().unwrap()
 }
 
 fn check_recovery(pipeline: &Pipeline, records: &[Record]) {

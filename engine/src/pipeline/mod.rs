@@ -154,6 +154,19 @@ impl Pipeline {
         self.alerting.pending_attempts().chain(self.rounds.pending_attempts())
     }
 
+    /// The auditor's first look: every open incident with its next step.
+    #[must_use]
+    pub fn auditor(&self) -> alerting::Auditor {
+        let mut auditor = alerting::Auditor::default();
+        for incident in self.alerting.open_incidents() {
+            auditor.incident(incident);
+            if let Some(calling) = self.alerting.escalation(incident.id) {
+                auditor.escalation(calling);
+            }
+        }
+        auditor
+    }
+
     /// The incidents that are open.
     pub fn open_incidents(&self) -> impl Iterator<Item = &model::Incident> {
         self.alerting.open_incidents()
