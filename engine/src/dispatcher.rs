@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::inbox::{Inbox, Work};
 use crate::outbox::{Next, Outbox};
+use crate::watchdog::Gate;
 
 /// How many attempts of the alarm lane one channel sends at a time.
 pub const ALARM_SENDS_MAX: usize = 256;
@@ -29,6 +30,8 @@ pub struct Dispatcher {
     pub inbox: Arc<Inbox>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where there is a watchdog: nothing is sent while it is its turn.
+    pub gate: Option<Arc<Gate>>,
     /// Renders the capability URLs of an attempt at the moment of sending.
     pub links: Arc<dyn Fn(AttemptId) -> Links + Send + Sync>,
 }
@@ -70,6 +73,11 @@ impl Dispatcher {
     }
 
     async fn send(&self, attempt: &Attempt) {
+        if let Some(gate) = &self.gate
+            && !gate.admits(attempt).await
+        {
+            return;
+        }
         let links = (self.links)(attempt.id);
         let (shell, others_left) = self.channels.carrier(attempt);
         let mut result = shell.send(attempt, &links).await;

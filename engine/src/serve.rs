@@ -35,6 +35,7 @@ use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
 use crate::release::{Release, Releaser};
 use crate::secrets::Secrets;
+use crate::watchdog::{self, Gate, Ground, Leash, Lives};
 
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
@@ -88,6 +89,7 @@ pub struct Running {
     tasks: Vec<tokio::task::JoinHandle<()>>,
     api: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_api: watch::Sender<bool>,
+    leash: Option<Leash>,
     _lock: DataLock,
 }
 
@@ -172,7 +174,7 @@ impl Assembly {
         let authority = Arc::new(authority_of(&pipeline));
         let (inbox, outbox) = (Arc::new(Inbox::default()), Arc::new(Outbox::default()));
         let (door, pulse) = (Arc::new(OnceLock::new()), Arc::new(Pulse::default()));
-        let channels = Arc::new(self.channels(&as_clock)?);
+        let channels = Arc::new(channels_of(&self.config, &as_clock)?);
         let seen = Arc::new(Seen::default());
         seen.damage.store(recovery.damage.len() as u64, Relaxed);
         seen.recovered_seq.store(recovery.last_seq, Relaxed);
@@ -233,7 +235,7 @@ impl Assembly {
             inbox: Arc::clone(&inbox),
             journal: Arc::clone(&journal),
             clock: Arc::clone(&as_clock),
-            pulse,
+            pulse: Arc::clone(&pulse),
             refuse_telemetry: Arc::clone(&seen.disk_low),
             hold_telemetry: Arc::clone(&seen.telemetry_held),
             checkpointer: Checkpointer::new(
@@ -259,7 +261,7 @@ impl Assembly {
             follower: Arc::clone(&follower),
             state: Arc::clone(&state),
             clock: Arc::clone(&clock),
-            seen,
+            seen: Arc::clone(&seen),
             retention: Retention { days: self.config.journal.retain_days, bytes: self.config.journal.retain_bytes },
             disk_reserve_bytes: self.config.journal.disk_reserve_bytes,
             authority: Arc::clone(&authority),
@@ -270,6 +272,14 @@ impl Assembly {
         let housekeeper =
             std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || housekeeper.run(&stopped))?;
 
+        let lives = watchdog::lives(Arc::clone(&as_clock), pulse, seen);
+        let gate = self.config.watchdog.as_ref().map(|_| self.gate(&inbox, &as_clock, &lives)).transpose()?;
+        let command = self.config.watchdog.as_ref().map(|watchdog| watchdog.command.as_slice()).unwrap_or_default();
+        let leash = match command {
+            [] => None,
+            command => Some(Leash::start(command, lives).context("starting the watchdog")?),
+        };
+
         let (newest_sender, newest_event) = watch::channel(state.newest_event()?.unwrap_or(0));
         let mut tasks = vec![tokio::spawn(tell_newest(follower.facts(), Arc::clone(&state), newest_sender))];
         let dispatcher = Dispatcher {
@@ -277,8 +287,10 @@ impl Assembly {
             channels: Arc::clone(&channels),
             inbox: Arc::clone(&inbox),
             clock: Arc::clone(&as_clock),
+            gate: gate.clone(),
             links: self.links(),
         };
+        tasks.extend(gate.map(|gate| tokio::spawn(gate.keep_settled())));
         tasks.extend(dispatcher.start());
         tasks.push(tokio::spawn(probe_providers(channels)));
         let house = Arc::new(House {
@@ -316,25 +328,14 @@ impl Assembly {
             tasks,
             api,
             stop_api,
+            leash,
             _lock: self.lock,
         })
     }
 
-    fn channels(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
-        let gateway = |channel: Channel| {
-            self.config.channels.get(&channel).map(|settings| channels::GatewayConfig {
-                url: settings.url.clone(),
-                secret: settings.secret.reveal().to_owned(),
-                timeout_ms: settings.timeout_ms,
-            })
-        };
-        let config = channels::ChannelsConfig {
-            sms: gateway(Channel::Sms),
-            voice: gateway(Channel::Voice),
-            push: gateway(Channel::Push),
-        };
-        Channels::new(config, channels::ShellLimits::default(), clock)
-            .map_err(|(name, error)| anyhow!("channels.{name}: {error}"))
+    fn gate(&self, inbox: &Arc<Inbox>, clock: &Arc<dyn Clock>, lives: &Lives) -> anyhow::Result<Arc<Gate>> {
+        let ground = Ground::open(&self.config.data).context("the watchdog's directory")?;
+        Ok(Arc::new(Gate::new(ground, Arc::clone(inbox), Arc::clone(clock), Arc::clone(lives))))
     }
 
     /// Renders an attempt's capability URLs at the moment of sending: no journal, backup or log holds them.
@@ -370,6 +371,7 @@ impl Running {
             tasks,
             api,
             stop_api,
+            leash,
             ..
         } = self;
         if let Some(door) = door.get() {
@@ -382,6 +384,9 @@ impl Running {
         inbox.close();
         drop(stop_housekeeper);
         tokio::task::spawn_blocking(move || {
+            if let Some(leash) = leash {
+                leash.end();
+            }
             let ended = main_loop.join().map_err(|_| anyhow!("the main loop panicked"))?;
             housekeeper.join().map_err(|_| anyhow!("housekeeping panicked"))?;
             // The last holders: what is in flight is released, the projection catches up.
@@ -395,6 +400,24 @@ impl Running {
         })
         .await?
     }
+}
+
+/// The providers of a configuration.
+pub(crate) fn channels_of(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
+    let gateway = |channel: Channel| {
+        config.channels.get(&channel).map(|settings| channels::GatewayConfig {
+            url: settings.url.clone(),
+            secret: settings.secret.reveal().to_owned(),
+            timeout_ms: settings.timeout_ms,
+        })
+    };
+    let config = channels::ChannelsConfig {
+        sms: gateway(Channel::Sms),
+        voice: gateway(Channel::Voice),
+        push: gateway(Channel::Push),
+    };
+    Channels::new(config, channels::ShellLimits::default(), clock)
+        .map_err(|(name, error)| anyhow!("channels.{name}: {error}"))
 }
 
 fn authority_of(pipeline: &Pipeline) -> Authority {

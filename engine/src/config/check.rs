@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::document::{Faults, Object, nearest};
 use super::layers::Merged;
-use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, GatewaySettings, KIBIBYTE, MEBIBYTE, Secret};
+use super::{
+    Config, ConfigFault, ConfigFaults, GIBIBYTE, GatewaySettings, KIBIBYTE, MEBIBYTE, Secret, WatchdogSettings,
+};
 
 /// The most faults that are told in words.
 const FAULTS_MAX: usize = 100;
@@ -53,6 +55,9 @@ fn walk(document: &Value, faults: &mut Faults) -> Config {
     }
     if let Some(section) = root.object("channels", faults) {
         channels(&mut config, section, faults);
+    }
+    if let Some(section) = root.object("watchdog", faults) {
+        config.watchdog = watchdog(section, faults);
     }
     root.finish(faults);
     config
@@ -108,33 +113,48 @@ fn api(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
 
 fn channels(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     for (name, channel) in CHANNELS {
-        let Some(mut gateway) = section.object(name, faults) else { continue };
-        if !gateway.has("kind") {
-            let at = gateway.at("kind");
-            faults.add(
-                at,
-                "`kind` is required; \"gateway\" is the one there is",
-                "缺少必填项 `kind`，目前可用 \"gateway\"",
-            );
-        }
-        gateway.word("kind", &[("gateway", ())], faults);
-        let defaults = (5_000, 32);
-        let timeout_ms = gateway.integer("timeout_ms", 100..=120_000, faults).unwrap_or(defaults.0);
-        let mut concurrency = defaults.1;
-        size(&mut gateway, "concurrency", 1..=10_000, &mut concurrency, faults);
-        let url = match gateway.has("url") {
-            true => url(&mut gateway, "url", faults),
-            false => gateway.required_text("url", faults),
-        };
-        let secret = gateway.required_text("secret", faults);
-        gateway.finish(faults);
-        if let (Some(url), Some(secret)) = (url, secret) {
-            let settings =
-                GatewaySettings { url: url.to_owned(), secret: Secret::new(secret), timeout_ms, concurrency };
+        let Some(section) = section.object(name, faults) else { continue };
+        if let Some(settings) = gateway(section, faults) {
             config.channels.insert(*channel, settings);
         }
     }
     section.finish(faults);
+}
+
+fn gateway(mut gateway: Object<'_>, faults: &mut Faults) -> Option<GatewaySettings> {
+    if !gateway.has("kind") {
+        let at = gateway.at("kind");
+        faults.add(
+            at,
+            "`kind` is required; \"gateway\" is the one there is",
+            "缺少必填项 `kind`，目前可用 \"gateway\"",
+        );
+    }
+    gateway.word("kind", &[("gateway", ())], faults);
+    let defaults = (5_000, 32);
+    let timeout_ms = gateway.integer("timeout_ms", 100..=120_000, faults).unwrap_or(defaults.0);
+    let mut concurrency = defaults.1;
+    size(&mut gateway, "concurrency", 1..=10_000, &mut concurrency, faults);
+    let url = match gateway.has("url") {
+        true => url(&mut gateway, "url", faults),
+        false => gateway.required_text("url", faults),
+    };
+    let secret = gateway.required_text("secret", faults);
+    gateway.finish(faults);
+    Some(GatewaySettings { url: url?.to_owned(), secret: Secret::new(secret?), timeout_ms, concurrency })
+}
+
+fn watchdog(mut section: Object<'_>, faults: &mut Faults) -> Option<WatchdogSettings> {
+    let mut settings = WatchdogSettings::default();
+    let enabled = section.boolean("enabled", faults).unwrap_or(true);
+    if let Some(seconds) = section.integer("after_s", 2..=600, faults) {
+        settings.after_seconds = u32::try_from(seconds).unwrap_or(settings.after_seconds);
+    }
+    settings.listen = listen(&mut section, settings.listen, false, faults);
+    settings.public_url = url(&mut section, "public_url", faults).map(|url| url.trim_end_matches('/').to_owned());
+    settings.voice = section.object("voice", faults).and_then(|voice| gateway(voice, faults));
+    section.finish(faults);
+    enabled.then_some(settings)
 }
 
 fn text<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {

@@ -154,6 +154,11 @@ impl Pipeline {
         self.alerting.pending_attempts().chain(self.rounds.pending_attempts())
     }
 
+    /// From now on ids are counted in another partition (0–63): those of the watchdog must not be the engine's.
+    pub fn count_in(&mut self, partition: u8) {
+        self.counters = Counters { partition, ..Counters::default() };
+    }
+
     /// The auditor's first look: every open incident with its next step.
     #[must_use]
     pub fn auditor(&self) -> alerting::Auditor {

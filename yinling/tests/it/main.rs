@@ -19,3 +19,4 @@ mod replay;
 mod sos;
 mod trace;
 mod truncation;
+mod watchdog;
