@@ -214,4 +214,37 @@ mod tests {
             assert_eq!(read, expected, "{text}");
         }
     }
+
+    #[test]
+    fn hours_quiet_and_mode_of_a_wearer_are_read_and_faults_are_told_with_their_place() {
+        let document = |wearer: &str| {
+            format!(
+                r#"{{"orgs":[{{"path":"/luyang/","name":"庐阳区"}}],
+                    "people":[{{"id":"g1","role":"guardian","name":"王芳","phone":"+8613800000001"}}],
+                    "wearers":[{{"id":"w1","name":"王桂兰","org":"/luyang/",{wearer}}}]}}"#
+            )
+        };
+        let read = |wearer: &str| super::super::validate_alone(document(wearer).as_bytes(), chrono_tz::Tz::UTC);
+        let change = read(
+            r#""phone":"+8613800000031","guardians":[{"person":"g1","available":["mon-fri 08:00-18:00"]}],
+               "plan":{"quiet":"none","test_calls_every_days":7},
+               "mode":{"kind":"suspended","reason":"hospital","until":"2026-12-01T00:00:00+08:00"}"#,
+        );
+        let wearer = change.unwrap().wearers.remove(0);
+        assert_eq!((wearer.plan.quiet, wearer.plan.test_calls_every_days), (None, 7));
+        assert_eq!(wearer.availability[0].windows[0].days, 0b001_1111);
+        assert!(matches!(wearer.mode, WearerMode::Suspended { ref reason, .. } if reason == "hospital"));
+        for (fault, pointer) in [
+            (r#""guardians":[{"person":"g1","available":["noon"]}]"#, "/wearers/0/guardians/0/available/0"),
+            (r#""guardians":["g1","g1"]"#, "/wearers/0/guardians/1"),
+            (r#""guardians":[7]"#, "/wearers/0/guardians/0"),
+            (r#""phone":"13800000031","guardians":["g1"]"#, "/wearers/0/phone"),
+            (r#""guardians":["g1"],"plan":{"quiet":"night"}"#, "/wearers/0/plan/quiet"),
+            (r#""guardians":["g1"],"mode":{"kind":"test","by":"s1"}"#, "/wearers/0/mode/until"),
+            (r#""guardians":["g1"],"mode":{"kind":"asleep"}"#, "/wearers/0/mode/kind"),
+        ] {
+            let pointers: Vec<String> = read(fault).unwrap_err().into_iter().map(|error| error.pointer).collect();
+            assert_eq!(pointers, [pointer], "{fault}");
+        }
+    }
 }
