@@ -59,6 +59,7 @@ pub(crate) fn act(
         }
         IncidentAction::Reopen => turn.reopen(),
         IncidentAction::Note => turn.tell(EventKind::IncidentNoted),
+        IncidentAction::TakeOrder => turn.take_order(&request.actor.person),
         // Of the engine itself; the table lets nobody ask for them.
         IncidentAction::Notify | IncidentAction::ExpireLease | IncidentAction::Exhaust | IncidentAction::Recur => {}
     }

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Attempt, AttemptId, Channel, Escalation, Incident, IncidentId, IncidentState, Timestamp, WearerId};
+use model::{
+    Attempt, AttemptId, Channel, Destination, Escalation, Incident, IncidentId, IncidentState, Timestamp, WearerId,
+};
 use serde::{Deserialize, Serialize};
 
 /// How long a resolved incident is held, so that it can be reopened and remarked on.
@@ -36,6 +38,8 @@ pub(crate) struct Book {
     attempts_of: BTreeMap<IncidentId, BTreeSet<AttemptId>>,
     open_of: BTreeSet<(WearerId, IncidentId)>,
     unsent: BTreeSet<AttemptId>,
+    /// The calls to each number, by the time at which they were decided on.
+    rung: BTreeMap<Destination, BTreeSet<(Timestamp, AttemptId)>>,
     due: BTreeSet<(Timestamp, IncidentId)>,
     /// Resolved incidents whose attempts are still held, by the time of resolution.
     fading: BTreeSet<(Timestamp, IncidentId)>,
@@ -76,6 +80,15 @@ impl Book {
     pub(crate) fn unsent_of(&self, incident: IncidentId) -> impl Iterator<Item = &Attempt> {
         let ids = self.attempts_of.get(&incident);
         ids.into_iter().flatten().filter(|id| self.unsent.contains(id)).filter_map(|id| self.attempts.get(id))
+    }
+
+    /// How many calls to a number, of whatever incident, were handed to a provider or are about to be since a time;
+    /// counted up to `most`.
+    pub(crate) fn rung_since(&self, phone: &Destination, since: Timestamp, most: usize) -> usize {
+        let from = (since, AttemptId::from_raw(0));
+        let calls = self.rung.get(phone).map(|calls| calls.range(from..)).into_iter().flatten();
+        let counts = |attempt: &&Attempt| attempt.sends > 0 || attempt.wants_sending();
+        calls.filter_map(|(_, id)| self.attempts.get(id)).filter(counts).take(most).count()
     }
 
     pub(crate) fn pending_attempts(&self) -> impl Iterator<Item = &Attempt> {
@@ -128,11 +141,14 @@ impl Book {
     }
 
     pub(crate) fn put_attempt(&mut self, attempt: Attempt) {
-        let (id, incident) = (attempt.id, attempt.incident);
+        let (id, Some(incident)) = (attempt.id, attempt.incident) else { return };
         if attempt.wants_sending() {
             self.unsent.insert(id);
         } else {
             self.unsent.remove(&id);
+        }
+        if attempt.channel == Channel::Voice {
+            self.rung.entry(attempt.to.clone()).or_default().insert((attempt.created_at, id));
         }
         self.attempts.insert(id, attempt);
         let ids = self.attempts_of.entry(incident).or_default();
@@ -142,7 +158,7 @@ impl Book {
             let expects_nothing = |id: &&AttemptId| attempts.get(id).is_none_or(expects_nothing);
             if let Some(oldest) = ids.iter().find(expects_nothing).copied() {
                 ids.remove(&oldest);
-                self.attempts.remove(&oldest);
+                self.drop_attempt(oldest);
             }
         }
     }
@@ -170,8 +186,18 @@ impl Book {
 
     fn drop_attempts(&mut self, incident: IncidentId) {
         for id in self.attempts_of.remove(&incident).unwrap_or_default() {
-            self.attempts.remove(&id);
-            self.unsent.remove(&id);
+            self.drop_attempt(id);
+        }
+    }
+
+    fn drop_attempt(&mut self, id: AttemptId) {
+        self.unsent.remove(&id);
+        let Some(attempt) = self.attempts.remove(&id) else { return };
+        if let Some(calls) = self.rung.get_mut(&attempt.to) {
+            calls.remove(&(attempt.created_at, id));
+            if calls.is_empty() {
+                self.rung.remove(&attempt.to);
+            }
         }
     }
 

@@ -30,6 +30,7 @@ const DESK: &str = "desk";
 impl Turn<'_> {
     /// What is due happens: calls ring out, the next contact is rung, the lease ends, the desk is called again.
     pub(crate) fn advance(&mut self) {
+        self.remind_doctor();
         match self.incident.state {
             IncidentState::Raised | IncidentState::OnSite | IncidentState::Resolved => {}
             IncidentState::Acknowledged => {
@@ -109,19 +110,20 @@ impl Turn<'_> {
     pub(crate) fn call_next(&mut self) {
         self.calling.turn = None;
         self.calling.next_step_at = None;
-        let (count, cycles) = (self.calling.guardians.len(), self.calling.plan.cycles.max(1));
+        let cycle = self.calling.cycle.max(1);
+        let (present, following) = (self.present_order(), self.round_order());
+        let rest = present.iter().enumerate().skip(self.calling.next_guardian).map(|(place, i)| (cycle, place, *i));
+        let is_last = cycle >= self.calling.plan.cycles.max(1);
+        let next_round = following.iter().enumerate().filter(|_| !is_last).map(|(place, i)| (cycle + 1, place, *i));
+        let candidates: Vec<_> = rest.chain(next_round).collect();
         let mut soonest: Option<Timestamp> = None;
-        for step in 0..count {
-            let place = self.calling.next_guardian + step;
-            let cycle = self.calling.cycle.max(1).saturating_add(u16::from(place >= count));
-            if cycle > cycles {
-                break;
-            }
-            let index = place % count;
+        for (round, place, index) in candidates {
+            let index = usize::from(index);
             let Some(free_at) = self.free_at(index) else { continue };
             if free_at <= self.now() {
-                self.calling.cycle = cycle;
-                self.calling.next_guardian = index + 1;
+                self.calling.order = if round == cycle { present } else { following };
+                self.calling.cycle = round;
+                self.calling.next_guardian = place + 1;
                 self.ring_guardian(index);
                 return;
             }
@@ -133,25 +135,7 @@ impl Turn<'_> {
         }
     }
 
-    /// When a guardian may be rung: after the gap since that phone last began to ring, and not while they are on
-    /// the phone with us. `None`: never, for want of a usable number.
-    fn free_at(&self, index: usize) -> Option<Timestamp> {
-        let phone = usable_phone(self.calling.guardians.get(index)?)?;
-        // Two guardians may share a phone: the gap is the phone's.
-        let same_phone = |i: &usize| self.calling.guardians.get(*i).and_then(usable_phone) == Some(phone);
-        let rung = (0..self.calling.guardians.len()).filter(same_phone);
-        let last_rung = rung.filter_map(|i| self.calling.last_rung.get(i).copied().flatten()).max();
-        let rested = last_rung.map_or(Timestamp::EPOCH, |at| at.plus_seconds(self.calling.plan.gap_seconds));
-        let on_the_phone = |call: &&OpenCall| call.guardian.is_some_and(|i| same_phone(&i)) && !call.given_up;
-        let talking = self.calling.calls.iter().filter(on_the_phone).filter(|call| !self.was_never_sent(call.attempt));
-        let talk_is_over = |call: &OpenCall| {
-            let spare = if call.answered { LISTEN_SECONDS_MAX - TALK_SECONDS_MAX } else { 0 };
-            call.until.plus_millis(-i64::from(spare) * 1000)
-        };
-        Some(talking.map(talk_is_over).fold(rested, Timestamp::max))
-    }
-
-    fn ring_guardian(&mut self, index: usize) {
+    pub(crate) fn ring_guardian(&mut self, index: usize) {
         let Some(contact) = self.calling.guardians.get(index).cloned() else { return };
         let Some(id) = self.ring(CalleeRole::Guardian, &contact, Some(index), Purpose::Alert) else { return };
         self.calling.turn = Some(id);
@@ -191,7 +175,7 @@ impl Turn<'_> {
         self.incident.state = row.to;
         self.incident.acknowledged_by = None;
         self.incident.on_site_by = None;
-        self.incident.unreachable = !self.calling.desk.iter().any(|contact| usable_phone(contact).is_some());
+        self.incident.unreachable = !self.has_desk();
         self.calling.turn = None;
         self.calling.next_guardian = self.calling.guardians.len();
         self.calling.cycle = self.calling.plan.cycles.max(1);
@@ -201,7 +185,7 @@ impl Turn<'_> {
 
     /// Texts and calls everybody on the desk at once. Where there is no desk that can be called, the guardians are
     /// tried again instead: somebody has to be.
-    fn page_desk(&mut self, again: bool) {
+    pub(crate) fn page_desk(&mut self, again: bool) {
         self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
         let purpose = if again { Purpose::Reminder } else { Purpose::Alert };
         let mut reached = self.alerted_now();
@@ -210,7 +194,7 @@ impl Turn<'_> {
             self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
         }
         for contact in self.calling.desk.clone() {
-            if usable_phone(&contact).is_some_and(|phone| !self.rings_already(phone)) {
+            if usable_phone(&contact).is_some_and(|phone| !self.rings_already(phone) && !self.is_used_up(phone)) {
                 self.ring(CalleeRole::Desk, &contact, None, purpose);
             }
         }
@@ -224,6 +208,11 @@ impl Turn<'_> {
             self.calling.turn = None;
             self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
         }
+    }
+
+    /// Whether somebody on the desk can be called.
+    pub(crate) fn has_desk(&self) -> bool {
+        self.calling.desk.iter().any(|contact| usable_phone(contact).is_some())
     }
 
     /// Who hears of it in this very moment already.
@@ -249,6 +238,9 @@ impl Turn<'_> {
         for callee in self.calling.told.clone() {
             let Some(contact) = self.contact(&callee).cloned() else { continue };
             let answerable = callee.role != CalleeRole::Doctor;
+            if !answerable && self.incident.doctor_order.is_some() {
+                continue;
+            }
             let message = wording::lease_expired(contact.lang, &self.facts(), &holder, answerable);
             self.text(callee.role, &contact, Purpose::Reminder, &message, &mut reached);
         }
@@ -272,6 +264,7 @@ impl Turn<'_> {
     /// The next to be rung is the first guardian, for the first time.
     pub(crate) fn start_over(&mut self) {
         self.calling.next_guardian = 0;
+        self.calling.order = self.round_order();
         self.calling.cycle = 1;
     }
 
@@ -285,6 +278,7 @@ impl Turn<'_> {
             self.text(CalleeRole::Doctor, &doctor, purpose, &message, &mut reached);
             return;
         }
+        self.calling.position_told = self.incident.position.map(|position| (position, self.now()));
         self.text_guardians(purpose, &mut reached);
         if self.incident.priority == Priority::Low {
             return;
@@ -298,10 +292,16 @@ impl Turn<'_> {
             let message = wording::alert_text(contact.lang, &self.facts(), true);
             self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
         }
+        self.text_doctor(purpose, &mut reached);
+    }
+
+    /// The doctor hears of what concerns doctors, unless they took the order, and is reminded of what is theirs.
+    pub(crate) fn text_doctor(&mut self, purpose: Purpose, reached: &mut BTreeSet<(Channel, Destination)>) {
         let concerned = self.incident.occurrences.iter().any(|occurrence| occurrence.kind.concerns_doctor());
         if let Some(doctor) = self.calling.doctor.clone().filter(|_| concerned) {
-            let message = wording::alert_text(doctor.lang, &self.facts(), false);
-            self.text(CalleeRole::Doctor, &doctor, purpose, &message, &mut reached);
+            let message = wording::doctor_text(doctor.lang, &self.facts());
+            self.text(CalleeRole::Doctor, &doctor, purpose, &message, reached);
+            self.begin_reminding();
         }
     }
 
@@ -332,7 +332,7 @@ impl Turn<'_> {
     }
 
     /// A call that no provider was heard of about: no phone has rung.
-    fn was_never_sent(&self, id: AttemptId) -> bool {
+    pub(crate) fn was_never_sent(&self, id: AttemptId) -> bool {
         self.book.attempt(id).is_some_and(|attempt| attempt.wants_sending() && attempt.sends == 0)
     }
 
@@ -364,7 +364,7 @@ impl Turn<'_> {
         }
     }
 
-    fn cancel(&mut self, id: AttemptId) {
+    pub(crate) fn cancel(&mut self, id: AttemptId) {
         self.drop_call(id);
         self.move_on(id, AttemptState::Cancelled, None, EventKind::AttemptCancelled);
     }

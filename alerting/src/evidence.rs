@@ -15,7 +15,7 @@ use crate::wording::LocalTime;
 
 /// How often a text message or push is handed to its provider before it counts as failed: with the growing waits
 /// about half an hour.
-pub const MESSAGE_SENDS_MAX: u16 = 12;
+pub const MESSAGE_SENDS_MAX: u16 = 14;
 /// How often a call is handed to its provider, when it is not known whether it was taken; then it has failed.
 pub const VOICE_SENDS_MAX: u16 = 2;
 /// The longest wait before a message is handed over again, unless the provider itself asks for a longer one.
@@ -24,6 +24,13 @@ pub const RESEND_WAIT_SECONDS_MAX: u32 = 300;
 const PROVIDER_WAIT_SECONDS_MAX: u32 = 3_600;
 /// How much of a reply is kept as a remark, in characters.
 const REMARK_CHARS_MAX: usize = 500;
+
+/// What came of handing an attempt over, to whom, and whether anybody else could take it.
+pub(crate) struct Sent<'a> {
+    pub(crate) result: &'a SendResult,
+    pub(crate) provider: &'a str,
+    pub(crate) others_left: bool,
+}
 
 /// Takes in what was said about an attempt. Of an attempt that nobody knows nothing comes.
 pub(crate) fn callback(
@@ -58,22 +65,29 @@ pub(crate) fn sent(
     counters: &mut Counters,
     time: LocalTime,
     id: AttemptId,
-    result: &SendResult,
+    sent: &Sent<'_>,
 ) -> Vec<Output> {
     let Some((mut turn, attempt)) = open(book, counters, time, id) else { return Vec::new() };
     if !attempt.wants_sending() {
         return Vec::new();
     }
     let sends = attempt.sends.saturating_add(1);
-    match result {
+    // How often the providers before this one may have been tried.
+    let before = (attempt.passed_over.len() as u16).saturating_mul(VOICE_SENDS_MAX);
+    let may_repeat = sends < before.saturating_add(VOICE_SENDS_MAX);
+    let is_voice = attempt.channel == Channel::Voice;
+    match sent.result {
         SendResult::Accepted | SendResult::Shown => turn.accepted(&attempt, sends),
-        SendResult::Unknown { .. } if attempt.channel == Channel::Voice && sends < VOICE_SENDS_MAX => {
+        // Its provider was asked and does not know either: once more to the same one, which knows the attempt's id.
+        SendResult::Unknown { .. } if is_voice && may_repeat => turn.send_again(id, sends, 1),
+        SendResult::Unknown { .. } if !is_voice && may_repeat && sent.others_left => {
             turn.send_again(id, sends, 1);
         }
-        SendResult::Unknown { .. } if attempt.channel != Channel::Voice && sends < MESSAGE_SENDS_MAX => {
+        _ if sent.others_left && sends < MESSAGE_SENDS_MAX => turn.pass_over(id, sends, sent.provider),
+        SendResult::Unknown { .. } if !is_voice && sends < MESSAGE_SENDS_MAX => {
             turn.send_again(id, sends, backoff_seconds(sends));
         }
-        SendResult::Retry { after_seconds, .. } if attempt.channel != Channel::Voice && sends < MESSAGE_SENDS_MAX => {
+        SendResult::Retry { after_seconds, .. } if !is_voice && sends < MESSAGE_SENDS_MAX => {
             let asked = (*after_seconds).min(PROVIDER_WAIT_SECONDS_MAX);
             turn.send_again(id, sends, asked.max(backoff_seconds(sends)));
         }
@@ -102,7 +116,7 @@ fn open<'a>(
     id: AttemptId,
 ) -> Option<(Turn<'a>, Attempt)> {
     let attempt = book.attempt(id)?.clone();
-    Some((Turn::open(book, counters, time, attempt.incident)?, attempt))
+    Some((Turn::open(book, counters, time, attempt.incident?)?, attempt))
 }
 
 impl Turn<'_> {
@@ -125,6 +139,22 @@ impl Turn<'_> {
         self.change(id, EventKind::AttemptRetrying, |attempt| {
             attempt.sends = sends;
             attempt.not_before = not_before;
+            // After a wait every provider is asked again, from the first.
+            if after_seconds > 1 {
+                attempt.passed_over.clear();
+            }
+        });
+    }
+
+    /// This provider does not take it: the next one has it at once.
+    fn pass_over(&mut self, id: AttemptId, sends: u16, provider: &str) {
+        let now = self.now();
+        self.change(id, EventKind::AttemptRetrying, |attempt| {
+            attempt.sends = sends;
+            attempt.not_before = now;
+            if !attempt.passed_over.iter().any(|name| name == provider) {
+                attempt.passed_over.push(provider.into());
+            }
         });
     }
 
@@ -175,13 +205,19 @@ impl Turn<'_> {
     }
 
     fn reply(&mut self, attempt: &Attempt, text: &str) {
-        match grammar::read(text, attempt.id, attempt.incident) {
+        match grammar::read(text, attempt.id, self.incident.id) {
             // A doctor's "received" is no "I am going": it ends nobody's calls.
             Reply::Going if attempt.callee.role != CalleeRole::Doctor => {
                 if self.incident.state.is_open() {
                     self.goes(attempt, AttemptOutcome::Reply);
                     return;
                 }
+            }
+            // It takes the order (接单), and stops nobody else's calls.
+            Reply::Going if self.incident.state.is_open() && self.incident.doctor_order.is_none() => {
+                self.confirm(attempt.id, AttemptOutcome::Reply);
+                self.take_order(&attempt.callee.person.clone());
+                return;
             }
             Reply::CannotGo => {
                 let outcome = Some(AttemptOutcome::Reply);

@@ -13,12 +13,19 @@
 //! - only a person ends an incident.
 
 mod action;
+pub mod auditor;
 mod book;
 mod calling;
+mod doctor;
 mod evidence;
 mod grammar;
+mod household;
+mod order;
+mod position;
 mod raise;
+pub mod reach;
 mod respond;
+pub mod rounds;
 mod turn;
 pub mod wording;
 
@@ -29,10 +36,16 @@ use model::{
     EventKind, Finding, Incident, IncidentAction, IncidentId, PersonId, Position, Problem, Timestamp, Wearer, WearerId,
 };
 
+pub use auditor::Auditor;
 pub use book::{ATTEMPTS_KEPT_SECONDS, ATTEMPTS_PER_INCIDENT_MAX, RESOLVED_KEPT_SECONDS, Snapshot};
 pub use calling::{DESK_PAGE_SECONDS, LISTEN_SECONDS_MAX, LOW_LEASE_SECONDS, LOW_REMINDER_SECONDS, TALK_SECONDS_MAX};
+pub use doctor::{DOCTOR_REMINDER_SECONDS, DOCTOR_REMINDERS_MAX};
 pub use evidence::{MESSAGE_SENDS_MAX, RESEND_WAIT_SECONDS_MAX, VOICE_SENDS_MAX};
+pub use order::{CALLS_WINDOW_SECONDS, ROUTINE_CALLS_MAX};
+pub use position::{POSITION_MOVED_METRES, POSITION_UPDATE_SECONDS, POSITION_UPDATES_MAX};
 pub use raise::JOIN_SECONDS;
+pub use reach::Reach;
+pub use rounds::Rounds;
 
 use book::Book;
 use turn::Turn;
@@ -92,6 +105,10 @@ pub enum Input<'a> {
         attempt: AttemptId,
         /// What came of it.
         result: &'a SendResult,
+        /// Which provider it was, by name.
+        provider: &'a str,
+        /// Whether the channel has a provider left that did not pass it over.
+        others_left: bool,
     },
     /// Somebody asked for something.
     Action {
@@ -123,6 +140,13 @@ pub enum Input<'a> {
         wearer: &'a WearerId,
         /// Where, in WGS-84.
         position: Position,
+    },
+    /// The registry was written: whoever an open incident concerns now, as they are now.
+    Household {
+        /// Which incident.
+        incident: IncidentId,
+        /// Whom it concerns.
+        household: &'a dyn Fn() -> Household<'a>,
     },
     /// The engine started. Deadlines are points in time and survive by themselves; what is overdue comes with the
     /// next [`Alerting::advance`], what was not sent is in [`Alerting::pending_attempts`].
@@ -185,7 +209,10 @@ impl Alerting {
             Input::Callback { attempt, outcome, key, text } => {
                 evidence::callback(book, counters, time, attempt, outcome, key, text)
             }
-            Input::Sent { attempt, result } => evidence::sent(book, counters, time, attempt, result),
+            Input::Sent { attempt, result, provider, others_left } => {
+                let sent = evidence::Sent { result, provider, others_left };
+                evidence::sent(book, counters, time, attempt, &sent)
+            }
             Input::Action { id, actor, action, if_match, note, disposition, on_behalf_of } => {
                 let request = action::Request { actor, action, if_match, note, disposition, on_behalf_of };
                 action::act(book, counters, time, id, &request)
@@ -198,7 +225,10 @@ impl Alerting {
                 }
                 turn.finish()
             }
-            Input::Located { wearer, position } => raise::located(book, counters, time, wearer, position),
+            Input::Located { wearer, position } => position::located(book, counters, time, wearer, position),
+            Input::Household { incident, household } => {
+                household::refresh(book, counters, time, incident, &household())
+            }
             Input::Restarted => Vec::new(),
         }
     }
@@ -248,6 +278,11 @@ impl Alerting {
     #[must_use]
     pub fn escalation(&self, id: IncidentId) -> Option<&Escalation> {
         self.book.escalation(id)
+    }
+
+    /// The open incidents of a wearer, oldest first.
+    pub fn open_incidents_of(&self, wearer: &WearerId) -> impl Iterator<Item = &Incident> {
+        self.book.open_of(wearer)
     }
 
     /// Every incident that nobody has ended, oldest first.

@@ -1,14 +1,15 @@
 //! From findings to incidents: what begins one, what joins one, what ends the condition of one.
 
+use model::registry::WearerMode;
 use model::{
     Change, Condition, Contact, Counters, DownCommandKind, Escalation, EventKind, Finding, Incident, IncidentAction,
-    IncidentId, IncidentKind, IncidentState, Occurrence, Position, Priority, Purpose, Timestamp, WearerId,
+    IncidentId, IncidentKind, IncidentState, Occurrence, PersonId, Priority, Purpose, Timestamp,
 };
 
 use crate::book::Book;
 use crate::calling::LOW_REMINDER_SECONDS;
 use crate::turn::{Turn, usable_phone};
-use crate::wording::LocalTime;
+use crate::wording::{IT_WORKS, LocalTime};
 use crate::{Household, Output};
 
 /// SOS, fall and blood-pressure crisis of one wearer join one incident when no more than this lies between them.
@@ -26,30 +27,21 @@ pub(crate) fn finding<'a>(
         Change::Cleared => clear(book, counters, time, finding),
         Change::Raised => match to_join(book, finding, time.now) {
             Some(id) => join(book, counters, time, finding, id),
-            None => raise(book, counters, time, finding, &household()),
+            None => {
+                let household = household();
+                match &household.wearer.mode {
+                    WearerMode::Test { by, until } if *until > time.now => {
+                        try_out(book, counters, time, finding, &household, by)
+                    }
+                    // In hospital or away: what the house watches over is not there. A cry for help counts anywhere.
+                    WearerMode::Suspended { until, .. } if *until > time.now && !finding.kind.opens_case() => {
+                        Vec::new()
+                    }
+                    _ => raise(book, counters, time, finding, &household),
+                }
+            }
         },
     }
-}
-
-/// A better position of a wearer, for all of their open incidents.
-pub(crate) fn located(
-    book: &mut Book,
-    counters: &mut Counters,
-    time: LocalTime,
-    wearer: &WearerId,
-    position: Position,
-) -> Vec<Output> {
-    let elsewhere = |incident: &&Incident| incident.position != Some(position);
-    let ids: Vec<IncidentId> = book.open_of(wearer).filter(elsewhere).map(|incident| incident.id).collect();
-    let mut outputs = Vec::new();
-    for id in ids {
-        if let Some(mut turn) = Turn::open(book, counters, time, id) {
-            turn.incident.position = Some(position);
-            turn.tell(EventKind::IncidentUpdated);
-            outputs.append(&mut turn.finish());
-        }
-    }
-    outputs
 }
 
 /// The open incident that a finding belongs to: the one of its kind; for leaving a fence and wandering, the one of the
@@ -110,8 +102,40 @@ fn raise(
     finding: &Finding,
     household: &Household<'_>,
 ) -> Vec<Output> {
-    let id = counters.next_incident();
-    let incident = Incident {
+    let incident = begin(counters.next_incident(), time, finding, household);
+    let calling = calling(incident.id, household);
+    let mut turn = Turn::begin(book, counters, time, incident, calling);
+    turn.tell(EventKind::IncidentRaised);
+    turn.text_everybody(Purpose::Alert);
+    turn.incident.state = IncidentState::Notifying;
+    turn.tell(EventKind::IncidentNotifying);
+    turn.begin_calling();
+    turn.ask_position(finding);
+    turn.finish()
+}
+
+/// Somebody tries the device: it is written down with its end, the device says that it works, and nobody is called.
+fn try_out(
+    book: &mut Book,
+    counters: &mut Counters,
+    time: LocalTime,
+    finding: &Finding,
+    household: &Household<'_>,
+    by: &PersonId,
+) -> Vec<Output> {
+    let mut incident = begin(counters.next_incident(), time, finding, household);
+    incident.test = true;
+    let calling = calling(incident.id, household);
+    let mut turn = Turn::begin(book, counters, time, incident, calling);
+    turn.tell(EventKind::IncidentRaised);
+    let kind = DownCommandKind::HelpIsComing { text: IT_WORKS.to_owned() };
+    turn.push(Output::Down { device: finding.device.clone(), kind });
+    turn.resolve(by, "test", "");
+    turn.finish()
+}
+
+fn begin(id: IncidentId, time: LocalTime, finding: &Finding, household: &Household<'_>) -> Incident {
+    Incident {
         id,
         version: 0,
         wearer: finding.wearer.clone(),
@@ -135,15 +159,9 @@ fn raise(
         unreachable: false,
         contacts_to_fix: contacts_to_fix(household),
         notes: Vec::new(),
-    };
-    let mut turn = Turn::begin(book, counters, time, incident, calling(id, household));
-    turn.tell(EventKind::IncidentRaised);
-    turn.text_everybody(Purpose::Alert);
-    turn.incident.state = IncidentState::Notifying;
-    turn.tell(EventKind::IncidentNotifying);
-    turn.begin_calling();
-    turn.ask_position(finding);
-    turn.finish()
+        doctor_order: None,
+        test: false,
+    }
 }
 
 fn calling(incident: IncidentId, household: &Household<'_>) -> Escalation {
@@ -163,10 +181,15 @@ fn calling(incident: IncidentId, household: &Household<'_>) -> Escalation {
         told: Vec::new(),
         next_due: None,
         last_rung: vec![None; household.guardians.len()],
+        order: Vec::new(),
+        doctor_next_at: None,
+        doctor_reminders: 0,
+        position_told: None,
+        position_updates: 0,
     }
 }
 
-fn contacts_to_fix(household: &Household<'_>) -> Vec<model::PersonId> {
+pub(crate) fn contacts_to_fix(household: &Household<'_>) -> Vec<model::PersonId> {
     let everybody = household.guardians.iter().chain(&household.doctor).chain(&household.desk);
     let mut unusable: Vec<_> =
         everybody.filter(|contact: &&Contact| usable_phone(contact).is_none()).map(|c| c.person.clone()).collect();
@@ -233,6 +256,10 @@ impl Turn<'_> {
         self.incident.state = row.to;
         if before != row.to {
             self.incident.acknowledged_by = None;
+        }
+        if priority_before == Priority::Low {
+            // What waited for the morning is old news now.
+            self.cancel_unsent(|_| true);
         }
         self.tell(EventKind::IncidentRecurred);
         self.cancel_unsent(|purpose| purpose == Purpose::Taken);

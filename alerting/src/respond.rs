@@ -63,6 +63,7 @@ impl Turn<'_> {
     /// It has ended, and everybody who was told hears how.
     pub(crate) fn resolve(&mut self, by: &PersonId, disposition: &str, note: &str) {
         self.incident.state = IncidentState::Resolved;
+        self.calling.doctor_next_at = None;
         self.incident.unreachable = false;
         self.incident.resolution = Some(Resolution {
             by: by.clone(),
@@ -81,6 +82,8 @@ impl Turn<'_> {
         self.incident.resolution = None;
         self.incident.acknowledged_by = None;
         self.incident.on_site_by = None;
+        self.incident.doctor_order = None;
+        self.incident.test = false;
         self.tell(EventKind::IncidentReopened);
         self.cancel_unsent(|_| true);
         self.text_everybody(Purpose::Alert);
@@ -137,7 +140,11 @@ impl Turn<'_> {
 
     /// The devices that reported it show that somebody comes.
     fn tell_devices(&mut self) {
-        let devices: BTreeSet<DeviceId> = self.incident.occurrences.iter().map(|o| o.device.clone()).collect();
+        let devices: BTreeSet<DeviceId> = {
+            // What no device said, a welfare call for one, has none to answer to.
+            let named = self.incident.occurrences.iter().filter(|o| !o.device.as_str().is_empty());
+            named.map(|o| o.device.clone()).collect()
+        };
         if self.incident.priority == Priority::Low {
             return;
         }

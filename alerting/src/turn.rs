@@ -73,13 +73,21 @@ impl<'a> Turn<'a> {
 
     /// When something happens by itself next.
     fn next_due(&self) -> Option<Timestamp> {
-        match self.incident.state {
+        let response = match self.incident.state {
             IncidentState::OnSite | IncidentState::Resolved => None,
             IncidentState::Acknowledged => self.incident.acknowledged_by.as_ref().map(|by| by.until),
             IncidentState::Raised | IncidentState::Notifying | IncidentState::Exhausted => {
                 self.calling.calls.iter().map(|call| call.until).chain(self.calling.next_step_at).min()
             }
-        }
+        };
+        let doctor = self.calling.doctor_next_at.filter(|_| self.incident.state.is_open());
+        response.into_iter().chain(doctor).min()
+    }
+
+    /// When a message may go: at once, but what may wait waits for the end of the quiet hours.
+    fn not_before(&self) -> Timestamp {
+        let quiet = self.calling.plan.quiet.filter(|_| self.incident.priority == Priority::Low);
+        quiet.and_then(|window| self.time.end_of(window)).unwrap_or(self.time.now)
     }
 
     /// Decides on an attempt.
@@ -100,7 +108,8 @@ impl<'a> Turn<'a> {
         let attempt = Attempt {
             id: self.counters.next_attempt(),
             version: 1,
-            incident: self.incident.id,
+            incident: Some(self.incident.id),
+            campaign: None,
             kind: self.incident.kind,
             priority: self.incident.priority,
             wearer: self.incident.wearer.clone(),
@@ -118,8 +127,9 @@ impl<'a> Turn<'a> {
             outcome: None,
             created_at: now,
             changed_at: now,
-            not_before: now,
+            not_before: self.not_before(),
             sends: 0,
+            passed_over: Vec::new(),
         };
         let id = attempt.id;
         self.book.put_attempt(attempt.clone());
@@ -180,6 +190,7 @@ impl<'a> Turn<'a> {
             CalleeRole::Guardian => self.calling.guardians.iter(),
             CalleeRole::Desk => self.calling.desk.iter(),
             CalleeRole::Doctor => self.calling.doctor.as_slice().iter(),
+            CalleeRole::Wearer => [].iter(),
         };
         contacts.find(|contact| contact.person == callee.person)
     }
@@ -236,12 +247,14 @@ fn incident_changes(before: &Incident, after: &Incident) -> Vec<CompactString> {
             unreachable,
             contacts_to_fix,
             notes,
+            doctor_order,
+            test,
         ]
     )
 }
 
-fn attempt_changes(before: &Attempt, after: &Attempt) -> Vec<CompactString> {
-    changes!(before, after, [state, outcome, not_before, sends])
+pub(crate) fn attempt_changes(before: &Attempt, after: &Attempt) -> Vec<CompactString> {
+    changes!(before, after, [state, outcome, not_before, sends, passed_over])
 }
 
 /// The number to call or to text, if it can be one: E.164, a plus and 8 to 15 digits.

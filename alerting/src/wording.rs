@@ -4,6 +4,7 @@
 //! `disposition`. A message has those that its text uses.
 
 use compact_str::CompactString;
+use model::registry::DailyWindow;
 use model::{IncidentKind, Language, Position, Timestamp};
 
 /// The longest text of an SMS, in characters; what explains is shortened first (a long SMS is sent in parts).
@@ -12,6 +13,8 @@ pub const SMS_CHARS_MAX: usize = 300;
 pub const NAME_CHARS_MAX: usize = 32;
 /// What a device shows or speaks when somebody comes.
 pub const HELP_IS_COMING: &str = "有人正在赶来";
+/// What a device shows or speaks when somebody tries it.
+pub const IT_WORKS: &str = "测试成功";
 
 const MILLIS_PER_MINUTE: i64 = 60_000;
 const MINUTES_PER_DAY: i64 = 1_440;
@@ -23,6 +26,37 @@ pub struct LocalTime {
     pub now: Timestamp,
     /// Minutes east of UTC.
     pub utc_offset_minutes: i32,
+}
+
+impl LocalTime {
+    /// The day of the week (0 is Monday) and the minute of the day (0–1 439).
+    pub(crate) fn weekday_and_minute(self) -> (u8, u16) {
+        let minutes = self.now.millis().div_euclid(MILLIS_PER_MINUTE) + i64::from(self.utc_offset_minutes);
+        // 1970-01-01 was a Thursday.
+        let weekday = (minutes.div_euclid(MINUTES_PER_DAY) + 3).rem_euclid(7);
+        (weekday as u8, minutes.rem_euclid(MINUTES_PER_DAY) as u16)
+    }
+
+    /// When a daily window is open next: now, if it is.
+    pub(crate) fn beginning_of(self, window: DailyWindow) -> Timestamp {
+        let (_, minute) = self.weekday_and_minute();
+        if window.contains(minute) {
+            return self.now;
+        }
+        let left = (i64::from(window.from_minute) - i64::from(minute)).rem_euclid(MINUTES_PER_DAY);
+        let begun = self.now.millis().rem_euclid(MILLIS_PER_MINUTE);
+        self.now.plus_millis(left * MILLIS_PER_MINUTE - begun)
+    }
+
+    /// When a daily window ends, if it is open now.
+    pub(crate) fn end_of(self, window: DailyWindow) -> Option<Timestamp> {
+        let (_, minute) = self.weekday_and_minute();
+        window.contains(minute).then(|| {
+            let left = (i64::from(window.to_minute) - i64::from(minute)).rem_euclid(MINUTES_PER_DAY);
+            let begun = self.now.millis().rem_euclid(MILLIS_PER_MINUTE);
+            self.now.plus_millis(left * MILLIS_PER_MINUTE - begun)
+        })
+    }
 }
 
 /// What the messages about an incident tell.
@@ -134,6 +168,43 @@ pub fn lease_expired(lang: Language, facts: &Facts<'_>, holder: &str, answerable
             w.time,
             w.holder,
             if answerable { " Reply 1 if you are going." } else { "" }
+        ),
+    })
+}
+
+/// To those who were told: the wearer is somewhere else now.
+#[must_use]
+pub fn position_text(lang: Language, facts: &Facts<'_>) -> Message {
+    Words::of(lang, facts).message(&["community", "name", "event", "place"], |w| match lang {
+        Language::ZhCn => format!("{}位置更新:{}{},现{}。", w.community, w.name, w.event, w.place),
+        Language::En => format!("{}: {} {}. {} now.", w.community, w.name, w.event, w.place),
+    })
+}
+
+/// To the doctor. What is theirs to judge they can take by a reply; of the rest they are told.
+#[must_use]
+pub fn doctor_text(lang: Language, facts: &Facts<'_>) -> Message {
+    let tail = match (lang, facts.kind.is_for_doctor()) {
+        (Language::ZhCn, true) => "回复1接单。",
+        (Language::En, true) => " Reply 1 to take it.",
+        (_, false) => "",
+    };
+    let mut message = alert_text(lang, facts, false);
+    message.text = clip(&message.text, SMS_CHARS_MAX - tail.chars().count());
+    message.text.push_str(tail);
+    message
+}
+
+/// To the doctor: nobody has taken the order yet.
+#[must_use]
+pub fn order_waits(lang: Language, facts: &Facts<'_>) -> Message {
+    Words::of(lang, facts).message(&["community", "name", "time", "event", "explain"], |w| match lang {
+        Language::ZhCn => {
+            format!("{}提醒:{}于{}{},尚无医生接单。{}回复1接单。", w.community, w.name, w.time, w.event, w.explain)
+        }
+        Language::En => format!(
+            "{}: {} {} at {}. No doctor has taken it yet. {}Reply 1 to take it.",
+            w.community, w.name, w.event, w.time, w.explain
         ),
     })
 }
@@ -298,7 +369,7 @@ impl Words {
             name: clip(facts.wearer_name, NAME_CHARS_MAX),
             time: time_of_day(lang, facts.happened_at, facts.time),
             event: event(lang, facts.kind),
-            explain: sentence(lang, explain),
+            explain: sentence(lang, beyond_the_event(facts.kind, explain)),
             place: place(lang, facts.position),
             holder: String::new(),
             disposition: String::new(),
@@ -347,6 +418,16 @@ fn time_of_day(lang: Language, at: Timestamp, time: LocalTime) -> String {
     }
 }
 
+/// What the explanation adds to the event: that the button was pressed is said already, that it was an hour ago is
+/// not.
+fn beyond_the_event(kind: IncidentKind, explain: &str) -> &str {
+    if kind != IncidentKind::Sos {
+        return explain;
+    }
+    let chinese = explain.split_once('。').map(|(_, rest)| rest);
+    chinese.or_else(|| explain.split_once(". ").map(|(_, rest)| rest)).unwrap_or("")
+}
+
 /// The finding's sentence with its full stop; nothing for nothing.
 fn sentence(lang: Language, explain: &str) -> String {
     let bare = explain.trim().trim_end_matches(['。', '.']);
@@ -379,93 +460,5 @@ fn clip(text: &str, chars_max: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::{Expect, expect};
-
-    use super::*;
-
-    fn facts<'a>(explain: &'a str, at: &str) -> Facts<'a> {
-        Facts {
-            kind: IncidentKind::Sos,
-            wearer_name: "王桂兰",
-            community_name: "银杏社区",
-            happened_at: Timestamp::parse(at).unwrap(),
-            position: Position::new(31.82061, 117.2272),
-            explain,
-            explain_en: "The button on the bracelet was pressed",
-            time: LocalTime { now: Timestamp::parse("2026-11-22T08:00:30+08:00").unwrap(), utc_offset_minutes: 480 },
-        }
-    }
-
-    fn check(lang: Language, expected: Expect) {
-        let facts = facts("手环上的求助键被按下。", "2026-11-22T08:00:00+08:00");
-        let messages = [
-            alert_text(lang, &facts, true),
-            alert_text(lang, &facts, false),
-            alert_voice(lang, &facts),
-            lease_expired(lang, &facts, "王芳", true),
-            desk_text(lang, &facts, false),
-            desk_text(lang, &facts, true),
-            taken(lang, &facts, Taken::Going("王芳")),
-            taken(lang, &facts, Taken::Arrived("王芳")),
-            taken(lang, &facts, Taken::Already("王芳")),
-            ended(lang, &facts, "false_alarm"),
-        ];
-        expected.assert_eq(&messages.map(|message| message.text).join("\n"));
-    }
-
-    #[test]
-    fn in_chinese() {
-        check(
-            Language::ZhCn,
-            expect![[r#"
-            银杏社区提醒:王桂兰于08:00按下求助键。手环上的求助键被按下。位置 31.82061,117.22720。回复1确认前往。
-            银杏社区提醒:王桂兰于08:00按下求助键。手环上的求助键被按下。位置 31.82061,117.22720。
-            这里是银杏社区。王桂兰于08:00按下求助键,位置见短信。确认并前往请按 1;无法处理请按 2;重听请按 3。
-            银杏社区提醒:王桂兰于08:00按下求助键,王芳已接警但尚未到场,仍需有人前往。回复1确认前往。
-            银杏社区紧急:王桂兰于08:00按下求助键,联系人未能处理,请立即前往。手环上的求助键被按下。位置 31.82061,117.22720。回复1确认前往。
-            银杏社区再次提醒:王桂兰于08:00按下求助键,联系人未能处理,请立即前往。手环上的求助键被按下。位置 31.82061,117.22720。回复1确认前往。
-            银杏社区:王桂兰按下求助键,王芳 已接警,正在赶去。
-            银杏社区:王桂兰按下求助键,王芳 已到场。
-            银杏社区:王桂兰按下求助键,已由 王芳 确认,无需重复确认。谢谢。
-            银杏社区:王桂兰于08:00按下求助键,现已处理完毕:误报。"#]],
-        );
-    }
-
-    #[test]
-    fn in_english() {
-        check(
-            Language::En,
-            expect![[r#"
-            银杏社区: 王桂兰 pressed the SOS button at 08:00. The button on the bracelet was pressed. Position 31.82061,117.22720. Reply 1 if you are going.
-            银杏社区: 王桂兰 pressed the SOS button at 08:00. The button on the bracelet was pressed. Position 31.82061,117.22720.
-            This is 银杏社区. 王桂兰 pressed the SOS button at 08:00; the place is in the text message. If you are going, press 1; if you cannot, press 2; to hear this again, press 3.
-            银杏社区: 王桂兰 pressed the SOS button at 08:00. 王芳 took it but has not arrived; somebody still has to go. Reply 1 if you are going.
-            银杏社区, urgent: 王桂兰 pressed the SOS button at 08:00. No contact can see to it; please act now. The button on the bracelet was pressed. Position 31.82061,117.22720. Reply 1 if you are going.
-            银杏社区, again: 王桂兰 pressed the SOS button at 08:00. No contact can see to it; please act now. The button on the bracelet was pressed. Position 31.82061,117.22720. Reply 1 if you are going.
-            银杏社区: 王桂兰 pressed the SOS button. 王芳 has taken it and is going.
-            银杏社区: 王桂兰 pressed the SOS button. 王芳 is there.
-            银杏社区: 王桂兰 pressed the SOS button. 王芳 has taken it already. Thank you.
-            银杏社区: 王桂兰 pressed the SOS button at 08:00. It has ended: false alarm."#]],
-        );
-    }
-
-    #[test]
-    fn the_day_is_told_when_it_is_not_today() {
-        let time = facts("", "2026-11-22T00:00:00Z").time;
-        let tell = |lang, at| time_of_day(lang, Timestamp::parse(at).unwrap(), time);
-        assert_eq!(tell(Language::ZhCn, "2026-11-22T00:00:00+08:00"), "00:00");
-        assert_eq!(tell(Language::ZhCn, "2026-11-21T23:59:59+08:00"), "昨天23:59");
-        assert_eq!(tell(Language::En, "2026-11-20T08:00:00+08:00"), "08:00 2 days ago");
-        assert_eq!(tell(Language::ZhCn, "2026-11-23T08:00:00+08:00"), "08:00", "a device's clock that runs ahead");
-    }
-
-    #[test]
-    fn a_long_explanation_is_shortened_and_the_rest_kept() {
-        let long = "很长的说明".repeat(200);
-        let message = alert_text(Language::ZhCn, &facts(&long, "2026-11-22T08:00:00+08:00"), true);
-        assert!((SMS_CHARS_MAX - 2..=SMS_CHARS_MAX).contains(&message.text.chars().count()));
-        assert!(message.text.ends_with("位置 31.82061,117.22720。回复1确认前往。"), "{}", message.text);
-        assert_eq!(clip("王桂兰", 2), "王…");
-    }
-}
+#[path = "wording_tests.rs"]
+mod tests;

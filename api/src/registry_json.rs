@@ -4,7 +4,7 @@
 use model::attempt::Destination;
 use model::registry::{
     Binding, DailyWindow, Device, EVERY_DAY, Fence, Org, Person, Plan, Push, Schedule, Shadow, Shape, Suspension,
-    Thresholds, Wearer,
+    Thresholds, Wearer, WearerMode, WeeklyWindow,
 };
 use model::{Actor, Datum, DeviceId, Language, OrgPath, PersonId, Role, WearerId};
 use serde::Serialize;
@@ -90,29 +90,67 @@ pub(crate) struct WearerJson {
     name: String,
     org: OrgPath,
     birth_year: Option<u16>,
-    guardians: Vec<PersonId>,
+    phone: Option<String>,
+    guardians: Vec<Value>,
     doctor: Option<PersonId>,
     fences: Vec<Value>,
     thresholds: Value,
     plan: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     suspension: Option<Suspension>,
+    mode: Value,
 }
 
-impl From<Wearer> for WearerJson {
-    fn from(wearer: Wearer) -> WearerJson {
+impl WearerJson {
+    /// As somebody in a role may see them.
+    pub(crate) fn for_role(wearer: Wearer, role: Role) -> WearerJson {
+        let whole = CALLERS.contains(&role);
+        let shown = |text| if whole { String::from(text) } else { Destination(text).masked() };
         WearerJson {
+            guardians: wearer.guardians.iter().map(|person| guardian(&wearer, person)).collect(),
+            mode: mode(&wearer.mode),
+            phone: wearer.phone.map(shown),
             id: wearer.id,
             name: wearer.name,
             org: wearer.org,
             birth_year: wearer.birth_year,
-            guardians: wearer.guardians,
             doctor: wearer.doctor,
             fences: wearer.fences.iter().map(fence).collect(),
             thresholds: thresholds(&wearer.thresholds),
             plan: plan(&wearer.plan),
             suspension: wearer.suspension,
         }
+    }
+}
+
+/// A guardian's id; with the windows in which they can be called, where there are any.
+fn guardian(wearer: &Wearer, person: &PersonId) -> Value {
+    match wearer.availability.iter().find(|hours| hours.person == *person) {
+        Some(hours) => json!({
+            "person": person,
+            "available": hours.windows.iter().map(weekly_window).collect::<Vec<_>>(),
+        }),
+        None => json!(person),
+    }
+}
+
+/// `mon,wed 08:00-18:00`, as the import reads it.
+fn weekly_window(weekly: &WeeklyWindow) -> String {
+    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+    let times = window(&DailyWindow { from_minute: weekly.from_minute, to_minute: weekly.to_minute });
+    if weekly.days == 0b111_1111 {
+        return times;
+    }
+    let days: Vec<&str> =
+        DAYS.into_iter().enumerate().filter(|(i, _)| weekly.days & (1 << i) != 0).map(|d| d.1).collect();
+    format!("{} {times}", days.join(","))
+}
+
+fn mode(mode: &WearerMode) -> Value {
+    match mode {
+        WearerMode::Normal => json!({ "kind": "normal" }),
+        WearerMode::Test { by, until } => json!({ "kind": "test", "by": by, "until": until }),
+        WearerMode::Suspended { reason, until } => json!({ "kind": "suspended", "reason": reason, "until": until }),
     }
 }
 
@@ -229,5 +267,7 @@ fn plan(plan: &Plan) -> Value {
         "cycles": plan.cycles,
         "lease_s": plan.lease_seconds,
         "fall_window_s": plan.fall_window_seconds,
+        "quiet": plan.quiet.as_ref().map_or_else(|| "none".to_owned(), window),
+        "test_calls_every_days": plan.test_calls_every_days,
     })
 }

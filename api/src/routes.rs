@@ -1,6 +1,7 @@
 //! Every address, in one place. One file per noun below.
 
 mod callbacks;
+mod campaigns;
 mod cases;
 mod commands;
 mod events;
@@ -13,6 +14,7 @@ mod providers;
 mod quarantine;
 mod registry;
 mod stream;
+mod tasks;
 mod tokens;
 mod wearers;
 
@@ -59,6 +61,12 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/orgs", get(registry::orgs))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
+        .route("/api/v1/tasks", get(tasks::list))
+        .route("/api/v1/tasks/{id}", get(tasks::one))
+        .route("/api/v1/tasks/{id}/actions/done", post(tasks::done))
+        .route("/api/v1/campaigns", get(campaigns::list).post(campaigns::create))
+        .route("/api/v1/campaigns/{id}", get(campaigns::one))
+        .route("/api/v1/campaigns/{id}/calls", get(campaigns::calls))
         .route("/api/v1/quarantine", get(quarantine::list))
         .route("/api/v1/callbacks/{attempt}/{token}", post(callbacks::take))
         .route("/api/v1/providers/{channel}/{token}", post(providers::take))

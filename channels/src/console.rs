@@ -17,7 +17,7 @@ impl Provider for Console {
     fn send<'a>(&'a self, attempt: &'a Attempt, _links: &'a Links) -> BoxFuture<'a, SendResult> {
         tracing::info!(
             attempt = %attempt.id,
-            incident = %attempt.incident,
+            incident = ?attempt.incident,
             channel = ?attempt.channel,
             person = %attempt.callee.person,
             purpose = ?attempt.purpose,

@@ -140,7 +140,8 @@ struct Message<'a> {
     to: &'a str,
     person: &'a PersonId,
     lang: Language,
-    incident: IncidentId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<IncidentId>,
     kind: IncidentKind,
     priority: Priority,
     text: &'a str,

@@ -10,7 +10,8 @@ fn attempt() -> Attempt {
     Attempt {
         id: AttemptId::new(0, 42),
         version: 1,
-        incident: IncidentId::new(0, 7),
+        incident: Some(IncidentId::new(0, 7)),
+        campaign: None,
         kind: IncidentKind::Sos,
         priority: Priority::High,
         wearer: WearerId::new("w1"),
@@ -30,6 +31,7 @@ fn attempt() -> Attempt {
         changed_at: at(0),
         not_before: at(0),
         sends: 0,
+        passed_over: Vec::new(),
     }
 }
 

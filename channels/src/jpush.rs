@@ -59,7 +59,7 @@ impl Vendor for Jpush {
         let text = shorten(&attempt.text, TEXT_CHARS_MAX);
         let urgent =
             matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder) && attempt.priority == Priority::High;
-        let extras = json!({"attempt": attempt.id.to_string(), "incident": attempt.incident.to_string()});
+        let extras = json!({"attempt": attempt.id.to_string(), "incident": attempt.incident.map(|incident| incident.to_string())});
         let body = json!({
             "platform": "all",
             "audience": {"registration_id": [attempt.to.0.as_str()]},

@@ -28,7 +28,8 @@ pub(crate) fn attempt() -> Attempt {
     Attempt {
         id: AttemptId::new(0, 42),
         version: 1,
-        incident: IncidentId::new(0, 7),
+        incident: Some(IncidentId::new(0, 7)),
+        campaign: None,
         kind: IncidentKind::Sos,
         priority: Priority::High,
         wearer: WearerId::new("w1"),
@@ -54,6 +55,7 @@ pub(crate) fn attempt() -> Attempt {
         changed_at: Timestamp::EPOCH,
         not_before: Timestamp::EPOCH,
         sends: 0,
+        passed_over: Vec::new(),
     }
 }
 

@@ -16,6 +16,9 @@ use crate::provider::{Links, Provider};
 /// After so many refusals in a row it is the configuration and not the messages.
 const REFUSALS_TO_DOUBT: u32 = 3;
 
+/// How long a provider may take to say what became of an attempt, in milliseconds; then it is sent again.
+pub const QUERY_MS_MAX: u64 = 5_000;
+
 /// The limits of one shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShellLimits {

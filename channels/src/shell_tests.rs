@@ -76,7 +76,8 @@ fn attempt(lane: Lane) -> Attempt {
     Attempt {
         id: AttemptId::new(0, 1),
         version: 1,
-        incident: IncidentId::new(0, 1),
+        incident: Some(IncidentId::new(0, 1)),
+        campaign: None,
         kind: IncidentKind::Sos,
         priority: Priority::High,
         wearer: WearerId::new("w1"),
@@ -96,6 +97,7 @@ fn attempt(lane: Lane) -> Attempt {
         changed_at: Timestamp::EPOCH,
         not_before: Timestamp::EPOCH,
         sends: 0,
+        passed_over: Vec::new(),
     }
 }
 

@@ -163,7 +163,8 @@ fn tls_parameters(config: &SmtpConfig) -> Result<TlsParameters, ConfigError> {
 /// When the address is none.
 pub fn build(attempt: &Attempt, from: &Mailbox) -> Result<Message, CompactString> {
     let to: Mailbox = attempt.to.0.parse().map_err(|_| "it is not an address for mail")?;
-    let id = format!("<{}.{}@{}>", attempt.id, attempt.incident, from.email.domain());
+    let about = attempt.incident.map_or_else(String::new, |incident| format!(".{incident}"));
+    let id = format!("<{}{about}@{}>", attempt.id, from.email.domain());
     Message::builder()
         .from(from.clone())
         .to(to)
@@ -184,10 +185,16 @@ fn subject(attempt: &Attempt) -> &'static str {
         (Language::ZhCn, Purpose::Reminder) => "银铃再次提醒:仍需有人前往",
         (Language::ZhCn, Purpose::Taken) => "银铃:已有人接警",
         (Language::ZhCn, Purpose::Ended) => "银铃:已处理完毕",
+        (Language::ZhCn, Purpose::Position) => "银铃:位置有更新",
+        (Language::ZhCn, Purpose::Test) => "银铃:测试",
+        (Language::ZhCn, Purpose::Welfare) => "银铃:今天好吗",
         (Language::En, Purpose::Alert) => "Silver bell: your attention is needed",
         (Language::En, Purpose::Reminder) => "Silver bell: somebody still has to go",
         (Language::En, Purpose::Taken) => "Silver bell: somebody has taken it",
         (Language::En, Purpose::Ended) => "Silver bell: it has ended",
+        (Language::En, Purpose::Position) => "Silver bell: found somewhere else",
+        (Language::En, Purpose::Test) => "Silver bell: a test",
+        (Language::En, Purpose::Welfare) => "Silver bell: how are you today",
     }
 }
 

@@ -17,10 +17,11 @@ pub const PARAMS: [&str; 8] = ["community", "name", "time", "event", "explain", 
 #[must_use]
 pub fn always_given(purpose: Purpose) -> &'static [&'static str] {
     match purpose {
-        Purpose::Alert => &["community", "name", "time", "event", "place"],
+        Purpose::Alert | Purpose::Position => &["community", "name", "time", "event", "place"],
         Purpose::Taken => &["community", "name", "event", "holder"],
         Purpose::Ended => &["community", "name", "time", "event", "disposition"],
         Purpose::Reminder => &["community", "name", "time", "event"],
+        Purpose::Test | Purpose::Welfare => &["community", "name"],
     }
 }
 
@@ -86,10 +87,12 @@ impl Templates {
     /// When there is no template for its purpose.
     pub fn fill(&self, attempt: &Attempt) -> Result<Filled<'_>, CompactString> {
         let template = match attempt.purpose {
-            Purpose::Alert => Some(&self.alert),
+            Purpose::Alert | Purpose::Position => Some(&self.alert),
             Purpose::Reminder => self.reminder.as_ref().or(Some(&self.alert)),
             Purpose::Taken => self.taken.as_ref(),
             Purpose::Ended => self.ended.as_ref(),
+            // No approved message asks how somebody is: these go over providers that read out what they are given.
+            Purpose::Test | Purpose::Welfare => None,
         };
         let template = template.ok_or("no template is configured for messages of this purpose")?;
         let value = |name: &str| {

@@ -9,8 +9,8 @@ use channels::phone::E164;
 use model::attempt::{Callee, CalleeRole, Destination};
 use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, AttemptState, Channel, Clock, IncidentId, IncidentKind, Lane, Language, OrgPath, PersonId,
-    Priority, Purpose, WearerId,
+    Attempt, AttemptId, AttemptState, Channel, Clock, IncidentKind, Lane, Language, OrgPath, PersonId, Priority,
+    Purpose, WearerId,
 };
 
 use crate::clock::SystemClock;
@@ -96,7 +96,8 @@ fn attempt(channel: Channel, to: &str, lang: Language, clock: &dyn Clock) -> Att
     Attempt {
         id: AttemptId::new(TEST_PARTITION, counter),
         version: 1,
-        incident: IncidentId::new(TEST_PARTITION, counter),
+        incident: None,
+        campaign: None,
         kind: IncidentKind::WelfareCall,
         priority: Priority::High,
         wearer: WearerId::new("test"),
@@ -116,6 +117,7 @@ fn attempt(channel: Channel, to: &str, lang: Language, clock: &dyn Clock) -> Att
         changed_at: now,
         not_before: now,
         sends: 0,
+        passed_over: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::inbox::{Inbox, Work};
 use crate::outbox::{Next, Outbox};
+use crate::watchdog::Gate;
 
 /// How many attempts of the alarm lane one channel sends at a time.
 pub const ALARM_SENDS_MAX: usize = 256;
@@ -28,6 +29,8 @@ pub struct Dispatcher {
     pub inbox: Arc<Inbox>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Where there is a watchdog: nothing is sent while it is its turn.
+    pub gate: Option<Arc<Gate>>,
     /// Renders the capability URLs of an attempt at the moment of sending.
     pub links: Arc<dyn Fn(&Attempt) -> Links + Send + Sync>,
 }
@@ -69,10 +72,17 @@ impl Dispatcher {
     }
 
     async fn send(&self, attempt: &Attempt) {
+        if let Some(gate) = &self.gate
+            && !gate.admits(attempt).await
+        {
+            return;
+        }
         let links = (self.links)(attempt);
+        let provider = self.channels.of(attempt.channel).name().into();
         let result = self.channels.send(attempt, &links).await;
         tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, ?result, "sent");
-        let input = Input::Sent { attempt: attempt.id, result };
+        // Whoever steps in has been asked already.
+        let input = Input::Sent { attempt: attempt.id, result, provider, others_left: false };
         // A full or closing inbox loses the result, not the attempt: it stands as pending and is sent again.
         if self.inbox.urgent(Work::Input { input, received: self.clock.now(), reply: None }).is_err() {
             tracing::warn!(attempt = %attempt.id, "the result of a sending could not be taken in");

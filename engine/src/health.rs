@@ -64,6 +64,8 @@ pub struct Seen {
     pub telemetry_lag: AtomicU64,
     /// The lag is over its limit: telemetry waits.
     pub telemetry_held: Arc<AtomicBool>,
+    /// Open incidents that have no next step, or one that is overdue, as the auditor sees it.
+    pub neglected: AtomicU64,
     /// Wearers without any desk up the tree.
     pub wearers_without_desk: AtomicU64,
     /// Since when (milliseconds since 1970) decided records wait for their sync; 0: none do.
@@ -113,6 +115,10 @@ impl Vitals {
                 "{uncovered} wearers have no human desk anywhere up the tree: give an organisation above them a desk"
             )
         });
+        let neglected = self.seen.neglected.load(Relaxed);
+        let audit = check("audit", neglected == 0, || {
+            format!("{neglected} open incidents have no next step or an overdue one: call by hand, then restart")
+        });
         let upkeep_ok = !self.seen.upkeep_failed.load(Relaxed) && !self.written.failed.load(Relaxed);
         let upkeep = check("upkeep", upkeep_ok, || {
             "the last checkpoint, export or truncation failed; the journal grows until one succeeds; see the log"
@@ -124,7 +130,7 @@ impl Vitals {
             let known = shell.reachability();
             Check { name: "provider", ok: known.ok, reason: format!("{}: {}", known.name, known.reason()) }
         });
-        let ready = [journal, turns.clone(), timers, disk, state, router, clock, desk, upkeep, damage];
+        let ready = [journal, turns.clone(), timers, disk, state, router, clock, desk, audit, upkeep, damage];
         Health { live: vec![turns], ready: ready.into_iter().chain(providers).collect() }
     }
 

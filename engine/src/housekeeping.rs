@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use alerting::Auditor;
 use model::{Clock, OrgPath, Timestamp};
+use parking_lot::Mutex;
 use store::{DataDir, Disk, Follower, Journal, Retention, State, StateRetention, StoreError, export};
 
 use crate::authority::Authority;
@@ -55,6 +57,8 @@ pub struct Housekeeper {
     pub authority: Arc<Authority>,
     /// What it remembers from look to look.
     pub looked: Looked,
+    /// What was committed about open incidents: each must have a next step, and in time.
+    pub auditor: Arc<Mutex<Auditor>>,
 }
 
 /// What it remembers from look to look.
@@ -86,6 +90,7 @@ impl Housekeeper {
         self.watch_projection();
         self.watch_sync(now);
         self.watch_desks();
+        self.audit(now);
         if let Err(error) = self.let_go(now) {
             self.seen.upkeep_failed.store(true, Relaxed);
             tracing::error!(%error, "export or truncation failed; the journal is kept");
@@ -93,6 +98,16 @@ impl Housekeeper {
         if self.looked.retained_at.is_none_or(|at| now.millis_since(at) > RETAIN_EVERY_MS) {
             self.looked.retained_at = Some(now);
             self.follower.retain(&STATE_RETENTION, now);
+        }
+    }
+
+    /// An open incident without a next step, or with one that is overdue, is an alarm of the house itself.
+    fn audit(&self, now: Timestamp) {
+        let found = self.auditor.lock().look(now);
+        let count = found.len() as u64;
+        if self.seen.neglected.swap(count, Relaxed) != count {
+            let first = found.first();
+            tracing::error!(count, ?first, "open incidents without a next step in time, as committed");
         }
     }
 

@@ -26,5 +26,6 @@ pub mod release;
 pub mod replay;
 pub mod secrets;
 pub mod serve;
+pub mod watchdog;
 
 pub use init::init;

@@ -2,9 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
+use alerting::Auditor;
 use broker::{Door, Receipts};
 use model::staff::ApiToken;
-use model::{Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Record, RegistryChange, Reply};
+use model::{
+    Attempt, Decision, DownCommand, DownCommandState, Entity, Event, IncidentId, Record, RegistryChange, Reply,
+    Timestamp,
+};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::authority::Authority;
@@ -29,6 +34,8 @@ enum Effect {
     Deliver(Box<DownCommand>),
     /// To be told to the feed's subscribers.
     Feed(Box<Event>),
+    /// When an incident's calling goes on: the auditor is to know.
+    Step(IncidentId, Option<Timestamp>),
     /// The door is to know.
     Registry(Box<RegistryChange>),
     /// The API is to know.
@@ -61,12 +68,9 @@ impl Release {
             match decision {
                 Decision::Event(event) => self.note_event(event),
                 Decision::Registry(change) => self.effects.push(Effect::Registry(change.clone())),
+                Decision::Escalation(calling) => self.effects.push(Effect::Step(calling.incident, calling.next_due)),
                 Decision::Token(token) => self.effects.push(Effect::Token(token.clone())),
-                Decision::Observed(_)
-                | Decision::Repeated
-                | Decision::Finding(_)
-                | Decision::Escalation(_)
-                | Decision::Reply(_) => {}
+                Decision::Observed(_) | Decision::Repeated | Decision::Finding(_) | Decision::Reply(_) => {}
             }
         }
     }
@@ -78,7 +82,12 @@ impl Release {
                 self.effects.push(Effect::Deliver(command.clone()));
             }
             Entity::Incident(_) | Entity::Case(_) => self.effects.push(Effect::Feed(Box::new(event.clone()))),
-            Entity::DownCommand(_) | Entity::Device(_) | Entity::Registry(_) => {}
+            Entity::DownCommand(_)
+            | Entity::Device(_)
+            | Entity::Registry(_)
+            | Entity::Task(_)
+            | Entity::Campaign(_)
+            | Entity::CampaignCall(_) => {}
         }
     }
 
@@ -99,6 +108,8 @@ pub struct Releaser {
     pub door: Arc<OnceLock<Door>>,
     /// The feed's epoch.
     pub epoch: u32,
+    /// Who watches over what was committed about open incidents.
+    pub auditor: Arc<Mutex<Auditor>>,
 }
 
 impl Releaser {
@@ -122,7 +133,11 @@ impl Releaser {
                 // Where no session is there, the command waits in the pipeline for the device's return.
                 let _ = door.is_some_and(|door| door.deliver(&command));
             }
+            Effect::Step(incident, next_due) => self.auditor.lock().step(incident, next_due),
             Effect::Feed(event) => {
+                if let Entity::Incident(incident) = &event.entity {
+                    self.auditor.lock().incident(incident);
+                }
                 let (Some(door), Some(org)) = (door, &event.org) else { return };
                 let list = if matches!(event.entity, Entity::Incident(_)) { "incidents" } else { "cases" };
                 let topic = format!("yl/v1/feed/{}/{list}", org.topic());

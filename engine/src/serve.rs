@@ -12,6 +12,7 @@ use api::ApiConfig;
 use broker::{Door, DoorConfig};
 use channels::{Channels, Links};
 use model::Clock;
+use parking_lot::Mutex;
 use store::{
     Disk, Follower, FollowerConfig, Journal, JournalConfig, RealDisk, Recovery, Retention, State, StateConfig,
 };
@@ -34,6 +35,7 @@ use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
 use crate::release::{Release, Releaser};
 use crate::secrets::Secrets;
+use crate::watchdog::{self, Gate, Ground, Leash, Lives};
 
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
@@ -89,6 +91,7 @@ pub struct Running {
     tasks: Vec<tokio::task::JoinHandle<()>>,
     api: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_api: watch::Sender<bool>,
+    leash: Option<Leash>,
     _lock: DataLock,
 }
 
@@ -173,7 +176,7 @@ impl Assembly {
         let authority = Arc::new(authority_of(&pipeline));
         let (inbox, outbox) = (Arc::new(Inbox::default()), Arc::new(Outbox::default()));
         let (door, pulse) = (Arc::new(OnceLock::new()), Arc::new(Pulse::default()));
-        let channels = Arc::new(self.channels(&as_clock)?);
+        let channels = Arc::new(channels_of(&self.config, &as_clock)?);
         let seen = Arc::new(Seen::default());
         seen.damage.store(recovery.damage.len() as u64, Relaxed);
         seen.recovered_seq.store(recovery.last_seq, Relaxed);
@@ -181,8 +184,14 @@ impl Assembly {
         written.seq.store(checkpoint_seq, Relaxed);
 
         let epoch = state.feed_epoch();
-        let releaser =
-            Releaser { authority: Arc::clone(&authority), outbox: Arc::clone(&outbox), door: Arc::clone(&door), epoch };
+        let auditor = Arc::new(Mutex::new(pipeline.auditor()));
+        let releaser = Releaser {
+            authority: Arc::clone(&authority),
+            outbox: Arc::clone(&outbox),
+            door: Arc::clone(&door),
+            epoch,
+            auditor: Arc::clone(&auditor),
+        };
         let (journal_failed, follower_failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let failed = Arc::clone(&journal_failed);
         let journal: Arc<Journal<Release>> = Arc::new(opened.start(
@@ -229,7 +238,7 @@ impl Assembly {
             inbox: Arc::clone(&inbox),
             journal: Arc::clone(&journal),
             clock: Arc::clone(&as_clock),
-            pulse,
+            pulse: Arc::clone(&pulse),
             refuse_telemetry: Arc::clone(&seen.disk_low),
             hold_telemetry: Arc::clone(&seen.telemetry_held),
             checkpointer: Checkpointer::new(
@@ -256,15 +265,24 @@ impl Assembly {
             follower: Arc::clone(&follower),
             state: Arc::clone(&state),
             clock: Arc::clone(&clock),
-            seen,
+            seen: Arc::clone(&seen),
             retention: Retention { days: self.config.journal.retain_days, bytes: self.config.journal.retain_bytes },
             disk_reserve_bytes: self.config.journal.disk_reserve_bytes,
             authority: Arc::clone(&authority),
             looked: Looked::default(),
+            auditor,
         };
         let (stop_housekeeper, stopped) = mpsc::channel();
         let housekeeper =
             std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || housekeeper.run(&stopped))?;
+
+        let lives = watchdog::lives(Arc::clone(&as_clock), pulse, seen);
+        let gate = self.config.watchdog.as_ref().map(|_| self.gate(&inbox, &as_clock, &lives)).transpose()?;
+        let command = self.config.watchdog.as_ref().map(|watchdog| watchdog.command.as_slice()).unwrap_or_default();
+        let leash = match command {
+            [] => None,
+            command => Some(Leash::start(command, lives).context("starting the watchdog")?),
+        };
 
         let (newest_sender, newest_event) = watch::channel(state.newest_event()?.unwrap_or(0));
         let mut tasks = vec![tokio::spawn(tell_newest(follower.facts(), Arc::clone(&state), newest_sender))];
@@ -273,8 +291,10 @@ impl Assembly {
             channels: Arc::clone(&channels),
             inbox: Arc::clone(&inbox),
             clock: Arc::clone(&as_clock),
+            gate: gate.clone(),
             links: self.links(),
         };
+        tasks.extend(gate.map(|gate| tokio::spawn(gate.keep_settled())));
         tasks.extend(dispatcher.start());
         tasks.push(tokio::spawn(probe_providers(Arc::clone(&channels))));
         let house = Arc::new(House {
@@ -314,17 +334,19 @@ impl Assembly {
             tasks,
             api,
             stop_api,
+            leash,
             _lock: self.lock,
         })
-    }
-
-    fn channels(&self, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
-        channels_of(&self.config, clock)
     }
 
     /// How others reach us, without a slash at its end.
     fn base(&self) -> String {
         self.config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", self.ready.http))
+    }
+
+    fn gate(&self, inbox: &Arc<Inbox>, clock: &Arc<dyn Clock>, lives: &Lives) -> anyhow::Result<Arc<Gate>> {
+        let ground = Ground::open(&self.config.data).context("the watchdog's directory")?;
+        Ok(Arc::new(Gate::new(ground, Arc::clone(inbox), Arc::clone(clock), Arc::clone(lives))))
     }
 
     /// Renders an attempt's capability URLs at the moment of sending: no journal, backup or log holds them.
@@ -364,6 +386,7 @@ impl Running {
             tasks,
             api,
             stop_api,
+            leash,
             ..
         } = self;
         if let Some(door) = door.get() {
@@ -376,6 +399,9 @@ impl Running {
         inbox.close();
         drop(stop_housekeeper);
         tokio::task::spawn_blocking(move || {
+            if let Some(leash) = leash {
+                leash.end();
+            }
             let ended = main_loop.join().map_err(|_| anyhow!("the main loop panicked"))?;
             housekeeper.join().map_err(|_| anyhow!("housekeeping panicked"))?;
             // The last holders: what is in flight is released, the projection catches up.

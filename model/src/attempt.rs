@@ -3,7 +3,9 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{AttemptId, IncidentId, IncidentKind, Language, OrgPath, PersonId, Priority, Timestamp, WearerId};
+use crate::{
+    AttemptId, CampaignId, IncidentId, IncidentKind, Language, OrgPath, PersonId, Priority, Timestamp, WearerId,
+};
 
 /// How a person is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,6 +36,7 @@ pub enum CalleeRole {
     Guardian,
     Doctor,
     Desk,
+    Wearer,
 }
 
 /// A telephone number, address or topic. JSON shows it masked (`+86138****0001`), disk holds it whole.
@@ -81,6 +84,12 @@ pub enum Purpose {
     Ended,
     /// The lease ran out, or the desk is paged again.
     Reminder,
+    /// The wearer was found somewhere else.
+    Position,
+    /// Whether the number works: a test call.
+    Test,
+    /// How are you today: a welfare call.
+    Welfare,
 }
 
 /// Which queue an attempt waits in.
@@ -100,11 +109,13 @@ pub struct Attempt {
     pub id: AttemptId,
     /// Counts changes of this entity, from 1.
     pub version: u32,
-    /// For which incident.
-    pub incident: IncidentId,
-    /// That incident's kind.
+    /// For which incident; `None` for a call of a campaign.
+    pub incident: Option<IncidentId>,
+    /// For which campaign of welfare or test calls.
+    pub campaign: Option<CampaignId>,
+    /// The incident's kind; of a campaign's call, [`IncidentKind::WelfareCall`].
     pub kind: IncidentKind,
-    /// That incident's priority.
+    /// The incident's priority.
     pub priority: Priority,
     /// About whom.
     pub wearer: WearerId,
@@ -140,6 +151,8 @@ pub struct Attempt {
     pub not_before: Timestamp,
     /// How often it was handed to a provider.
     pub sends: u16,
+    /// The providers, by name, that did not take it: the next one in the channel's order is tried.
+    pub passed_over: Vec<CompactString>,
 }
 
 impl Attempt {

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttemptId, Callee, Destination, IncidentId, Language, PersonId, Plan, Timestamp};
+use crate::registry::WeeklyWindow;
+use crate::{AttemptId, Callee, Destination, IncidentId, Language, PersonId, Plan, Position, Timestamp};
 
 /// The state of an incident's calling.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,8 +25,10 @@ pub struct Escalation {
     pub desk: Vec<Contact>,
     /// Which time round, from 1; 0 before the first call.
     pub cycle: u16,
-    /// The index of the guardian whose turn is next.
+    /// The place in `order` whose turn is next.
     pub next_guardian: usize,
+    /// In which order the guardians are called this time round, by index: who can be called first.
+    pub order: Vec<u16>,
     /// The calls that have not ended, oldest first.
     pub calls: Vec<OpenCall>,
     /// The call whose bad news, or silence until `next_step_at`, brings the next contact. Each contact hands over
@@ -40,6 +43,14 @@ pub struct Escalation {
     pub next_due: Option<Timestamp>,
     /// When each guardian's phone was last rung, by index in `guardians`.
     pub last_rung: Vec<Option<Timestamp>>,
+    /// When the doctor is reminded of an order that they have not taken.
+    pub doctor_next_at: Option<Timestamp>,
+    /// How often they were.
+    pub doctor_reminders: u16,
+    /// The position that people were last told, and when.
+    pub position_told: Option<(Position, Timestamp)>,
+    /// How often they were told another one.
+    pub position_updates: u16,
 }
 
 /// Somebody who can be reached, as they were when the incident was raised.
@@ -57,6 +68,8 @@ pub struct Contact {
     pub email: Option<Destination>,
     /// The language of their messages.
     pub lang: Language,
+    /// When they can be called; empty: always.
+    pub available: Vec<WeeklyWindow>,
 }
 
 /// A call that has not ended.

@@ -4,7 +4,9 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Attempt, Case, DeviceId, DownCommand, Incident, OrgPath, Timestamp, WearerId};
+use crate::{
+    Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, Incident, OrgPath, Task, Timestamp, WearerId,
+};
 
 macro_rules! event_kinds {
     ($($variant:ident = $name:literal),* $(,)?) => {
@@ -72,6 +74,13 @@ event_kinds! {
     RegistryChanged = "registry.changed",
     AttemptAccepted = "attempt.accepted",
     AttemptRetrying = "attempt.retrying",
+    IncidentOrderTaken = "incident.order_taken",
+    TaskOpened = "task.opened",
+    TaskDone = "task.done",
+    CampaignStarted = "campaign.started",
+    CampaignUpdated = "campaign.updated",
+    CampaignEnded = "campaign.ended",
+    CampaignCalled = "campaign.called",
 }
 
 /// One event, as committed. `seq` is given by the pipeline's counter and ascends without gaps in commit order.
@@ -106,6 +115,12 @@ pub enum Entity {
     Device(DeviceStatus),
     /// How many of what the registry took in, and by whom.
     Registry(RegistrySummary),
+    /// A task.
+    Task(Box<Task>),
+    /// A campaign.
+    Campaign(Box<Campaign>),
+    /// One person of a campaign.
+    CampaignCall(Box<CampaignCall>),
 }
 
 /// What the feed says about a device.
@@ -147,6 +162,9 @@ impl Entity {
             Entity::DownCommand(command) => format!("commands/{}", command.id),
             Entity::Device(device) => format!("devices/{}", device.id),
             Entity::Registry(_) => "registry".to_owned(),
+            Entity::Task(task) => format!("tasks/{}", task.id),
+            Entity::Campaign(campaign) => format!("campaigns/{}", campaign.id),
+            Entity::CampaignCall(call) => format!("campaigns/{}/calls/{}", call.campaign, call.place),
         }
     }
 
@@ -159,6 +177,9 @@ impl Entity {
             Entity::DownCommand(command) => serde_json::to_value(command),
             Entity::Device(device) => serde_json::to_value(device),
             Entity::Registry(summary) => serde_json::to_value(summary),
+            Entity::Task(task) => serde_json::to_value(task),
+            Entity::Campaign(campaign) => serde_json::to_value(campaign),
+            Entity::CampaignCall(call) => serde_json::to_value(call),
         }
         .unwrap_or(Value::Null)
     }

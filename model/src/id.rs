@@ -231,6 +231,14 @@ counted_id!(
     /// A command to a device.
     DownCommandId, "d"
 );
+counted_id!(
+    /// Something that somebody has to put right.
+    TaskId, "t"
+);
+counted_id!(
+    /// A campaign of welfare or test calls.
+    CampaignId, "g"
+);
 
 /// The counters from which new ids come. They live in the pipeline's state, so that a replay counts alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -247,6 +255,10 @@ pub struct Counters {
     pub down_command: u64,
     /// The last event of the feed.
     pub event: u64,
+    /// The last task.
+    pub task: u64,
+    /// The last campaign.
+    pub campaign: u64,
 }
 
 impl Counters {
@@ -269,6 +281,16 @@ impl Counters {
     pub fn next_down_command(&mut self) -> DownCommandId {
         self.down_command += 1;
         DownCommandId::new(self.partition, self.down_command)
+    }
+    /// A new task's id.
+    pub fn next_task(&mut self) -> TaskId {
+        self.task += 1;
+        TaskId::new(self.partition, self.task)
+    }
+    /// A new campaign's id.
+    pub fn next_campaign(&mut self) -> CampaignId {
+        self.campaign += 1;
+        CampaignId::new(self.partition, self.campaign)
     }
     /// A new event's place in the feed.
     pub fn next_event(&mut self) -> u64 {

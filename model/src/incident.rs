@@ -129,6 +129,15 @@ impl IncidentKind {
     }
 }
 
+impl IncidentKind {
+    /// Whether the family doctor is reminded until they take the order: readings, which are theirs to judge. An SOS
+    /// or a fall they are told of once; it is for those who can be there.
+    #[must_use]
+    pub fn is_for_doctor(self) -> bool {
+        self.concerns_doctor() && !self.opens_case()
+    }
+}
+
 /// How urgent, after the idea of IEC 60601-1-8 (no conformity claimed). Ordered: `Low < Medium < High`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -203,6 +212,8 @@ pub enum IncidentAction {
     Exhaust,
     /// It happened again (by itself).
     Recur,
+    /// The doctor takes the order (接单): their reminders end, nobody else's calls do.
+    TakeOrder,
 }
 
 /// One row of an entity's table: in this state, this action leads there, is told as this event, and is open to
@@ -233,6 +244,19 @@ const RESPONDERS: &[Role] = &[
     Role::Admin,
     Role::Integration,
 ];
+/// Who can say "I am going". A doctor's way of taking part is the order, which stops nobody's calls.
+const GOERS: &[Role] = &[
+    Role::Guardian,
+    Role::Operator,
+    Role::Desk,
+    Role::GridWorker,
+    Role::Volunteer,
+    Role::Street,
+    Role::Department,
+    Role::Admin,
+    Role::Integration,
+];
+const DOCTORS: &[Role] = &[Role::Doctor];
 const STAFF: &[Role] = &[
     Role::Doctor,
     Role::Operator,
@@ -262,13 +286,14 @@ pub const INCIDENT_TABLE: &[Transition<IncidentState, IncidentAction>] = {
     use IncidentState as S;
     &[
         row(S::Raised, A::Notify, S::Notifying, Some(E::IncidentNotifying), ENGINE),
-        row(S::Notifying, A::Acknowledge, S::Acknowledged, Some(E::IncidentAcknowledged), RESPONDERS),
+        row(S::Notifying, A::Acknowledge, S::Acknowledged, Some(E::IncidentAcknowledged), GOERS),
         row(S::Notifying, A::Arrive, S::OnSite, Some(E::IncidentOnSite), RESPONDERS),
         row(S::Notifying, A::Resolve, S::Resolved, Some(E::IncidentResolved), STAFF),
         row(S::Notifying, A::Escalate, S::Exhausted, Some(E::IncidentExhausted), RESPONDERS),
         row(S::Notifying, A::Exhaust, S::Exhausted, Some(E::IncidentExhausted), ENGINE),
         row(S::Notifying, A::Note, S::Notifying, Some(E::IncidentNoted), RESPONDERS),
         row(S::Notifying, A::Recur, S::Notifying, Some(E::IncidentRecurred), ENGINE),
+        row(S::Notifying, A::TakeOrder, S::Notifying, Some(E::IncidentOrderTaken), DOCTORS),
         row(S::Acknowledged, A::Extend, S::Acknowledged, Some(E::IncidentAcknowledged), RESPONDERS),
         row(S::Acknowledged, A::Arrive, S::OnSite, Some(E::IncidentOnSite), RESPONDERS),
         row(S::Acknowledged, A::Resolve, S::Resolved, Some(E::IncidentResolved), STAFF),
@@ -276,15 +301,18 @@ pub const INCIDENT_TABLE: &[Transition<IncidentState, IncidentAction>] = {
         row(S::Acknowledged, A::ExpireLease, S::Notifying, Some(E::IncidentLeaseExpired), ENGINE),
         row(S::Acknowledged, A::Note, S::Acknowledged, Some(E::IncidentNoted), RESPONDERS),
         row(S::Acknowledged, A::Recur, S::Notifying, Some(E::IncidentRecurred), ENGINE),
+        row(S::Acknowledged, A::TakeOrder, S::Acknowledged, Some(E::IncidentOrderTaken), DOCTORS),
         row(S::OnSite, A::Resolve, S::Resolved, Some(E::IncidentResolved), STAFF),
         row(S::OnSite, A::Escalate, S::Exhausted, Some(E::IncidentExhausted), RESPONDERS),
         row(S::OnSite, A::Note, S::OnSite, Some(E::IncidentNoted), RESPONDERS),
         row(S::OnSite, A::Recur, S::OnSite, Some(E::IncidentRecurred), ENGINE),
-        row(S::Exhausted, A::Acknowledge, S::Acknowledged, Some(E::IncidentAcknowledged), RESPONDERS),
+        row(S::OnSite, A::TakeOrder, S::OnSite, Some(E::IncidentOrderTaken), DOCTORS),
+        row(S::Exhausted, A::Acknowledge, S::Acknowledged, Some(E::IncidentAcknowledged), GOERS),
         row(S::Exhausted, A::Arrive, S::OnSite, Some(E::IncidentOnSite), RESPONDERS),
         row(S::Exhausted, A::Resolve, S::Resolved, Some(E::IncidentResolved), STAFF),
         row(S::Exhausted, A::Note, S::Exhausted, Some(E::IncidentNoted), RESPONDERS),
         row(S::Exhausted, A::Recur, S::Notifying, Some(E::IncidentRecurred), ENGINE),
+        row(S::Exhausted, A::TakeOrder, S::Exhausted, Some(E::IncidentOrderTaken), DOCTORS),
         row(S::Resolved, A::Reopen, S::Notifying, Some(E::IncidentReopened), STAFF),
         row(S::Resolved, A::Note, S::Resolved, Some(E::IncidentNoted), RESPONDERS),
     ]
@@ -306,6 +334,7 @@ impl IncidentAction {
             IncidentAction::ExpireLease => "expire_lease",
             IncidentAction::Exhaust => "exhaust",
             IncidentAction::Recur => "recur",
+            IncidentAction::TakeOrder => "take_order",
         }
     }
 
@@ -371,6 +400,19 @@ pub struct Incident {
     pub contacts_to_fix: Vec<PersonId>,
     /// Remarks, oldest first, at most [`NOTES_MAX`].
     pub notes: Vec<Note>,
+    /// Which doctor took the order (接单), if one did.
+    pub doctor_order: Option<DoctorOrder>,
+    /// Whether it was a test press of somebody who installs the device: nobody was called.
+    pub test: bool,
+}
+
+/// A doctor's 接单.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoctorOrder {
+    /// Who took it.
+    pub by: PersonId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// How many occurrences an incident shows.
@@ -462,6 +504,8 @@ mod tests {
             assert!(IncidentAction::allowed(state, Role::Operator).contains(&IncidentAction::Resolve), "{state:?}");
             assert!(!IncidentAction::allowed(state, Role::Guardian).contains(&IncidentAction::Resolve), "{state:?}");
             assert!(IncidentAction::Recur.in_state(state).is_some(), "a second SOS joins in {state:?}");
+            assert!(IncidentAction::allowed(state, Role::Doctor).contains(&IncidentAction::TakeOrder), "{state:?}");
+            assert!(!IncidentAction::allowed(state, Role::Doctor).contains(&IncidentAction::Acknowledge), "{state:?}");
         }
     }
 }

@@ -8,6 +8,7 @@
 //! `untagged`, `tag` or `skip_serializing_if`, and enums are only ever appended to.
 
 pub mod attempt;
+pub mod campaign;
 pub mod case;
 pub mod command;
 pub mod escalation;
@@ -23,9 +24,11 @@ pub mod reject;
 pub mod reply;
 pub mod report;
 pub mod staff;
+pub mod task;
 pub mod time;
 
 pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};
+pub use campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, CampaignOrder, CampaignState};
 pub use case::{Case, CaseAction, CaseState, CaseStep};
 pub use command::{DownCommand, DownCommandKind, DownCommandState};
 pub use escalation::{Contact, Escalation};
@@ -33,7 +36,8 @@ pub use event::{Entity, Event, EventKind};
 pub use explain::{Explain, Reading};
 pub use finding::{Change, Crossing, CrossingDirection, Finding};
 pub use id::{
-    AttemptId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath, PersonId, TokenId, WearerId,
+    AttemptId, CampaignId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath, PersonId, TaskId,
+    TokenId, WearerId,
 };
 pub use incident::{
     Acknowledgement, Category, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
@@ -47,4 +51,5 @@ pub use reject::{Reject, RejectReason};
 pub use reply::{Problem, ProblemCode, Reply};
 pub use report::{Report, ReportBody, ReportKind};
 pub use staff::{Actor, StaffCommand};
+pub use task::{Task, TaskKind, TaskState};
 pub use time::{Clock, Language, Timestamp};

@@ -74,6 +74,10 @@ pub enum Input {
         attempt: AttemptId,
         /// What came of it.
         result: SendResult,
+        /// Which provider it was, by name; empty when nobody is configured.
+        provider: CompactString,
+        /// Whether the channel has a provider left that did not pass this attempt over.
+        others_left: bool,
     },
     /// A down-command was written to its device's connection.
     DownSent {

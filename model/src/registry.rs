@@ -85,6 +85,8 @@ pub struct Wearer {
     pub org: OrgPath,
     /// Year of birth.
     pub birth_year: Option<u16>,
+    /// Their own phone, E.164: welfare calls go there.
+    pub phone: Option<CompactString>,
     /// Who is called, in this order.
     pub guardians: Vec<PersonId>,
     /// Their family doctor.
@@ -97,6 +99,65 @@ pub struct Wearer {
     pub plan: Plan,
     /// A time in which most of what would be found is expected.
     pub suspension: Option<Suspension>,
+    /// When guardians can be called; who is not in here always can. Whoever cannot at the time comes after all who
+    /// can: nobody is left out.
+    pub availability: Vec<Availability>,
+    /// Whether alarms are to be taken as they are.
+    pub mode: WearerMode,
+}
+
+/// When one guardian of a wearer can be called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Availability {
+    /// Who.
+    pub person: PersonId,
+    /// When; any of them.
+    pub windows: Vec<WeeklyWindow>,
+}
+
+/// A window on some days of the week in the configured zone; `from > to` runs over midnight into the next day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeeklyWindow {
+    /// On which days it begins: bit 0 is Monday, bit 6 Sunday.
+    pub days: u8,
+    /// First minute, 0–1 439.
+    pub from_minute: u16,
+    /// First minute after it, 1–1 440.
+    pub to_minute: u16,
+}
+
+impl WeeklyWindow {
+    /// Whether a minute (0–1 439) of a day of the week (0 is Monday) lies in it.
+    #[must_use]
+    pub fn contains(&self, weekday: u8, minute: u16) -> bool {
+        let begins_on = |day: u8| self.days & (1 << (day % 7)) != 0;
+        if self.from_minute < self.to_minute {
+            return begins_on(weekday) && (self.from_minute..self.to_minute).contains(&minute);
+        }
+        (begins_on(weekday) && minute >= self.from_minute) || (begins_on(weekday + 6) && minute < self.to_minute)
+    }
+}
+
+/// Whether a wearer's alarms are to be taken as they are. What is not normal ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum WearerMode {
+    /// They are.
+    #[default]
+    Normal,
+    /// Somebody installs or tries the device: an alarm is shown, confirmed on the device, and calls nobody.
+    Test {
+        /// Who does.
+        by: PersonId,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// In hospital or on a journey: only an SOS or a fall calls anybody.
+    Suspended {
+        /// Why.
+        reason: CompactString,
+        /// Until when.
+        until: Timestamp,
+    },
 }
 
 /// A time in which most of what would be found is expected; it ends by itself.
@@ -311,6 +372,22 @@ pub struct Plan {
     pub lease_seconds: u32,
     /// How long a fall waits for a sign of life.
     pub fall_window_seconds: u32,
+    /// When what may wait (low priority: batteries, digests) waits; `None`: it never does.
+    pub quiet: Option<DailyWindow>,
+    /// Every how many days each guardian's number is tried by a test call; 0: never, 1: daily, 7: weekly.
+    pub test_calls_every_days: u8,
+}
+
+impl DailyWindow {
+    /// Whether a minute of the day (0–1 439) lies in it.
+    #[must_use]
+    pub fn contains(&self, minute: u16) -> bool {
+        if self.from_minute < self.to_minute {
+            (self.from_minute..self.to_minute).contains(&minute)
+        } else {
+            minute >= self.from_minute || minute < self.to_minute
+        }
+    }
 }
 
 impl Default for Plan {
@@ -322,6 +399,8 @@ impl Default for Plan {
             cycles: 5,
             lease_seconds: 600,
             fall_window_seconds: 60,
+            quiet: Some(DailyWindow { from_minute: 22 * 60, to_minute: 7 * 60 }),
+            test_calls_every_days: 0,
         }
     }
 }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry::{RegistryChange, Role};
 use crate::{
-    CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath, PersonId, Timestamp, TokenId,
+    CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath, PersonId,
+    TaskId, Timestamp, TokenId,
 };
 
 /// Who asks: whose name stands on the step, in which role, for which part of the tree.
@@ -73,6 +74,15 @@ pub enum StaffCommand {
     RevokeToken(TokenId),
     /// Writes down that somebody looked at a position or a vital sign, before the first byte leaves.
     Look(Look),
+    /// Says that a task was seen to.
+    FinishTask {
+        /// Which.
+        id: TaskId,
+        /// What there is to say.
+        note: Option<String>,
+    },
+    /// Begins a campaign of welfare or test calls.
+    StartCampaign(Box<CampaignOrder>),
 }
 
 /// An API token as stored: the secret is only there as a hash.

@@ -141,12 +141,15 @@ fn wearer(n: u32) -> Wearer {
         name: "王桂兰".to_owned(),
         org: OrgPath::new("/luyang/xinghua/"),
         birth_year: Some(1943),
+        phone: None,
         guardians: vec![PersonId::new("g1")],
         doctor: None,
         fences: Vec::new(),
         thresholds: registry::Thresholds::default(),
         plan: Plan::default(),
         suspension: None,
+        availability: Vec::new(),
+        mode: model::registry::WearerMode::Normal,
     }
 }
 
@@ -187,6 +190,8 @@ pub(crate) fn one_of_each_input() -> Vec<Record> {
         bare(Input::Sent {
             attempt: AttemptId::new(0, 9),
             result: SendResult::Retry { detail: CompactString::new("busy"), after_seconds: 5 },
+            provider: CompactString::new("voice"),
+            others_left: false,
         }),
         bare(Input::DownSent { command: DownCommandId::new(0, 4) }),
         bare(Input::DownAcknowledged { command: DownCommandId::new(0, 4) }),
@@ -235,6 +240,7 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
             push: None,
             email: None,
             lang: Language::ZhCn,
+            available: Vec::new(),
         }],
         doctor: None,
         desk: Vec::new(),
@@ -246,6 +252,11 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
         told: Vec::new(),
         next_due: Some(at(15_000)),
         last_rung: vec![None],
+        order: vec![0],
+        doctor_next_at: None,
+        doctor_reminders: 0,
+        position_told: None,
+        position_updates: 0,
     };
     let down = Event {
         seq: 9,

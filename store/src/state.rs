@@ -1,6 +1,7 @@
 //! The state: what queries read. A view of the journal that the follower projects, in sled, behind
 //! `tree`; whatever is in it can be lost and rebuilt.
 
+mod care;
 mod facts;
 mod history;
 pub(crate) mod keys;

@@ -13,7 +13,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{channel, check, completions, config, demo, import, init, journal, replay, serve, token};
+use crate::commands::{
+    channel, check, completions, config, demo, import, init, journal, replay, serve, token, watchdog,
+};
 
 /// Reports are allocated on a connection's thread and freed on the loop's: an allocator that is made for that.
 #[global_allocator]
@@ -57,6 +59,9 @@ enum Command {
     /// Shows the configuration in force
     #[command(subcommand)]
     Config(config::Command),
+    /// Watches over a running engine and calls on when it is silent; `serve` starts it
+    #[command(hide = true)]
+    Watchdog(watchdog::Args),
     /// Writes a completion script for a shell
     Completions(completions::Args),
 }
@@ -75,6 +80,7 @@ fn main() -> ExitCode {
         Command::Channel(command) => channel::run(command),
         Command::Replay(args) => replay::run(args),
         Command::Config(command) => config::run(command),
+        Command::Watchdog(args) => watchdog::run(args),
         Command::Completions(args) => completions::run(&args),
     };
     match done {

@@ -151,7 +151,7 @@ fn what_was_resolved_is_let_go_of_in_time() {
     ward.play("sos; resolve by s1 test; wait 2h; exit w2");
     let first = model::IncidentId::new(0, 1);
     assert!(ward.alerting.incident(first).is_some());
-    assert!(ward.started.iter().filter(|a| a.incident == first).all(|a| ward.alerting.attempt(a.id).is_none()));
+    assert!(ward.started.iter().filter(|a| a.incident == Some(first)).all(|a| ward.alerting.attempt(a.id).is_none()));
     ward.play("reopen by s1; resolve by s1 test; resolve by s1 test; wait 168h; sos w3");
     assert!(ward.alerting.incident(first).is_none());
 }

@@ -54,11 +54,11 @@ fn other_replies_are_remarks() {
     check(
         "sos; wait 5s; reply g2 我在外地,让老王去; reply g3 2; reply d1 收到; reply g1",
         expect![[r#"
-        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-        00:05  noted '我在外地,让老王去'
-        00:05  g3 declined | noted '2'
-        00:05  noted '收到'
-    "#]],
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:05  noted '我在外地,让老王去'
+            00:05  g3 declined | noted '2'
+            00:05  d1 confirmed | ORDER_TAKEN
+        "#]],
     );
 }
 
@@ -132,7 +132,7 @@ fn late_receipts_never_move_an_attempt_backwards() {
     ward.play("answered g1; ended g1; no_answer g1; busy g1; declined g1; receipt delivered d1; receipt delivered d1");
     let id = ward.latest(Channel::Voice, "g1");
     assert_eq!(ward.alerting.attempt(id), before.attempt(id));
-    assert_eq!(ward.alerting.incident(before.attempt(id).unwrap().incident), before.open_incidents().next());
+    assert_eq!(ward.alerting.incident(before.attempt(id).unwrap().incident.unwrap()), before.open_incidents().next());
     // Of an attempt that nobody knows nothing comes.
     let count = ward.outputs.len();
     ward.callback(AttemptId::new(0, 999), AttemptOutcome::Key, Some("1"), None);

@@ -58,35 +58,23 @@ fn emergencies_within_ten_minutes_are_one_incident_of_the_gravest_kind() {
     check(
         "bp; wait 9m; fall; wait 1m; sos",
         expect![[r#"
-        00:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
-        00:15  call g2
-        00:30  g1 call failed (noanswer) | call g3
-        00:45  g2 call failed (noanswer)
-        01:00  g3 call failed (noanswer) | call g1
-        01:15  call g2
-        01:30  g1 call failed (noanswer) | call g3
-        01:45  g2 call failed (noanswer)
-        02:00  g3 call failed (noanswer) | call g1
-        02:15  call g2
-        02:30  g1 call failed (noanswer) | call g3
-        02:45  g2 call failed (noanswer)
-        03:00  g3 call failed (noanswer) | call g1
-        03:15  call g2
-        03:30  g1 call failed (noanswer) | call g3
-        03:45  g2 call failed (noanswer)
-        04:00  g3 call failed (noanswer) | call g1
-        04:15  call g2
-        04:30  g1 call failed (noanswer) | call g3
-        04:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
-        05:00  g3 call failed (noanswer)
-        05:15  desk call failed (noanswer) | s1 call failed (noanswer)
-        09:00  RECURRED Fall ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1
-        09:15  call g2
-        09:30  g1 call failed (noanswer) | call g3
-        09:45  g2 call failed (noanswer)
-        10:00  g3 call failed (noanswer) | call g1
-        10:00  RECURRED Sos ×3 | text g1 g2 g3 desk s1 d1 | push g1 | bracelet: locate
-    "#]],
+            00:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
+            00:15  call g2
+            00:30  g1 call failed (noanswer) | call g3
+            00:45  g2 call failed (noanswer)
+            01:00  g3 call failed (noanswer) | call g1
+            01:15  call g2
+            01:30  g1 call failed (noanswer) | call g3
+            01:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
+            02:00  g3 call failed (noanswer)
+            02:15  desk call failed (noanswer) | s1 call failed (noanswer)
+            09:00  RECURRED Fall ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1
+            09:15  call g2
+            09:30  g1 call failed (noanswer) | call g3
+            09:45  g2 call failed (noanswer)
+            10:00  g3 call failed (noanswer) | call g1
+            10:00  RECURRED Sos ×3 | text g1 g2 g3 desk s1 d1 | push g1 | bracelet: locate
+        "#]],
     );
     let mut ward = Ward::new(Home::default());
     ward.play("bp; wait 601s; fall");

@@ -4,9 +4,16 @@
 
 mod actions;
 mod answers;
+mod auditor;
 mod calling;
 mod joining;
+mod killed;
 mod messages;
+mod people;
 mod properties;
+mod providers;
+mod reach;
+mod rounds;
 mod tale;
+mod traps;
 mod ward;

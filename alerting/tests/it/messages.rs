@@ -22,10 +22,10 @@ fn the_messages_of_a_whole_story() {
         }
     }
     expect![[r#"
-        g1 text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。求助键被按下。位置 31.82060,117.22720。回复1确认前往。
-        g2 text Alert: 银杏社区: 王桂兰 pressed the SOS button at 08:00. The SOS button was pressed. Position 31.82060,117.22720. Reply 1 if you are going.
-        desk text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。求助键被按下。位置 31.82060,117.22720。回复1确认前往。
-        d1 text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。求助键被按下。位置 31.82060,117.22720。
+        g1 text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。位置 31.82060,117.22720。回复1确认前往。
+        g2 text Alert: 银杏社区: 王桂兰 pressed the SOS button at 08:00. Position 31.82060,117.22720. Reply 1 if you are going.
+        desk text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。位置 31.82060,117.22720。回复1确认前往。
+        d1 text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。位置 31.82060,117.22720。
         g1 call Alert: 这里是银杏社区。王桂兰于08:00按下求助键,位置见短信。确认并前往请按 1;无法处理请按 2;重听请按 3。
         g2 call Alert: This is 银杏社区. 王桂兰 pressed the SOS button at 08:00; the place is in the text message. If you are going, press 1; if you cannot, press 2; to hear this again, press 3.
         g1 text Taken: 银杏社区:王桂兰按下求助键,王强 已接警,正在赶去。
@@ -53,7 +53,8 @@ fn a_template_gets_its_parameters_by_name() {
         let attempt = ward.started.iter().find(|a| a.channel == channel && a.purpose == purpose).unwrap();
         attempt.params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     };
-    expect!["community=银杏社区 name=王桂兰 time=08:00 event=按下求助键 explain=求助键被按下。 place=位置 31.82060,117.22720"].assert_eq(&params(Channel::Sms, Purpose::Alert));
+    expect!["community=银杏社区 name=王桂兰 time=08:00 event=按下求助键 explain= place=位置 31.82060,117.22720"]
+        .assert_eq(&params(Channel::Sms, Purpose::Alert));
     expect!["community=银杏社区 name=王桂兰 time=08:00 event=按下求助键 place=位置见短信"]
         .assert_eq(&params(Channel::Voice, Purpose::Alert));
     expect!["community=银杏社区 name=王桂兰 event=按下求助键 holder=王芳"]

@@ -106,7 +106,7 @@ proptest! {
                 alerting::Output::Attempt { kind: EventKind::AttemptStarted, attempt, .. }
                     if attempt.channel == Channel::Voice =>
                 {
-                    prop_assert!(!held[&attempt.incident], "a call to {} at {at}", attempt.callee.person);
+                    prop_assert!(!held[&attempt.incident.unwrap()], "a call to {} at {at}", attempt.callee.person);
                     prop_assert!(matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder));
                 }
                 _ => {}
@@ -164,6 +164,7 @@ fn many_open_incidents_cost_only_what_is_due() {
         calling.incident = incident.id;
         calling.calls.clear();
         calling.turn = None;
+        calling.guardians[0].phone = Some(model::Destination(format!("+8613800{i:06}").into()));
         let due = ward.now.plus_millis(60_000 + i as i64);
         (calling.next_step_at, calling.next_due) = (Some(due), Some(due));
         alerting.apply_incident(incident);

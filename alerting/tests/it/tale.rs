@@ -48,6 +48,9 @@ pub fn phrase(output: &Output, now: Timestamp) -> (String, Option<String>) {
                 Purpose::Taken => "-taken",
                 Purpose::Ended => "-ended",
                 Purpose::Reminder => "-again",
+                Purpose::Position => "-position",
+                Purpose::Test => "-test",
+                Purpose::Welfare => "-welfare",
             };
             match kind {
                 EventKind::AttemptStarted => (format!("{channel}{purpose}"), Some(who)),

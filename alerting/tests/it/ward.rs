@@ -9,7 +9,7 @@ use alerting::{Alerting, Household, Input, Output};
 use expect_test::Expect;
 use model::incident::{IncidentKind, IncidentState};
 use model::record::SendResult;
-use model::registry::Role;
+use model::registry::{Role, WearerMode};
 use model::{
     Actor, Attempt, AttemptId, AttemptOutcome, Change, Channel, Contact, Counters, Destination, DeviceId, EventKind,
     Explain, Finding, IncidentAction, IncidentId, Language, OrgPath, PersonId, Plan, Position, Priority, Thresholds,
@@ -23,6 +23,7 @@ pub struct Home {
     pub doctor: Option<Contact>,
     pub desk: Vec<Contact>,
     pub plan: Plan,
+    pub mode: WearerMode,
 }
 
 pub fn contact(id: &str, name: &str, phone: &str) -> Contact {
@@ -33,6 +34,7 @@ pub fn contact(id: &str, name: &str, phone: &str) -> Contact {
         push: None,
         email: None,
         lang: Language::ZhCn,
+        available: Vec::new(),
     }
 }
 
@@ -49,6 +51,7 @@ impl Default for Home {
             doctor: Some(contact("d1", "于医生", "+8613800000009")),
             desk: vec![contact("desk", "银杏社区", "+8613800000010"), contact("s1", "张敏", "+8613800000011")],
             plan: Plan::default(),
+            mode: WearerMode::Normal,
         }
     }
 }
@@ -103,6 +106,9 @@ impl Ward {
             name: "王桂兰".to_owned(),
             org: OrgPath::new("/luyang/xinghua/yinxing/"),
             birth_year: Some(1943),
+            phone: None,
+            availability: Vec::new(),
+            mode: home.mode.clone(),
             guardians: home.guardians.iter().map(|g| g.person.clone()).collect(),
             doctor: home.doctor.as_ref().map(|d| d.person.clone()),
             fences: Vec::new(),
@@ -164,11 +170,17 @@ impl Ward {
             }
             ["providers", "hold"] => self.providers_accept = false,
             ["providers", "accept"] => self.providers_accept = true,
+            // `sent voice g1 final`, from one of several providers `sent voice g1 final at a left`.
+            ["sent", channel, person, result @ .., "at", provider, "left"] => {
+                let attempt = self.latest(channel_named(channel), person);
+                let result = send_result(result);
+                self.handle(Input::Sent { attempt, result: &result, provider, others_left: true });
+            }
             ["sent", channel, person, result @ ..] => {
-                let channel = if *channel == "voice" { Channel::Voice } else { Channel::Sms };
-                let attempt = self.latest(channel, person);
+                let attempt = self.latest(channel_named(channel), person);
                 self.sent(attempt, &send_result(result));
             }
+            ["household"] => self.household(),
             ["located", lat, lon] => {
                 let position = Position::new(lat.parse().unwrap(), lon.parse().unwrap()).unwrap();
                 let wearer = self.wearer.id.clone();
@@ -206,6 +218,22 @@ impl Ward {
             desk: home.desk.clone(),
         };
         self.handle(Input::Finding { finding: &finding, household: &household });
+    }
+
+    /// The registry was written: every open incident hears who is there now.
+    fn household(&mut self) {
+        let (home, wearer) = (self.home.clone(), self.wearer.clone());
+        let household = || Household {
+            wearer: &wearer,
+            community_name: "银杏社区",
+            guardians: home.guardians.clone(),
+            doctor: home.doctor.clone(),
+            desk: home.desk.clone(),
+        };
+        let ids: Vec<_> = self.alerting.open_incidents_of(&wearer.id).map(|incident| incident.id).collect();
+        for incident in ids {
+            self.handle(Input::Household { incident, household: &household });
+        }
     }
 
     fn finding(&self, what: &str, wearer: &str) -> Finding {
@@ -252,8 +280,18 @@ impl Ward {
         self.handle(Input::Callback { attempt, outcome, key, text });
     }
 
+    /// An order about a text message that need not be the newest: `receipt delivered g1`, `sent sms g1 …`, `reply g1 1`.
+    pub fn callback_of(&mut self, attempt: AttemptId, order: &str) {
+        match order.split_whitespace().collect::<Vec<_>>().as_slice() {
+            ["receipt", outcome, _] => self.callback(attempt, outcome_named(outcome), None, None),
+            ["sent", "sms", _, result @ ..] => self.sent(attempt, &send_result(result)),
+            ["reply", _, text] => self.callback(attempt, AttemptOutcome::Reply, None, Some(text)),
+            _ => panic!("no such order: {order}"),
+        }
+    }
+
     pub fn sent(&mut self, attempt: AttemptId, result: &SendResult) {
-        self.handle(Input::Sent { attempt, result });
+        self.handle(Input::Sent { attempt, result, provider: "a", others_left: false });
     }
 
     /// `acknowledge by g1`, `resolve by s1 helped`, `arrive by s1 for g2`, `note by s1 any words`, `… v3`.
@@ -266,6 +304,7 @@ impl Ward {
             "escalate" => IncidentAction::Escalate,
             "reopen" => IncidentAction::Reopen,
             "note" => IncidentAction::Note,
+            "take_order" => IncidentAction::TakeOrder,
             "exhaust" => IncidentAction::Exhaust,
             other => panic!("no such action: {other}"),
         };
@@ -344,7 +383,7 @@ impl Ward {
         for incident in self.alerting.open_incidents() {
             let calling = self.alerting.escalation(incident.id).expect("every incident has its calling");
             let waits = incident.state != IncidentState::OnSite;
-            assert_eq!(calling.next_due.is_some(), waits, "{} {:?}", incident.id, incident.state);
+            assert!(calling.next_due.is_some() || !waits, "{} {:?}", incident.id, incident.state);
             if let Some(due) = calling.next_due {
                 assert!(
                     due > self.now || !outputs.iter().any(|o| is_about(o, incident.id)),
@@ -441,6 +480,10 @@ pub fn outcome_named(name: &str) -> AttemptOutcome {
         "ended" => AttemptOutcome::Ended,
         _ => panic!("no such outcome: {name}"),
     }
+}
+
+fn channel_named(name: &str) -> Channel {
+    if name == "voice" { Channel::Voice } else { Channel::Sms }
 }
 
 fn send_result(words: &[&str]) -> SendResult {

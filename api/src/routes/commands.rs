@@ -191,6 +191,9 @@ pub(super) fn entity_answer(reply: Reply) -> Response {
         Reply::Done(Some(Entity::DownCommand(command))) => tagged(&*command, command.version),
         Reply::Done(Some(Entity::Device(device))) => Answer(device).into_response(),
         Reply::Done(Some(Entity::Registry(summary))) => Answer(summary).into_response(),
+        Reply::Done(Some(Entity::Task(task))) => tagged(&*task, task.version),
+        Reply::Done(Some(Entity::Campaign(campaign))) => tagged(&*campaign, campaign.version),
+        Reply::Done(Some(Entity::CampaignCall(call))) => Answer(*call).into_response(),
         Reply::Done(None) => StatusCode::NO_CONTENT.into_response(),
         Reply::Refused(problem) => Fault::from(problem).into_response(),
     }

@@ -162,8 +162,14 @@ pub(crate) fn shown_incidents(events: &[Event]) -> Option<String> {
         .iter()
         .filter_map(|event| match &event.entity {
             Entity::Incident(incident) => Some(incident.id),
-            Entity::Attempt(attempt) => Some(attempt.incident),
-            Entity::Case(_) | Entity::DownCommand(_) | Entity::Device(_) | Entity::Registry(_) => None,
+            Entity::Attempt(attempt) => attempt.incident,
+            Entity::Case(_)
+            | Entity::DownCommand(_)
+            | Entity::Device(_)
+            | Entity::Registry(_)
+            | Entity::Task(_)
+            | Entity::Campaign(_)
+            | Entity::CampaignCall(_) => None,
         })
         .collect();
     ids.sort_unstable();

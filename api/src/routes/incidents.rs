@@ -32,6 +32,7 @@ const ACTIONS: &[IncidentAction] = &[
     IncidentAction::Escalate,
     IncidentAction::Reopen,
     IncidentAction::Note,
+    IncidentAction::TakeOrder,
 ];
 /// The longest remark, in bytes.
 pub(super) const NOTE_BYTES_MAX: usize = 2_000;

@@ -34,7 +34,8 @@ pub(crate) async fn list(
         look::record(&shared, &caller.actor, &subject, look::FENCE_FIELDS, None).await?;
     }
     let next = listing.items.last().filter(|_| listing.has_more).map(|wearer| wearer.id.to_string());
-    let data: Vec<WearerJson> = listing.items.into_iter().map(WearerJson::from).collect();
+    let role = caller.actor.role;
+    let data: Vec<WearerJson> = listing.items.into_iter().map(|wearer| WearerJson::for_role(wearer, role)).collect();
     Ok(respond("/api/v1/wearers", &[], limit, data, next, as_of))
 }
 
@@ -45,7 +46,7 @@ pub(crate) async fn one(
 ) -> Result<Answer<WearerJson>, Fault> {
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?;
     look::record(&shared, &caller.actor, &format!("wearers/{}", wearer.id), look::FENCE_FIELDS, None).await?;
-    Ok(Answer(WearerJson::from(wearer)))
+    Ok(Answer(WearerJson::for_role(wearer, caller.actor.role)))
 }
 
 /// A wearer that the caller may see.

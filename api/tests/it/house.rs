@@ -195,7 +195,9 @@ impl Engine {
             StaffCommand::Incident { .. }
             | StaffCommand::Case { .. }
             | StaffCommand::RevokeToken(_)
-            | StaffCommand::Look(_) => vec![done(None)],
+            | StaffCommand::Look(_)
+            | StaffCommand::FinishTask { .. }
+            | StaffCommand::StartCampaign(_) => vec![done(None)],
         }
     }
 

@@ -99,7 +99,8 @@ async fn a_wearer_reads_as_it_is_imported() {
         wearer,
         json!({
             "id": "w1", "name": "王桂兰", "org": "/luyang/xinghua/yinxing/", "birth_year": 1943,
-            "guardians": ["g1"], "doctor": null,
+            "phone": null, "mode": {"kind": "normal"}, "doctor": null,
+            "guardians": [{"person": "g1", "available": ["mon,tue,wed,thu,fri 08:00-24:00"]}],
             "fences": [
                 {"id": "home", "kind": "inclusion", "datum": "wgs84", "margin_m": 30.0,
                  "circle": {"lon": 117.2272, "lat": 31.8206, "radius_m": 300.0}},
@@ -115,7 +116,8 @@ async fn a_wearer_reads_as_it_is_imported() {
                            "wandering": {"night": "21:00-06:00"},
                            "set_by": "d1", "set_at": Timestamp::from_millis(NOW)},
             "suspension": {"kind": "journey", "until": Timestamp::from_millis(NOW)},
-            "plan": {"next_after_s": 15, "ring_s": 30, "gap_s": 60, "cycles": 5, "lease_s": 600, "fall_window_s": 60},
+            "plan": {"next_after_s": 15, "ring_s": 30, "gap_s": 60, "cycles": 5, "lease_s": 600, "fall_window_s": 60,
+                     "quiet": "22:00-07:00", "test_calls_every_days": 0},
         })
     );
 }

@@ -50,6 +50,7 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
         name: name.to_owned(),
         org: OrgPath::new(org),
         birth_year: Some(1943),
+        phone: None,
         guardians: vec![PersonId::new(guardian)],
         doctor: None,
         fences: vec![
@@ -96,6 +97,11 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
         },
         plan: Plan::default(),
         suspension: Some(Suspension { kind: SuspensionKind::Journey, until: Timestamp::from_millis(NOW) }),
+        availability: vec![model::registry::Availability {
+            person: PersonId::new(guardian),
+            windows: vec![model::registry::WeeklyWindow { days: 0b001_1111, from_minute: 480, to_minute: 1_440 }],
+        }],
+        mode: model::registry::WearerMode::Normal,
     }
 }
 
@@ -166,6 +172,8 @@ pub fn incident(number: u64, wearer: &str, org: &str, state: IncidentState) -> I
         unreachable: false,
         contacts_to_fix: Vec::new(),
         notes: Vec::new(),
+        doctor_order: None,
+        test: false,
     }
 }
 
@@ -177,7 +185,8 @@ pub fn attempt(number: u64, incident: u64, org: &str) -> Attempt {
     Attempt {
         id: AttemptId::new(0, number),
         version: 1,
-        incident: IncidentId::new(0, incident),
+        incident: Some(IncidentId::new(0, incident)),
+        campaign: None,
         kind: IncidentKind::Sos,
         priority: Priority::High,
         wearer: WearerId::new("w1"),
@@ -197,6 +206,7 @@ pub fn attempt(number: u64, incident: u64, org: &str) -> Attempt {
         changed_at: Timestamp::from_millis(NOW),
         not_before: Timestamp::from_millis(NOW),
         sends: 0,
+        passed_over: Vec::new(),
     }
 }
 

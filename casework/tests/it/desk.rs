@@ -233,6 +233,8 @@ pub fn incident(kind: &str, number: u64, now: Timestamp) -> Incident {
         unreachable: false,
         contacts_to_fix: Vec::new(),
         notes: Vec::new(),
+        doctor_order: None,
+        test: false,
     }
 }
 

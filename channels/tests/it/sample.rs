@@ -20,7 +20,8 @@ pub fn attempt(channel: Channel, to: &str) -> Attempt {
     Attempt {
         id: AttemptId::new(0, 42),
         version: 1,
-        incident: IncidentId::new(0, 7),
+        incident: Some(IncidentId::new(0, 7)),
+        campaign: None,
         kind: IncidentKind::Sos,
         priority: Priority::High,
         wearer: WearerId::new("w1"),
@@ -40,5 +41,6 @@ pub fn attempt(channel: Channel, to: &str) -> Attempt {
         changed_at: Timestamp::EPOCH,
         not_before: Timestamp::EPOCH,
         sends: 0,
+        passed_over: Vec::new(),
     }
 }

@@ -62,18 +62,28 @@ pub(super) fn channels(
     environment: &[(String, String)],
     faults: &mut Faults,
 ) {
-    for (name, channel, kinds) in CHANNELS {
-        let written = section.value(name).cloned();
-        let Some(object) = section.object(name, faults) else { continue };
-        let mut reader = Reader { channel: *channel, kinds, environment, faults };
-        let providers = reader.channel(object);
-        if let Some(Value::Object(written)) = written
-            && let Some(providers) = providers
-        {
-            config.channels.insert(*channel, ChannelSettings { providers, written: redacted(written) });
+    for (name, channel, _) in CHANNELS {
+        if let Some(settings) = self::channel(&mut section, name, environment, faults) {
+            config.channels.insert(*channel, settings);
         }
     }
     section.finish(faults);
+}
+
+/// The channel that stands under its name in a section.
+pub(super) fn channel(
+    section: &mut Object<'_>,
+    name: &'static str,
+    environment: &[(String, String)],
+    faults: &mut Faults,
+) -> Option<ChannelSettings> {
+    let (_, channel, kinds) = CHANNELS.iter().find(|(known, ..)| *known == name)?;
+    let written = section.value(name).cloned();
+    let object = section.object(name, faults)?;
+    let mut reader = Reader { channel: *channel, kinds, environment, faults };
+    let providers = reader.channel(object)?;
+    let Some(Value::Object(written)) = written else { return None };
+    Some(ChannelSettings { providers, written: redacted(written) })
 }
 
 /// What was written, with stars for what nobody is to see.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::channels;
 use super::document::{Faults, Object, nearest};
 use super::layers::Merged;
-use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, KIBIBYTE, MEBIBYTE};
+use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, KIBIBYTE, MEBIBYTE, WatchdogSettings};
 
 /// The most faults that are told in words.
 const FAULTS_MAX: usize = 100;
@@ -53,6 +53,9 @@ fn walk(document: &Value, environment: &[(String, String)], faults: &mut Faults)
     }
     if let Some(section) = root.object("channels", faults) {
         channels::channels(&mut config, section, environment, faults);
+    }
+    if let Some(section) = root.object("watchdog", faults) {
+        config.watchdog = watchdog(section, environment, faults);
     }
     root.finish(faults);
     config
@@ -104,6 +107,23 @@ fn api(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     size(&mut section, "import_bytes_max", KIBIBYTE..=8 * MEBIBYTE, &mut api.import_bytes_max, faults);
     size(&mut section, "streams_max", 1..=1_000_000, &mut api.streams_max, faults);
     section.finish(faults);
+}
+
+fn watchdog(
+    mut section: Object<'_>,
+    environment: &[(String, String)],
+    faults: &mut Faults,
+) -> Option<WatchdogSettings> {
+    let mut settings = WatchdogSettings::default();
+    let enabled = section.boolean("enabled", faults).unwrap_or(true);
+    if let Some(seconds) = section.integer("after_s", 2..=600, faults) {
+        settings.after_seconds = u32::try_from(seconds).unwrap_or(settings.after_seconds);
+    }
+    settings.listen = listen(&mut section, settings.listen, false, faults);
+    settings.public_url = url(&mut section, "public_url", faults).map(|url| url.trim_end_matches('/').to_owned());
+    settings.voice = channels::channel(&mut section, "voice", environment, faults);
+    section.finish(faults);
+    enabled.then_some(settings)
 }
 
 pub(super) fn text<'v>(object: &mut Object<'v>, name: &'static str, faults: &mut Faults) -> Option<&'v str> {

@@ -41,6 +41,47 @@ pub struct Config {
     pub api: ApiSettings,
     /// How people are reached; a channel that is not here is shown on the console and in the log.
     pub channels: BTreeMap<Channel, ChannelSettings>,
+    /// The second process that calls on when this one is silent; `None`: there is none.
+    pub watchdog: Option<WatchdogSettings>,
+}
+
+/// `[watchdog]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct WatchdogSettings {
+    /// After how many seconds without a beat it calls on (15).
+    pub after_seconds: u32,
+    /// Where it listens for callbacks (127.0.0.1:0: a free port).
+    pub listen: SocketAddr,
+    /// How providers reach it, without a trailing slash; `None`: the bound address.
+    pub public_url: Option<String>,
+    /// Its own provider of calls; `None`: that of `[channels.voice]`.
+    pub voice: Option<ChannelSettings>,
+    /// How it is started: set by the command line, not by the file.
+    pub command: Vec<std::ffi::OsString>,
+}
+
+impl Default for WatchdogSettings {
+    fn default() -> WatchdogSettings {
+        WatchdogSettings {
+            after_seconds: 15,
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            public_url: None,
+            voice: None,
+            command: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration with the watchdog's providers in the place of the engine's.
+    #[must_use]
+    pub fn as_watchdog(&self) -> Config {
+        let mut config = self.clone();
+        if let Some(voice) = self.watchdog.as_ref().and_then(|watchdog| watchdog.voice.clone()) {
+            config.channels.insert(Channel::Voice, voice);
+        }
+        config
+    }
 }
 
 /// `[http]`
@@ -161,6 +202,7 @@ impl Default for Config {
                 streams_max: 1_000,
             },
             channels: BTreeMap::new(),
+            watchdog: None,
         }
     }
 }

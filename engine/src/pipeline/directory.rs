@@ -1,6 +1,6 @@
 //! Everybody and everything that the registry knows, with the hot state of wearers and devices beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -29,6 +29,10 @@ pub struct Directory {
     pub wearers: Slots<WearerId, WearerEntry>,
     /// Devices with what is known about them.
     pub devices: Slots<DeviceId, DeviceEntry>,
+    /// The wearers whose guardians' numbers are tried by test calls.
+    pub tested: BTreeSet<WearerId>,
+    /// The people who run the house: the last desk of all.
+    pub operators: BTreeSet<PersonId>,
 }
 
 /// A wearer, their fences ready for use, and their hot state.
@@ -101,6 +105,7 @@ impl Directory {
             }
         }
         for person in &change.people {
+            self.note_person(person);
             match self.people.get_mut(&person.id) {
                 Some(known) => *known = person.clone(),
                 None => {
@@ -109,6 +114,7 @@ impl Directory {
             }
         }
         for wearer in &change.wearers {
+            self.note_wearer(wearer);
             match self.wearers.get_mut(&wearer.id) {
                 Some(entry) => {
                     entry.wearer = wearer.clone();
@@ -141,6 +147,24 @@ impl Directory {
         let (zones, broken) = Zones::new(self.orgs.iter().map(|(path, org)| (path, org.fences.as_slice())), zone);
         self.zones = zones;
         broken
+    }
+
+    /// Keeps the index of who runs the house.
+    pub fn note_person(&mut self, person: &Person) {
+        if person.role == model::Role::Operator && person.phone.is_some() {
+            self.operators.insert(person.id.clone());
+        } else {
+            self.operators.remove(&person.id);
+        }
+    }
+
+    /// Keeps the index of whose guardians' numbers are tried.
+    pub fn note_wearer(&mut self, wearer: &Wearer) {
+        if wearer.plan.test_calls_every_days > 0 {
+            self.tested.insert(wearer.id.clone());
+        } else {
+            self.tested.remove(&wearer.id);
+        }
     }
 
     /// Completes a change with the dated bindings that follow from what is there now.
@@ -189,7 +213,21 @@ impl Directory {
                 .map(|push| Destination(compact_str::format_compact!("{}:{}", push.kind, push.topic))),
             email: person.email.clone().map(Destination),
             lang: person.lang,
+            available: Vec::new(),
         })
+    }
+
+    /// A guardian of a wearer, with the hours in which they can be called.
+    pub fn guardian(&self, wearer: &Wearer, id: &PersonId) -> Option<Contact> {
+        let mut contact = self.contact(id)?;
+        if let Some(hours) = wearer.availability.iter().find(|hours| hours.person == *id) {
+            contact.available = hours.windows.clone();
+        }
+        Some(contact)
+    }
+
+    fn has_phone(&self, id: &PersonId) -> bool {
+        self.people.get(id).is_some_and(|person| person.phone.is_some())
     }
 
     /// The nearest desk up the tree that has anybody to call.
@@ -197,7 +235,7 @@ impl Directory {
         let mut path = Some(org.clone());
         while let Some(here) = path {
             if let Some(desk) = self.orgs.get(&here).and_then(|o| o.desk.as_ref())
-                && (desk.phone.is_some() || !desk.people.is_empty())
+                && (desk.phone.is_some() || desk.people.iter().any(|id| self.has_phone(id)))
             {
                 return Some(desk);
             }
@@ -221,28 +259,37 @@ impl Directory {
             thresholds: model::Thresholds::default(),
             plan: model::Plan::default(),
             suspension: None,
+            availability: Vec::new(),
+            mode: model::registry::WearerMode::Normal,
+            phone: None,
         })
+    }
+
+    /// Who is on the desk for an organisation: the nearest one up the tree, else the operators.
+    fn desk_contacts(&self, org: &OrgPath) -> Vec<Contact> {
+        let Some(desk) = self.desk_of(org) else {
+            return self.operators.iter().filter_map(|id| self.contact(id)).collect();
+        };
+        let phone = desk.phone.clone().map(|phone| Contact {
+            person: PersonId::new("desk"),
+            name: self.orgs.get(org).map_or_else(String::new, |org| org.name.clone()),
+            phone: Some(Destination(phone)),
+            push: None,
+            email: None,
+            lang: model::Language::default(),
+            available: Vec::new(),
+        });
+        phone.into_iter().chain(desk.people.iter().filter_map(|id| self.contact(id))).collect()
     }
 
     /// Whom an incident of this wearer concerns, as they are now.
     pub fn household<'a>(&'a self, wearer: &'a Wearer) -> alerting::Household<'a> {
-        let desk = self.desk_of(&wearer.org).map(|desk| {
-            let phone = desk.phone.clone().map(|phone| Contact {
-                person: PersonId::new("desk"),
-                name: self.orgs.get(&wearer.org).map_or_else(String::new, |org| org.name.clone()),
-                phone: Some(Destination(phone)),
-                push: None,
-                email: None,
-                lang: model::Language::default(),
-            });
-            phone.into_iter().chain(desk.people.iter().filter_map(|id| self.contact(id))).collect()
-        });
         alerting::Household {
             wearer,
             community_name: self.orgs.get(&wearer.org).map_or("", |org| org.name.as_str()),
-            guardians: wearer.guardians.iter().filter_map(|id| self.contact(id)).collect(),
+            guardians: wearer.guardians.iter().filter_map(|id| self.guardian(wearer, id)).collect(),
             doctor: wearer.doctor.as_ref().and_then(|id| self.contact(id)),
-            desk: desk.unwrap_or_default(),
+            desk: self.desk_contacts(&wearer.org),
         }
     }
 }

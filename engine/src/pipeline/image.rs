@@ -76,6 +76,8 @@ pub struct Core {
     orgs: BTreeMap<OrgPath, Org>,
     alerting: alerting::Snapshot,
     casework: casework::Snapshot,
+    reach: alerting::reach::ReachSnapshot,
+    rounds: alerting::rounds::RoundsSnapshot,
     down_commands: Vec<DownCommand>,
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
@@ -106,6 +108,8 @@ impl Pipeline {
                 orgs: directory.orgs.clone(),
                 alerting: self.alerting.snapshot(),
                 casework: self.casework.snapshot(),
+                reach: self.reach.snapshot(),
+                rounds: self.rounds.snapshot(),
                 down_commands: self.down_commands.open().cloned().collect(),
                 replies: self.replies.clone(),
                 tokens: self.tokens.clone(),
@@ -157,6 +161,8 @@ impl Pipeline {
                 self.faults += directory.share_fences(self.zone) as u64;
                 self.alerting = Alerting::restore(core.alerting);
                 self.casework = Casework::restore(core.casework);
+                self.reach = alerting::Reach::restore(core.reach);
+                self.rounds = alerting::Rounds::restore(core.rounds);
                 core.down_commands.into_iter().for_each(|command| self.down_commands.apply(command));
                 self.replies = core.replies;
                 self.tokens = core.tokens;
@@ -165,11 +171,15 @@ impl Pipeline {
                 self.loaded_through = seq;
             }
             Section::People(people) => {
-                people.into_iter().for_each(|(slot, p)| directory.people.put_back(slot, p.id.clone(), p));
+                for (slot, person) in people {
+                    directory.note_person(&person);
+                    directory.people.put_back(slot, person.id.clone(), person);
+                }
             }
             Section::Wearers(wearers) => {
                 for (slot, wearer, hot) in wearers {
                     let name = wearer.id.clone();
+                    directory.note_wearer(&wearer);
                     let (entry, broken) = WearerEntry::new(wearer, hot, &directory.zones, self.zone);
                     self.faults += broken as u64;
                     directory.wearers.put_back(slot, name, entry);

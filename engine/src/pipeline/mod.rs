@@ -4,6 +4,9 @@
 //! from the journal: it applies what was decided and rebuilds the hot state from the inputs, and never decides
 //! again, so that an upgrade does not rewrite whom we called.
 
+mod care;
+#[cfg(test)]
+mod care_tests;
 mod directory;
 mod down_commands;
 mod image;
@@ -16,7 +19,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use alerting::Alerting;
+use alerting::{Alerting, Reach, Rounds};
 use casework::Casework;
 use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
@@ -66,6 +69,8 @@ pub struct Pipeline {
     /// Minutes east of UTC, and for which quarter of an hour that was looked up.
     local: (i64, i32),
     alerting: Alerting,
+    reach: Reach,
+    rounds: Rounds,
     casework: Casework,
     down_commands: DownCommands,
     replies: Replies,
@@ -90,6 +95,8 @@ impl Pipeline {
             area: rules::area::Area::default(),
             local: (i64::MIN, 0),
             alerting: Alerting::default(),
+            reach: Reach::default(),
+            rounds: Rounds::default(),
             casework: Casework::default(),
             down_commands: DownCommands::default(),
             replies: Replies::default(),
@@ -132,13 +139,18 @@ impl Pipeline {
         match self.sense(device, report, at) {
             Some(Sensed::Repeated) => return Some(Plain { at, observed: None }),
             Some(Sensed::Taken { observed, findings, measure_again }) => {
-                let is_open = observed.wearer.as_ref().is_some_and(|wearer| self.alerting.has_open(wearer));
+                let is_open = match &observed.wearer {
+                    Some(wearer) => self.alerting.has_open(wearer),
+                    None => self.is_about_nobody(device, report),
+                };
                 if findings.is_empty() && !is_open && measure_again.is_none() {
                     return Some(Plain { at, observed: Some(observed) });
                 }
-                let place = observed.located.zip(observed.wearer.clone()).filter(|_| !observed.late);
-                decisions.push(Decision::Observed(observed));
+                let is_newest = self.is_newest_fix(&observed);
+                let place = observed.located.zip(observed.wearer.clone()).filter(|_| is_newest);
+                decisions.push(Decision::Observed(observed.clone()));
                 self.find(findings, at, &mut decisions);
+                self.find_unbound(device, report, &observed, at, &mut decisions);
                 if let Some((located, wearer)) = place {
                     self.locate(&wearer, located.position, at, &mut decisions);
                 }
@@ -180,6 +192,7 @@ impl Pipeline {
                 self.faults += 1;
                 return;
             }
+            let tests_due = self.next_tests();
             self.last_at = at;
             let mut decisions = Vec::new();
             let mut findings = Vec::new();
@@ -188,6 +201,7 @@ impl Pipeline {
             self.sense_advance(at, &mut findings);
             self.find(findings, at, &mut decisions);
             self.respond_advance(at, &mut decisions);
+            self.rounds_advance(tests_due, at, &mut decisions);
             if !decisions.is_empty() {
                 out.push(Record { at, input: Input::Tick, decisions });
             }
@@ -197,8 +211,10 @@ impl Pipeline {
     /// When something happens by itself next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        let cores = [self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due()];
-        [self.rule_timers.next_due(), self.area.next_due()].into_iter().chain(cores).flatten().min()
+        let timers = [self.rule_timers.next_due(), self.area.next_due(), self.next_tests()];
+        let cores =
+            [self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due(), self.rounds.next_due()];
+        timers.into_iter().chain(cores).flatten().min()
     }
 
     /// The time of the last decision.
@@ -216,7 +232,25 @@ impl Pipeline {
 
     /// Attempts that were decided and have no outcome yet: after a start they are sent (again).
     pub fn unsent_attempts(&self) -> impl Iterator<Item = &Attempt> {
-        self.alerting.pending_attempts()
+        self.alerting.pending_attempts().chain(self.rounds.pending_attempts())
+    }
+
+    /// From now on ids are counted in another partition (0–63): those of the watchdog must not be the engine's.
+    pub fn count_in(&mut self, partition: u8) {
+        self.counters = Counters { partition, ..Counters::default() };
+    }
+
+    /// The auditor's first look: every open incident with its next step.
+    #[must_use]
+    pub fn auditor(&self) -> alerting::Auditor {
+        let mut auditor = alerting::Auditor::default();
+        for incident in self.alerting.open_incidents() {
+            auditor.incident(incident);
+            if let Some(calling) = self.alerting.escalation(incident.id) {
+                auditor.escalation(calling);
+            }
+        }
+        auditor
     }
 
     /// Attempts that a provider was handed and may still speak of, oldest first. Only for a start: it copies them.
@@ -274,6 +308,13 @@ impl Pipeline {
             // `decide` has taken the reports out.
             Input::Report { .. } | Input::Reject { .. } | Input::Tick | Input::Resumed { .. } => input,
         }
+    }
+
+    /// Whether no later fix of its wearer is known: the newest is what was measured last, not what came last.
+    fn is_newest_fix(&self, observed: &model::record::Observed) -> bool {
+        let entry = observed.wearer.as_ref().and_then(|wearer| self.directory.wearers.get(wearer));
+        let newest = entry.and_then(|entry| entry.hot.last_fix).map(|(measured, _)| measured);
+        !observed.late && newest.is_none_or(|newest| newest <= observed.measured)
     }
 
     fn decide_command(
@@ -406,7 +447,7 @@ impl Pipeline {
         match decision {
             Decision::Event(event) => {
                 self.counters.event = self.counters.event.max(event.seq);
-                self.apply_entity(&event.entity);
+                self.apply_entity(event.kind, &event.entity);
             }
             Decision::Escalation(escalation) => self.alerting.apply_escalation((**escalation).clone()),
             Decision::Token(token) => {
@@ -430,7 +471,7 @@ impl Pipeline {
         }
     }
 
-    fn apply_entity(&mut self, entity: &Entity) {
+    fn apply_entity(&mut self, kind: EventKind, entity: &Entity) {
         match entity {
             Entity::Incident(incident) => {
                 count(&mut self.counters.incident, incident.id.raw());
@@ -442,13 +483,26 @@ impl Pipeline {
             }
             Entity::Attempt(attempt) => {
                 count(&mut self.counters.attempt, attempt.id.raw());
-                self.alerting.apply_attempt((**attempt).clone());
+                self.reach.note(kind, attempt);
+                match attempt.campaign {
+                    Some(_) => self.rounds.apply_attempt((**attempt).clone()),
+                    None => self.alerting.apply_attempt((**attempt).clone()),
+                }
             }
             Entity::DownCommand(command) => {
                 count(&mut self.counters.down_command, command.id.raw());
                 self.down_commands.apply((**command).clone());
             }
             Entity::Device(_) | Entity::Registry(_) => {}
+            Entity::Task(task) => {
+                count(&mut self.counters.task, task.id.raw());
+                self.reach.apply_task((**task).clone());
+            }
+            Entity::Campaign(campaign) => {
+                count(&mut self.counters.campaign, campaign.id.raw());
+                self.rounds.apply_campaign((**campaign).clone());
+            }
+            Entity::CampaignCall(call) => self.rounds.apply_call((**call).clone()),
         }
     }
 

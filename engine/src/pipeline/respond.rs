@@ -70,6 +70,10 @@ impl Pipeline {
 
     /// What providers, people through them, and a restart tell us.
     pub(super) fn evidence(&mut self, input: &Recorded, at: Timestamp, decisions: &mut Vec<Decision>) {
+        self.tell_local_time(at);
+        if self.rounds_evidence(input, at, decisions) {
+            return;
+        }
         let input = match input {
             Recorded::Callback { attempt, outcome, key, text } => alerting::Input::Callback {
                 attempt: *attempt,
@@ -77,14 +81,15 @@ impl Pipeline {
                 key: key.as_deref(),
                 text: text.as_deref(),
             },
-            Recorded::Sent { attempt, result } => alerting::Input::Sent { attempt: *attempt, result },
+            Recorded::Sent { attempt, result, provider, others_left } => {
+                alerting::Input::Sent { attempt: *attempt, result, provider, others_left: *others_left }
+            }
             Recorded::Started { .. } => {
                 self.forget_connections();
                 alerting::Input::Restarted
             }
             _ => return,
         };
-        self.tell_local_time(at);
         let outputs = self.alerting.handle(input, at, &mut self.counters);
         self.respond(outputs, at, decisions);
     }
@@ -197,13 +202,18 @@ impl Pipeline {
                 Reply::Done(None)
             }
             StaffCommand::Look(_) => Reply::Done(None),
+            StaffCommand::FinishTask { id, note } => {
+                self.finish_task(actor, *id, note.as_deref().unwrap_or_default(), at, decisions)
+            }
+            StaffCommand::StartCampaign(order) => self.start_campaign(actor, order, at, decisions),
         }
     }
 
     /// Messages name the time of day in the configured zone.
-    fn tell_local_time(&mut self, at: Timestamp) {
+    pub(super) fn tell_local_time(&mut self, at: Timestamp) {
         let offset = self.utc_offset_minutes(at);
         self.alerting.set_utc_offset_minutes(offset);
+        self.rounds.set_utc_offset_minutes(offset);
     }
 
     fn import(
@@ -234,9 +244,10 @@ impl Pipeline {
             devices: change.devices.len() as u32,
             warnings: change.wearers.iter().filter(|w| self.directory.desk_of(&w.org).is_none()).count() as u32,
         };
-        decisions.push(Decision::Registry(Box::new(change)));
+        decisions.push(Decision::Registry(Box::new(change.clone())));
         let entity = Entity::Registry(summary);
         self.tell(EventKind::RegistryChanged, entity.clone(), None, Vec::new(), at, decisions);
+        self.after_import(&change, at, decisions);
         Reply::Done(Some(entity))
     }
 
@@ -272,14 +283,17 @@ impl Pipeline {
 
     /// Turns what alerting decided into events, and hands on what casework and devices are to know. Cases come
     /// after everything that alerting said at once: what they lead to is a later version of the incident.
-    fn respond(&mut self, outputs: Vec<Alert>, at: Timestamp, decisions: &mut Vec<Decision>) {
+    pub(super) fn respond(&mut self, outputs: Vec<Alert>, at: Timestamp, decisions: &mut Vec<Decision>) {
         let (mut resolved, mut to_file) = (Vec::new(), Vec::new());
         for output in outputs {
             match output {
                 Alert::Incident { kind, incident, changed } => {
                     if kind == EventKind::IncidentResolved {
                         resolved.push(incident.id);
-                    } else if incident.case.is_none() && incident.occurrences.iter().any(|o| o.kind.opens_case()) {
+                    } else if incident.case.is_none()
+                        && !incident.test
+                        && incident.occurrences.iter().any(|o| o.kind.opens_case())
+                    {
                         to_file.push(incident.clone());
                     }
                     let org = incident.org.clone();
@@ -288,7 +302,8 @@ impl Pipeline {
                 Alert::Escalation(escalation) => decisions.push(Decision::Escalation(Box::new(escalation))),
                 Alert::Attempt { kind, attempt, changed } => {
                     let org = attempt.org.clone();
-                    self.tell(kind, Entity::Attempt(Box::new(attempt)), Some(org), changed, at, decisions);
+                    self.tell(kind, Entity::Attempt(Box::new(attempt.clone())), Some(org), changed, at, decisions);
+                    self.note_reach(kind, &attempt, at, decisions);
                 }
                 Alert::Down { device, kind } => self.tell_device(&device, kind, at, decisions),
                 // A refusal answers a command only, and `command` has taken it out.
@@ -354,6 +369,6 @@ fn keep_unless_refused(mut kept: Vec<Alert>, output: Alert) -> Result<Vec<Alert>
     }
 }
 
-fn not_allowed(detail: &str) -> Problem {
+pub(super) fn not_allowed(detail: &str) -> Problem {
     Problem::new(ProblemCode::NotAllowed, detail, "无权执行此操作")
 }

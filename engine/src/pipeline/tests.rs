@@ -13,9 +13,9 @@ use super::{Pipeline, Section, SectionId};
 
 mod rules;
 
-const ZONE: chrono_tz::Tz = chrono_tz::Tz::Asia__Shanghai;
+pub(super) const ZONE: chrono_tz::Tz = chrono_tz::Tz::Asia__Shanghai;
 
-fn at(seconds: f64) -> Timestamp {
+pub(super) fn at(seconds: f64) -> Timestamp {
     Timestamp::parse("2026-11-22T08:00:00+08:00").unwrap().plus_millis((seconds * 1000.0) as i64)
 }
 
@@ -39,17 +39,17 @@ fn admin() -> Actor {
     Actor { person: PersonId::new("admin"), role: Role::Admin, scope: OrgPath::new("/") }
 }
 
-fn command(command: StaffCommand, key: Option<&str>) -> Input {
+pub(super) fn command(command: StaffCommand, key: Option<&str>) -> Input {
     Input::Command { actor: admin(), idempotency_key: key.map(Into::into), command }
 }
 
-fn report(json: &str) -> Input {
+pub(super) fn report(json: &str) -> Input {
     let item = ingest::decode(ingest::Format::Json, json.as_bytes(), &ingest::Limits::default()).remove(0);
     Input::Report { device: DeviceId::new("b1"), report: item.unwrap() }
 }
 
 /// A pipeline in which the registry has been imported, and everything that it journaled.
-fn begun() -> (Pipeline, Vec<Record>) {
+pub(super) fn begun() -> (Pipeline, Vec<Record>) {
     let (mut pipeline, mut records) = (Pipeline::new(ZONE), Vec::new());
     pipeline.decide(command(StaffCommand::Import(Box::new(registry())), None), at(-60.0), &mut records);
     (pipeline, records)
@@ -90,11 +90,11 @@ fn check(inputs: &[(f64, Input)], until: f64, expected: Expect) {
 }
 
 /// Everything that the pipeline holds, as bytes.
-fn image(pipeline: &Pipeline) -> Vec<(SectionId, Vec<u8>)> {
+pub(super) fn image(pipeline: &Pipeline) -> Vec<(SectionId, Vec<u8>)> {
     pipeline.sections().into_iter().map(|id| (id, codec::to_bytes(&pipeline.section(id)).unwrap())).collect()
 }
 
-fn recovered(records: &[Record]) -> Pipeline {
+pub(super) fn recovered(records: &[Record]) -> Pipeline {
     let mut pipeline = Pipeline::new(ZONE);
     for (seq, record) in (1..).zip(records) {
         pipeline.apply(seq, record);
@@ -102,7 +102,7 @@ fn recovered(records: &[Record]) -> Pipeline {
     pipeline
 }
 
-fn call_of(records: &[Record], person: &str) -> AttemptId {
+pub(super) fn call_of(records: &[Record], person: &str) -> AttemptId {
     let attempts = records.iter().flat_map(|r| &r.decisions).filter_map(|d| match d {
         Decision::Event(e) => match &e.entity {
             Entity::Attempt(a) if a.channel == Channel::Voice && a.callee.person.as_str() == person => Some(a.id),
@@ -113,7 +113,7 @@ fn call_of(records: &[Record], person: &str) -> AttemptId {
     attempts.collect::<Vec<_>>().pop().unwrap()
 }
 
-fn callback(attempt: AttemptId, outcome: AttemptOutcome, key: Option<&str>) -> Input {
+pub(super) fn callback(attempt: AttemptId, outcome: AttemptOutcome, key: Option<&str>) -> Input {
     Input::Callback { attempt, outcome, key: key.map(Into::into), text: None }
 }
 
@@ -275,6 +275,8 @@ fn any_input() -> impl Strategy<Value = (u32, Input)> {
             } else {
                 SendResult::Retry { detail: "busy".into(), after_seconds: 5 }
             },
+            provider: "a".into(),
+            others_left: n % 3 == 0,
         }),
         any::<bool>().prop_map(|online| Input::Connection { device: DeviceId::new("b1"), online }),
         id.prop_map(|n| {
@@ -422,6 +424,10 @@ fn unsent_attempts_are_known_after_a_recovery() {
     let unsent: Vec<AttemptId> = recovered(&records).unsent_attempts().map(|a| a.id).collect();
     assert_eq!(unsent, pipeline.unsent_attempts().map(|a| a.id).collect::<Vec<_>>());
     assert!(unsent.len() >= 4, "two texts, the doctor, the desk, a call: {unsent:?}");
-    pipeline.decide(Input::Sent { attempt: unsent[0], result: SendResult::Accepted }, at(0.1), &mut records);
+    pipeline.decide(
+        Input::Sent { attempt: unsent[0], result: SendResult::Accepted, provider: "a".into(), others_left: false },
+        at(0.1),
+        &mut records,
+    );
     assert!(recovered(&records).unsent_attempts().all(|a| a.id != unsent[0] && a.state == AttemptState::Pending));
 }

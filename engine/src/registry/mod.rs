@@ -4,6 +4,7 @@
 //! All or nothing: either every row is right, or every fault is told with the JSON pointer of its place, and nothing
 //! is written. References may point into the document itself or to what is there already.
 
+mod care;
 mod fence;
 mod known;
 mod rows;

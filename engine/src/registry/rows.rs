@@ -169,7 +169,7 @@ impl Walk<'_> {
     }
 }
 
-fn item_id<'v>(item: &'v Value, pointer: String, faults: &mut Faults) -> Option<&'v str> {
+pub(super) fn item_id<'v>(item: &'v Value, pointer: String, faults: &mut Faults) -> Option<&'v str> {
     match item {
         Value::String(text) => well_formed(text, pointer, faults),
         other => {
@@ -232,7 +232,7 @@ fn short_text<'v>(row: &mut Object<'v>, name: &'static str, most: usize, faults:
 }
 
 /// An optional phone number. It is never quoted back: errors end up in logs.
-fn phone(row: &mut Object<'_>, faults: &mut Faults) -> Option<CompactString> {
+pub(super) fn phone(row: &mut Object<'_>, faults: &mut Faults) -> Option<CompactString> {
     let text = row.text("phone", faults)?;
     let digits = text.strip_prefix('+').unwrap_or_default();
     let is_e164 = PHONE_DIGITS.contains(&digits.len())

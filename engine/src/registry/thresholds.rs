@@ -197,6 +197,6 @@ fn seconds(object: &mut Object<'_>, name: &'static str, faults: &mut Faults) -> 
 }
 
 /// The range was checked before: this only changes the type.
-fn small<T: TryFrom<u64>>(number: Option<u64>) -> Option<T> {
+pub(super) fn small<T: TryFrom<u64>>(number: Option<u64>) -> Option<T> {
     number.and_then(|number| T::try_from(number).ok())
 }

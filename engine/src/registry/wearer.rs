@@ -2,8 +2,9 @@
 
 use model::{PersonId, Plan, Wearer, WearerId};
 
-use super::rows::{id, name, org_path};
-use super::{Reference, Walk, thresholds};
+use super::rows::{id, name, org_path, phone};
+use super::thresholds::small;
+use super::{Reference, Walk, care, thresholds};
 use crate::config::document::{Faults, Object};
 
 /// The most guardians of one wearer.
@@ -23,7 +24,9 @@ impl Walk<'_> {
         let suspension = row.object("suspension", faults).and_then(|object| thresholds::suspension(object, faults));
         let plan = row.object("plan", faults).map(|object| plan(object, faults));
         let doctor = self::id(&mut row, "doctor", false, faults).map(PersonId::new);
-        let guardians = self.person_list(&mut row, "guardians", GUARDIANS_MAX);
+        let phone = phone(&mut row, faults);
+        let mode = row.object("mode", faults).map(|object| care::mode(object, faults));
+        let (guardians, availability) = self.guardians(&mut row, GUARDIANS_MAX);
         let fences = self.fences(&mut row, FENCES_MAX);
         if let Some(org) = &org {
             self.references.push((row.at("org"), Reference::Org(org.clone())));
@@ -43,12 +46,15 @@ impl Walk<'_> {
                 name,
                 org,
                 birth_year,
+                phone,
                 guardians,
                 doctor,
                 fences,
                 thresholds: thresholds.unwrap_or_default(),
                 plan: plan.unwrap_or_default(),
                 suspension,
+                availability,
+                mode: mode.flatten().unwrap_or_default(),
             });
         }
         Some(id.to_owned())
@@ -67,6 +73,8 @@ fn plan(mut object: Object<'_>, faults: &mut Faults) -> Plan {
         cycles: u16::try_from(whole("cycles", 1_000, u32::from(defaults.cycles))).unwrap_or(defaults.cycles),
         lease_seconds: whole("lease_s", DAY_SECONDS, defaults.lease_seconds),
         fall_window_seconds: whole("fall_window_s", DAY_SECONDS, defaults.fall_window_seconds),
+        quiet: care::quiet(&mut object, faults, defaults.quiet),
+        test_calls_every_days: small(object.integer("test_calls_every_days", 0..=90, faults)).unwrap_or(0),
     };
     object.finish(faults);
     plan

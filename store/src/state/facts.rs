@@ -1,6 +1,9 @@
 //! Facts into changes of the view.
 
-use model::{Attempt, Case, Decision, DownCommand, Entity, Event, Incident, Record, RegistryChange, Timestamp};
+use model::{
+    Attempt, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, Incident, Record, RegistryChange,
+    Task, Timestamp,
+};
 
 use super::keys;
 use super::tree::Changes;
@@ -60,6 +63,9 @@ impl FactChanges {
             Entity::Case(case) => self.take_case(case),
             Entity::Attempt(attempt) => self.take_attempt(attempt),
             Entity::DownCommand(command) => self.take_down_command(command),
+            Entity::Task(task) => self.take_task(task),
+            Entity::Campaign(campaign) => self.take_campaign(campaign),
+            Entity::CampaignCall(call) => self.take_campaign_call(call),
             // Connection and battery are read from the latest values and the feed; the registry has its own decision.
             Entity::Device(_) | Entity::Registry(_) => Ok(()),
         }
@@ -83,7 +89,26 @@ impl FactChanges {
 
     fn take_attempt(&mut self, attempt: &Attempt) -> Result<(), StoreError> {
         self.changes.put(&keys::number(keys::ATTEMPT, attempt.id.raw()), encode_value(attempt)?);
-        self.changes.put(&keys::attempt_of(attempt.incident, attempt.id), Vec::new());
+        if let Some(incident) = attempt.incident {
+            self.changes.put(&keys::attempt_of(incident, attempt.id), Vec::new());
+        }
+        Ok(())
+    }
+
+    fn take_task(&mut self, task: &Task) -> Result<(), StoreError> {
+        let id = task.id.raw();
+        self.changes.put(&keys::number(keys::TASK, id), encode_value(task)?);
+        self.mark(&keys::number(keys::TASK_OPEN, id), task.state == model::TaskState::Open);
+        Ok(())
+    }
+
+    fn take_campaign(&mut self, campaign: &Campaign) -> Result<(), StoreError> {
+        self.changes.put(&keys::number(keys::CAMPAIGN, campaign.id.raw()), encode_value(campaign)?);
+        Ok(())
+    }
+
+    fn take_campaign_call(&mut self, call: &CampaignCall) -> Result<(), StoreError> {
+        self.changes.put(&keys::campaign_call(call.campaign, call.place), encode_value(call)?);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The keys of the main tree: a letter, then the id. Numbers are big-endian, so that they sort; a text that is not
 //! last ends with a zero byte, which no id contains.
 
-use model::{AttemptId, CaseId, DeviceId, DownCommandId, IncidentId, WearerId};
+use model::{AttemptId, CampaignId, CaseId, DeviceId, DownCommandId, IncidentId, WearerId};
 
 pub(crate) const META: u8 = b'M';
 pub(crate) const EVENT: u8 = b'e';
@@ -22,6 +22,10 @@ pub(crate) const DEVICE: u8 = b'v';
 pub(crate) const TOKEN: u8 = b't';
 pub(crate) const QUARANTINE: u8 = b'q';
 pub(crate) const LATEST: u8 = b'l';
+pub(crate) const TASK: u8 = b'k';
+pub(crate) const TASK_OPEN: u8 = b'K';
+pub(crate) const CAMPAIGN: u8 = b'g';
+pub(crate) const CAMPAIGN_CALL: u8 = b'G';
 
 /// The schema of the whole view; another one is rebuilt.
 pub(crate) const META_VERSION: &[u8] = b"Mversion";
@@ -77,6 +81,14 @@ pub(crate) fn attempt_of(incident: IncidentId, attempt: AttemptId) -> [u8; 17] {
     let mut key = [ATTEMPT_OF_INCIDENT; 17];
     key[1..9].copy_from_slice(&incident.raw().to_be_bytes());
     key[9..].copy_from_slice(&attempt.raw().to_be_bytes());
+    key
+}
+
+/// One person of a campaign, by its place.
+pub(crate) fn campaign_call(campaign: CampaignId, place: u32) -> [u8; 13] {
+    let mut key = [CAMPAIGN_CALL; 13];
+    key[1..9].copy_from_slice(&campaign.raw().to_be_bytes());
+    key[9..].copy_from_slice(&place.to_be_bytes());
     key
 }
 

@@ -404,7 +404,7 @@ impl State {
         Ok(listing.items)
     }
 
-    fn read<T: DeserializeOwned>(&self, what: &'static str, key: &[u8]) -> Result<Option<T>, StoreError> {
+    pub(super) fn read<T: DeserializeOwned>(&self, what: &'static str, key: &[u8]) -> Result<Option<T>, StoreError> {
         self.database.get(key)?.map(|value| decode_value(what, &value)).transpose()
     }
 
@@ -434,7 +434,7 @@ impl State {
     }
 
     /// Goes down an index whose keys end with a number, from below `after`.
-    fn newest_first<T>(
+    pub(super) fn newest_first<T>(
         &self,
         (from, mut to): (Vec<u8>, Vec<u8>),
         after: Option<u64>,

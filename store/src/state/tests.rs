@@ -105,6 +105,8 @@ fn incident(id: u64, wearer: &str, state: IncidentState) -> Incident {
         unreachable: false,
         contacts_to_fix: Vec::new(),
         notes: Vec::new(),
+        doctor_order: None,
+        test: false,
     }
 }
 

@@ -11,7 +11,9 @@ pub mod journal;
 pub mod replay;
 pub mod serve;
 pub mod token;
+pub mod watchdog;
 
+use std::ffi::OsString;
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -29,6 +31,20 @@ pub struct ConfigArgs {
 }
 
 impl ConfigArgs {
+    /// The command that starts this binary's watchdog with the same configuration.
+    ///
+    /// # Errors
+    /// When the binary does not know where it is.
+    pub fn watchdog_command(&self) -> std::io::Result<Vec<OsString>> {
+        let mut command: Vec<OsString> = vec![std::env::current_exe()?.into(), "watchdog".into()];
+        for (option, value) in [("--config", &self.config), ("--data", &self.data)] {
+            if let Some(value) = value {
+                command.extend([option.into(), value.into()]);
+            }
+        }
+        Ok(command)
+    }
+
     /// Loads and checks the configuration, with these overrides on top.
     ///
     /// # Errors

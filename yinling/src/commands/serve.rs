@@ -24,7 +24,11 @@ pub struct Args {
 /// Serves until the process is asked to end.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let Args { config, http, mqtt } = args;
-    let config = config.load(Overrides { http, mqtt, ..Overrides::default() })?;
+    let watchdog = config.watchdog_command()?;
+    let mut config = config.load(Overrides { http, mqtt, ..Overrides::default() })?;
+    if let Some(settings) = &mut config.watchdog {
+        settings.command = watchdog;
+    }
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }

@@ -20,3 +20,4 @@ mod replay;
 mod sos;
 mod trace;
 mod truncation;
+mod watchdog;

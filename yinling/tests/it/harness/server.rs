@@ -103,6 +103,12 @@ impl House {
     }
 }
 
+/// Whether a child of the server is its watchdog, and not a server under a tracer.
+fn is_watchdog(process: u32) -> bool {
+    let command_line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    command_line.split(|byte| *byte == 0).nth(1) == Some(b"watchdog")
+}
+
 /// A serving process. Dropped: killed.
 pub struct Server {
     child: Child,
@@ -141,7 +147,7 @@ impl Server {
             text.parse().unwrap_or_else(|_| panic!("{ready}"))
         };
         let (http, mqtt) = (address("http="), address("mqtt="));
-        let process = only_child_of(child.id()).unwrap_or(child.id());
+        let process = only_child_of(child.id()).filter(|child| !is_watchdog(*child)).unwrap_or(child.id());
         Server { child, process, log: log.to_owned(), http, mqtt, token: token.to_owned() }
     }
 

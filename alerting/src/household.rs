@@ -1,0 +1,122 @@
+//! People who come into the registry while an incident is open are picked up; nobody who is in its plan drops out of
+//! it, and nothing begins anew.
+
+use std::collections::BTreeSet;
+
+use model::attempt::CalleeRole;
+use model::{Contact, Counters, EventKind, IncidentId, IncidentState, Priority, Purpose};
+
+use crate::book::Book;
+use crate::raise::contacts_to_fix;
+use crate::turn::{Turn, usable_phone};
+use crate::wording::{self, LocalTime};
+use crate::{Household, Output};
+
+/// Takes the present household into one open incident.
+pub(crate) fn refresh(
+    book: &mut Book,
+    counters: &mut Counters,
+    time: LocalTime,
+    id: IncidentId,
+    household: &Household<'_>,
+) -> Vec<Output> {
+    let Some(mut turn) = Turn::open(book, counters, time, id) else { return Vec::new() };
+    if !turn.incident.state.is_open() {
+        return Vec::new();
+    }
+    let calling = &mut turn.calling;
+    let new_guardians = pick_up(&mut calling.guardians, &household.guardians);
+    let new_desk = pick_up(&mut calling.desk, &household.desk);
+    let new_doctor = match (&mut calling.doctor, &household.doctor) {
+        (none @ None, Some(doctor)) => {
+            *none = Some(doctor.clone());
+            true
+        }
+        (Some(known), Some(doctor)) if known.person == doctor.person => put_right(known, doctor),
+        _ => false,
+    };
+    calling.last_rung.resize(calling.guardians.len(), None);
+    let known = calling.order.len() as u16;
+    calling.order.extend(known..calling.guardians.len() as u16);
+    let to_fix = contacts_to_fix(household);
+    if turn.incident.contacts_to_fix != to_fix {
+        turn.incident.contacts_to_fix = to_fix;
+        turn.tell(EventKind::IncidentUpdated);
+    }
+    turn.tell_the_new(&new_guardians, &new_desk, new_doctor);
+    turn.finish()
+}
+
+/// Adds who is new, and puts right the numbers of who is known. Says at which places somebody can be reached who
+/// could not before.
+fn pick_up(known: &mut Vec<Contact>, now: &[Contact]) -> Vec<usize> {
+    let mut new = Vec::new();
+    for contact in now {
+        match known.iter().position(|k| k.person == contact.person) {
+            Some(place) => {
+                if known.get_mut(place).is_some_and(|k| put_right(k, contact)) {
+                    new.push(place);
+                }
+            }
+            None => {
+                known.push(contact.clone());
+                new.push(known.len() - 1);
+            }
+        }
+    }
+    new
+}
+
+/// Takes over how a person is reached. Says whether that makes them reachable otherwise than before.
+fn put_right(known: &mut Contact, contact: &Contact) -> bool {
+    let is_other = usable_phone(contact).is_some() && usable_phone(known) != usable_phone(contact);
+    *known = contact.clone();
+    is_other
+}
+
+impl Turn<'_> {
+    /// Whoever is new hears of it, unless it is held; where calling stands still for want of anybody, it goes on.
+    fn tell_the_new(&mut self, guardians: &[usize], desk: &[usize], doctor: bool) {
+        if !matches!(self.incident.state, IncidentState::Notifying | IncidentState::Exhausted) {
+            return;
+        }
+        let mut reached = BTreeSet::new();
+        for contact in
+            guardians.iter().filter_map(|place| self.calling.guardians.get(*place).cloned()).collect::<Vec<_>>()
+        {
+            let message = wording::alert_text(contact.lang, &self.facts(), true);
+            self.text(CalleeRole::Guardian, &contact, Purpose::Alert, &message, &mut reached);
+        }
+        if self.incident.priority == Priority::Low {
+            return;
+        }
+        if doctor {
+            self.text_doctor(Purpose::Alert, &mut reached);
+        }
+        match self.incident.state {
+            IncidentState::Exhausted => {
+                for place in guardians {
+                    if self.free_at(*place).is_some_and(|at| at <= self.now()) {
+                        self.ring_guardian(*place);
+                        self.calling.turn = None;
+                    }
+                }
+                if !desk.is_empty() {
+                    self.incident.unreachable = !self.has_desk();
+                    self.tell(EventKind::IncidentUpdated);
+                    self.page_desk(false);
+                }
+            }
+            // Without anybody to ring, calling had nothing to wait for but a gap.
+            _ if self.calling.turn.is_none() && !guardians.is_empty() => self.call_next(),
+            _ => {
+                for contact in
+                    desk.iter().filter_map(|place| self.calling.desk.get(*place).cloned()).collect::<Vec<_>>()
+                {
+                    let message = wording::alert_text(contact.lang, &self.facts(), true);
+                    self.text(CalleeRole::Desk, &contact, Purpose::Alert, &message, &mut reached);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Several providers for one channel, and how often one number may be called.
+
+use expect_test::expect;
+use model::{AttemptState, Channel};
+
+use crate::ward::{Home, Ward, check};
+
+#[test]
+fn a_call_that_one_provider_refuses_goes_to_the_next_at_once() {
+    check(
+        "providers hold; sos; sent voice g1 retry 60s at a left; sent voice g1 final at b left; \
+         sent voice g1 accepted; wait 14s; sent voice g1 accepted",
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:00  call-retry-in-0s g1
+            00:00  call-retry-in-0s g1
+        "#]],
+    );
+    // None is left: the next contact.
+    check(
+        "providers hold; sos; sent voice g1 retry 60s at a left; sent voice g1 final",
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:00  call-retry-in-0s g1
+        00:00  g1 call failed (failed) | call g2
+    "#]],
+    );
+}
+
+#[test]
+fn an_unknown_end_is_tried_once_more_with_the_same_provider_before_another_is() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("providers hold; sos");
+    let id = ward.latest(Channel::Voice, "g1");
+    let passed_over = |ward: &Ward| {
+        let attempt = ward.alerting.attempt(id).unwrap();
+        (attempt.sends, attempt.passed_over.join(" "))
+    };
+    ward.play("sent voice g1 unknown at a left");
+    assert_eq!(passed_over(&ward), (1, String::new()));
+    ward.play("sent voice g1 unknown at a left");
+    assert_eq!(passed_over(&ward), (2, "a".to_owned()));
+    ward.play("sent voice g1 unknown");
+    assert_eq!(passed_over(&ward), (3, "a".to_owned()));
+    ward.play("sent voice g1 unknown");
+    assert_eq!(ward.alerting.attempt(id).unwrap().state, AttemptState::Failed);
+    assert_eq!(ward.rung("g2"), [0], "and the next contact is rung");
+}
+
+#[test]
+fn a_text_asks_every_provider_before_it_waits() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("providers hold; sos; sent sms g1 retry 5s at a left; sent sms g1 retry 5s");
+    let attempt = ward.alerting.attempt(ward.latest(Channel::Sms, "g1")).unwrap();
+    assert_eq!(attempt.not_before, ward.now.plus_seconds(5));
+    assert!(attempt.passed_over.is_empty(), "from the first one again");
+}
+
+#[test]
+fn what_is_no_emergency_rings_a_number_twice_an_hour_at_most() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("bp; wait 50m; exit; wait 5m");
+    for person in ["g1", "g2", "g3", "desk", "s1"] {
+        assert_eq!(ward.rung(person).len(), 2, "{person}");
+    }
+    // The desk is told all the same, by text.
+    let texts = ward.started.iter().filter(|a| a.channel == Channel::Sms && a.callee.person.as_str() == "s1");
+    assert!(texts.count() >= 5);
+    // After the hour it may ring again.
+    ward.play("wait 60m");
+    assert!(ward.rung("s1").len() > 2);
+}
+
+#[test]
+fn the_cap_counts_over_all_wearers_and_never_stops_an_sos_or_a_fall() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("exit w2; wait 3m; exit w3; wait 1s");
+    assert_eq!(ward.rung("g1").len(), 2, "the second wearer's fence finds the number used up");
+    ward.play("sos; wait 5m");
+    assert_eq!(ward.rung("g1").len(), 7);
+    ward.play("fall w4; wait 1s");
+    assert_eq!(ward.rung("g1").len(), 8);
+}

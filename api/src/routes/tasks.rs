@@ -1,0 +1,99 @@
+//! Tasks: what somebody has to put right about an elder's protection.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use model::{Role, StaffCommand, TaskId, TaskState};
+use serde::Deserialize;
+use store::Page;
+
+use super::commands::entity_answer;
+use super::incidents::{NOTE_BYTES_MAX, after_id, checked_text, state_filter};
+use crate::auth::{Caller, only};
+use crate::body::Json;
+use crate::headers::CommandHeaders;
+use crate::page::{checked_limit, respond};
+use crate::params::{Params, Segments, counted};
+use crate::problem::Fault;
+use crate::scope::visible_to;
+use crate::shared::{Shared, tagged};
+
+/// Who sees tasks and campaigns: those who can see to them.
+pub(super) const STAFF: &[Role] = &[
+    Role::Admin,
+    Role::Operator,
+    Role::Desk,
+    Role::GridWorker,
+    Role::Street,
+    Role::Department,
+    Role::Integration,
+    Role::Doctor,
+];
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskParams {
+    after: Option<String>,
+    limit: Option<usize>,
+    /// `open` or `done`.
+    state: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Params(params): Params<TaskParams>,
+) -> Result<Response, Fault> {
+    only(&caller.actor, STAFF)?;
+    let limit = checked_limit(params.limit)?;
+    let after = after_id::<TaskId>(params.after.as_deref())?;
+    let (open_only, state) = state_filter::<TaskState>(params.state.as_deref())?;
+    let as_of = shared.newest_cursor().await?;
+    let listing = shared
+        .read(move |view| {
+            view.tasks(open_only, Page { after, limit }, &|task| {
+                visible_to(&caller.actor, Some(&task.org)) && state.is_none_or(|state| state == task.state)
+            })
+        })
+        .await?;
+    let next = listing.items.last().filter(|_| listing.has_more).map(|task| task.id.to_string());
+    let query: Vec<(&str, String)> = params.state.map(|state| ("state", state)).into_iter().collect();
+    Ok(respond("/api/v1/tasks", &query, limit, listing.items, next, as_of))
+}
+
+pub(crate) async fn one(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+) -> Result<Response, Fault> {
+    only(&caller.actor, STAFF)?;
+    let wanted = counted::<TaskId>(&id, "task")?;
+    let task = shared
+        .find(move |view| view.task(wanted))
+        .await?
+        .filter(|task| visible_to(&caller.actor, Some(&task.org)))
+        .ok_or_else(|| Fault::not_found(&format!("task {wanted}")))?;
+    Ok(tagged(&task, task.version))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TaskBody {
+    note: Option<String>,
+}
+
+/// `POST /tasks/{id}/actions/done`.
+pub(crate) async fn done(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+    headers: CommandHeaders,
+    Json(body): Json<TaskBody>,
+) -> Result<Response, Fault> {
+    only(&caller.actor, STAFF)?;
+    checked_text("/note", body.note.as_deref(), NOTE_BYTES_MAX)?;
+    let id = counted::<TaskId>(&id, "task")?;
+    let command = StaffCommand::FinishTask { id, note: body.note };
+    Ok(entity_answer(shared.decide(&caller.actor, headers.idempotency_key, command).await?))
+}

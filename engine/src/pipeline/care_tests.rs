@@ -1,0 +1,201 @@
+//! Stories of who can be reached, campaigns, and devices that nobody wears.
+
+use model::campaign::{CampaignKind, CampaignOrder};
+use model::{
+    AttemptOutcome, Channel, Decision, Entity, EventKind, IncidentKind, IncidentState, Record, Reply, StaffCommand,
+    WearerId,
+};
+
+use super::Pipeline;
+use super::tests::{ZONE, at, begun, call_of, callback, command, image, recovered, report};
+
+fn import(document: &str) -> model::Input {
+    let change = crate::registry::validate_alone(document.as_bytes(), ZONE).unwrap();
+    command(StaffCommand::Import(Box::new(change)), None)
+}
+
+fn events(records: &[Record]) -> Vec<(EventKind, Entity)> {
+    let decisions = records.iter().flat_map(|record| &record.decisions);
+    let events = decisions.filter_map(|decision| match decision {
+        Decision::Event(event) => Some((event.kind, event.entity.clone())),
+        _ => None,
+    });
+    events.collect()
+}
+
+fn tasks(records: &[Record]) -> Vec<String> {
+    let task = |(kind, entity): (EventKind, Entity)| match entity {
+        Entity::Task(task) => Some(format!("{} {} {}", kind.name(), task.kind.name(), task.wearer)),
+        _ => None,
+    };
+    events(records).into_iter().filter_map(task).collect()
+}
+
+fn reply(records: &[Record]) -> &Reply {
+    let decisions = records.last().unwrap().decisions.iter();
+    let mut replies = decisions.filter_map(|d| if let Decision::Reply(reply) = d { Some(&**reply) } else { None });
+    replies.next_back().unwrap()
+}
+
+fn check_recovery(pipeline: &Pipeline, records: &[Record]) {
+    assert_eq!(image(pipeline), image(&recovered(records)), "recovered from the journal");
+}
+
+const UNBOUND: &str = r#"{"devices":[{"id":"b1","kind":"bracelet","secret":"not used here"}]}"#;
+
+#[test]
+fn an_sos_of_a_device_that_nobody_wears_is_the_desks() {
+    let (mut pipeline, mut records) = begun();
+    pipeline.decide(import(UNBOUND), at(-30.0), &mut records);
+    pipeline.decide(report(r#"{"type":"battery","id":"1","pct":50}"#), at(0.0), &mut records);
+    assert_eq!(pipeline.open_incidents().count(), 0);
+    pipeline.decide(report(r#"{"type":"sos","id":"2"}"#), at(1.0), &mut records);
+    pipeline.decide(report(r#"{"type":"sos","id":"2"}"#), at(2.0), &mut records);
+    let incident = pipeline.open_incidents().next().unwrap().clone();
+    assert_eq!((incident.kind, incident.state), (IncidentKind::Sos, IncidentState::Exhausted));
+    assert_eq!((incident.wearer.as_str(), incident.org.as_str()), ("device:b1", "/luyang/xinghua/yinxing/"));
+    assert_eq!(incident.occurrence_count, 1, "a repeat is a repeat");
+    assert!(incident.case.is_some() && !incident.unreachable);
+    let call = call_of(&records, "desk");
+    pipeline.decide(report(r#"{"type":"location","id":"3","lat":31.9,"lon":117.3,"acc":8}"#), at(3.0), &mut records);
+    assert_eq!(pipeline.open_incidents().next().unwrap().position, model::Position::new(31.9, 117.3));
+    pipeline.decide(callback(call, AttemptOutcome::Key, Some("1")), at(5.0), &mut records);
+    assert_eq!(pipeline.open_incidents().next().unwrap().state, IncidentState::Acknowledged);
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn a_fall_of_a_device_that_nobody_wears_is_the_desks_at_once() {
+    let (mut pipeline, mut records) = begun();
+    pipeline.decide(import(UNBOUND), at(-30.0), &mut records);
+    pipeline.decide(report(r#"{"type":"fall","id":"1"}"#), at(0.0), &mut records);
+    let incident = pipeline.open_incidents().next().unwrap().clone();
+    assert_eq!((incident.kind, incident.wearer.as_str()), (IncidentKind::Fall, "device:b1"));
+    call_of(&records, "desk");
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn without_any_desk_the_operators_are_called() {
+    let (mut pipeline, mut records) = (Pipeline::new(ZONE), Vec::new());
+    let document = r#"{"people":[{"id":"o1","role":"operator","name":"值班员","phone":"+8613800000019"}],
+                       "devices":[{"id":"b1","kind":"bracelet","secret":"not used here"}]}"#;
+    pipeline.decide(import(document), at(-60.0), &mut records);
+    pipeline.decide(report(r#"{"type":"sos"}"#), at(0.0), &mut records);
+    call_of(&records, "o1");
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn a_guardian_who_is_added_while_it_is_open_is_called() {
+    let (mut pipeline, mut records) = begun();
+    pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);
+    let document = r#"{"orgs":[{"path":"/luyang/xinghua/yinxing/","name":"银杏社区","desk":{"phone":"+8613800000010"}}],
+        "people":[{"id":"g1","role":"guardian","name":"王芳","phone":"+8613800000001"},
+                  {"id":"g3","role":"guardian","name":"赵磊","phone":"+8613800000003"}],
+        "wearers":[{"id":"w1","name":"王桂兰","org":"/luyang/xinghua/yinxing/","guardians":["g1","g3"]}]}"#;
+    pipeline.decide(import(document), at(5.0), &mut records);
+    for person in ["g1", "g2"] {
+        pipeline.advance(at(20.0), &mut records);
+        let call = call_of(&records, person);
+        pipeline.decide(callback(call, AttemptOutcome::Busy, None), at(21.0), &mut records);
+    }
+    call_of(&records, "g3");
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn a_number_that_is_missing_opens_a_task_that_somebody_sees_to() {
+    let (mut pipeline, mut records) = begun();
+    assert_eq!(tasks(&records), Vec::<String>::new());
+    let document = r#"{"orgs":[{"path":"/luyang/xinghua/yinxing/","name":"银杏社区","desk":{"phone":"+8613800000010"}}],
+        "people":[{"id":"g1","role":"guardian","name":"王芳"},{"id":"g2","role":"guardian","name":"王强"}],
+        "wearers":[{"id":"w1","name":"王桂兰","org":"/luyang/xinghua/yinxing/","guardians":["g1","g2"]}]}"#;
+    pipeline.decide(import(document), at(0.0), &mut records);
+    assert_eq!(
+        tasks(&records),
+        ["task.opened fix_contact w1", "task.opened fix_contact w1", "task.opened uncovered w1"]
+    );
+    let id = model::TaskId::new(0, 3);
+    let finish = || StaffCommand::FinishTask { id, note: Some("邻居老李答应照看".to_owned()) };
+    pipeline.decide(command(finish(), None), at(1.0), &mut records);
+    assert!(matches!(reply(&records), Reply::Done(Some(Entity::Task(task))) if task.note == "邻居老李答应照看"));
+    pipeline.decide(command(finish(), None), at(2.0), &mut records);
+    assert!(matches!(reply(&records), Reply::Refused(problem) if problem.code.status() == 404));
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn a_welfare_call_without_an_answer_raises_an_incident() {
+    let (mut pipeline, mut records) = begun();
+    let order = |wearer: &str| CampaignOrder {
+        kind: CampaignKind::Welfare,
+        name: "周日问候".to_owned(),
+        text: String::new(),
+        window: None,
+        tries: 1,
+        gap_seconds: 600,
+        until: at(7_200.0),
+        wearers: vec![WearerId::new(wearer)],
+    };
+    let start = |wearer| command(StaffCommand::StartCampaign(Box::new(order(wearer))), None);
+    pipeline.decide(start("w1"), at(0.0), &mut records);
+    assert!(
+        matches!(reply(&records), Reply::Refused(p) if p.errors == [("/wearers/0".into(), "has no phone of their own".to_owned())])
+    );
+    let document = r#"{"orgs":[{"path":"/luyang/xinghua/yinxing/","name":"银杏社区","desk":{"phone":"+8613800000010"}}],
+        "people":[{"id":"g1","role":"guardian","name":"王芳","phone":"+8613800000001"}],
+        "wearers":[{"id":"w1","name":"王桂兰","phone":"+8613800000031","org":"/luyang/xinghua/yinxing/","guardians":["g1"]}]}"#;
+    pipeline.decide(import(document), at(1.0), &mut records);
+    pipeline.decide(start("w1"), at(2.0), &mut records);
+    pipeline.advance(at(2.0), &mut records);
+    let call = call_of(&records, "w1");
+    assert_eq!(pipeline.unsent_attempts().count(), 1, "an attempt like any other, waiting for its dispatcher");
+    pipeline.decide(callback(call, AttemptOutcome::NoAnswer, None), at(30.0), &mut records);
+    let incident = pipeline.open_incidents().next().unwrap();
+    assert_eq!((incident.kind, incident.wearer.as_str()), (IncidentKind::WelfareCall, "w1"));
+    let ended = |(kind, entity): &(EventKind, Entity)| match entity {
+        Entity::Campaign(campaign) => *kind == EventKind::CampaignEnded && campaign.unanswered == 1,
+        _ => false,
+    };
+    assert!(events(&records).iter().any(ended));
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn the_plans_test_calls_find_the_number_that_does_not_work() {
+    let (mut pipeline, mut records) = begun();
+    let document = r#"{"orgs":[{"path":"/luyang/xinghua/yinxing/","name":"银杏社区","desk":{"phone":"+8613800000010"}}],
+        "people":[{"id":"g1","role":"guardian","name":"王芳","phone":"+8613800000001"},
+                  {"id":"g2","role":"guardian","name":"王强","phone":"+8613800000002"}],
+        "wearers":[{"id":"w1","name":"王桂兰","org":"/luyang/xinghua/yinxing/","guardians":["g1","g2"],
+                    "plan":{"test_calls_every_days":7}}]}"#;
+    pipeline.decide(import(document), at(0.0), &mut records);
+    assert_eq!(pipeline.next_due(), Some(at(7_200.0)), "at ten o'clock");
+    let mut hour = 2;
+    for _ in 0..3 {
+        pipeline.advance(at(f64::from(hour) * 3_600.0), &mut records);
+        pipeline.advance(at(f64::from(hour) * 3_600.0 + 1.0), &mut records);
+        if hour == 2 {
+            let live = call_of(&records, "g1");
+            pipeline.decide(callback(live, AttemptOutcome::Key, Some("1")), at(7_205.0), &mut records);
+        }
+        let dead = call_of(&records, "g2");
+        let told = at(f64::from(hour) * 3_600.0 + 6.0);
+        pipeline.decide(callback(dead, AttemptOutcome::NoAnswer, None), told, &mut records);
+        hour += 1;
+        pipeline.advance(at(f64::from(hour) * 3_600.0 + 10.0), &mut records);
+    }
+    assert_eq!(tasks(&records), ["task.opened fix_contact w1"]);
+    let tests = |(kind, entity): &(EventKind, Entity)| match entity {
+        Entity::Attempt(a) => *kind == EventKind::AttemptStarted && a.channel == Channel::Voice,
+        _ => false,
+    };
+    assert_eq!(events(&records).iter().filter(|event| tests(event)).count(), 4);
+    check_recovery(&pipeline, &records);
+    // Tomorrow nobody is due: the one answered, the other was tried.
+    let count = records.len();
+    pipeline.advance(at(30.0 * 3_600.0), &mut records);
+    assert_eq!(records.len(), count);
+    assert_eq!(pipeline.open_incidents().count(), 0, "a test call raises no incident");
+}

@@ -1,0 +1,19 @@
+//! The watchdog: a second process that calls on when the engine is silent.
+//!
+//! `serve` starts it and sends it a beat a second, as long as its loop goes round and its journal takes what it
+//! decides. Without a beat for `after_seconds` the watchdog raises the *epoch*, a number in `DIR/watchdog/epoch`, reads
+//! checkpoint and journal as they are on disk (readers need no lock), and runs the same escalation for SOS and falls
+//! with providers and a callback address of its own. Every message that the engine sends looks at the epoch first
+//! ([`Gate`]): an engine that comes back sends nothing until it has read what the watchdog did. What was in flight at
+//! that moment may double, once.
+
+mod callbacks;
+mod gate;
+mod ground;
+mod keeper;
+mod leash;
+
+pub use gate::{Gate, Lives};
+pub use ground::{Deed, Ground, Holder};
+pub use keeper::{Beats, run};
+pub use leash::{Leash, lives};
