@@ -9,7 +9,7 @@ pub(crate) const SECRET: &str = "bench-secret";
 /// Corners of the polygon fence.
 const CORNERS: u32 = 8;
 /// How far the fences reach, metres: around everything that the generator reports.
-const RADIUS_M: f64 = 3_000.0;
+const RADIUS_M: f64 = 1_900.0;
 /// The middle of what the generator reports.
 const MIDDLE: (f64, f64) = (117.225, 31.825);
 

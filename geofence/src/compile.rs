@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use model::{Datum, Fence, Position, Shape};
 
 use crate::edges::Edges;
-use crate::error::{CIRCLE_METRES_USUAL_MAX, FENCE_VERTICES_MAX, FenceError, Place};
+use crate::error::{CIRCLE_METRES_UNUSUAL, FENCE_VERTICES_MAX, FenceError, Place};
 use crate::fence::{Area, CompiledFence};
 use crate::frame::{Frame, Point};
 use crate::hours::Hours;
@@ -57,7 +57,7 @@ fn disc(lat: f64, lon: f64, radius_m: f64, fence: &Fence) -> Result<(Frame, Area
     if !(RADIUS_METRES_MIN..=RADIUS_METRES_MAX).contains(&radius_m) {
         return Err(FenceError::Radius);
     }
-    if radius_m > CIRCLE_METRES_USUAL_MAX && !fence.large {
+    if radius_m >= CIRCLE_METRES_UNUSUAL && !fence.large {
         return Err(FenceError::RadiusUnusual { metres: radius_m.round() as u32 });
     }
     let drawn = Position::new(lat, lon).ok_or(FenceError::CentreOffTheEarth)?;

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// Vertices of a fence as drawn, all rings together.
 pub const FENCE_VERTICES_MAX: usize = 5000;
-/// The largest radius of a circle that is taken without asking, metres: 3 km is more often 300 m with a zero too many.
-pub const CIRCLE_METRES_USUAL_MAX: f64 = 2000.0;
+/// A circle of this radius is not taken without asking, metres: it is more often 300 m with a zero too many.
+pub const CIRCLE_METRES_UNUSUAL: f64 = 3000.0;
 
 /// Where in a fence's coordinates. All count from 0, as in the GeoJSON that they came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,10 +64,8 @@ pub enum FenceError {
     /// The radius is not 1–1 000 000 m.
     #[error("the radius must be 1 to 1000000 m")]
     Radius,
-    /// The radius is over [`CIRCLE_METRES_USUAL_MAX`], and nothing says that it is meant.
-    #[error(
-        "a radius of {metres} m is more than 2000 m: is there a zero too many? If it is meant, add \"large\": true"
-    )]
+    /// The radius is [`CIRCLE_METRES_UNUSUAL`], and nothing says that it is meant.
+    #[error("a radius of {metres} m is unusual: is there a zero too many? If it is meant, add \"large\": true")]
     RadiusUnusual {
         /// The radius.
         metres: u32,
@@ -154,7 +152,7 @@ impl FenceError {
             FenceError::Zone => "没有这个时区：应为 IANA 名称，如 Asia/Shanghai 或 Asia/Urumqi",
             FenceError::Radius => "半径须为 1 至 1000000 米",
             FenceError::RadiusUnusual { metres } => {
-                return format!("半径 {metres} 米超过 2000 米，是否多写了一个零？如确认无误，请加上 \"large\": true");
+                return format!("半径 {metres} 米不同寻常，是否多写了一个零？如确认无误，请加上 \"large\": true");
             }
             FenceError::CentreOffTheEarth => "圆心纬度须为 -90 至 90，经度须为 -180 至 180，两者可能写反",
             FenceError::Width => "通道宽度须为 1 至 10000 米",

@@ -34,7 +34,7 @@ mod watch;
 pub mod wkt;
 mod zones;
 
-pub use error::{CIRCLE_METRES_USUAL_MAX, FENCE_VERTICES_MAX, FenceError, Place};
+pub use error::{CIRCLE_METRES_UNUSUAL, FENCE_VERTICES_MAX, FenceError, Place};
 pub use fence::CompiledFence;
 pub use tracker::Standing;
 pub use watch::{Ground, Watch};

@@ -274,7 +274,7 @@ fn fences_of_every_shape() {
     let circle = json!({"lon": 117, "lat": 31, "radius_m": 3000});
     assert!(fence(&json!({"id": "f", "circle": circle, "large": true})).unwrap().large);
     expect![[r#"
-        /wearers/0/fences/0/circle/radius_m: a radius of 3000 m is more than 2000 m: is there a zero too many? If it is meant, add "large": true
+        /wearers/0/fences/0/circle/radius_m: a radius of 3000 m is unusual: is there a zero too many? If it is meant, add "large": true
         /wearers/0/fences/0/wkt: at character 30: a LINESTRING is a corridor: say its width beside
         /wearers/0/fences/0/wkt: vertex 3 of ring 0 is not closed: its last vertex must be its first
         /wearers/0/fences/0/kind: "inside" is none of inclusion, exclusion; did you mean `inclusion`?

@@ -150,7 +150,7 @@ fn three_kilometres_that_are_meant_as_three_hundred_metres() {
     check(
         &circle(3000.0),
         expect![[
-            r#"/circle/radius_m → a radius of 3000 m is more than 2000 m: is there a zero too many? If it is meant, add "large": true"#
+            r#"/circle/radius_m → a radius of 3000 m is unusual: is there a zero too many? If it is meant, add "large": true"#
         ]],
     );
     check(&Fence { large: true, ..circle(3000.0) }, expect!["fine"]);
@@ -243,7 +243,7 @@ fn every_fault_has_its_chinese() {
     let said = |fence: &Fence| compile(fence).unwrap_err().zh();
     let bow_tie = [[117.0, 31.0], [117.1, 31.1], [117.1, 31.0], [117.0, 31.1], [117.0, 31.0]];
     expect!["从第 0 个环第 0 个顶点（从 0 数起）开始的边与同环的另一条边相交"].assert_eq(&said(&polygon(&[&bow_tie])));
-    expect![[r#"半径 3000 米超过 2000 米，是否多写了一个零？如确认无误，请加上 "large": true"#]]
+    expect![[r#"半径 3000 米不同寻常，是否多写了一个零？如确认无误，请加上 "large": true"#]]
         .assert_eq(&said(&circle(3000.0)));
     expect!["该线至少需要两个不同的顶点"]
         .assert_eq(&said(&fence(Shape::Corridor { line: vec![[117.0, 31.0]], width_m: 40.0 })));
