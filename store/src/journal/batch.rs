@@ -137,7 +137,8 @@ impl Batch {
         self.base_at
     }
 
-    /// Fills in the header, and gives all the bytes to write.
+    /// Fills in the header, and gives all the bytes to write: whole pages, the last one filled up with the zeros that
+    /// stand there already. Of a page that is written in part the system would first have to read the rest.
     pub(crate) fn seal(&mut self, generation: u64, first_seq: u64, durable_through: u64) -> &[u8] {
         let (header, body) = self.buffer.split_at_mut(BATCH_HEADER_BYTES);
         let sealed = BatchHeader {
@@ -151,6 +152,7 @@ impl Batch {
             body_crc: crc32c::crc32c(body),
         };
         header.copy_from_slice(&sealed.to_bytes());
+        self.buffer.resize(format::span_bytes(self.buffer.len()) as usize, 0);
         &self.buffer
     }
 }
