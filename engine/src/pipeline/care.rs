@@ -43,13 +43,16 @@ const NOTE_BYTES_MAX: usize = 2_000;
 const UNBOUND_PREFIX: &str = "device:";
 
 impl Pipeline {
-    /// Whether a report of a device that is bound to nobody is an alarm, or may better the position of one.
-    pub(super) fn is_about_nobody(&self, device: &DeviceId, report: &Report) -> bool {
-        report.is_alarm() || self.alerting.has_open(&nobodys_id(device))
+    /// Whether an incident is open about who wears a device: then a report may better its position.
+    pub(super) fn is_open_about(&self, device: &DeviceId, wearer: Option<&WearerId>) -> bool {
+        match wearer {
+            Some(wearer) if self.directory.wearers.slot(wearer).is_some() => self.alerting.has_open(wearer),
+            _ => self.alerting.has_open(&nobodys_id(device)),
+        }
     }
 
-    /// An SOS or a fall of a device that is bound to nobody is the desk's: of the organisation whose device it last was, else of
-    /// the topmost one that has a desk.
+    /// An SOS or a fall of a device that is bound to nobody, or to somebody who is not known, is the desk's: of the
+    /// organisation whose device it last was, else of the topmost one that has a desk.
     pub(super) fn find_unbound(
         &mut self,
         device: &DeviceId,

@@ -2,8 +2,8 @@
 
 use model::campaign::{CampaignKind, CampaignOrder};
 use model::{
-    AttemptOutcome, Channel, Decision, Entity, EventKind, IncidentKind, IncidentState, Record, Reply, StaffCommand,
-    WearerId,
+    AttemptOutcome, Channel, Decision, Entity, EventKind, IncidentKind, IncidentState, Record, RegistryChange, Reply,
+    StaffCommand, WearerId,
 };
 
 use super::Pipeline;
@@ -61,6 +61,20 @@ fn an_sos_of_a_device_that_nobody_wears_is_the_desks() {
     assert_eq!(pipeline.open_incidents().next().unwrap().position, model::Position::new(31.9, 117.3));
     pipeline.decide(callback(call, AttemptOutcome::Key, Some("1")), at(5.0), &mut records);
     assert_eq!(pipeline.open_incidents().next().unwrap().state, IncidentState::Acknowledged);
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn an_sos_of_a_device_whose_wearer_is_not_known_is_the_desks() {
+    let (mut pipeline, mut records) = begun();
+    // Import refuses such a reference; a registry that was restored in part may hold one all the same.
+    let mut device = pipeline.directory().devices.get("b1").unwrap().device.clone();
+    device.wearer = Some(WearerId::new("gone"));
+    let change = RegistryChange { devices: vec![device], ..RegistryChange::default() };
+    pipeline.decide(command(StaffCommand::Import(Box::new(change)), None), at(-30.0), &mut records);
+    pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);
+    assert_eq!(pipeline.open_incidents().next().unwrap().wearer.as_str(), "device:b1");
+    call_of(&records, "desk");
     check_recovery(&pipeline, &records);
 }
 

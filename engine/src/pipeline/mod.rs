@@ -139,11 +139,9 @@ impl Pipeline {
         match self.sense(device, report, at) {
             Some(Sensed::Repeated) => return Some(Plain { at, observed: None }),
             Some(Sensed::Taken { observed, findings, measure_again }) => {
-                let is_open = match &observed.wearer {
-                    Some(wearer) => self.alerting.has_open(wearer),
-                    None => self.is_about_nobody(device, report),
-                };
-                if findings.is_empty() && !is_open && measure_again.is_none() {
+                // An alarm always goes the whole way: whose it is, if anybody's, is found out there.
+                let may_lead_on = report.is_alarm() || self.is_open_about(device, observed.wearer.as_ref());
+                if findings.is_empty() && !may_lead_on && measure_again.is_none() {
                     return Some(Plain { at, observed: Some(observed) });
                 }
                 let is_newest = self.is_newest_fix(&observed);
