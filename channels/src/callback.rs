@@ -6,7 +6,7 @@
 //! taken), is still in flight, went to that number, and was not told before. Whatever is not believed changes
 //! nothing: the calls go on.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use compact_str::CompactString;
 use model::{AttemptId, AttemptOutcome, Channel, Timestamp};
@@ -114,7 +114,8 @@ struct Flight {
     phone: CompactString,
     sent_at: Timestamp,
     references: Vec<CompactString>,
-    told: BTreeSet<Evidence>,
+    /// What was believed, and whether it is written down: until then a repeat is worth as much as the first.
+    told: BTreeMap<Evidence, bool>,
 }
 
 impl InFlight {
@@ -132,7 +133,7 @@ impl InFlight {
             }
         }
         let flight =
-            Flight { channel, phone: phone.into(), sent_at: now, references: Vec::new(), told: BTreeSet::new() };
+            Flight { channel, phone: phone.into(), sent_at: now, references: Vec::new(), told: BTreeMap::new() };
         self.attempts.insert(attempt, flight);
         self.order.push_back(attempt);
     }
@@ -145,8 +146,9 @@ impl InFlight {
         }
     }
 
-    /// Which attempt a piece of evidence is about, if it is to be believed. What is believed once is
-    /// [`Refusal::Repeated`] afterwards.
+    /// Which attempt a piece of evidence is about, if it is to be believed. What was believed and is
+    /// [written down](InFlight::written) is [`Refusal::Repeated`] afterwards; what is not yet is believed again, so that
+    /// nobody is told "taken" of something that a crash could still lose.
     ///
     /// # Errors
     /// Why it is not believed.
@@ -171,16 +173,21 @@ impl InFlight {
             flight.references.push(reference.clone());
             self.by_reference.insert(reference.clone(), id);
         }
-        if flight.told.len() >= TOLD_MAX || !flight.told.insert(evidence.clone()) {
-            return Err(Refusal::Repeated);
+        match flight.told.get(evidence) {
+            Some(true) => return Err(Refusal::Repeated),
+            Some(false) => {}
+            None if flight.told.len() >= TOLD_MAX => return Err(Refusal::Repeated),
+            None => {
+                flight.told.insert(evidence.clone(), false);
+            }
         }
         Ok(id)
     }
 
-    /// Takes back what was believed: it could not be written down, and is to be believed when it is told again.
-    pub fn doubt(&mut self, attempt: AttemptId, evidence: &Evidence) {
-        if let Some(flight) = self.attempts.get_mut(&attempt) {
-            flight.told.remove(evidence);
+    /// What was believed is durable: whoever tells it again changes nothing.
+    pub fn written(&mut self, attempt: AttemptId, evidence: &Evidence) {
+        if let Some(is_written) = self.attempts.get_mut(&attempt).and_then(|flight| flight.told.get_mut(evidence)) {
+            *is_written = true;
         }
     }
 
@@ -275,9 +282,9 @@ mod tests {
         let mut in_flight = flying();
         let pressed = key(Some(2), Some("c2"), None);
         assert_eq!(in_flight.believe(Channel::Voice, &pressed, at(1)), Ok(id(2)));
+        assert_eq!(in_flight.believe(Channel::Voice, &pressed, at(2)), Ok(id(2)), "it is not written down yet");
+        in_flight.written(id(2), &pressed);
         assert_eq!(in_flight.believe(Channel::Voice, &pressed, at(2)), Err(Refusal::Repeated));
-        in_flight.doubt(id(2), &pressed);
-        assert_eq!(in_flight.believe(Channel::Voice, &pressed, at(2)), Ok(id(2)), "it could not be written down");
         assert_eq!(in_flight.believe(Channel::Voice, &key(Some(2), Some("c3"), None), at(3)), Err(Refusal::Unknown));
         assert_eq!(
             in_flight.believe(Channel::Sms, &key(Some(1), Some("c1"), None), at(3)),

@@ -308,9 +308,9 @@ impl Channels {
         Err(refusal)
     }
 
-    /// What was believed could not be written down.
-    pub fn doubt(&self, attempt: AttemptId, evidence: &Evidence) {
-        self.in_flight.lock().doubt(attempt, evidence);
+    /// What was believed is durable.
+    pub fn written(&self, attempt: AttemptId, evidence: &Evidence) {
+        self.in_flight.lock().written(attempt, evidence);
     }
 
     /// How many posts were read.

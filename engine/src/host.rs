@@ -225,13 +225,15 @@ impl House {
                 _ => api::ProviderRefusal::NotBelieved(detail),
             }
         })?;
-        for (attempt, evidence) in &heard.believed {
+        // All of it is handed in before anything is waited for: whoever hangs up in between has still told everything.
+        let ask = |(attempt, evidence): &(AttemptId, callback::Evidence)| {
             let (outcome, key, text) = (evidence.outcome, evidence.key.clone(), evidence.text.clone());
-            let asked = self.ask(Input::Callback { attempt: *attempt, outcome, key, text }).await;
-            if asked.is_err() {
-                heard.believed.iter().for_each(|(attempt, evidence)| self.channels.doubt(*attempt, evidence));
-                return Err(api::ProviderRefusal::Unavailable);
-            }
+            self.ask(Input::Callback { attempt: *attempt, outcome, key, text })
+        };
+        let asked: Vec<_> = heard.believed.iter().map(ask).collect();
+        for (asked, (attempt, evidence)) in asked.into_iter().zip(&heard.believed) {
+            asked.await.map_err(|_| api::ProviderRefusal::Unavailable)?;
+            self.channels.written(*attempt, evidence);
         }
         Ok(api::ProviderAnswer { content_type: heard.content_type, body: heard.answer })
     }

@@ -6,19 +6,31 @@ use std::time::Duration;
 use channels::Callback;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::secrets::Secrets;
 
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 const BODY_BYTES_MAX: usize = 16 * 1024;
 const REQUEST_SECONDS_MAX: u64 = 5;
+/// How many may post at the same time; more wait to be accepted.
+const CONNECTIONS_MAX: usize = 64;
+/// How long to wait when the system has no connection for us.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 const PATH: &str = "/api/v1/callbacks/";
 
+/// What was posted, and whom to tell once it is on disk. Dropped unanswered: it was not taken.
+pub(super) type Posted = (Callback, oneshot::Sender<()>);
+
 /// Takes callbacks until the receiver is gone.
-pub(super) async fn listen(listener: TcpListener, secrets: Arc<Secrets>, taken: UnboundedSender<Callback>) {
-    loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+pub(super) async fn listen(listener: TcpListener, secrets: Arc<Secrets>, taken: Sender<Posted>) {
+    let turns = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    while let Ok(turn) = Arc::clone(&turns).acquire_owned().await {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         if taken.is_closed() {
             return;
         }
@@ -27,14 +39,23 @@ pub(super) async fn listen(listener: TcpListener, secrets: Arc<Secrets>, taken: 
             let limit = Duration::from_secs(REQUEST_SECONDS_MAX);
             // Whoever is too slow is cut off.
             let _ = tokio::time::timeout(limit, serve(stream, &secrets, &taken)).await;
+            drop(turn);
         });
     }
 }
 
-async fn serve(mut stream: TcpStream, secrets: &Secrets, taken: &UnboundedSender<Callback>) -> std::io::Result<()> {
-    let callback = read(&mut stream, secrets).await?;
-    let is_taken = callback.is_some_and(|callback| taken.send(callback).is_ok());
-    let status = if is_taken { "204 No Content" } else { "404 Not Found" };
+async fn serve(mut stream: TcpStream, secrets: &Secrets, taken: &Sender<Posted>) -> std::io::Result<()> {
+    let status = match read(&mut stream, secrets).await? {
+        None => {
+            tracing::warn!("a post to the watchdog is not believed: no callback of ours");
+            "404 Not Found"
+        }
+        Some(callback) => {
+            let (done, is_done) = oneshot::channel();
+            let is_taken = taken.send((callback, done)).await.is_ok() && is_done.await.is_ok();
+            if is_taken { "204 No Content" } else { "503 Service Unavailable" }
+        }
+    };
     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await

@@ -56,8 +56,7 @@ impl Gate {
         let is_own = || self.ground.epoch().is_some_and(|(epoch, _)| epoch == self.own.load(Ordering::Acquire));
         let mut held = self.held.lock().await;
         while !is_own() {
-            if (self.lives)() {
-                *held = self.read_log().await;
+            if (self.lives)() && self.take_in(&mut held).await {
                 return;
             }
             tokio::time::sleep(SETTLE_EVERY).await;
@@ -72,22 +71,39 @@ impl Gate {
         }
     }
 
-    async fn read_log(&self) -> BTreeMap<IncidentId, Timestamp> {
-        let mut held = BTreeMap::new();
-        for deed in self.ground.deeds() {
-            let Deed::Acknowledged { incident, person } = deed else { continue };
-            tracing::warn!(%incident, "acknowledged through the watchdog while the engine was silent");
-            self.acknowledge(incident, person).await;
-            held.insert(incident, self.clock.now());
+    /// Has everything that the watchdog did written down, and takes the epoch back. `false`: not now; nothing is lost.
+    async fn take_in(&self, held: &mut BTreeMap<IncidentId, Timestamp>) -> bool {
+        loop {
+            let deeds = match self.ground.take() {
+                Ok(Some(deeds)) => deeds,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(%error, "the watchdog's log cannot be read");
+                    return false;
+                }
+            };
+            for deed in deeds {
+                let Deed::Acknowledged { incident, person } = deed else { continue };
+                tracing::warn!(%incident, "acknowledged through the watchdog while the engine was silent");
+                if !self.acknowledge(incident, person).await {
+                    return false;
+                }
+                held.insert(incident, self.clock.now());
+            }
+            if let Err(error) = self.ground.forget() {
+                tracing::error!(%error, "the watchdog's log cannot be removed");
+                return false;
+            }
         }
-        match self.ground.raise(Holder::Engine).and_then(|epoch| self.ground.clear().map(|()| epoch)) {
+        match self.ground.raise(Holder::Engine) {
             Ok(epoch) => self.own.store(epoch, Ordering::Release),
             Err(error) => tracing::error!(%error, "the epoch cannot be raised; sending goes on all the same"),
         }
-        held
+        true
     }
 
-    async fn acknowledge(&self, id: IncidentId, person: PersonId) {
+    /// Whether the answer to it is durable.
+    async fn acknowledge(&self, id: IncidentId, person: PersonId) -> bool {
         let actor = Actor { person: PersonId::new(WATCHDOG), role: Role::Desk, scope: OrgPath::new("/") };
         let command = StaffCommand::Incident {
             id,
@@ -101,10 +117,12 @@ impl Gate {
         let input = Input::Command { actor, idempotency_key: None, command };
         let work = Work::Input { input, received: self.clock.now(), reply: Some(reply) };
         if self.inbox.urgent(work).is_err() {
-            return;
+            return false;
         }
-        if let Ok((_, Reply::Refused(problem))) = answered.await {
+        let answered = answered.await;
+        if let Ok((_, Reply::Refused(problem))) = &answered {
             tracing::info!(%id, code = problem.code.name(), "it was not to be acknowledged any more");
         }
+        answered.is_ok()
     }
 }

@@ -2,13 +2,16 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use model::{AttemptId, IncidentId, PersonId};
+use model::{AttemptId, AttemptOutcome, IncidentId, PersonId};
 use serde::{Deserialize, Serialize};
 
 const EPOCH_FILE: &str = "epoch";
 const LOG_FILE: &str = "log.ndjson";
+/// The part of the log that the engine is taking in.
+const TAKEN_FILE: &str = "taken.ndjson";
 
 /// Whose turn it is to call people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,13 @@ pub enum Deed {
         attempt: AttemptId,
         /// For which incident.
         incident: Option<IncidentId>,
+    },
+    /// A provider, or somebody through it, told it something.
+    Heard {
+        /// About which.
+        attempt: AttemptId,
+        /// What.
+        outcome: AttemptOutcome,
     },
     /// Somebody said to it that they go.
     Acknowledged {
@@ -89,29 +99,45 @@ impl Ground {
     /// # Errors
     /// When it cannot be written and synced.
     pub fn note(&self, deed: &Deed) -> io::Result<()> {
-        let mut file = OpenOptions::new().create(true).append(true).open(self.dir.join(LOG_FILE))?;
+        let path = self.dir.join(LOG_FILE);
         let mut line = serde_json::to_vec(deed)?;
         line.push(b'\n');
-        file.write_all(&line)?;
-        file.sync_data()
+        loop {
+            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            file.write_all(&line)?;
+            file.sync_data()?;
+            File::open(&self.dir)?.sync_all()?;
+            // The engine may have taken the log away meanwhile, and read it before this was in it: twice is as good as once.
+            if fs::metadata(&path).is_ok_and(|there| file.metadata().is_ok_and(|ours| there.ino() == ours.ino())) {
+                return Ok(());
+            }
+        }
     }
 
-    /// Everything that the watchdog did since the log was last cleared; a torn line at the end is left out.
-    #[must_use]
-    pub fn deeds(&self) -> Vec<Deed> {
-        let text = fs::read_to_string(self.dir.join(LOG_FILE)).unwrap_or_default();
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    /// Takes what the watchdog did since the last time out of its log, and gives it; `None` when there is nothing. The
+    /// same again until it is [forgotten](Ground::forget). A torn line at the end is left out.
+    ///
+    /// # Errors
+    /// When it cannot be moved or read.
+    pub fn take(&self) -> io::Result<Option<Vec<Deed>>> {
+        let (log, taken) = (self.dir.join(LOG_FILE), self.dir.join(TAKEN_FILE));
+        if !taken.try_exists()? {
+            match fs::rename(&log, &taken) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                other => other?,
+            }
+        }
+        let text = fs::read(&taken)?;
+        let text = String::from_utf8_lossy(&text);
+        Ok(Some(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()))
     }
 
-    /// Forgets them: they are in the journal now.
+    /// Forgets what was taken: it is in the journal now.
     ///
     /// # Errors
     /// When the file cannot be removed.
-    pub fn clear(&self) -> io::Result<()> {
-        match fs::remove_file(self.dir.join(LOG_FILE)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+    pub fn forget(&self) -> io::Result<()> {
+        fs::remove_file(self.dir.join(TAKEN_FILE))
     }
 }
 
@@ -129,12 +155,17 @@ mod tests {
         assert_eq!(ground.epoch(), Some((2, Holder::Watchdog)));
         let sent = Deed::Sent { attempt: AttemptId::new(63, 1), incident: Some(IncidentId::new(0, 1)) };
         let held = Deed::Acknowledged { incident: IncidentId::new(0, 1), person: PersonId::new("g2") };
+        assert_eq!(ground.take().unwrap(), None);
         ground.note(&sent).unwrap();
         ground.note(&held).unwrap();
         OpenOptions::new().append(true).open(ground.dir.join(LOG_FILE)).unwrap().write_all(b"{\"sent\":{").unwrap();
-        assert_eq!(ground.deeds(), [sent, held]);
-        ground.clear().unwrap();
-        ground.clear().unwrap();
-        assert_eq!(ground.deeds(), []);
+        let expected = Some(vec![sent.clone(), held]);
+        assert_eq!(ground.take().unwrap(), expected);
+        ground.note(&sent).unwrap();
+        assert_eq!(ground.take().unwrap(), expected, "as after a crash: what came since waits for its turn");
+        ground.forget().unwrap();
+        assert_eq!(ground.take().unwrap(), Some(vec![sent]));
+        ground.forget().unwrap();
+        assert_eq!(ground.take().unwrap(), None);
     }
 }

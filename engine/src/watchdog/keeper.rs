@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use channels::{Callback, Channels, Links};
 use model::record::SendResult;
-use model::{Attempt, AttemptId, Clock, IncidentId, IncidentState, Input, Priority};
+use model::{Attempt, AttemptId, Channel, Clock, IncidentId, IncidentState, Input, Priority};
 use store::{Disk, RealDisk};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
+use super::callbacks::Posted;
 use super::leash::GOOD_NIGHT;
 use super::{Deed, Ground, Holder, callbacks};
 use crate::checkpoint;
@@ -27,6 +28,12 @@ use crate::secrets::Secrets;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A beat within this means that the engine is back.
 const FRESH_MS: u64 = 1_500;
+/// How many callbacks wait to be taken in.
+const CALLBACKS_MAX: usize = 256;
+/// How long to wait before trying again what did not work.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+/// How long it listens to those who are still on the line when its turn is over.
+const LINGER: Duration = Duration::from_secs(120);
 
 /// When the engine was last heard of.
 #[derive(Debug)]
@@ -80,51 +87,66 @@ impl Beats {
 /// Keeps watch until the engine says good night, or is gone and nothing is left to do.
 ///
 /// # Errors
-/// A directory that is not initialised, an address that is taken, a provider that cannot be set up.
+/// A directory that is not initialised, or a configuration that names no provider that can be set up. What can pass by
+/// itself (a full disk, an address that is still taken) is tried again instead.
 pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
     let settings = config.watchdog.clone().unwrap_or_default();
     let data = DataDir::open(&config.data)?;
     let secrets = Arc::new(data.load_secrets()?);
     let ground = Ground::open(&config.data).context("the watchdog's directory")?;
-    let listener = TcpListener::bind(settings.listen).await.context("listening for callbacks (watchdog.listen)")?;
+    let listener = bind(settings.listen).await;
     let base = settings.public_url.clone().unwrap_or(format!("http://{}", listener.local_addr()?));
-    let (called_back, callbacks) = unbounded_channel();
-    tokio::spawn(callbacks::listen(listener, Arc::clone(&secrets), called_back));
+    let (posted, callbacks) = channel(CALLBACKS_MAX);
+    tokio::spawn(callbacks::listen(listener, Arc::clone(&secrets), posted));
     let (sent, results) = unbounded_channel();
-    let mut keeper = Keeper { config, secrets, ground, base, callbacks, sent, results, active: None };
+    let mut keeper = Keeper { config, secrets, ground, base, callbacks, sent, results, stand_in: None };
     let after_ms = u64::from(settings.after_seconds) * 1_000;
+    let (mut is_retired, mut not_before) = (false, Instant::now());
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let gone = beats.gone.load(Ordering::Acquire);
         if beats.good_night.load(Ordering::Acquire) {
             return Ok(());
         }
-        match &keeper.active {
-            None if beats.silent_ms() >= after_ms => {
-                tracing::error!("the engine is silent: the watchdog calls on");
-                keeper.take_over().await?;
-            }
-            None => {}
-            Some(_) if !gone && beats.silent_ms() < FRESH_MS => {
+        keeper.hear();
+        if keeper.is_calling() {
+            if !gone && beats.silent_ms() < FRESH_MS {
                 tracing::warn!("the engine is back: the watchdog watches again");
-                keeper.active = None;
-            }
-            Some(active) if keeper.ground.epoch() != Some((active.epoch, Holder::Watchdog)) => {
+                keeper.rest();
+            } else if !keeper.has_the_turn() {
                 tracing::warn!("an engine took the epoch back: the watchdog calls nobody");
-                keeper.active = None;
+                keeper.rest();
                 // As good as a beat, which follows within a second.
                 beats.last_ms.store(beats.now_ms(), Ordering::Release);
-                if gone {
-                    return Ok(());
-                }
-            }
-            Some(_) => {
-                keeper.step()?;
+                is_retired = gone;
+            } else {
+                keeper.call();
                 if gone && keeper.is_done() {
                     return Ok(());
                 }
             }
+        } else if is_retired {
+            if keeper.is_quiet() {
+                return Ok(());
+            }
+        } else if beats.silent_ms() >= after_ms && not_before <= Instant::now() {
+            tracing::error!("the engine is silent: the watchdog calls on");
+            if let Err(error) = keeper.take_over().await {
+                tracing::error!(error = format!("{error:#}"), "the watchdog cannot take over; it tries again");
+                not_before = Instant::now() + TRY_AGAIN;
+            }
         }
+    }
+}
+
+/// The callback address; until it is free, as long as that takes.
+async fn bind(address: std::net::SocketAddr) -> TcpListener {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(error) => tracing::error!(%error, %address, "watchdog.listen is not to be had; trying again"),
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
     }
 }
 
@@ -133,24 +155,31 @@ struct Keeper {
     secrets: Arc<Secrets>,
     ground: Ground,
     base: String,
-    callbacks: UnboundedReceiver<Callback>,
+    callbacks: Receiver<Posted>,
     sent: UnboundedSender<(AttemptId, SendResult)>,
     results: UnboundedReceiver<(AttemptId, SendResult)>,
-    active: Option<Active>,
+    stand_in: Option<StandIn>,
 }
 
-struct Active {
-    epoch: u64,
+/// The engine's state as the watchdog goes on with it.
+struct StandIn {
+    /// `None`: it could not be written (the disk is full), and people are called all the same.
+    epoch: Option<u64>,
     pipeline: Pipeline,
     clock: Arc<SystemClock>,
     channels: Arc<Channels>,
     sending: BTreeSet<AttemptId>,
+    /// Whose outcome may still be told.
+    handed: BTreeSet<AttemptId>,
     acknowledged: BTreeSet<IncidentId>,
+    /// Since when it calls nobody any more and only listens to those who are still on the line.
+    resting_since: Option<Instant>,
 }
 
 impl Keeper {
     async fn take_over(&mut self) -> anyhow::Result<()> {
-        let epoch = self.ground.raise(Holder::Watchdog).context("raising the epoch")?;
+        let raised = self.ground.raise(Holder::Watchdog);
+        let epoch = raised.inspect_err(|error| tracing::error!(%error, "the epoch cannot be raised")).ok();
         let config = self.config.clone();
         let mut pipeline = tokio::task::spawn_blocking(move || load(&config)).await??;
         pipeline.count_in(Ground::PARTITION);
@@ -158,62 +187,132 @@ impl Keeper {
         let as_clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let channels = Arc::new(crate::serve::channels_of(&self.config.as_watchdog(), &as_clock)?);
         let acknowledged = pipeline.open_incidents().filter(|i| i.acknowledged_by.is_some()).map(|i| i.id).collect();
-        self.active = Some(Active { epoch, pipeline, clock, channels, sending: BTreeSet::new(), acknowledged });
+        let (sending, handed) = (BTreeSet::new(), BTreeSet::new());
+        let stand_in = StandIn { epoch, pipeline, clock, channels, sending, handed, acknowledged, resting_since: None };
+        self.stand_in = Some(stand_in);
         Ok(())
     }
 
-    /// What came in is decided on, what is due is sent.
-    fn step(&mut self) -> anyhow::Result<()> {
-        let Some(active) = &mut self.active else { return Ok(()) };
-        // Nothing of this is journaled: the engine may be asleep over its journal, and wakes up to the log.
-        let mut records = Vec::new();
-        let now = active.clock.now();
-        while let Ok(callback) = self.callbacks.try_recv() {
-            let Callback { attempt, outcome, key, text } = callback;
-            active.pipeline.decide(Input::Callback { attempt, outcome, key, text }, now, &mut records);
+    fn is_calling(&self) -> bool {
+        self.stand_in.as_ref().is_some_and(|stand_in| stand_in.resting_since.is_none())
+    }
+
+    /// Whether no engine has taken the epoch back.
+    fn has_the_turn(&self) -> bool {
+        let epoch = self.stand_in.as_ref().and_then(|stand_in| stand_in.epoch);
+        epoch.is_none_or(|epoch| self.ground.epoch() == Some((epoch, Holder::Watchdog)))
+    }
+
+    fn rest(&mut self) {
+        if let Some(stand_in) = &mut self.stand_in {
+            stand_in.resting_since = Some(Instant::now());
         }
+    }
+
+    /// Takes in what was told. Nothing of it is journaled, for the engine may be asleep over its journal and wakes up to
+    /// the log; nobody is told "taken" before it is in there.
+    fn hear(&mut self) {
         while let Ok((attempt, result)) = self.results.try_recv() {
-            active.sending.remove(&attempt);
+            let Some(stand_in) = &mut self.stand_in else { continue };
+            stand_in.sending.remove(&attempt);
             let input = Input::Sent { attempt, result, provider: "watchdog".into(), others_left: false };
-            active.pipeline.decide(input, now, &mut records);
+            stand_in.decide(input);
         }
-        active.pipeline.advance(now, &mut records);
-        for incident in active.pipeline.open_incidents() {
-            if let Some(by) = &incident.acknowledged_by
-                && active.acknowledged.insert(incident.id)
-            {
-                self.ground.note(&Deed::Acknowledged { incident: incident.id, person: by.person.clone() })?;
+        while let Ok((callback, done)) = self.callbacks.try_recv() {
+            let Some(stand_in) = &mut self.stand_in else {
+                tracing::warn!(attempt = %callback.attempt, "a callback came to a watchdog that has called nobody");
+                continue;
+            };
+            let Callback { attempt, outcome, key, text } = callback;
+            stand_in.decide(Input::Callback { attempt, outcome, key, text });
+            let noted = self.ground.note(&Deed::Heard { attempt, outcome }).and_then(|()| self.note_acknowledged());
+            match noted {
+                // Whoever posted may have hung up: it is on disk all the same.
+                Ok(()) => drop(done.send(())),
+                Err(error) => tracing::error!(%error, %attempt, "what was told cannot be written down"),
             }
         }
+        if let Err(error) = self.note_acknowledged() {
+            tracing::error!(%error, "an acknowledgement cannot be written down; it is tried again");
+        }
+    }
+
+    /// Writes down whatever was acknowledged. While it is not the watchdog's turn, the engine is made to look.
+    fn note_acknowledged(&mut self) -> std::io::Result<()> {
+        let has_the_turn = self.is_calling() && self.has_the_turn();
+        let Some(stand_in) = &mut self.stand_in else { return Ok(()) };
+        let StandIn { pipeline, acknowledged, epoch, .. } = stand_in;
+        for open in pipeline.open_incidents() {
+            let Some(by) = open.acknowledged_by.as_ref().filter(|_| !acknowledged.contains(&open.id)) else { continue };
+            let (incident, person) = (open.id, by.person.clone());
+            self.ground.note(&Deed::Acknowledged { incident, person })?;
+            if !has_the_turn {
+                *epoch = Some(self.ground.raise(Holder::Watchdog)?);
+            }
+            acknowledged.insert(incident);
+        }
+        Ok(())
+    }
+
+    /// What is due is sent.
+    fn call(&mut self) {
+        let Some(stand_in) = &mut self.stand_in else { return };
+        let now = stand_in.clock.now();
+        stand_in.pipeline.advance(now, &mut Vec::new());
         let is_due = |attempt: &&Attempt| {
             attempt.not_before <= now
                 && attempt.priority == Priority::High
                 && attempt.kind.opens_case()
-                && !active.sending.contains(&attempt.id)
+                && !stand_in.sending.contains(&attempt.id)
         };
-        let due: Vec<Attempt> = active.pipeline.unsent_attempts().filter(is_due).cloned().collect();
+        let due: Vec<Attempt> = stand_in.pipeline.unsent_attempts().filter(is_due).cloned().collect();
         for attempt in due {
-            active.sending.insert(attempt.id);
-            self.ground.note(&Deed::Sent { attempt: attempt.id, incident: attempt.incident })?;
+            stand_in.sending.insert(attempt.id);
+            stand_in.handed.insert(attempt.id);
+            if let Err(error) = self.ground.note(&Deed::Sent { attempt: attempt.id, incident: attempt.incident }) {
+                // A second call is better than none.
+                tracing::error!(%error, attempt = %attempt.id, "a call cannot be written down; it is made all the same");
+            }
             let token = self.secrets.callback_token(attempt.id);
             let callback = format!("{}/api/v1/callbacks/{}/{token}", self.base, attempt.id);
             // What a vendor posts in its own form is not heard here: only the gateway's callbacks are.
             let links = Links { provider: callback.clone(), callback };
-            let (channels, sent) = (Arc::clone(&active.channels), self.sent.clone());
+            let (channels, sent) = (Arc::clone(&stand_in.channels), self.sent.clone());
             tokio::spawn(async move {
-                let result = channels.of(attempt.channel).send(&attempt, &links).await;
+                let result = channels.send(&attempt, &links).await;
                 let _ = sent.send((attempt.id, result));
             });
         }
-        Ok(())
     }
 
     /// Whether nobody has to be called any more.
     fn is_done(&self) -> bool {
         let calls_on = |state| matches!(state, IncidentState::Notifying | IncidentState::Exhausted);
-        let Some(active) = &self.active else { return true };
-        let mut open = active.pipeline.open_incidents();
-        active.sending.is_empty() && !open.any(|incident| incident.kind.opens_case() && calls_on(incident.state))
+        let Some(stand_in) = &self.stand_in else { return true };
+        let mut open = stand_in.pipeline.open_incidents();
+        stand_in.sending.is_empty() && !open.any(|incident| incident.kind.opens_case() && calls_on(incident.state))
+    }
+
+    /// Whether nobody whom it called can be on the line any more.
+    fn is_quiet(&self) -> bool {
+        let Some(stand_in) = &self.stand_in else { return true };
+        let is_on_the_line = |attempt: &Attempt| {
+            stand_in.handed.contains(&attempt.id) && attempt.channel == Channel::Voice && !attempt.state.is_over()
+        };
+        stand_in.resting_since.is_some_and(|since| since.elapsed() >= LINGER)
+            || !stand_in.pipeline.handed_over_attempts().iter().any(is_on_the_line)
+    }
+}
+
+impl StandIn {
+    fn decide(&mut self, input: Input) {
+        let now = self.clock.now();
+        if self.resting_since.is_none() {
+            self.pipeline.decide(input, now, &mut Vec::new());
+        } else {
+            // Only what is told counts now: what falls due is the engine's.
+            self.pipeline.decide(input, self.pipeline.last_at(), &mut Vec::new());
+        }
     }
 }
 
