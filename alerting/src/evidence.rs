@@ -87,6 +87,10 @@ pub(crate) fn sent(
         SendResult::Unknown { .. } if !is_voice && sends < MESSAGE_SENDS_MAX => {
             turn.send_again(id, sends, backoff_seconds(sends));
         }
+        // One that was passed over may have refused it for now only: it is asked again.
+        SendResult::Final { .. } if !is_voice && !attempt.passed_over.is_empty() && sends < MESSAGE_SENDS_MAX => {
+            turn.send_again(id, sends, backoff_seconds(sends));
+        }
         SendResult::Retry { after_seconds, .. } if !is_voice && sends < MESSAGE_SENDS_MAX => {
             let asked = (*after_seconds).min(PROVIDER_WAIT_SECONDS_MAX);
             turn.send_again(id, sends, asked.max(backoff_seconds(sends)));

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use compact_str::CompactString;
 use model::record::SendResult;
 use model::{Attempt, AttemptId, Channel, Clock, Timestamp};
 use parking_lot::Mutex;
@@ -233,28 +234,15 @@ impl Channels {
         self.configured.get(&channel).and_then(|shells| shells.first()).unwrap_or(&self.console)
     }
 
-    /// Hands an attempt to its channel's provider, and where that refuses, to the next one at once. When nobody knows
-    /// whether a provider took it, that is the answer: the resend begins with the next one.
-    pub async fn send(&self, attempt: &Attempt, links: &Links) -> SendResult {
-        let Some(shells) = self.configured.get(&attempt.channel) else {
-            return self.console.send(attempt, links).await;
-        };
-        let mut shells: Vec<&Arc<Shell>> = shells.iter().collect();
-        let first = usize::from(attempt.sends) % shells.len().max(1);
-        shells.rotate_left(first);
-        // Who keeps failing is asked last.
-        shells.sort_by_key(|shell| shell.reachability().circuit_open);
-        let mut refused = SendResult::Shown;
-        for shell in shells {
-            let result = shell.send(attempt, links).await;
-            match (&result, &refused) {
-                (SendResult::Accepted | SendResult::Shown | SendResult::Unknown { .. }, _) => return result,
-                // Worth another try somewhere: then the attempt is not over because somebody else refuses it for good.
-                (SendResult::Final { .. }, SendResult::Retry { .. }) => {}
-                _ => refused = result,
-            }
-        }
-        refused
+    /// Hands an attempt to the first provider of its channel that it was not passed over by; when all of them did, to
+    /// the first again. Who is tried next, and when, is decided by whoever hears what came of it.
+    pub async fn send(&self, attempt: &Attempt, links: &Links) -> Handed {
+        let shells = self.configured.get(&attempt.channel).map_or(&[][..], Vec::as_slice);
+        let is_left = |shell: &&Arc<Shell>| !attempt.passed_over.iter().any(|name| name == shell.name());
+        let mut left = shells.iter().filter(is_left);
+        let shell = left.next().or(shells.first()).unwrap_or(&self.console);
+        let (provider, others_left) = (shell.name().into(), left.next().is_some());
+        Handed { result: shell.send(attempt, links).await, provider, others_left }
     }
 
     /// Whether somebody is configured for a channel.
@@ -350,6 +338,17 @@ impl Channels {
         });
         believed.collect()
     }
+}
+
+/// What came of handing an attempt over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// What the provider said.
+    pub result: SendResult,
+    /// Its name.
+    pub provider: CompactString,
+    /// Whether the channel has another one that was not tried yet.
+    pub others_left: bool,
 }
 
 /// What came of a post that was read.

@@ -41,7 +41,7 @@ pub mod wire;
 pub use circuit::{Circuit, Permit};
 pub use console::Console;
 pub use credential::{Credential, Secret};
-pub use directory::{Channels, ChannelsConfig, ProviderConfig, ProviderSettings};
+pub use directory::{Channels, ChannelsConfig, Handed, ProviderConfig, ProviderSettings};
 pub use gateway::{Callback, CallbackError, Gateway, GatewayConfig, parse_callback};
 pub use provider::{BoxFuture, Links, Provider};
 pub use shell::{Reachability, Shell, ShellLimits};

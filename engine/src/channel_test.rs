@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use channels::Links;
 use channels::directory::name_of;
 use channels::phone::E164;
+use channels::{Handed, Links};
 use model::attempt::{Callee, CalleeRole, Destination};
 use model::record::SendResult;
 use model::{
@@ -45,14 +45,22 @@ pub async fn send(config: &Config, channel: Channel, to: &str) -> anyhow::Result
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(None));
     let channels = channels_of(config, &clock)?;
-    let attempt = attempt(channel, to, config.language, &*clock);
+    let mut attempt = attempt(channel, to, config.language, &*clock);
     let base = config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", config.http.listen));
     // What comes back is about no attempt of the engine's, and is refused there.
     let links = Links {
         callback: format!("{base}/api/v1/callbacks/{}/test", attempt.id),
         provider: format!("{base}/api/v1/providers/{name}/test?attempt={}", attempt.id),
     };
-    match channels.send(&attempt, &links).await {
+    let Handed { result, provider: name, .. } = loop {
+        let handed = channels.send(&attempt, &links).await;
+        let is_refused = matches!(handed.result, SendResult::Retry { .. } | SendResult::Final { .. });
+        if !(is_refused && handed.others_left) {
+            break handed;
+        }
+        attempt.passed_over.push(handed.provider);
+    };
+    match result {
         SendResult::Accepted => Ok(format!("{name}: the provider took it (whether it arrives, the phone tells)")),
         SendResult::Shown => Ok(format!("{name}: shown")),
         SendResult::Unknown { detail } => anyhow::bail!("{name}: it is not known whether it was taken: {detail}"),

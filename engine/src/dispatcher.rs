@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::{Channels, Links};
+use channels::{Channels, Handed, Links};
 use model::{Attempt, Channel, Clock, Input, Lane};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -78,11 +78,9 @@ impl Dispatcher {
             return;
         }
         let links = (self.links)(attempt);
-        let provider = self.channels.of(attempt.channel).name().into();
-        let result = self.channels.send(attempt, &links).await;
-        tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, ?result, "sent");
-        // Whoever steps in has been asked already.
-        let input = Input::Sent { attempt: attempt.id, result, provider, others_left: false };
+        let Handed { result, provider, others_left } = self.channels.send(attempt, &links).await;
+        tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, %provider, ?result, "sent");
+        let input = Input::Sent { attempt: attempt.id, result, provider, others_left };
         // A full or closing inbox loses the result, not the attempt: it stands as pending and is sent again.
         if self.inbox.urgent(Work::Input { input, received: self.clock.now(), reply: None }).is_err() {
             tracing::warn!(attempt = %attempt.id, "the result of a sending could not be taken in");

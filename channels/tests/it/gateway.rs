@@ -29,7 +29,7 @@ fn channels(sms: &str, timeout_ms: u64) -> Channels {
 
 async fn send(channels: &Channels, channel: Channel) -> SendResult {
     let links = Links { callback: "http://127.0.0.1:1/cb".to_owned(), provider: String::new() };
-    channels.send(&attempt(channel, "+8613800000001"), &links).await
+    channels.send(&attempt(channel, "+8613800000001"), &links).await.result
 }
 
 async fn listener() -> (TcpListener, String) {

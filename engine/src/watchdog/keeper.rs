@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use channels::{Callback, Channels, Links};
-use model::record::SendResult;
+use channels::{Callback, Channels, Handed, Links};
 use model::{Attempt, AttemptId, Channel, Clock, IncidentId, IncidentState, Input, Priority};
 use store::{Disk, RealDisk};
 use tokio::net::TcpListener;
@@ -156,8 +155,8 @@ struct Keeper {
     ground: Ground,
     base: String,
     callbacks: Receiver<Posted>,
-    sent: UnboundedSender<(AttemptId, SendResult)>,
-    results: UnboundedReceiver<(AttemptId, SendResult)>,
+    sent: UnboundedSender<(AttemptId, Handed)>,
+    results: UnboundedReceiver<(AttemptId, Handed)>,
     stand_in: Option<StandIn>,
 }
 
@@ -212,11 +211,11 @@ impl Keeper {
     /// Takes in what was told. Nothing of it is journaled, for the engine may be asleep over its journal and wakes up to
     /// the log; nobody is told "taken" before it is in there.
     fn hear(&mut self) {
-        while let Ok((attempt, result)) = self.results.try_recv() {
+        while let Ok((attempt, handed)) = self.results.try_recv() {
             let Some(stand_in) = &mut self.stand_in else { continue };
             stand_in.sending.remove(&attempt);
-            let input = Input::Sent { attempt, result, provider: "watchdog".into(), others_left: false };
-            stand_in.decide(input);
+            let Handed { result, provider, others_left } = handed;
+            stand_in.decide(Input::Sent { attempt, result, provider, others_left });
         }
         while let Ok((callback, done)) = self.callbacks.try_recv() {
             let Some(stand_in) = &mut self.stand_in else {
@@ -279,8 +278,8 @@ impl Keeper {
             let links = Links { provider: callback.clone(), callback };
             let (channels, sent) = (Arc::clone(&stand_in.channels), self.sent.clone());
             tokio::spawn(async move {
-                let result = channels.send(&attempt, &links).await;
-                let _ = sent.send((attempt.id, result));
+                let handed = channels.send(&attempt, &links).await;
+                let _ = sent.send((attempt.id, handed));
             });
         }
     }
