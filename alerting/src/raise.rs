@@ -33,10 +33,6 @@ pub(crate) fn finding<'a>(
                     WearerMode::Test { by, until } if *until > time.now => {
                         try_out(book, counters, time, finding, &household, by)
                     }
-                    // In hospital or away: what the house watches over is not there. A cry for help counts anywhere.
-                    WearerMode::Suspended { until, .. } if *until > time.now && !finding.kind.opens_case() => {
-                        Vec::new()
-                    }
                     _ => raise(book, counters, time, finding, &household),
                 }
             }

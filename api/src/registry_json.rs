@@ -150,7 +150,6 @@ fn mode(mode: &WearerMode) -> Value {
     match mode {
         WearerMode::Normal => json!({ "kind": "normal" }),
         WearerMode::Test { by, until } => json!({ "kind": "test", "by": by, "until": until }),
-        WearerMode::Suspended { reason, until } => json!({ "kind": "suspended", "reason": reason, "until": until }),
     }
 }
 

@@ -148,17 +148,13 @@ pub enum WearerMode {
     Test {
         /// Who does.
         by: PersonId,
-        /// Until when.
-        until: Timestamp,
-    },
-    /// In hospital or on a journey: only an SOS or a fall calls anybody.
-    Suspended {
-        /// Why.
-        reason: CompactString,
-        /// Until when.
+        /// Until when; at most [`TEST_MODE_SECONDS_MAX`] after it was set.
         until: Timestamp,
     },
 }
+
+/// A test that somebody forgot must not silence an SOS for long.
+pub const TEST_MODE_SECONDS_MAX: u32 = 24 * 3600;
 
 /// A time in which most of what would be found is expected; it ends by itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

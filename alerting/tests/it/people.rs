@@ -232,21 +232,6 @@ fn a_test_press_is_written_down_and_calls_nobody() {
 }
 
 #[test]
-fn who_is_away_is_heard_when_they_cry_for_help() {
-    let until = Timestamp::parse("2026-11-22T09:00:00+08:00").unwrap();
-    let home = Home { mode: WearerMode::Suspended { reason: "hospital".into(), until }, ..Home::default() };
-    check_at(
-        home,
-        "exit; bp; battery; sos; resolve by s1 helped; wait 1h; exit",
-        expect![[r#"
-        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-        00:00  RESOLVED | cancel-call g1 | text-ended g1 g2 g3 desk d1
-        60:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
-    "#]],
-    );
-}
-
-#[test]
 fn a_better_position_reaches_everybody_who_goes() {
     check(
         "sos; located 31.8210 117.2272; wait 61s; located 31.8300 117.2300; located 31.8400 117.2300; wait 61s; \

@@ -1,9 +1,10 @@
 //! Stories of who can be reached, campaigns, and devices that nobody wears.
 
 use model::campaign::{CampaignKind, CampaignOrder};
+use model::registry::WearerMode;
 use model::{
-    AttemptOutcome, Channel, Decision, Entity, EventKind, IncidentKind, IncidentState, Record, RegistryChange, Reply,
-    StaffCommand, WearerId,
+    AttemptOutcome, Channel, Decision, Entity, EventKind, IncidentKind, IncidentState, PersonId, Record,
+    RegistryChange, Reply, StaffCommand, WearerId,
 };
 
 use super::Pipeline;
@@ -75,6 +76,20 @@ fn an_sos_of_a_device_whose_wearer_is_not_known_is_the_desks() {
     pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);
     assert_eq!(pipeline.open_incidents().next().unwrap().wearer.as_str(), "device:b1");
     call_of(&records, "desk");
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn a_test_that_somebody_forgot_silences_nobody_for_more_than_a_day() {
+    let (mut pipeline, mut records) = begun();
+    let mut wearer = pipeline.directory().wearers.get("w1").unwrap().wearer.clone();
+    wearer.mode = WearerMode::Test { by: PersonId::new("s1"), until: at(400.0 * 86_400.0) };
+    let change = RegistryChange { wearers: vec![wearer], ..RegistryChange::default() };
+    pipeline.decide(command(StaffCommand::Import(Box::new(change)), None), at(0.0), &mut records);
+    pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(86_399.0), &mut records);
+    assert_eq!(pipeline.open_incidents().count(), 0, "it was tried");
+    pipeline.decide(report(r#"{"type":"sos","id":"2"}"#), at(86_401.0), &mut records);
+    assert_eq!(pipeline.open_incidents().next().unwrap().kind, IncidentKind::Sos);
     check_recovery(&pipeline, &records);
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use geofence::{CompiledFence, Watch, Zones};
-use model::registry::{Binding, Desk, Shape, ThresholdsSet};
+use model::registry::{Binding, Desk, Shape, TEST_MODE_SECONDS_MAX, ThresholdsSet, WearerMode};
 use model::{
     Actor, Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, Position, RegistryChange,
     Timestamp, Wearer, WearerId,
@@ -189,6 +189,15 @@ impl Directory {
         }
     }
 
+    /// Completes a change with the end of what must end by itself.
+    pub fn complete_modes(change: &mut RegistryChange, at: Timestamp) {
+        for wearer in &mut change.wearers {
+            if let WearerMode::Test { until, .. } = &mut wearer.mode {
+                *until = (*until).min(at.plus_seconds(TEST_MODE_SECONDS_MAX));
+            }
+        }
+    }
+
     /// The organisation of a device's present wearer.
     pub fn org_of_device(&self, device: &DeviceId) -> Option<&OrgPath> {
         let wearer = self.devices.get(device)?.device.wearer.as_ref()?;
@@ -260,7 +269,7 @@ impl Directory {
             plan: model::Plan::default(),
             suspension: None,
             availability: Vec::new(),
-            mode: model::registry::WearerMode::Normal,
+            mode: WearerMode::Normal,
             phone: None,
         })
     }

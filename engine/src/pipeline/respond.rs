@@ -236,6 +236,7 @@ impl Pipeline {
         let mut change = change.clone();
         self.directory.complete_bindings(&mut change, at);
         self.directory.complete_thresholds(&mut change, actor, at);
+        super::Directory::complete_modes(&mut change, at);
         self.faults += self.directory.apply(&change, self.zone, u64::MAX) as u64;
         let summary = RegistrySummary {
             orgs: change.orgs.len() as u32,

@@ -1,21 +1,16 @@
 //! When people can be called, when what may wait waits, and whether a wearer's alarms are to be taken as they are.
 
-use compact_str::CompactString;
 use model::registry::{Availability, DailyWindow, WearerMode, WeeklyWindow};
 use model::{PersonId, Timestamp};
 use serde_json::Value;
 
+use super::hours::{daily, parse_weekly, parse_window};
 use super::rows::{id, item_id};
 use super::{Reference, Walk};
 use crate::config::document::{Faults, Object, below, quote};
 
 /// The most windows of one guardian.
 const WINDOWS_MAX: usize = 16;
-/// The longest reason of a suspension, bytes.
-const REASON_BYTES_MAX: usize = 64;
-const DAY_MINUTES: u16 = 1_440;
-const EVERY_DAY: u8 = 0b111_1111;
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 impl Walk<'_> {
     /// The guardians in the order of calling: each an id, or `{"person": id, "available": ["mon-fri 08:00-18:00"]}`.
@@ -82,49 +77,6 @@ fn weekly_window(item: &Value, pointer: String, faults: &mut Faults) -> Option<W
     parsed
 }
 
-fn parse_weekly(text: &str) -> Option<WeeklyWindow> {
-    let text = text.trim();
-    let (days, times) = match text.rsplit_once(char::is_whitespace) {
-        Some((days, times)) => (parse_days(days.trim())?, times),
-        None => (EVERY_DAY, text),
-    };
-    let (from_minute, to_minute) = parse_window(times)?;
-    Some(WeeklyWindow { days, from_minute, to_minute })
-}
-
-/// `mon-fri`, `sat,sun`, `fri-mon`: bit 0 is Monday.
-fn parse_days(text: &str) -> Option<u8> {
-    let number = |name: &str| DAYS.iter().position(|day| *day == name.trim());
-    let mut days = 0;
-    for part in text.split(',') {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        let (mut day, last) = (number(from)?, number(to)?);
-        days |= 1 << day;
-        while day != last {
-            day = (day + 1) % DAYS.len();
-            days |= 1 << day;
-        }
-    }
-    Some(days)
-}
-
-/// `HH:MM-HH:MM` as minutes; the end may be 24:00, and both are different.
-pub(super) fn parse_window(text: &str) -> Option<(u16, u16)> {
-    let (from, to) = text.split_once('-')?;
-    let (from, to) = (minute(from)?, minute(to)?);
-    (from < DAY_MINUTES && from != to).then_some((from, to))
-}
-
-fn minute(text: &str) -> Option<u16> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    let two = |digits: &str| {
-        let plausible = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        plausible.then(|| digits.parse::<u16>().ok()).flatten()
-    };
-    let (hour, minute) = (two(hour)?, two(minute)?);
-    (minute < 60 && (hour < 24 || (hour == 24 && minute == 0))).then_some(hour * 60 + minute)
-}
-
 /// `quiet`: a window of the day, or `none`.
 pub(super) fn quiet(object: &mut Object<'_>, faults: &mut Faults, default: Option<DailyWindow>) -> Option<DailyWindow> {
     let Some(text) = object.text("quiet", faults) else { return default };
@@ -140,21 +92,21 @@ pub(super) fn quiet(object: &mut Object<'_>, faults: &mut Faults, default: Optio
             format!("{quoted} 不是合法时段，应形如 \"22:00-07:00\"，或 \"none\""),
         );
     }
-    window.map(|(from_minute, to)| DailyWindow { from_minute, to_minute: to % DAY_MINUTES })
+    // Quiet all day would be never to tell anybody.
+    window.and_then(|(from, to)| daily(from, to))
 }
 
-/// `mode`: `{"kind": "test", "by", "until"}`, `{"kind": "suspended", "reason", "until"}` or `{"kind": "normal"}`.
+/// `mode`: `{"kind": "test", "by", "until"}` or `{"kind": "normal"}`.
 pub(super) fn mode(mut object: Object<'_>, faults: &mut Faults) -> Option<WearerMode> {
     #[derive(Clone, Copy)]
     enum Kind {
         Normal,
         Test,
-        Suspended,
     }
     if !object.has("kind") {
         object.missing::<()>("kind", faults);
     }
-    let kinds = [("normal", Kind::Normal), ("test", Kind::Test), ("suspended", Kind::Suspended)];
+    let kinds = [("normal", Kind::Normal), ("test", Kind::Test)];
     let kind = object.word("kind", &kinds, faults);
     let mode = match kind? {
         Kind::Normal => Some(WearerMode::Normal),
@@ -162,15 +114,6 @@ pub(super) fn mode(mut object: Object<'_>, faults: &mut Faults) -> Option<Wearer
             let by = id(&mut object, "by", true, faults).map(PersonId::new);
             let until = until(&mut object, faults);
             by.zip(until).map(|(by, until)| WearerMode::Test { by, until })
-        }
-        Kind::Suspended => {
-            let reason = object.required_text("reason", faults);
-            if reason.is_some_and(|reason| reason.len() > REASON_BYTES_MAX) {
-                let detail = format!("the reason is longer than {REASON_BYTES_MAX} bytes");
-                faults.add(object.at("reason"), detail, format!("原因超过 {REASON_BYTES_MAX} 字节"));
-            }
-            let until = until(&mut object, faults);
-            reason.zip(until).map(|(reason, until)| WearerMode::Suspended { reason: CompactString::new(reason), until })
         }
     };
     object.finish(faults);
@@ -196,26 +139,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_of_the_week_are_read_as_people_write_them() {
-        for (text, expected) in [
-            ("mon-fri 08:00-18:00", Some((0b001_1111, 480, 1_080))),
-            ("sat,sun 09:00-24:00", Some((0b110_0000, 540, 1_440))),
-            ("fri-mon 00:00-06:00", Some((0b111_0001, 0, 360))),
-            ("22:00-07:00", Some((0b111_1111, 1_320, 420))),
-            ("wed, sat 10:00-11:00", Some((0b010_0100, 600, 660))),
-            ("mon-fri", None),
-            ("monday 08:00-18:00", None),
-            ("08:00-08:00", None),
-            ("24:00-08:00", None),
-            ("8-18", None),
-            ("", None),
-        ] {
-            let read = parse_weekly(text).map(|w| (w.days, w.from_minute, w.to_minute));
-            assert_eq!(read, expected, "{text}");
-        }
-    }
-
-    #[test]
     fn hours_quiet_and_mode_of_a_wearer_are_read_and_faults_are_told_with_their_place() {
         let document = |wearer: &str| {
             format!(
@@ -228,12 +151,12 @@ mod tests {
         let change = read(
             r#""phone":"+8613800000031","guardians":[{"person":"g1","available":["mon-fri 08:00-18:00"]}],
                "plan":{"quiet":"none","test_calls_every_days":7},
-               "mode":{"kind":"suspended","reason":"hospital","until":"2026-12-01T00:00:00+08:00"}"#,
+               "mode":{"kind":"test","by":"s1","until":"2026-12-01T00:00:00+08:00"}"#,
         );
         let wearer = change.unwrap().wearers.remove(0);
         assert_eq!((wearer.plan.quiet, wearer.plan.test_calls_every_days), (None, 7));
         assert_eq!(wearer.availability[0].windows[0].days, 0b001_1111);
-        assert!(matches!(wearer.mode, WearerMode::Suspended { ref reason, .. } if reason == "hospital"));
+        assert!(matches!(wearer.mode, WearerMode::Test { ref by, .. } if by.as_str() == "s1"));
         for (fault, pointer) in [
             (r#""guardians":[{"person":"g1","available":["noon"]}]"#, "/wearers/0/guardians/0/available/0"),
             (r#""guardians":["g1","g1"]"#, "/wearers/0/guardians/1"),

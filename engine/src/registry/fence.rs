@@ -6,16 +6,14 @@ use model::{Datum, Fence, FenceId, FenceKind, Schedule, Shape};
 use serde_json::Value;
 
 use super::Walk;
+use super::hours::{daily, parse_weekly};
 use super::rows::{DATUMS, id};
 use crate::config::document::{Faults, Object, below, quote};
 
 /// The margin of a fence that names none, metres.
 const MARGIN_METRES_DEFAULT: f64 = 30.0;
-const DAY_MINUTES: u16 = 1_440;
 
 const KINDS: &[(&str, FenceKind)] = &[("inclusion", FenceKind::Inclusion), ("exclusion", FenceKind::Exclusion)];
-/// From Monday, as [`Schedule::weekdays`] counts.
-const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 impl Walk<'_> {
     /// The member `fences` of a row, each of them valid on its own.
@@ -131,17 +129,14 @@ fn schedule(object: &mut Object<'_>, faults: &mut Faults) -> Option<Schedule> {
         }
         return None;
     };
-    let trimmed = text.trim();
-    let (days, hours) = trimmed.split_once(' ').map_or((None, trimmed), |(days, hours)| (Some(days), hours));
-    let weekdays = days.map_or(Some(EVERY_DAY), weekdays);
-    let minutes = hours.split_once('-').and_then(|(from, to)| Some((minute(from)?, minute(to)?)));
-    match (weekdays, minutes) {
-        (Some(EVERY_DAY), Some((0, DAY_MINUTES))) => None,
-        (Some(weekdays), Some((from, to))) if from < DAY_MINUTES && from != to => {
-            let window = DailyWindow { from_minute: from, to_minute: to % DAY_MINUTES };
-            Some(Schedule { window, weekdays, zone: zone.map(Into::into) })
+    match parse_weekly(text) {
+        Some(week) => {
+            let window = daily(week.from_minute, week.to_minute);
+            // Every hour of every day: no schedule. Every hour of some days is one, from midnight to midnight.
+            let window = window.or((week.days != EVERY_DAY).then_some(DailyWindow { from_minute: 0, to_minute: 0 }));
+            window.map(|window| Schedule { window, weekdays: week.days, zone: zone.map(Into::into) })
         }
-        _ => {
+        None => {
             let quoted = quote(&Value::String(text.to_owned()));
             faults.add(
                 object.at("active"),
@@ -151,45 +146,4 @@ fn schedule(object: &mut Object<'_>, faults: &mut Faults) -> Option<Schedule> {
             None
         }
     }
-}
-
-/// `Mon-Fri`, `Sat,Sun`, `Sat-Tue,Thu`: bit 0 is Monday.
-fn weekdays(text: &str) -> Option<u8> {
-    let day = |name: &str| DAYS.iter().position(|day| day.eq_ignore_ascii_case(name));
-    text.split(',').try_fold(0, |days, part| {
-        let (from, to) = part.split_once('-').unwrap_or((part, part));
-        let (from, to) = (day(from)?, day(to)?);
-        let count = (to + 7 - from) % 7;
-        Some((0..=count).fold(days, |days: u8, step| days | 1 << ((from + step) % 7)))
-    })
-}
-
-/// `HH:MM-HH:MM`; the end may be 24:00, and the whole day is the same as none.
-pub(super) fn daily_window(object: &mut Object<'_>, name: &'static str, faults: &mut Faults) -> Option<DailyWindow> {
-    let text = object.text(name, faults)?;
-    match text.split_once('-').and_then(|(from, to)| Some((minute(from)?, minute(to)?))) {
-        Some((0, DAY_MINUTES)) => None,
-        Some((from, to)) if from < DAY_MINUTES && from != to => {
-            Some(DailyWindow { from_minute: from, to_minute: to % DAY_MINUTES })
-        }
-        _ => {
-            let quoted = quote(&Value::String(text.to_owned()));
-            faults.add(
-                object.at(name),
-                format!("{quoted} is no window of the day like \"06:00-22:00\" (over midnight: \"22:00-05:00\"; always: leave it out)"),
-                format!("{quoted} 不是合法时段，应形如 \"06:00-22:00\"（跨午夜：\"22:00-05:00\"；全天有效则省略）"),
-            );
-            None
-        }
-    }
-}
-
-fn minute(text: &str) -> Option<u16> {
-    let (hour, minute) = text.trim().split_once(':')?;
-    let two = |digits: &str| {
-        let plausible = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        plausible.then(|| digits.parse::<u16>().ok()).flatten()
-    };
-    let (hour, minute) = (two(hour)?, two(minute)?);
-    (minute < 60 && (hour < 24 || (hour == 24 && minute == 0))).then_some(hour * 60 + minute)
 }

@@ -6,6 +6,7 @@
 
 mod care;
 mod fence;
+mod hours;
 mod known;
 mod rows;
 #[cfg(test)]

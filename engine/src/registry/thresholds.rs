@@ -4,7 +4,7 @@ use model::registry::{Shadow, SuspensionKind};
 use model::{Position, Suspension, Thresholds, Timestamp};
 use serde_json::Value;
 
-use super::fence::daily_window;
+use super::hours::daily_window;
 use super::wearer::DAY_SECONDS;
 use crate::config::document::{Faults, Object, below, quote};
 

@@ -260,7 +260,7 @@ fn who_lives_abroad_is_called_by_the_provider_that_steps_in() {
     assert_eq!(acknowledged["data"]["acknowledged_by"]["person"], "g1");
 
     let tried = channel_command(&house, server.http, &["test", "voice", "--to", ABROAD]);
-    assert!(String::from_utf8(tried.stdout).unwrap().starts_with("voice: the provider took it"));
+    assert!(String::from_utf8(tried.stdout).unwrap().starts_with("voice.backup: the provider took it"));
     let tried = channel_command(&house, server.http, &["test", "sms", "--to", "+8613800000003"]);
     assert!(String::from_utf8(tried.stdout).unwrap().starts_with("sms: the provider took it"));
     vendors.wait_text("+8613800000003", "name=测试");
