@@ -202,7 +202,7 @@ impl Vitals {
             let labels = format!("provider=\"{provider}\",reason=\"{reason}\"");
             text.put_labelled("yinling_callbacks_refused_total", &labels, count);
         }
-        text.0
+        text.0 + &crate::counted::render()
     }
 }
 

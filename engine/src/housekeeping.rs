@@ -86,6 +86,7 @@ impl Housekeeper {
 
     fn look(&mut self) {
         let now = self.clock.now();
+        crate::counted::tidy();
         self.watch_disk();
         self.watch_projection();
         self.watch_sync(now);

@@ -9,6 +9,7 @@ pub mod channel_test;
 pub mod checkpoint;
 pub mod clock;
 pub mod config;
+mod counted;
 pub mod data_dir;
 pub mod dispatcher;
 pub mod dump;

@@ -214,6 +214,7 @@ impl Assembly {
                 tracing::error!(%error, "the projection of the journal failed; a restart rebuilds it");
             },
         )?);
+        crate::counted::begin();
         let vitals = Arc::new(Vitals {
             clock: Arc::clone(&clock),
             pulse: Arc::clone(&pulse),

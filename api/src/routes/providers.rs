@@ -36,6 +36,7 @@ pub(crate) async fn take(
     match shared.host.provider_post(post).await {
         Ok(answer) => Ok(([(CONTENT_TYPE, answer.content_type)], answer.body).into_response()),
         Err(ProviderRefusal::NotFound) => {
+            metrics::counter!("api_callbacks_refused_total", "reason" => "token").increment(1);
             Err(Fault::new(Code::NotFound, "this callback address is not known", "回调地址无效"))
         }
         Err(ProviderRefusal::NotBelieved(detail)) => {

@@ -79,6 +79,7 @@ fn all_is_well_with_reasons() {
     let metrics = server.api().text_at("/metrics");
     assert!(metrics.contains("# TYPE "), "{metrics}");
     assert!(server.metric("yinling_reports_total", "") >= 1.0);
+    assert!(metrics.contains("http_requests_total{"), "what the API counts by itself shows, too: {metrics}");
     assert!(!metrics.contains("王桂兰") && !metrics.contains("+86138"), "no names and phones in metrics");
 }
 

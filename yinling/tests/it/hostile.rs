@@ -241,6 +241,7 @@ fn http_is_as_unmoved_as_mqtt() {
         ("/incidents/%ff/actions/acknowledge", "{}"),
         ("/cases/c1/actions/fly", "{}"),
         ("/callbacks/a1/forged", "{\"attempt\":\"a1\",\"outcome\":\"key\",\"key\":\"1\"}"),
+        ("/providers/voice/forged", "{}"),
         (&"/x".repeat(2_000), "{}"),
     ] {
         let reply = api.post_raw(path, body);
@@ -252,4 +253,8 @@ fn http_is_as_unmoved_as_mqtt() {
     assert!((400..500).contains(&api.post_raw("/import", &deep).status));
     assert_eq!(api.with_token("yl_0_0").get("/incidents").status, 401);
     assert_eq!(api.get("/incidents").status, 200);
+    let metrics = api.text_at("/metrics");
+    for counted in ["api_callbacks_refused_total{reason=\"token\"} 2", "api_unauthenticated_total 1"] {
+        assert!(metrics.contains(counted), "{counted}: {metrics}");
+    }
 }
