@@ -15,6 +15,10 @@ pub const ATTEMPTS_KEPT_SECONDS: u32 = 3_600;
 /// How many attempts of one incident are held; beyond it the oldest that nothing is expected of gives way.
 pub const ATTEMPTS_PER_INCIDENT_MAX: usize = 512;
 
+/// How many incidents move on in one step: what comes of them is one record of the journal, which is not to grow
+/// without end when a quiet night ends for a whole city at once.
+pub const ADVANCED_TOGETHER_MAX: usize = 128;
+
 /// Everything, as a checkpoint holds it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -101,7 +105,7 @@ impl Book {
 
     /// The incidents that are due, the longest overdue first.
     pub(crate) fn due_by(&self, now: Timestamp) -> Vec<IncidentId> {
-        self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
+        self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).take(ADVANCED_TOGETHER_MAX).collect()
     }
 
     pub(crate) fn put_incident(&mut self, incident: Incident) {

@@ -37,7 +37,9 @@ use model::{
 };
 
 pub use auditor::Auditor;
-pub use book::{ATTEMPTS_KEPT_SECONDS, ATTEMPTS_PER_INCIDENT_MAX, RESOLVED_KEPT_SECONDS, Snapshot};
+pub use book::{
+    ADVANCED_TOGETHER_MAX, ATTEMPTS_KEPT_SECONDS, ATTEMPTS_PER_INCIDENT_MAX, RESOLVED_KEPT_SECONDS, Snapshot,
+};
 pub use calling::{DESK_PAGE_SECONDS, LISTEN_SECONDS_MAX, LOW_LEASE_SECONDS, LOW_REMINDER_SECONDS, TALK_SECONDS_MAX};
 pub use doctor::{DOCTOR_REMINDER_SECONDS, DOCTOR_REMINDERS_MAX};
 pub use evidence::{MESSAGE_SENDS_MAX, RESEND_WAIT_SECONDS_MAX, VOICE_SENDS_MAX};
@@ -239,8 +241,9 @@ impl Alerting {
         self.book.next_due()
     }
 
-    /// Lets happen what is due by `now`; every incident that is due moves on once. Costs as many steps as
-    /// incidents are due, however many are open.
+    /// Lets happen what is due by `now`; every incident that is due moves on once, at most [`ADVANCED_TOGETHER_MAX`] of
+    /// them: ask again while [`Alerting::next_due`] is not after `now`. Costs as many steps as incidents are due,
+    /// however many are open.
     pub fn advance(&mut self, now: Timestamp, counters: &mut Counters) -> Vec<Output> {
         let time = LocalTime { now, utc_offset_minutes: self.utc_offset_minutes };
         let mut outputs = Vec::new();

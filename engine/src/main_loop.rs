@@ -67,6 +67,7 @@ impl MainLoop {
             for piece in work.drain(..) {
                 self.decide(piece, &mut records, &mut draft)?;
                 if draft.batch.bytes() >= BATCH_BYTES_MAX {
+                    // Plain reports of a parcel stay together with its receipts.
                     let full = std::mem::replace(&mut draft, self.draft());
                     self.submit(full)?;
                 }
@@ -96,11 +97,13 @@ impl MainLoop {
             Work::Parcel(parcel) => self.decide_parcel(parcel, records, draft),
             Work::Input { input, received, reply } => {
                 self.pipeline.decide(input, received, records);
-                let last = records.len() - 1;
-                if let Some(to) = reply {
-                    draft.release.reply(to, self.last_seq + 1 + last as u64, &records[last]);
+                let answer = reply.zip(records.last().map(Release::answer_of));
+                self.put(records, draft)?;
+                // Into the draft that holds its record, or a later one.
+                if let Some((to, answer)) = answer {
+                    draft.release.reply(to, self.last_seq, answer);
                 }
-                self.put(records, draft)
+                Ok(())
             }
             Work::DownReady(device) => {
                 draft.release.deliver(self.pipeline.commands_for(&device));
@@ -147,13 +150,17 @@ impl MainLoop {
         Ok(())
     }
 
-    /// Puts decided records into the batch.
+    /// Puts decided records into the batch; one that is full goes to the journal, and the next one is begun.
     fn put(&mut self, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {
         for record in records.drain(..) {
             draft.batch.push(&record)?;
             self.last_seq += 1;
             self.pulse.count(&record);
             draft.release.note(&record);
+            if draft.batch.bytes() >= BATCH_BYTES_MAX {
+                let full = std::mem::replace(draft, self.draft());
+                self.submit(full)?;
+            }
         }
         Ok(())
     }

@@ -53,13 +53,18 @@ impl Release {
         self.effects.extend(commands.map(|command| Effect::Deliver(Box::new(command.clone()))));
     }
 
-    /// Somebody waits for the decision on this record.
-    pub fn reply(&mut self, to: oneshot::Sender<(u64, Reply)>, seq: u64, record: &Record) {
+    /// What is answered to whoever asked for what a record decided.
+    pub fn answer_of(record: &Record) -> Reply {
         let decided = record.decisions.iter().rev().find_map(|decision| match decision {
             Decision::Reply(reply) => Some((**reply).clone()),
             _ => None,
         });
-        self.replies.push((to, seq, decided.unwrap_or(Reply::Done(None))));
+        decided.unwrap_or(Reply::Done(None))
+    }
+
+    /// Somebody waits for the decision on the record with this sequence number.
+    pub fn reply(&mut self, to: oneshot::Sender<(u64, Reply)>, seq: u64, answer: Reply) {
+        self.replies.push((to, seq, answer));
     }
 
     /// What a record's decisions let out. Telemetry lets out nothing and is passed over quickly.

@@ -112,10 +112,12 @@ impl Area {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// What has waited long enough and stayed alone.
-    pub fn advance(&mut self, now: Timestamp) -> Vec<Finding> {
+    /// What has waited long enough and stayed alone: of at most so many communities; ask again while
+    /// [`Area::next_due`] is not after `now`.
+    pub fn advance(&mut self, now: Timestamp, communities_max: usize) -> Vec<Finding> {
         let mut told = Vec::new();
-        while let Some((_, org)) = self.due.first().filter(|(at, _)| *at <= now).cloned() {
+        for _ in 0..communities_max {
+            let Some((_, org)) = self.due.first().filter(|(at, _)| *at <= now).cloned() else { break };
             self.due.pop_first();
             if let Some(community) = self.communities.get_mut(&org) {
                 let due = community.silent.values_mut().filter(|silent| silent.due().is_some_and(|due| due <= now));

@@ -38,8 +38,12 @@ use down_commands::DownCommands;
 use replies::Replies;
 use sense::{RuleTimers, Sensed};
 
-/// How often timers may fire for one instant before it counts as a fault of a core that does not move on.
-const FIRINGS_PER_INSTANT_MAX: usize = 1_000;
+/// How often timers may fire for one instant before it counts as a fault of a core that does not move on: enough for
+/// ten million wearers at [`FIRED_TOGETHER_MAX`] a firing.
+const FIRINGS_PER_INSTANT_MAX: usize = 100_000;
+/// For how many wearers, and communities, one firing looks what time has brought. What comes of it is one record of the
+/// journal; at 22:00 a schedule opens for everybody at once.
+const FIRED_TOGETHER_MAX: usize = 256;
 
 /// A report that was taken in and led to nothing else.
 #[derive(Debug)]
@@ -194,13 +198,16 @@ impl Pipeline {
             self.last_at = at;
             let mut decisions = Vec::new();
             let mut findings = Vec::new();
-            let alone = self.area.advance(at);
+            let alone = self.area.advance(at, FIRED_TOGETHER_MAX);
             self.find_in_area(alone, at, &mut decisions);
             self.sense_advance(at, &mut findings);
+            // A recovery fires as often as there are records: where more is to fire, nothing is a record, too.
+            let looks_on = self.rule_timers.next_due().into_iter().chain(self.area.next_due()).min();
+            let is_cut = looks_on.is_some_and(|due| due <= at);
             self.find(findings, at, &mut decisions);
             self.respond_advance(at, &mut decisions);
             self.rounds_advance(tests_due, at, &mut decisions);
-            if !decisions.is_empty() {
+            if !decisions.is_empty() || is_cut {
                 out.push(Record { at, input: Input::Tick, decisions });
             }
         }
@@ -390,12 +397,19 @@ impl Pipeline {
         if let Input::Resumed { at } = record.input {
             self.listening_since = self.listening_since.max(at);
         }
-        if seq > self.loaded_through {
-            self.area.advance(record.at);
-        }
-        while self.rule_timers.next_due().is_some_and(|due| due <= record.at) {
-            let due = self.rule_timers.next_due().unwrap_or(record.at);
-            self.sense_advance(due.max(self.last_at), &mut thrown_away);
+        // Everything that fell due before this record; at its own instant, if it is a firing itself, one firing.
+        let has_area = seq > self.loaded_through;
+        loop {
+            let area = self.area.next_due().filter(|_| has_area);
+            let due = self.rule_timers.next_due().into_iter().chain(area).min();
+            let Some(instant) = due.map(|due| due.max(self.last_at)).filter(|at| *at <= record.at) else { break };
+            if has_area {
+                self.area.advance(instant, FIRED_TOGETHER_MAX);
+            }
+            self.sense_advance(instant, &mut thrown_away);
+            if matches!(record.input, Input::Tick) && instant == record.at {
+                break;
+            }
         }
         self.last_at = self.last_at.max(record.at);
         self.rebuild_hot(seq, record);

@@ -6,8 +6,8 @@ use model::record::Observed;
 use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp, WearerId};
 use rules::{Observation, Subject};
 
-use super::Pipeline;
 use super::directory::{Directory, WearerEntry};
+use super::{FIRED_TOGETHER_MAX, Pipeline};
 
 /// The accuracy that a fix without one is taken to have, in metres (clinical.md, fence).
 const UNKNOWN_ACCURACY_METRES: f32 = 50.0;
@@ -113,10 +113,11 @@ impl Pipeline {
         self.rule_timers.set(&mut self.directory, slot);
     }
 
-    /// What the fences and the rules find by themselves because time went by.
+    /// What the fences and the rules find by themselves because time went by, for at most so many wearers.
     pub(super) fn sense_advance(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
         let utc_offset_minutes = self.utc_offset_minutes(now);
-        while let Some(slot) = self.rule_timers.pop_due(now) {
+        for _ in 0..FIRED_TOGETHER_MAX {
+            let Some(slot) = self.rule_timers.pop_due(now) else { break };
             let Directory { wearers, zones, devices, .. } = &mut self.directory;
             let Some(entry) = wearers.at_mut(slot) else { continue };
             let WearerEntry { wearer, fences, hot, home, .. } = entry;

@@ -30,7 +30,7 @@ fn run(events: &[(u32, Change, i64, &str)], until: i64) -> Vec<Finding> {
     let (mut area, mut told) = (Area::default(), Vec::new());
     let pass = |area: &mut Area, told: &mut Vec<Finding>, until: i64| {
         while let Some(due) = area.next_due().filter(|due| *due <= at(until)) {
-            told.extend(area.advance(due));
+            told.extend(area.advance(due, 1));
             assert!(area.next_due().is_none_or(|next| next > due));
         }
     };

@@ -286,3 +286,34 @@ fn findings_are_regenerated_to_the_byte() {
     assert!(first.len() >= 6, "{}", first.len());
     assert_eq!(first, found());
 }
+
+#[test]
+fn what_falls_due_for_everybody_at_once_is_cut_into_records_and_survives_a_cut_anywhere() {
+    const WEARERS: usize = 1_000;
+    let (mut pipeline, mut records) = (Pipeline::new(ZONE), Vec::new());
+    pipeline.decide(command(StaffCommand::Import(Box::new(community(WEARERS))), None), at(-60.0), &mut records);
+    for number in 1..=WEARERS {
+        pipeline.decide(from(&format!("b{number}"), r#"{"type":"alive"}"#), at(0.0), &mut records);
+    }
+    // Whoever is not heard after the start is silent at the same instant as everybody else.
+    pipeline.decide(Input::Started { down_since: Some(at(0.0)) }, at(minutes(60.0)), &mut records);
+    let before = records.len();
+    let until = at(minutes(90.0));
+    pipeline.advance(until, &mut records);
+    let silent = |record: &model::Record| {
+        record
+            .decisions
+            .iter()
+            .filter(|d| matches!(d, Decision::Finding(f) if f.kind == model::IncidentKind::Silence))
+            .count()
+    };
+    let sizes: Vec<usize> = records[before..].iter().map(silent).filter(|count| *count > 0).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), WEARERS);
+    assert!(sizes.len() >= 4 && sizes.iter().all(|size| *size <= 256), "{sizes:?}");
+    for cut in before..records.len() {
+        let (mut second, mut rest) = (recovered(&records[..cut]), Vec::new());
+        second.advance(until, &mut rest);
+        assert_eq!(rest, records[cut..], "cut at {} of {before} to {}", cut, records.len());
+        assert_eq!(image(&second), image(&pipeline));
+    }
+}
