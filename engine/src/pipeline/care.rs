@@ -34,6 +34,9 @@ const TESTS_AT_MINUTE: u32 = 600;
 const TESTS_WINDOW: DailyWindow = DailyWindow { from_minute: 600, to_minute: 1_140 };
 /// How often a number is tried by one round of test calls, and how long after a vain try the next one comes.
 const TEST_TRIES: u8 = 3;
+/// How many numbers are tried on one day: about what the calls at a time manage in the window, and no more than one
+/// record of the journal takes.
+const TESTS_A_DAY_MAX: usize = 10_000;
 const TEST_GAP_SECONDS: u32 = 3_600;
 const DAY_SECONDS: u32 = 86_400;
 /// The longest note on a task, in bytes.
@@ -335,20 +338,25 @@ impl Pipeline {
     /// The numbers that nobody was reached under for as long as their wearers' plans allow are tried, one campaign
     /// for each organisation.
     fn begin_tests(&mut self, at: Timestamp, decisions: &mut Vec<Decision>) {
-        let mut by_org: BTreeMap<OrgPath, Vec<Target>> = BTreeMap::new();
-        let mut numbers = BTreeSet::new();
+        let (mut due, mut numbers) = (Vec::new(), BTreeSet::new());
         for id in &self.directory.tested {
             let Some(entry) = self.directory.wearers.get(id) else { continue };
             // Half a day of grace, so that a weekly test stays on its day.
             let seconds = u32::from(entry.wearer.plan.test_calls_every_days) * DAY_SECONDS - DAY_SECONDS / 2;
             for contact in self.to_call(&entry.wearer, CampaignKind::Test) {
-                let is_due =
-                    self.reach.verified_at(&contact).is_none_or(|verified| verified.plus_seconds(seconds) <= at);
+                let verified = self.reach.verified_at(&contact);
+                let is_due = verified.is_none_or(|verified| verified.plus_seconds(seconds) <= at);
                 if is_due && contact.phone.clone().is_some_and(|phone| numbers.insert(phone)) {
-                    let target = self.target(&entry.wearer, contact);
-                    by_org.entry(entry.wearer.org.clone()).or_default().push(target);
+                    due.push((verified, entry.wearer.org.clone(), self.target(&entry.wearer, contact)));
                 }
             }
+        }
+        // Who has waited longest; the others are still due tomorrow.
+        due.sort_by_key(|(verified, ..)| *verified);
+        due.truncate(TESTS_A_DAY_MAX);
+        let mut by_org: BTreeMap<OrgPath, Vec<Target>> = BTreeMap::new();
+        for (_, org, target) in due {
+            by_org.entry(org).or_default().push(target);
         }
         for (org, people) in by_org {
             for people in people.chunks(CAMPAIGN_PEOPLE_MAX) {

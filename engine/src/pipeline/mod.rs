@@ -10,6 +10,7 @@ mod care_tests;
 mod directory;
 mod down_commands;
 mod image;
+mod recovery;
 mod replies;
 mod respond;
 mod sense;
@@ -26,8 +27,8 @@ use chrono_tz::Tz;
 use model::record::Observed;
 use model::staff::ApiToken;
 use model::{
-    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, DownCommandKind, Entity, Event, EventKind, Finding,
-    Input, OrgPath, Record, Report, StaffCommand, Timestamp, TokenId,
+    Actor, Attempt, Counters, Decision, DeviceId, DownCommand, DownCommandKind, Entity, Event, EventKind, Input,
+    OrgPath, Record, Report, StaffCommand, Timestamp, TokenId,
 };
 
 pub use directory::{DeviceEntry, Directory, WearerEntry};
@@ -391,146 +392,6 @@ impl Pipeline {
         decisions.push(Decision::Event(Box::new(event)));
     }
 
-    /// Recovery: brings in one record of the journal, in order. Nothing is decided.
-    pub fn apply(&mut self, seq: u64, record: &Record) {
-        let mut thrown_away = Vec::new();
-        if let Input::Resumed { at } = record.input {
-            self.listening_since = self.listening_since.max(at);
-        }
-        // Everything that fell due before this record; at its own instant, if it is a firing itself, one firing.
-        let has_area = seq > self.loaded_through;
-        loop {
-            let area = self.area.next_due().filter(|_| has_area);
-            let due = self.rule_timers.next_due().into_iter().chain(area).min();
-            let Some(instant) = due.map(|due| due.max(self.last_at)).filter(|at| *at <= record.at) else { break };
-            if has_area {
-                self.area.advance(instant, FIRED_TOGETHER_MAX);
-            }
-            self.sense_advance(instant, &mut thrown_away);
-            if matches!(record.input, Input::Tick) && instant == record.at {
-                break;
-            }
-        }
-        self.last_at = self.last_at.max(record.at);
-        self.rebuild_hot(seq, record);
-        for decision in &record.decisions {
-            self.apply_decision(seq, decision, record);
-        }
-    }
-
-    fn rebuild_hot(&mut self, seq: u64, record: &Record) {
-        match &record.input {
-            Input::Report { device, report } => {
-                if let Some(slot) = self.directory.devices.slot(device)
-                    && !self.directory.devices.holds(slot, seq)
-                    && let Some(entry) = self.directory.devices.at_mut(slot)
-                {
-                    entry.hot.admission.admit(report, record.at);
-                    if let model::ReportBody::Battery { percent } = report.body {
-                        entry.hot.battery_percent = Some(percent);
-                    }
-                }
-                let Some(Decision::Observed(observed)) = record.decisions.first() else { return };
-                let placement = self.directory.placement_of(device);
-                if let Some(wearer) = &observed.wearer
-                    && self.directory.wearers.slot(wearer).is_some_and(|s| !self.directory.wearers.holds(s, seq))
-                {
-                    let device = (device, placement);
-                    self.observe(wearer, device, report, observed, record.at, &mut Vec::<Finding>::new());
-                }
-            }
-            Input::Connection { device, online } => {
-                if let Some(entry) = self.directory.devices.get_mut(device) {
-                    entry.hot.online = *online;
-                }
-            }
-            Input::Started { .. } => self.forget_connections(),
-            _ => {}
-        }
-    }
-
-    fn apply_decision(&mut self, seq: u64, decision: &Decision, record: &Record) {
-        if let Decision::Registry(change) = decision {
-            self.apply_registry(seq, change);
-        }
-        if seq <= self.loaded_through {
-            return;
-        }
-        match decision {
-            Decision::Event(event) => {
-                self.counters.event = self.counters.event.max(event.seq);
-                self.apply_entity(event.kind, &event.entity);
-            }
-            Decision::Escalation(escalation) => self.alerting.apply_escalation((**escalation).clone()),
-            Decision::Token(token) => {
-                self.tokens.insert(token.id.clone(), token.clone());
-            }
-            Decision::Reply(reply) => {
-                if let Input::Command { actor, idempotency_key: Some(key), command } = &record.input {
-                    let import = record.decisions.iter().find_map(|d| match d {
-                        Decision::Registry(change) => Some(StaffCommand::Import(change.clone())),
-                        _ => None,
-                    });
-                    self.replies.keep(&actor.person, key, import.as_ref().unwrap_or(command), reply);
-                }
-            }
-            Decision::Finding(finding) => {
-                if let Some(entry) = self.directory.wearers.get(&finding.wearer) {
-                    self.area.handle(finding, &entry.wearer.org, record.at);
-                }
-            }
-            Decision::Registry(_) | Decision::Observed(_) | Decision::Repeated => {}
-        }
-    }
-
-    fn apply_entity(&mut self, kind: EventKind, entity: &Entity) {
-        match entity {
-            Entity::Incident(incident) => {
-                count(&mut self.counters.incident, incident.id.raw());
-                self.alerting.apply_incident((**incident).clone());
-            }
-            Entity::Case(case) => {
-                count(&mut self.counters.case, case.id.raw());
-                self.casework.apply_case((**case).clone());
-            }
-            Entity::Attempt(attempt) => {
-                count(&mut self.counters.attempt, attempt.id.raw());
-                self.reach.note(kind, attempt);
-                match attempt.campaign {
-                    Some(_) => self.rounds.apply_attempt((**attempt).clone()),
-                    None => self.alerting.apply_attempt((**attempt).clone()),
-                }
-            }
-            Entity::DownCommand(command) => {
-                count(&mut self.counters.down_command, command.id.raw());
-                self.down_commands.apply((**command).clone());
-            }
-            Entity::Device(_) | Entity::Registry(_) => {}
-            Entity::Task(task) => {
-                count(&mut self.counters.task, task.id.raw());
-                self.reach.apply_task((**task).clone());
-            }
-            Entity::Campaign(campaign) => {
-                count(&mut self.counters.campaign, campaign.id.raw());
-                self.rounds.apply_campaign((**campaign).clone());
-            }
-            Entity::CampaignCall(call) => self.rounds.apply_call((**call).clone()),
-        }
-    }
-
-    /// A change may meet a directory of which some slices were written down after it: those keep what they have.
-    fn apply_registry(&mut self, seq: u64, change: &model::RegistryChange) {
-        let mut change = change.clone();
-        let Directory { people, wearers, devices, .. } = &self.directory;
-        change.people.retain(|p| people.slot(&p.id).is_none_or(|slot| !people.holds(slot, seq)));
-        change.wearers.retain(|w| wearers.slot(&w.id).is_none_or(|slot| !wearers.holds(slot, seq)));
-        change.devices.retain(|d| devices.slot(&d.id).is_none_or(|slot| !devices.holds(slot, seq)));
-        if seq <= self.loaded_through {
-            change.orgs.clear();
-        }
-        self.faults += self.directory.apply(&change, self.zone, seq) as u64;
-    }
-
     fn forget_connections(&mut self) {
         for slot in 0..(self.directory.devices.slices() * slots::SLICE_SLOTS) as u32 {
             if let Some(DeviceEntry { hot: DeviceHot { online, .. }, .. }) = self.directory.devices.at_mut(slot) {
@@ -538,11 +399,6 @@ impl Pipeline {
             }
         }
     }
-}
-
-/// A counter has at least counted this id.
-fn count(counter: &mut u64, raw: u64) {
-    *counter = (*counter).max(raw & ((1 << 56) - 1));
 }
 
 /// A command as the journal keeps it: an import's content stands in the decision, once.
