@@ -1,37 +1,16 @@
 //! What leaves for a gateway, byte for byte, and what its answers and callbacks mean.
 
 use expect_test::expect;
-use model::attempt::{Callee, CalleeRole, Destination};
-use model::{AttemptState, Lane, OrgPath, Purpose, WearerId};
 
 use super::*;
+use crate::samples;
 
 fn attempt() -> Attempt {
     Attempt {
-        id: AttemptId::new(0, 42),
-        version: 1,
-        incident: Some(IncidentId::new(0, 7)),
-        campaign: None,
-        kind: IncidentKind::Sos,
-        priority: Priority::High,
-        wearer: WearerId::new("w1"),
-        org: OrgPath::new("/luyang/"),
         channel: Channel::Voice,
-        callee: Callee { person: PersonId::new("g1"), role: CalleeRole::Guardian },
-        to: Destination("+8613800000001".into()),
-        lang: Language::ZhCn,
-        purpose: Purpose::Alert,
-        lane: Lane::Alarm,
-        cycle: 1,
         text: "这里是银杏社区。王桂兰于 08:00 按下 SOS。".to_owned(),
         params: vec![("name".into(), "王桂兰".to_owned()), ("time".into(), "08:00".to_owned())],
-        state: AttemptState::Pending,
-        outcome: None,
-        created_at: at(0),
-        changed_at: at(0),
-        not_before: at(0),
-        sends: 0,
-        passed_over: Vec::new(),
+        ..samples::attempt()
     }
 }
 

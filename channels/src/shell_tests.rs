@@ -71,34 +71,7 @@ impl World {
 }
 
 fn attempt(lane: Lane) -> Attempt {
-    use model::attempt::{Callee, CalleeRole, Destination};
-    use model::*;
-    Attempt {
-        id: AttemptId::new(0, 1),
-        version: 1,
-        incident: Some(IncidentId::new(0, 1)),
-        campaign: None,
-        kind: IncidentKind::Sos,
-        priority: Priority::High,
-        wearer: WearerId::new("w1"),
-        org: OrgPath::new("/luyang/"),
-        channel: Channel::Sms,
-        callee: Callee { person: PersonId::new("g1"), role: CalleeRole::Guardian },
-        to: Destination("+8613800000001".into()),
-        lang: Language::ZhCn,
-        purpose: Purpose::Alert,
-        lane,
-        cycle: 1,
-        text: String::new(),
-        params: Vec::new(),
-        state: AttemptState::Pending,
-        outcome: None,
-        created_at: Timestamp::EPOCH,
-        changed_at: Timestamp::EPOCH,
-        not_before: Timestamp::EPOCH,
-        sends: 0,
-        passed_over: Vec::new(),
-    }
+    Attempt { lane, ..crate::samples::attempt() }
 }
 
 fn links() -> Links {

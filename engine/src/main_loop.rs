@@ -22,6 +22,9 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 /// How long the loop sleeps at most, so that its pulse shows that it lives, in milliseconds.
 const SLEEP_MS_MAX: i64 = 250;
 
+/// The exit code when the main loop panicked: `EX_SOFTWARE` of sysexits.
+const EXIT_PANICKED: i32 = 70;
+
 /// The loop's world.
 pub struct MainLoop {
     /// What decides.
@@ -51,11 +54,12 @@ struct Draft {
 }
 
 impl MainLoop {
-    /// Runs until the inbox is closed and empty, and writes a last checkpoint.
+    /// Runs until the inbox is closed and empty, and writes a last checkpoint. A panic ends the process.
     ///
     /// # Errors
     /// When a decision cannot be handed to the journal: the process must end, what is on disk is the truth.
     pub fn run(mut self) -> Result<(), StoreError> {
+        let _guard = EndWithPanic;
         let (mut work, mut records) = (Vec::new(), Vec::new());
         loop {
             let telemetry = !self.hold_telemetry.load(Ordering::Relaxed);
@@ -67,7 +71,6 @@ impl MainLoop {
             for piece in work.drain(..) {
                 self.decide(piece, &mut records, &mut draft)?;
                 if draft.batch.bytes() >= BATCH_BYTES_MAX {
-                    // Plain reports of a parcel stay together with its receipts.
                     let full = std::mem::replace(&mut draft, self.draft());
                     self.submit(full)?;
                 }
@@ -186,4 +189,16 @@ pub fn started(pipeline: &Pipeline, now: Timestamp) -> Work {
     let before = pipeline.last_at();
     let down_since = (before > Timestamp::EPOCH).then_some(before);
     Work::Input { input: Input::Started { down_since }, received: now, reply: None }
+}
+
+/// Ends the process when the thread that holds it panics. The journal is the truth: whoever starts it again goes on.
+struct EndWithPanic;
+
+impl Drop for EndWithPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the main loop panicked: the process ends");
+            std::process::exit(EXIT_PANICKED);
+        }
+    }
 }

@@ -39,8 +39,6 @@ use crate::watchdog::{self, Gate, Ground, Leash, Lives};
 
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
-/// The exit code when the main loop panicked: `EX_SOFTWARE` of sysexits.
-const EXIT_PANICKED: i32 = 70;
 
 /// How long the API waits at a start for the view to catch up with the journal, in seconds.
 const CATCH_UP_SECONDS_MAX: u64 = 10;
@@ -252,7 +250,6 @@ impl Assembly {
         };
         // A loop that cannot go on must not leave a process behind that looks alive.
         let run = move || {
-            let _guard = EndWithPanic;
             main_loop.run().inspect_err(|error| {
                 tracing::error!(%error, "a decision could not be handed to the journal: the process ends");
                 std::process::exit(EXIT_JOURNAL_FAILED);
@@ -457,18 +454,6 @@ fn api_config(config: &Config) -> ApiConfig {
         import_bytes_max: config.api.import_bytes_max,
         streams_max: config.api.streams_max,
         ..ApiConfig::default()
-    }
-}
-
-/// Ends the process when the thread that holds it panics. The journal is the truth: whoever starts it again goes on.
-struct EndWithPanic;
-
-impl Drop for EndWithPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!("the main loop panicked: the process ends");
-            std::process::exit(EXIT_PANICKED);
-        }
     }
 }
 
