@@ -7,6 +7,8 @@
 
 mod auth;
 mod body;
+#[cfg(feature = "console")]
+mod console;
 pub mod cursor;
 mod headers;
 mod host;
@@ -30,7 +32,7 @@ use axum::Router;
 use store::State;
 
 pub use host::{
-    BoxFuture, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
+    BoxFuture, Callback, Check, Committed, ConsoleSettings, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
     RowError, Unavailable,
 };
 pub use serve::serve;

@@ -310,6 +310,7 @@ impl Assembly {
             vitals,
             channels,
             base: self.base(),
+            phones_page: self.config.http.phones_page.clone(),
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
         door.set(opened).map_err(|_| anyhow!("the door was opened twice"))?;

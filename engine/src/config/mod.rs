@@ -93,6 +93,8 @@ pub struct HttpSettings {
     pub public_url: Option<String>,
     /// Whether plain text beyond loopback is wanted, e.g. behind a proxy that does TLS.
     pub allow_plaintext: bool,
+    /// The page of the demo's phones: set by the demo, not by the file.
+    pub phones_page: Option<String>,
 }
 
 /// `[mqtt]`
@@ -177,6 +179,7 @@ impl Default for Config {
                 listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
                 public_url: None,
                 allow_plaintext: false,
+                phones_page: None,
             },
             mqtt: MqttSettings {
                 listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
