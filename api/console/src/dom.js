@@ -48,6 +48,13 @@ export function replace(element, ...children) {
   if (focused) element.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
+/** The same, but only when `sign` is another than the last time: a button must not go away under a finger. */
+export function replaceIf(element, sign, make) {
+  if (element.dataset.sign === sign) return;
+  element.dataset.sign = sign;
+  replace(element, make());
+}
+
 /** Whether somebody is writing: then keys are letters. */
 export function isWriting() {
   const element = document.activeElement;

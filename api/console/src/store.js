@@ -2,6 +2,7 @@
 import { Problem, all, get, list } from "./api.js";
 import { coalesced } from "./dom.js";
 import { Live } from "./live.js";
+import { isOneOf } from "./session.js";
 
 /** How many names are asked for at once. */
 const NAME_REQUESTS_MAX = 6;
@@ -70,7 +71,9 @@ export async function load() {
   }));
   // What was open before and is not in the list is over; what somebody asked for by its address was never open.
   for (const [id, one] of cases) if (!running.has(id) && isRunning(one)) cases.delete(id);
-  await quietly(list("/tasks?state=open&limit=500", (data) => data.forEach((task) => keep(tasks, task))));
+  if (!isOneOf("volunteer", "guardian")) {
+    await quietly(list("/tasks?state=open&limit=500", (data) => data.forEach((task) => keep(tasks, task))));
+  }
   await quietly(list("/orgs?limit=500", (data) => data.forEach((org) => orgs.set(org.path, org))));
   touch("incident");
   touch("case");

@@ -61,7 +61,7 @@ export class Strip {
       .map((page) => h("a", { href: `#/${page.name}` }, t(`nav.${page.name}`)));
     if (house.phones) more.push(h("a", { href: house.phones, target: "_blank", rel: "noopener" }, t("nav.phones")));
     this.details = h("details", { class: "menu" },
-      h("summary", null, icon("person"), h("span", { class: "who" }, me.name || word("role", me.role))),
+      h("summary", { "aria-label": me.name || word("role", me.role) }, icon("person"), h("span", { class: "who" }, me.name || word("role", me.role))),
       h("div", { class: "menu-body" },
         h("p", { class: "soft small" }, word("role", me.role), me.org && me.org !== "/" ? ` · ${me.org}` : ""),
         select(t("language.label"), language(), [["zh-CN", "中文"], ["en", "English"]], (name) => { setLanguage(name); this.onLanguage(); }),

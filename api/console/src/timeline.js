@@ -6,7 +6,7 @@ import { me } from "./session.js";
 import { attempts, devices, person, steps, wearerName } from "./store.js";
 import { clock, millis } from "./time.js";
 
-/** Attempts of one kind that were decided within so long are told as one. */
+/** Texts of one kind that were decided within so long are told as one; every call is told. */
 const TOGETHER_MS = 1_500;
 /** A token's public name: no person in the registry. */
 const TOKEN_ID = /^[0-9a-f]{10}$/;
@@ -67,7 +67,7 @@ function sent(all, add) {
   const groups = [];
   for (const attempt of all.toSorted((a, b) => millis(a.created_at) - millis(b.created_at))) {
     const at = millis(attempt.created_at);
-    const group = groups.find((one) => one.channel === attempt.channel && one.purpose === attempt.purpose &&
+    const group = attempt.channel !== "voice" && groups.find((one) => one.channel === attempt.channel && one.purpose === attempt.purpose &&
       at - one.at <= TOGETHER_MS);
     const who = callee(attempt);
     if (!group) groups.push({ at, channel: attempt.channel, purpose: attempt.purpose, who: [who], id: attempt.id });

@@ -140,12 +140,6 @@ export class VirtualList {
     this.paint();
   }
 
-  /** Draws everything in sight anew at the next painting: names came in, a minute passed. */
-  stale() {
-    for (const row of this.rows.values()) row.sign = null;
-    this.paint();
-  }
-
   paint() {
     const { scrollTop, clientHeight } = this.element;
     const from = Math.max(0, Math.floor(scrollTop / this.height) - 4);
@@ -157,7 +151,7 @@ export class VirtualList {
       wanted.add(key);
       let row = this.rows.get(key);
       if (!row) {
-        row = { element: h("li", { class: "virtual-row" }), sign: null, place: -1 };
+        row = { element: h("li", { class: "virtual-row" }), sign: null, place: -1, item };
         row.element.style.height = `${this.height}px`;
         this.rows.set(key, row);
         this.inner.append(row.element);
@@ -168,6 +162,7 @@ export class VirtualList {
         row.element.setAttribute("aria-posinset", place + 1);
       }
       row.element.setAttribute("aria-setsize", this.items.length);
+      row.item = item;
       const sign = this.sign(item);
       if (row.sign !== sign) {
         row.sign = sign;

@@ -37,7 +37,7 @@ test("an SOS is heard and seen, taken, told in words, and closed", async () => {
   await page.getByRole("button", { name: "结案" }).first().click();
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name: "结案" }).click();
-  await dialog.getByText("必填").waitFor();
+  await dialog.getByRole("alert").getByText("必填").waitFor();
   await dialog.getByLabel("备注(必填)").fill("老人平安,家属已到");
   await dialog.getByRole("button", { name: "结案" }).click();
   await page.locator(".now", { hasText: "已提供帮助" }).waitFor();
@@ -116,7 +116,8 @@ test("keys do what the list of keys says, and several are taken with one note", 
 test("the map draws graticule, scale, fence and place without a tile", async () => {
   const page = await open(house);
   await page.locator(".row").first().getByRole("button").click();
-  await page.locator(".place-label").waitFor();
+  await page.locator(".detail h2").waitFor();
+  await page.locator(".place-label").first().waitFor();
   await page.locator(".leaflet-control-scale-line").waitFor();
   const drawn = await eventually("lines on the canvases", () => page.evaluate(() => [...document.querySelectorAll(".map canvas")].filter((canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

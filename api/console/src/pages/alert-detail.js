@@ -1,13 +1,13 @@
 // One incident: what is so now, what can be done, who can be reached, and what happened so far.
 import { get } from "../api.js";
-import { h, replace } from "../dom.js";
+import { h, replace, replaceIf } from "../dom.js";
 import { icon } from "../icons.js";
 import { both, t, word } from "../i18n.js";
 import { act, acknowledgeFor } from "../incident-actions.js";
 import { allowed } from "../session.js";
 import { incidents, keep, orgs, person, touch, wearer, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
-import { calledBy, callingNow, timeline } from "../timeline.js";
+import { calledBy, callingNow, lines, timeline } from "../timeline.js";
 import { button, kindMark, priorityMark, stateMark } from "../ui.js";
 
 /** Device and server disagree by more than this: both times are shown. */
@@ -19,22 +19,34 @@ export class Detail {
   constructor({ onBack }) {
     this.onBack = onBack;
     this.now = h("div", { class: "now", role: "status" });
+    this.parts = Object.fromEntries(["head", "actions", "warnings", "story", "contacts"].map((name) => [name, h("div")]));
+    this.parts.columns = h("div", { class: "columns" }, this.parts.story, this.parts.contacts);
     this.element = h("section", { class: "detail", "aria-label": t("detail.timeline"), tabindex: "-1" });
     this.asked = new Set();
   }
 
   show(id, incident) {
     this.incident = incident;
-    if (!id) return replace(this.element, h("p", { class: "empty" }, t("queue.pick")));
+    if (!id) return this.say(t("queue.pick"));
     if (!incident) {
       this.fetch(id);
-      return replace(this.element, h("p", { class: "empty" }, t("loading")));
+      return this.say(t("loading"));
     }
     this.drawNow();
-    replace(this.element, this.head(incident), this.now, this.actions(incident), this.warnings(incident),
-      h("div", { class: "columns" },
-        h("div", { class: "block story" }, h("h3", null, t("detail.timeline")), timeline(incident)),
-        h("div", { class: "block" }, h("h3", null, t("detail.contacts")), contacts(incident))));
+    const { head, actions, warnings, story, contacts: people, columns } = this.parts;
+    const elder = wearer(incident.wearer);
+    const sign = [incident.id, incident.version, elder?.name, orgs.get(incident.org)?.name, elder?.guardians?.length].join("|");
+    replaceIf(head, sign, () => this.head(incident));
+    replaceIf(actions, sign, () => this.actions(incident));
+    replaceIf(warnings, sign, () => this.warnings(incident));
+    replaceIf(story, JSON.stringify(lines(incident)), () => h("div", { class: "block story" }, h("h3", null, t("detail.timeline")), timeline(incident)));
+    replaceIf(people, `${sign} ${(elder?.guardians ?? []).map((one) => person(one.person ?? one)?.name)} ${elder?.doctor && person(elder.doctor)?.name}`,
+      () => h("div", { class: "block" }, h("h3", null, t("detail.contacts")), contacts(incident)));
+    if (!head.isConnected) replace(this.element, head, this.now, actions, warnings, columns);
+  }
+
+  say(text) {
+    replace(this.element, h("p", { class: "empty" }, text));
   }
 
   /** An incident that ended before this page was opened is not in the list of open ones. */

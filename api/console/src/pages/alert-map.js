@@ -40,7 +40,7 @@ export class IncidentMap {
     this.chart.clear();
     this.caption.textContent = position ? t("map.last", { ago: ago(incident.occurrences[0]?.measured ?? incident.raised_at) }) : t("map.none");
     if (!incident) return this.everybody(others);
-    if (elder?.fences) this.fences(incident, elder);
+    this.fences(incident, elder?.fences ? elder : { fences: [] });
     this.chart.track(track);
     if (position) this.chart.place(position, { label: wearerName(incident.wearer), tone: incident.priority });
   }
@@ -49,7 +49,7 @@ export class IncidentMap {
     const fences = await drawable(elder);
     if (this.incident?.id !== incident.id) return;
     for (const fence of fences) this.chart.fence(fence, { label: t("map.fence", { id: fence.id }) });
-    const frame = `${incident.id} ${this.track(incident).length > 0}`;
+    const frame = `${incident.id} ${fences.length} ${this.track(incident).length > 0}`;
     if (this.framed === frame) return;
     this.framed = frame;
     this.chart.fit();

@@ -85,7 +85,7 @@ class Alerts {
 
   /** Names and calls only change how rows look, not which there are. */
   changed(topics) {
-    if (topics.has("incident")) this.update();
+    if (topics.has("incident") || topics.has("link")) this.update();
     else if (topics.has("name") || topics.has("attempt") || topics.has("org")) this.list.paint();
     if (["incident", "attempt", "name", "case", "registry", "device"].some((topic) => topics.has(topic))) this.show();
   }
@@ -95,8 +95,11 @@ class Alerts {
     for (const row of this.list.inner.querySelectorAll("[data-since]")) {
       row.textContent = span(now() - Number(row.dataset.since));
     }
-    this.beats = (this.beats ?? 0) + 1;
-    if (this.beats % 5 === 0) this.list.stale();
+    for (const { element, item } of this.list.rows.values()) {
+      const what = element.querySelector(".row-what");
+      const text = this.what(incidents.get(item.id) ?? item);
+      if (what.textContent !== text) what.textContent = text;
+    }
     this.detail.tick();
   }
 

@@ -1,7 +1,7 @@
 // 工单: every open case by stage, with the clock of its stage, and one case with all that was done.
 import { get } from "../api.js";
 import { actOnCase, actionsOf, caseTitle, picture } from "../case-actions.js";
-import { h, replace } from "../dom.js";
+import { h, replace, replaceIf } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
 import { t, word } from "../i18n.js";
 import { cases, keep, orgs, subscribe, touch, wearerName } from "../store.js";
@@ -84,11 +84,15 @@ class Cases {
         get(`/cases/${encodeURIComponent(this.id)}`).then((found) => { keep(cases, found); touch("case"); })
           .catch((problem) => replace(this.side, h("p", { class: "empty" }, problem.message)));
       }
-      return replace(this.side, h("p", { class: "empty" }, t("loading")));
+      return replaceIf(this.side, "loading", () => h("p", { class: "empty" }, t("loading")));
     }
-    replace(this.side, caseView(one));
+    replaceIf(this.side, signOf(one), () => caseView(one));
   }
 }
+
+/** Changes when one case has to be drawn anew. */
+export const signOf = (one) => [one.id, one.version, one.wearer && wearerName(one.wearer), one.handler && calledBy(one.handler),
+  orgs.get(one.org)?.name, ...one.steps.map((step) => step.by && calledBy(step.by))].join("|");
 
 export function dueMark(one) {
   return one.due_at && h("span", { class: "due", data: { due: millis(one.due_at) }, title: t("cases.due") }, icon("clock"), h("span", null, ""));

@@ -7,7 +7,7 @@ import { cases, incidents, isRunning, orgs, person, subscribe, tasks, wearerName
 import { ago, dated, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
 import { ask, button, failed, inWords, toast } from "../ui.js";
-import { incidentLine } from "./elder.js";
+import { incidentLink } from "./elder.js";
 
 const SHIFT_MS = 12 * 3_600_000;
 
@@ -81,7 +81,7 @@ export function dutyPage(main) {
     const open = [...incidents.values()].filter((one) => one.state !== "resolved").sort((a, b) => millis(a.raised_at) - millis(b.raised_at));
     const running = [...cases.values()].filter((one) => isRunning(one));
     replace(handover, h("h3", null, t("duty.handover")), h("p", { class: "soft small" }, dated(now())),
-      h("h4", null, t("duty.open_incidents", { n: open.length })), h("ul", { class: "plain-list" }, open.map((one) => h("li", null, h("b", null, wearerName(one.wearer)), incidentLine(one)))),
+      h("h4", null, t("duty.open_incidents", { n: open.length })), h("ul", { class: "plain-list" }, open.map((one) => h("li", null, h("b", null, wearerName(one.wearer)), incidentLink(one)))),
       h("h4", null, t("duty.open_cases", { n: running.length })), h("ul", { class: "plain-list" }, running.map((one) => h("li", { class: "handover-line" }, h("a", { href: `#/cases/${one.id}` }, one.id), " ",
         one.wearer ? wearerName(one.wearer) : one.place?.text ?? "", " · ", word("kind", one.kind), " · ", word("case_state", one.state), " · ", one.handler ? calledBy(one.handler) : t("cases.no_handler"), one.notes.length ? ` · ${one.notes.at(-1).text}` : ""))),
       h("h4", null, t("duty.recent")), h("ul", { class: "plain-list" }, [...incidents.values()].filter((one) => one.resolution && now() - millis(one.resolution.at) < SHIFT_MS).map((one) => h("li", { class: "handover-line" },

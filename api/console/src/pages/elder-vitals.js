@@ -48,8 +48,11 @@ export class Vitals {
     const [, length, bucket] = SPANS.find(([name]) => name === this.span);
     const from = new Date(now() - length).toISOString();
     try {
-      const inBuckets = bucket ? `&bucket=${bucket}` : "";
-      const answer = await get(`/wearers/${encodeURIComponent(this.elder.id)}/vitals?kind=${kind}&from=${from}&purpose=trend${inBuckets}`);
+      const path = `/wearers/${encodeURIComponent(this.elder.id)}/vitals?kind=${kind}&from=${from}&purpose=trend`;
+      const answer = await get(bucket ? `${path}&bucket=${bucket}` : path).catch((problem) => {
+        if (problem.code !== "bad-parameter") throw problem;
+        return get(path);
+      });
       if (!holder.isConnected) return;
       const { unit, limits, members } = KINDS[kind];
       const readings = readingsOf(answer, members);
@@ -60,7 +63,7 @@ export class Vitals {
       const inForce = limitsOf(this.elder, kind);
       this.ways.push(lines(place, {
         unit, times: readings.map((one) => millis(one.measured) / 1000),
-        series: members.flatMap(([member, colour]) => spread(member, colour, readings, !!bucket)),
+        series: members.flatMap(([member, colour]) => spread(member, colour, readings, !!answer.buckets)),
         limits: limits.filter((name) => inForce[name]).map((name) => ({ value: inForce[name], label: `${t(`limit.${name}`)} ${inForce[name]}` })),
       }));
     } catch (problem) {

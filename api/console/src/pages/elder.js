@@ -150,11 +150,13 @@ function plan({ plan: p, thresholds }) {
     thresholds.set_at && ` (${dated(thresholds.set_at)})`)];
 }
 
-export function incidentLine(incident) {
-  return h("li", null, h("a", { class: "incident-line", href: `#/alerts/${incident.id}` }, kindIcon(incident.kind),
+const incidentLine = (incident) => h("li", null, incidentLink(incident));
+
+export function incidentLink(incident) {
+  return h("a", { class: "incident-line", href: `#/alerts/${incident.id}` }, kindIcon(incident.kind),
     h("b", null, word("kind", incident.kind)), priorityMark(incident.priority), stateMark(incident.state),
     h("span", { class: "soft small" }, ago(incident.raised_at)), h("span", { class: "what" }, both(incident.explain, incident.explain_en)),
-    incident.resolution && h("span", { class: "soft small" }, word("disposition", incident.resolution.disposition))));
+    incident.resolution && h("span", { class: "soft small" }, word("disposition", incident.resolution.disposition)));
 }
 
 /** Every incident, newest first. */

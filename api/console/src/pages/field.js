@@ -9,7 +9,7 @@ import { me } from "../session.js";
 import { cases, incidents, isRunning, keep, orgs, subscribe, touch, wearerName } from "../store.js";
 import { countdown, millis, now } from "../time.js";
 import { ask, button, failed, priorityMark, toast } from "../ui.js";
-import { caseView, dueMark } from "./cases.js";
+import { caseView, dueMark, signOf } from "./cases.js";
 
 const RANK = { high: 0, medium: 1, low: 2 };
 const EARTH_KM = 6371;
@@ -61,6 +61,10 @@ class Field {
   }
 
   draw() {
+    const one = cases.get(this.id);
+    const sign = one ? `${signOf(one)} ${JSON.stringify(placeOf(one))} ${this.spot?.lat}` : null;
+    if (sign && sign === this.drawn) return;
+    this.drawn = sign;
     this.chart?.end();
     this.chart = null;
     if (this.id) this.drawOne();
