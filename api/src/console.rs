@@ -87,7 +87,10 @@ mod tests {
             assert_eq!(answer(file.path, &headers).status(), StatusCode::NOT_MODIFIED, "{}", file.path);
         }
         assert_eq!(answer("../Cargo.toml", &HeaderMap::new()).status(), StatusCode::NOT_FOUND);
-        assert!(FILES.iter().any(|file| file.path == "index.html") && FILES.iter().any(|file| file.path == "vendor/leaflet.js"));
+        assert!(
+            FILES.iter().any(|file| file.path == "index.html")
+                && FILES.iter().any(|file| file.path == "vendor/leaflet.js")
+        );
     }
 
     #[test]

@@ -32,8 +32,8 @@ use axum::Router;
 use store::State;
 
 pub use host::{
-    BoxFuture, Callback, Check, Committed, ConsoleSettings, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
-    RowError, Unavailable,
+    BoxFuture, Callback, Check, Committed, ConsoleSettings, Health, Host, Import, ProviderAnswer, ProviderPost,
+    ProviderRefusal, RowError, Unavailable,
 };
 pub use serve::serve;
 
