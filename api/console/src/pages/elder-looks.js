@@ -1,16 +1,16 @@
 // Who looked at this elder's places and vital signs, and why.
-import { all } from "../api.js";
+import { get } from "../api.js";
 import { h, replace } from "../dom.js";
 import { t, word } from "../i18n.js";
 import { calledBy } from "../timeline.js";
-import { dated, millis } from "../time.js";
+import { dated } from "../time.js";
 import { inWords } from "../ui.js";
 
 export function lookedAt(body, elder) {
   replace(body, h("p", { class: "empty" }, t("loading")));
-  all(`/audit?wearer=${encodeURIComponent(elder.id)}`).then((entries) => {
-    const rows = entries.sort((a, b) => millis(b.at) - millis(a.at)).map((one) => h("tr", null,
-      h("td", null, dated(one.at)), h("td", null, calledBy(one.actor?.person ?? one.actor ?? one.by, one.role)), h("td", null, word("look", one.action ?? one.kind ?? "read")),
+  get(`/audit?wearer=${encodeURIComponent(elder.id)}&limit=200`).then(({ data }) => {
+    const rows = data.map((one) => h("tr", null,
+      h("td", null, dated(one.at)), h("td", null, calledBy(one.person, one.role)), h("td", null, word("look", one.action)),
       h("td", null, (one.fields ?? []).map((field) => word("field_name", field)).join("、")), h("td", null, one.purpose ?? "")));
     const heads = ["when", "who", "what", "fields", "why"].map((name) => h("th", { scope: "col" }, t(`looks.${name}`)));
     replace(body, h("section", { class: "card" }, h("p", { class: "soft" }, t("looks.lead")), rows.length

@@ -2,6 +2,7 @@
 import { get } from "../api.js";
 import { h, replace } from "../dom.js";
 import { drawable } from "../fences.js";
+import { breakGlass, isBehindGlass } from "../glass.js";
 import { t } from "../i18n.js";
 import { Chart } from "../map.js";
 import { isOneOf } from "../session.js";
@@ -62,7 +63,8 @@ export class Track {
       this.truncated = truncated_at;
       this.seek(this.points.length - 1);
     } catch (problem) {
-      this.caption.textContent = inWords(problem);
+      if (!isBehindGlass(problem)) { this.caption.textContent = inWords(problem); return; }
+      replace(this.caption, inWords(problem), " ", button(t("glass.go"), { kind: "small", click: () => breakGlass(this.elder).then((done) => done && this.read()) }));
     }
   }
 

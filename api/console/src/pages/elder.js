@@ -2,6 +2,7 @@
 import { all, get } from "../api.js";
 import { h, replace } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
+import { breakGlass } from "../glass.js";
 import { both, t, word } from "../i18n.js";
 import { isOneOf } from "../session.js";
 import { devices, names, orgs, person } from "../store.js";
@@ -13,6 +14,10 @@ import { editElder } from "./elder-edit.js";
 import { lookedAt } from "./elder-looks.js";
 
 const TABS = ["now", "track", "vitals", "fences", "history", "looks"];
+/** Who sees an exact position only on account of something. */
+const BEHIND_GLASS = ["operator", "desk", "doctor", "street", "department", "grid_worker", "volunteer"];
+/** Who reads the audit. */
+const AUDITORS = ["admin", "operator"];
 const VITALS = { heart_rate: (v) => `${v.bpm} bpm`, blood_pressure: (v) => `${v.sys}/${v.dia} mmHg`, spo2: (v) => `${v.pct} %`,
   temperature: (v) => `${v.celsius} °C`, steps: (v) => `${v.count}`, battery: (v) => `${v.pct} %` };
 
@@ -68,7 +73,7 @@ export class Elder {
           elder.suspension && h("span", { class: "tag warn" }, t("elder.suspended", { kind: word("suspension", elder.suspension.kind), until: dated(elder.suspension.until) })),
           elder.phone && h("a", { class: "tel", href: `tel:${elder.phone}` }, icon("phone"), elder.phone),
         ),
-        h("div", { class: "tabs", role: "tablist" }, TABS.map((name) => h("button", {
+        h("div", { class: "tabs", role: "tablist" }, TABS.filter((name) => name !== "looks" || isOneOf(...AUDITORS)).map((name) => h("button", {
           class: "tab", type: "button", role: "tab", "aria-selected": String(name === this.tab), data: { focus: `tab-${name}` },
           on: { click: () => { this.tab = name; this.draw(); } },
         }, t(`elder.tab.${name}`)))));
@@ -113,6 +118,8 @@ class Now {
       h("section", { class: "card" }, h("h3", null, t("elder.values")),
         latest?.seen ? h("dl", { class: "values" }, latest.vitals.filter((one) => VITALS[one.type]).map((one) => [
           h("dt", null, word("vital", one.type)), h("dd", null, h("b", null, VITALS[one.type](one)), " ", h("span", { class: "soft small" }, ago(one.measured)))]),
+        !latest.position && isOneOf(...BEHIND_GLASS) && [h("dt", null, t("elder.position")), h("dd", null,
+          button(t("glass.go"), { kind: "small", focus: "glass", click: () => breakGlass(elder).then((done) => done && this.read()) }))],
         latest.position && [h("dt", null, t("elder.position")), h("dd", null, `${latest.position.lat.toFixed(5)}, ${latest.position.lon.toFixed(5)}`, " ",
           h("span", { class: "soft small" }, `${t("map.accuracy", { n: Math.round(latest.position.accuracy_m) })} · ${ago(latest.position.measured)}`))])
           : h("p", { class: "soft" }, t("elder.nothing_heard"))),

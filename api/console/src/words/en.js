@@ -443,7 +443,6 @@ export default {
   "looks.what": "Did what",
   "looks.fields": "Of what",
   "looks.why": "Why",
-  "look.read": "looked",
   "field_name.position": "position",
 
   "colour.red": "red: urgent, nobody there",
@@ -569,4 +568,10 @@ export default {
   "report.whistle_rate": "Whistled",
   "vitals.least": "least",
   "vitals.most": "most",
+
+  "glass.title": "See exactly where {name} is",
+  "glass.lead": "Without an alert the exact position is not shown. Say why, and it shows for a while; the reason goes on record and the guardians are told.",
+  "glass.go": "Show the position",
+  "look.look": "looked",
+  "look.glass.break": "broke the glass",
 };

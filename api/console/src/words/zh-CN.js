@@ -443,7 +443,6 @@ export default {
   "looks.what": "操作",
   "looks.fields": "内容",
   "looks.why": "理由",
-  "look.read": "查看",
   "field_name.position": "位置",
 
   "colour.red": "红:紧急,无人到场",
@@ -569,4 +568,10 @@ export default {
   "report.whistle_rate": "吹哨率",
   "vitals.least": "最低",
   "vitals.most": "最高",
+
+  "glass.title": "查看 {name} 的确切位置",
+  "glass.lead": "没有报警时,确切位置不显示。写明理由后可短时查看;理由会记录在案,并告知监护人。",
+  "glass.go": "紧急查看位置",
+  "look.look": "查看",
+  "look.glass.break": "紧急查看位置",
 };
