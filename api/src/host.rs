@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use compact_str::CompactString;
-use model::{Actor, AttemptId, AttemptOutcome, RegistryChange, Reply, StaffCommand, Timestamp};
+use model::{Account, Actor, AttemptId, AttemptOutcome, RegistryChange, Reply, Session, StaffCommand, Timestamp};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -26,6 +26,25 @@ pub trait Host: Send + Sync + 'static {
     /// Who speaks, by the secret after `Bearer `; `None` for unknown and revoked ones. Tokens made by the API have the
     /// form of [`token`](crate::token) and are kept as [`token::sha256`](crate::token::sha256).
     fn authenticate(&self, bearer: &str) -> Option<Actor>;
+
+    /// Who is signed in with a cookie of this SHA-256, and since when; `None` when that does not hold (any more).
+    fn session(&self, secret_sha256: &[u8; 32]) -> Option<(Account, Session)>;
+
+    /// An account by its name, in whatever state.
+    fn account(&self, id: &str) -> Option<Account>;
+
+    /// All accounts, in the order of their names, removed ones included.
+    fn accounts(&self) -> Vec<Account>;
+
+    /// What is kept of a password. Takes its time: called where blocking is allowed.
+    ///
+    /// # Errors
+    /// When it cannot be hashed now; names nothing secret.
+    fn hash_password(&self, password: &str) -> Result<String, String>;
+
+    /// Whether this is the password that was hashed. Takes as long when `stored` is no hash at all. Called where
+    /// blocking is allowed.
+    fn verify_password(&self, password: &str, stored: &str) -> bool;
 
     /// Whether this is the callback token of this attempt. Compares in constant time.
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool;

@@ -5,12 +5,14 @@
 //! Every query asks [`scope::visible_to`] whether the caller may see the answer; what is outside is 404. Every
 //! answer that shows a position or a vital sign is preceded by a committed [`Look`](model::staff::Look).
 
+mod address;
 mod auth;
 mod body;
 pub mod cursor;
 mod headers;
 mod host;
 mod leftover;
+mod login;
 mod look;
 mod middleware;
 mod page;

@@ -46,6 +46,8 @@ codes! {
     BadBody = 400 "bad-body", "The body could not be read", "请求体读取失败";
     MalformedJson = 400 "malformed-json", "The body is not JSON", "请求体不是有效的 JSON";
     Unauthenticated = 401 "unauthenticated", "Who are you?", "未通过身份验证";
+    WrongPassword = 401 "wrong-password", "Wrong account or password", "账号或密码错误";
+    CrossSite = 403 "cross-site", "Not from one of our own pages", "请求并非来自本站页面";
     NotAllowed = 403 "not-allowed", "Not in your role", "当前角色无此权限";
     NotFound = 404 "not-found", "Not there, or not visible to you", "不存在或无权查看";
     NoSuchPath = 404 "no-such-path", "There is nothing at this address", "此地址不存在";
@@ -122,6 +124,12 @@ impl Fault {
 
     pub(crate) fn with_errors(mut self, errors: Vec<RowError>) -> Fault {
         self.0.errors = errors;
+        self
+    }
+
+    /// After how many seconds it is worth another try.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Fault {
+        self.0.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
         self
     }
 

@@ -1,5 +1,6 @@
 //! Every address, in one place. One file per noun below.
 
+mod accounts;
 mod callbacks;
 mod campaigns;
 mod cases;
@@ -13,6 +14,7 @@ mod incidents;
 mod providers;
 mod quarantine;
 mod registry;
+mod session;
 mod stream;
 mod tasks;
 mod tokens;
@@ -59,6 +61,9 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/people", get(registry::people))
         .route("/api/v1/people/{id}", get(registry::person))
         .route("/api/v1/orgs", get(registry::orgs))
+        .route("/api/v1/session", get(session::show).post(session::begin).delete(session::end))
+        .route("/api/v1/accounts", get(accounts::list).post(accounts::create))
+        .route("/api/v1/accounts/{id}", get(accounts::one).patch(accounts::change).delete(accounts::remove))
         .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
         .route("/api/v1/tokens/{id}", delete(tokens::revoke))
         .route("/api/v1/tasks", get(tasks::list))

@@ -110,5 +110,7 @@ fn name_of(decision: &Decision) -> &'static str {
         Decision::Registry(_) => "registry",
         Decision::Token(_) => "token",
         Decision::Reply(_) => "reply",
+        Decision::Account(_) => "account",
+        Decision::Session(_) => "session",
     }
 }

@@ -7,7 +7,7 @@ use channels::Channels;
 use channels::callback::{self, Post};
 use channels::directory::name_of;
 use compact_str::CompactString;
-use model::{Actor, AttemptId, Channel, Clock, DeviceId, Input, Reply, StaffCommand, Timestamp};
+use model::{Account, Actor, AttemptId, Channel, Clock, DeviceId, Input, Reply, Session, StaffCommand, Timestamp};
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
 
@@ -130,6 +130,26 @@ impl api::Host for House {
     fn authenticate(&self, bearer: &str) -> Option<Actor> {
         let sha256 = secrets::api_token_sha256(bearer)?;
         self.authority.actor_of_token(&sha256).map(|(_, actor)| actor)
+    }
+
+    fn session(&self, secret_sha256: &[u8; 32]) -> Option<(Account, Session)> {
+        self.authority.session(secret_sha256, self.clock.now())
+    }
+
+    fn account(&self, id: &str) -> Option<Account> {
+        self.authority.account(id)
+    }
+
+    fn accounts(&self) -> Vec<Account> {
+        self.authority.accounts()
+    }
+
+    fn hash_password(&self, password: &str) -> Result<String, String> {
+        self.secrets.hash_password(password).map_err(|error| error.to_string())
+    }
+
+    fn verify_password(&self, password: &str, stored: &str) -> bool {
+        self.secrets.verify_password(password, stored)
     }
 
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {

@@ -29,4 +29,4 @@ pub mod secrets;
 pub mod serve;
 pub mod watchdog;
 
-pub use init::init;
+pub use init::{Initialised, init};

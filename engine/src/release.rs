@@ -6,8 +6,8 @@ use alerting::Auditor;
 use broker::{Door, Receipts};
 use model::staff::ApiToken;
 use model::{
-    Attempt, Decision, DownCommand, DownCommandState, Entity, Event, IncidentId, Record, RegistryChange, Reply,
-    Timestamp,
+    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, IncidentId, Record, RegistryChange,
+    Reply, Session, Timestamp,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -40,6 +40,8 @@ enum Effect {
     Registry(Box<RegistryChange>),
     /// The API is to know.
     Token(ApiToken),
+    Account(Box<Account>),
+    Session(Session),
 }
 
 impl Release {
@@ -75,6 +77,8 @@ impl Release {
                 Decision::Registry(change) => self.effects.push(Effect::Registry(change.clone())),
                 Decision::Escalation(calling) => self.effects.push(Effect::Step(calling.incident, calling.next_due)),
                 Decision::Token(token) => self.effects.push(Effect::Token(token.clone())),
+                Decision::Account(account) => self.effects.push(Effect::Account(account.clone())),
+                Decision::Session(session) => self.effects.push(Effect::Session(session.clone())),
                 Decision::Observed(_) | Decision::Repeated | Decision::Finding(_) | Decision::Reply(_) => {}
             }
         }
@@ -154,6 +158,8 @@ impl Releaser {
                     changed.iter().for_each(|device| door.disconnect(device));
                 }
             }
+            Effect::Account(account) => self.authority.apply_account(*account),
+            Effect::Session(session) => self.authority.apply_session(session),
             Effect::Token(token) => {
                 if let (Some(revoked), Some(door)) = (self.authority.apply_token(&token), door) {
                     door.disconnect_token(&revoked);

@@ -422,6 +422,8 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
     pipeline.tokens().for_each(|token| {
         authority.apply_token(token);
     });
+    pipeline.accounts().all().for_each(|account| authority.apply_account(account.clone()));
+    pipeline.accounts().sessions().for_each(|session| authority.apply_session(session.clone()));
     authority
 }
 

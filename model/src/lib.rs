@@ -7,6 +7,7 @@
 //! Every type that reaches disk derives serde in a form that both JSON and bincode can carry: no `flatten`,
 //! `untagged`, `tag` or `skip_serializing_if`, and enums are only ever appended to.
 
+pub mod account;
 pub mod attempt;
 pub mod campaign;
 pub mod case;
@@ -27,6 +28,7 @@ pub mod staff;
 pub mod task;
 pub mod time;
 
+pub use account::{Account, AccountChange, AccountState, Session};
 pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};
 pub use campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, CampaignOrder, CampaignState};
 pub use case::{Case, CaseAction, CaseState, CaseStep};
@@ -36,8 +38,8 @@ pub use event::{Entity, Event, EventKind};
 pub use explain::{Explain, Reading};
 pub use finding::{Change, Crossing, CrossingDirection, Finding};
 pub use id::{
-    AttemptId, CampaignId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath, PersonId, TaskId,
-    TokenId, WearerId,
+    AccountId, AttemptId, CampaignId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath,
+    PersonId, TaskId, TokenId, WearerId,
 };
 pub use incident::{
     Acknowledgement, Category, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,

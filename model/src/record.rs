@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::account::{Account, Session};
 use crate::event::Event;
 use crate::finding::Finding;
 use crate::registry::RegistryChange;
@@ -149,6 +150,10 @@ pub enum Decision {
     Token(ApiToken),
     /// What a command is answered.
     Reply(Box<Reply>),
+    /// An account was made or changed, as it is now.
+    Account(Box<Account>),
+    /// Somebody was signed in or out.
+    Session(Session),
 }
 
 /// A report that was taken in, as history keeps it.

@@ -3,10 +3,11 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::account::{Account, AccountChange, Session};
 use crate::registry::{RegistryChange, Role};
 use crate::{
-    CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath, PersonId,
-    TaskId, Timestamp, TokenId,
+    AccountId, CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath,
+    PersonId, TaskId, Timestamp, TokenId,
 };
 
 /// Who asks: whose name stands on the step, in which role, for which part of the tree.
@@ -83,6 +84,21 @@ pub enum StaffCommand {
     },
     /// Begins a campaign of welfare or test calls.
     StartCampaign(Box<CampaignOrder>),
+    /// Makes an account.
+    CreateAccount(Box<Account>),
+    /// Changes an account.
+    ChangeAccount {
+        /// Which.
+        id: AccountId,
+        /// The version that the caller saw, from `If-Match`.
+        if_match: Option<u32>,
+        /// What.
+        change: Box<AccountChange>,
+    },
+    /// Signs somebody in: the password was right for the account as it was at the session's epoch.
+    BeginSession(Session),
+    /// Signs somebody out: the SHA-256 of what the cookie holds.
+    EndSession([u8; 32]),
 }
 
 /// An API token as stored: the secret is only there as a hash.

@@ -77,7 +77,9 @@ impl RecordKind {
             | Decision::Repeated
             | Decision::Finding(_)
             | Decision::Escalation(_)
-            | Decision::Reply(_) => false,
+            | Decision::Reply(_)
+            | Decision::Account(_)
+            | Decision::Session(_) => false,
         });
         match (&record.input, facts) {
             // Whoever gave a command may wait until the facts pass has gone by it, also when it was refused.

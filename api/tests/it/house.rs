@@ -13,8 +13,8 @@ use compact_str::CompactString;
 use model::event::RegistrySummary;
 use model::staff::Look;
 use model::{
-    Actor, AttemptId, AttemptOutcome, Counters, Decision, DownCommand, DownCommandState, Entity, Event, EventKind,
-    Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, StaffCommand, Timestamp,
+    Account, Actor, AttemptId, AttemptOutcome, Counters, Decision, DownCommand, DownCommandState, Entity, Event,
+    EventKind, Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, Session, StaffCommand, Timestamp,
 };
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -36,6 +36,8 @@ pub struct Engine {
     newest_event: AtomicU64,
     actors: Mutex<BTreeMap<String, Actor>>,
     token_hashes: Mutex<BTreeMap<[u8; 32], Actor>>,
+    accounts: Mutex<BTreeMap<String, Account>>,
+    sessions: Mutex<BTreeMap<[u8; 32], Session>>,
     counters: Mutex<Counters>,
     replies: Mutex<VecDeque<Reply>>,
     asked: Mutex<Vec<(Actor, Option<CompactString>, StaffCommand)>>,
@@ -192,6 +194,24 @@ impl Engine {
                 self.token_hashes.lock().unwrap().insert(token.secret_sha256, actor);
                 vec![Decision::Token(token.clone()), done(None)]
             }
+            StaffCommand::CreateAccount(account) => {
+                self.accounts.lock().unwrap().insert(account.id.to_string(), (**account).clone());
+                vec![Decision::Account(account.clone()), done(None)]
+            }
+            StaffCommand::ChangeAccount { id, change, .. } => {
+                let mut accounts = self.accounts.lock().unwrap();
+                let account = accounts.get_mut(id.as_str()).unwrap();
+                *account = account.changed(change, Timestamp::from_millis(self.now.load(Ordering::SeqCst)));
+                vec![Decision::Account(Box::new(account.clone())), done(None)]
+            }
+            StaffCommand::BeginSession(session) => {
+                self.sessions.lock().unwrap().insert(session.secret_sha256, session.clone());
+                vec![Decision::Session(session.clone()), done(None)]
+            }
+            StaffCommand::EndSession(secret) => {
+                self.sessions.lock().unwrap().remove(secret);
+                vec![done(None)]
+            }
             StaffCommand::Incident { .. }
             | StaffCommand::Case { .. }
             | StaffCommand::RevokeToken(_)
@@ -248,6 +268,28 @@ impl Host for Door {
     fn authenticate(&self, bearer: &str) -> Option<Actor> {
         let known = self.0.actors.lock().unwrap().get(bearer).cloned();
         known.or_else(|| self.0.token_hashes.lock().unwrap().get(&api::token::sha256(bearer)).cloned())
+    }
+
+    fn session(&self, secret_sha256: &[u8; 32]) -> Option<(Account, Session)> {
+        let session = self.0.sessions.lock().unwrap().get(secret_sha256).cloned()?;
+        let account = self.account(session.account.as_str())?;
+        account.admits(&session, self.now()).then_some((account, session))
+    }
+
+    fn account(&self, id: &str) -> Option<Account> {
+        self.0.accounts.lock().unwrap().get(id).cloned()
+    }
+
+    fn accounts(&self) -> Vec<Account> {
+        self.0.accounts.lock().unwrap().values().cloned().collect()
+    }
+
+    fn hash_password(&self, password: &str) -> Result<String, String> {
+        Ok(format!("hash of {password}"))
+    }
+
+    fn verify_password(&self, password: &str, stored: &str) -> bool {
+        stored == format!("hash of {password}")
     }
 
     fn verify_callback(&self, _attempt: AttemptId, token: &str) -> bool {
@@ -391,6 +433,8 @@ impl House {
             newest_event: AtomicU64::new(0),
             actors: Mutex::new(crate::samples::actors()),
             token_hashes: Mutex::new(BTreeMap::new()),
+            accounts: Mutex::new(BTreeMap::new()),
+            sessions: Mutex::new(BTreeMap::new()),
             counters: Mutex::new(Counters::default()),
             replies: Mutex::new(VecDeque::new()),
             asked: Mutex::new(Vec::new()),

@@ -10,4 +10,5 @@ mod events;
 mod house;
 mod registry;
 mod samples;
+mod session;
 mod stream;

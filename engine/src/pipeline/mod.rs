@@ -4,6 +4,9 @@
 //! from the journal: it applies what was decided and rebuilds the hot state from the inputs, and never decides
 //! again, so that an upgrade does not rewrite whom we called.
 
+mod accounts;
+#[cfg(test)]
+mod accounts_tests;
 mod care;
 #[cfg(test)]
 mod care_tests;
@@ -31,6 +34,7 @@ use model::{
     OrgPath, Record, Report, StaffCommand, Timestamp, TokenId,
 };
 
+pub use accounts::Accounts;
 pub use directory::{DeviceEntry, Directory, WearerEntry};
 pub use image::{Section, SectionId};
 
@@ -80,6 +84,7 @@ pub struct Pipeline {
     down_commands: DownCommands,
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
+    accounts: Accounts,
     /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
     loaded_through: u64,
     /// What must never happen and would otherwise be silent; the main loop shows it.
@@ -106,6 +111,7 @@ impl Pipeline {
             down_commands: DownCommands::default(),
             replies: Replies::default(),
             tokens: BTreeMap::new(),
+            accounts: Accounts::default(),
             loaded_through: 0,
             faults: 0,
         }
@@ -286,6 +292,12 @@ impl Pipeline {
     /// Every API token, revoked ones included.
     pub fn tokens(&self) -> impl Iterator<Item = &ApiToken> {
         self.tokens.values()
+    }
+
+    /// Who may sign in, and who is signed in.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     fn decide_input(&mut self, input: Input, at: Timestamp, decisions: &mut Vec<Decision>) -> Input {

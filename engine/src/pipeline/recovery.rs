@@ -80,6 +80,8 @@ impl Pipeline {
             Decision::Token(token) => {
                 self.tokens.insert(token.id.clone(), token.clone());
             }
+            Decision::Account(account) => self.accounts.apply((**account).clone()),
+            Decision::Session(session) => self.accounts.apply_session(session.clone(), record.at),
             Decision::Reply(reply) => {
                 if let Input::Command { actor, idempotency_key: Some(key), command } = &record.input {
                     let import = record.decisions.iter().find_map(|d| match d {

@@ -206,6 +206,12 @@ impl Pipeline {
                 self.finish_task(actor, *id, note.as_deref().unwrap_or_default(), at, decisions)
             }
             StaffCommand::StartCampaign(order) => self.start_campaign(actor, order, at, decisions),
+            StaffCommand::CreateAccount(account) => self.accounts.create(actor, account, at, decisions),
+            StaffCommand::ChangeAccount { id, if_match, change } => {
+                self.accounts.change(actor, id, *if_match, change, at, decisions)
+            }
+            StaffCommand::BeginSession(session) => self.accounts.begin_session(session, at, decisions),
+            StaffCommand::EndSession(secret) => self.accounts.end_session(secret, decisions),
         }
     }
 

@@ -51,7 +51,10 @@ impl FactChanges {
                 | Decision::Repeated
                 | Decision::Finding(_)
                 | Decision::Escalation(_)
-                | Decision::Reply(_) => {}
+                | Decision::Reply(_)
+                // The engine holds these: they are asked for with every request.
+                | Decision::Account(_)
+                | Decision::Session(_) => {}
             }
         }
         Ok(())

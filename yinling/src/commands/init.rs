@@ -16,10 +16,14 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let config = args.config.load(Overrides::default())?;
     let dir = config.data;
-    let token = engine::init(&dir)?;
+    let made = engine::init(&dir)?;
     output::line(&format!("initialised {}", dir.display()))?;
-    output::line("the administrator's token, shown only now; keep it safe:")?;
-    output::line(&format!("token: {token}"))?;
+    output::line(
+        "the administrator's account for the console and token for programs, shown only now; keep them safe:",
+    )?;
+    output::line(&format!("account: {}", made.account))?;
+    output::line(&format!("password: {}", made.password))?;
+    output::line(&format!("token: {}", made.token))?;
     eprintln!("next: yinling serve --data {}", dir.display());
     Ok(())
 }

@@ -11,6 +11,7 @@ pub mod journal;
 pub mod replay;
 pub mod serve;
 pub mod token;
+pub mod user;
 pub mod watchdog;
 
 use std::ffi::OsString;

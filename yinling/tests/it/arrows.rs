@@ -72,6 +72,7 @@ const HARMLESS: &[(&str, &str, &str)] =
 
 /// Parts that only these crates hold, so that a successor costs a day.
 const KEPT_BY: &[(&str, &[&str])] = &[
+    ("argon2", &["engine"]),
     ("axum", &["api", "simulator"]),
     ("clap", &["yinling", "simulator", "benches"]),
     ("figment", &["engine"]),

@@ -5,6 +5,7 @@
 //! A tool that is missing is a failure, never a skip: `./test.sh` installs them all.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
 mod arrows;
 mod case;
 mod command_line;

@@ -18,6 +18,8 @@ pub struct House {
     dir: tempfile::TempDir,
     /// The administrator's token, as `init` printed it.
     pub token: String,
+    /// The password of the administrator's account.
+    pub password: String,
 }
 
 impl House {
@@ -35,7 +37,8 @@ impl House {
         let stdout = String::from_utf8(output.stdout).unwrap();
         let last = stdout.lines().last().unwrap_or_default();
         let token = last.strip_prefix("token: ").unwrap_or_else(|| panic!("last line of init: {last:?}")).to_owned();
-        House { dir, token }
+        let password = stdout.lines().find_map(|line| line.strip_prefix("password: ")).unwrap_or_default().to_owned();
+        House { dir, token, password }
     }
 
     /// The data directory.
