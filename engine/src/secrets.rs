@@ -322,7 +322,7 @@ mod tests {
 
     use model::AttemptId;
 
-    use super::{Secrets, SecretsError, api_token_sha256, base32, new_api_token};
+    use super::{Secrets, SecretsError, api_token_sha256, base32, new_api_token, new_password};
 
     #[test]
     fn keys_are_made_once_and_read_back() {
