@@ -49,6 +49,9 @@ pub trait Host: Send + Sync + 'static {
     /// Whether this is the callback token of this attempt. Compares in constant time.
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool;
 
+    /// Whether this is what a guardian's link to this attempt ends with. Compares in constant time.
+    fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool;
+
     /// Reads an import and checks all of it against itself and the registry as it stands; secrets in the result are
     /// hashed already. May take a second for a large file: called where blocking is allowed.
     ///

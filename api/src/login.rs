@@ -53,8 +53,7 @@ impl Logins {
         for (who, most) in &counted {
             let Some(so_far) = tries.get(who).filter(|entry| now < entry.until) else { continue };
             if so_far.count >= *most {
-                let wait = so_far.until.millis_since(now).clamp(1_000, i64::from(WINDOW_SECONDS) * 1_000);
-                return Err(u32::try_from(wait / 1_000).unwrap_or(WINDOW_SECONDS));
+                return Err(wait_of(so_far, now));
             }
         }
         for (who, _) in counted {
@@ -65,6 +64,22 @@ impl Logins {
             }
             entry.count += 1;
         }
+        Ok(())
+    }
+
+    /// Counts something of which there may be so many in a window. The error is after how many seconds another is.
+    pub(crate) fn count(&self, what: &str, most: u32, now: Timestamp) -> Result<(), u32> {
+        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut tries, now);
+        let fresh = Tries { count: 0, until: now.plus_seconds(WINDOW_SECONDS) };
+        let entry = tries.entry(Who::Account(what.to_owned())).or_insert(fresh);
+        if entry.until <= now {
+            *entry = fresh;
+        }
+        if entry.count >= most {
+            return Err(wait_of(entry, now));
+        }
+        entry.count += 1;
         Ok(())
     }
 
@@ -84,6 +99,11 @@ impl Logins {
         let known = Tries { count: 0, until: now.plus_seconds(KNOWN_SECONDS) };
         tries.insert(Who::Known(account.to_owned(), from), known);
     }
+}
+
+fn wait_of(tries: &Tries, now: Timestamp) -> u32 {
+    let wait = tries.until.millis_since(now).clamp(1_000, i64::from(WINDOW_SECONDS) * 1_000);
+    u32::try_from(wait / 1_000).unwrap_or(WINDOW_SECONDS)
 }
 
 fn make_room(tries: &mut HashMap<Who, Tries>, now: Timestamp) {

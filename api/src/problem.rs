@@ -4,7 +4,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use compact_str::CompactString;
-use model::{PersonId, Problem, ProblemCode};
+use model::{Language, PersonId, Problem, ProblemCode};
 use serde::Serialize;
 
 use crate::host::{RowError, Unavailable};
@@ -55,6 +55,7 @@ codes! {
     Timeout = 503 "timeout", "It took too long", "处理超时";
     IllegalInState = 409 "illegal-in-state", "Not possible in this state", "当前状态不允许此操作";
     KeyReused = 409 "key-reused", "This idempotency key belongs to another request", "幂等键已用于其他请求";
+    LinkExpired = 410 "link-expired", "This link is over", "链接已过期";
     CursorExpired = 410 "cursor-expired", "The feed does not reach back so far", "游标已过期";
     Stale = 412 "stale", "You saw an older version", "版本已过期";
     TooLarge = 413 "too-large", "The body is too large", "请求体过大";
@@ -120,6 +121,15 @@ impl Fault {
 
     pub(crate) fn code(&self) -> Code {
         self.0.code
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.code.status()
+    }
+
+    /// The sentence.
+    pub(crate) fn detail(&self, lang: Language) -> &str {
+        if lang == Language::ZhCn { &self.0.detail_zh } else { &self.0.detail }
     }
 
     pub(crate) fn with_errors(mut self, errors: Vec<RowError>) -> Fault {

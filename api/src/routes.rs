@@ -7,6 +7,8 @@ mod cases;
 mod commands;
 mod events;
 mod front;
+mod guardian;
+mod guardian_page;
 mod health;
 mod history;
 mod import;
@@ -61,6 +63,9 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/people", get(registry::people))
         .route("/api/v1/people/{id}", get(registry::person))
         .route("/api/v1/orgs", get(registry::orgs))
+        .route("/g/{token}", get(guardian::page))
+        .route("/g/{token}/{action}", post(guardian::act))
+        .route("/api/v1/guardian/{token}", get(guardian::json))
         .route("/api/v1/session", get(session::show).post(session::begin).delete(session::end))
         .route("/api/v1/accounts", get(accounts::list).post(accounts::create))
         .route("/api/v1/accounts/{id}", get(accounts::one).patch(accounts::change).delete(accounts::remove))

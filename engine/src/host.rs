@@ -156,6 +156,10 @@ impl api::Host for House {
         self.secrets.verify_callback(attempt, token)
     }
 
+    fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool {
+        self.secrets.verify_link(attempt, proof)
+    }
+
     fn validate_import(&self, body: &[u8], _content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
         let context = registry::ImportContext::of_state(&self.state, &self.secrets, self.zone);
         let row = |row: registry::RowError| api::RowError {

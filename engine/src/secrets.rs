@@ -34,6 +34,10 @@ const LINK_KEY_FILE: &str = "link-key";
 const DEVICE_DOMAIN: &[u8] = b"yinling device secret v1\0";
 const CALLBACK_DOMAIN: &[u8] = b"yinling callback v1\0";
 const PROVIDER_DOMAIN: &[u8] = b"yinling provider v1\0";
+const LINK_DOMAIN: &[u8] = b"yinling guardian link v1\0";
+/// Characters that prove a guardian's link: 95 bits.
+const LINK_PROOF_CHARS: usize = 16;
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const PASSWORD_DOMAIN: &[u8] = b"yinling password v1\0";
 /// argon2id as OWASP's password storage cheat sheet gives it: 19 MiB, two passes, one lane.
 const PASSWORD_MEMORY_KIB: u32 = 19 * 1024;
@@ -52,6 +56,8 @@ pub struct Secrets {
     callback: HmacSha256,
     /// Keyed for the addresses that providers post to.
     provider: HmacSha256,
+    /// Keyed for guardians' links.
+    link: HmacSha256,
     /// What argon2id is keyed with.
     password: [u8; 32],
 }
@@ -128,6 +134,7 @@ impl Secrets {
             device: keyed(pepper, DEVICE_DOMAIN),
             callback: keyed(link_key, CALLBACK_DOMAIN),
             provider: keyed(link_key, PROVIDER_DOMAIN),
+            link: keyed(link_key, LINK_DOMAIN),
             password: keyed(pepper, PASSWORD_DOMAIN).finalize().into_bytes().into(),
         }
     }
@@ -158,6 +165,34 @@ impl Secrets {
     #[must_use]
     pub fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {
         self.callback_token(attempt).as_bytes().ct_eq(token.as_bytes()).into()
+    }
+}
+
+/// The links in guardians' messages.
+impl Secrets {
+    /// What stands behind `/g/` in the message of an attempt: the attempt, and the proof that we sent it.
+    #[must_use]
+    pub fn link_token(&self, attempt: AttemptId) -> String {
+        format!("{attempt}-{}", self.link_proof(attempt))
+    }
+
+    /// Whether this is the proof of the attempt's link, in constant time.
+    #[must_use]
+    pub fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool {
+        self.link_proof(attempt).as_bytes().ct_eq(proof.as_bytes()).into()
+    }
+
+    fn link_proof(&self, attempt: AttemptId) -> String {
+        let mut mac = self.link.clone();
+        mac.update(&attempt.raw().to_be_bytes());
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut number = digest[..16].iter().fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+        let mut proof = String::with_capacity(LINK_PROOF_CHARS);
+        for _ in 0..LINK_PROOF_CHARS {
+            proof.push(char::from(BASE62[(number % 62) as usize]));
+            number /= 62;
+        }
+        proof
     }
 }
 
@@ -368,6 +403,13 @@ mod tests {
         expect_test::expect!["04amm08xtvsxgwyghmt4tm8k7w"].assert_eq(&secrets.provider_token("voice"));
         assert!(secrets.verify_provider("voice", &secrets.provider_token("voice")));
         assert!(!secrets.verify_provider("voice", &secrets.provider_token("sms")));
+        let link = secrets.link_token(AttemptId::new(0, 1));
+        expect_test::expect![[""]].assert_eq(&link);
+        let proof = link.strip_prefix("a1-").unwrap();
+        assert_eq!(proof.len(), 16);
+        assert!(secrets.verify_link(AttemptId::new(0, 1), proof));
+        assert!(!secrets.verify_link(AttemptId::new(0, 2), proof));
+        assert!(!secrets.verify_link(AttemptId::new(0, 1), &proof[..15]));
     }
 
     #[test]

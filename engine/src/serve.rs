@@ -291,6 +291,7 @@ impl Assembly {
             clock: Arc::clone(&as_clock),
             gate: gate.clone(),
             links: self.links(),
+            page: self.page(),
         };
         tasks.extend(gate.map(|gate| tokio::spawn(gate.keep_settled())));
         tasks.extend(dispatcher.start());
@@ -345,6 +346,12 @@ impl Assembly {
     fn gate(&self, inbox: &Arc<Inbox>, clock: &Arc<dyn Clock>, lives: &Lives) -> anyhow::Result<Arc<Gate>> {
         let ground = Ground::open(&self.config.data).context("the watchdog's directory")?;
         Ok(Arc::new(Gate::new(ground, Arc::clone(inbox), Arc::clone(clock), Arc::clone(lives))))
+    }
+
+    /// Renders the address of the page for an attempt's guardian.
+    fn page(&self) -> Arc<dyn Fn(&model::Attempt) -> String + Send + Sync> {
+        let (base, secrets) = (self.base(), Arc::clone(&self.secrets));
+        Arc::new(move |attempt| format!("{base}/g/{}", secrets.link_token(attempt.id)))
     }
 
     /// Renders an attempt's capability URLs at the moment of sending: no journal, backup or log holds them.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Account, AccountChange, Session};
 use crate::registry::{RegistryChange, Role};
 use crate::{
-    AccountId, CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath,
+    AccountId, Attempt, CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath,
     PersonId, TaskId, Timestamp, TokenId,
 };
 
@@ -99,6 +99,9 @@ pub enum StaffCommand {
     BeginSession(Session),
     /// Signs somebody out: the SHA-256 of what the cookie holds.
     EndSession([u8; 32]),
+    /// Sends a guardian's message again, with a link that holds from now on: as this attempt was, to the number that is
+    /// registered now.
+    SendLink(Box<Attempt>),
 }
 
 /// An API token as stored: the secret is only there as a hash.

@@ -27,6 +27,9 @@ pub const NOW: i64 = 1_795_334_400_000;
 /// The callback token that the stand-in knows for every attempt.
 pub const CALLBACK_TOKEN: &str = "c4llback";
 
+/// The proof that the stand-in knows for every link.
+pub const LINK_PROOF: &str = "0123456789abcdef";
+
 /// The engine's stand-in.
 pub struct Engine {
     journal: Mutex<Option<Journal<oneshot::Sender<u64>>>>,
@@ -213,6 +216,7 @@ impl Engine {
                 vec![done(None)]
             }
             StaffCommand::Incident { .. }
+            | StaffCommand::SendLink(_)
             | StaffCommand::Case { .. }
             | StaffCommand::RevokeToken(_)
             | StaffCommand::Look(_)
@@ -294,6 +298,10 @@ impl Host for Door {
 
     fn verify_callback(&self, _attempt: AttemptId, token: &str) -> bool {
         token == CALLBACK_TOKEN
+    }
+
+    fn verify_link(&self, _attempt: AttemptId, proof: &str) -> bool {
+        proof == LINK_PROOF
     }
 
     /// `ok` in the body is a good import of the sample registry; anything else has two faults.

@@ -7,6 +7,7 @@ mod callbacks;
 mod commands;
 mod entities;
 mod events;
+mod guardian;
 mod house;
 mod registry;
 mod samples;
