@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use compact_str::CompactString;
-use model::{Account, Actor, AttemptId, AttemptOutcome, RegistryChange, Reply, Session, StaffCommand, Timestamp};
+use model::{
+    Account, Actor, AttemptId, AttemptOutcome, PersonId, RegistryChange, Reply, Session, StaffCommand, Timestamp,
+    WearerId,
+};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -32,6 +35,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// An account by its name, in whatever state.
     fn account(&self, id: &str) -> Option<Account>;
+
+    /// Until when somebody may see where this wearer is although nothing has happened.
+    fn glass(&self, person: &PersonId, wearer: &WearerId) -> Option<Timestamp>;
 
     /// All accounts, in the order of their names, removed ones included.
     fn accounts(&self) -> Vec<Account>;

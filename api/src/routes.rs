@@ -1,12 +1,14 @@
 //! Every address, in one place. One file per noun below.
 
 mod accounts;
+mod audit;
 mod callbacks;
 mod campaigns;
 mod cases;
 mod commands;
 mod events;
 mod front;
+mod glass;
 mod guardian;
 mod guardian_page;
 mod health;
@@ -60,6 +62,8 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/wearers/{id}/latest", get(history::latest))
         .route("/api/v1/wearers/{id}/track", get(history::track))
         .route("/api/v1/wearers/{id}/vitals", get(history::vitals))
+        .route("/api/v1/wearers/{id}/break-glass", post(glass::break_it))
+        .route("/api/v1/audit", get(audit::list))
         .route("/api/v1/people", get(registry::people))
         .route("/api/v1/people/{id}", get(registry::person))
         .route("/api/v1/orgs", get(registry::orgs))

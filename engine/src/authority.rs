@@ -9,7 +9,9 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::staff::ApiToken;
-use model::{Account, AccountId, Actor, DeviceId, PersonId, RegistryChange, Session, Timestamp, TokenId, WearerId};
+use model::{
+    Account, AccountId, Actor, DeviceId, Glass, PersonId, RegistryChange, Session, Timestamp, TokenId, WearerId,
+};
 use parking_lot::RwLock;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use subtle::ConstantTimeEq;
@@ -28,6 +30,8 @@ pub struct Authority {
     accounts: RwLock<BTreeMap<AccountId, Account>>,
     /// Who is signed in, by SHA-256 of the cookie.
     sessions: RwLock<FxHashMap<[u8; 32], Session>>,
+    /// Who may see where somebody is although nothing has happened.
+    glasses: RwLock<Vec<Glass>>,
     /// How many changes of the registry were taken in.
     changes: AtomicU64,
 }
@@ -71,6 +75,7 @@ impl Authority {
             devices: (0..DEVICE_SHARDS).map(|_| RwLock::default()).collect(),
             tokens: RwLock::default(),
             accounts: RwLock::default(),
+            glasses: RwLock::default(),
             sessions: RwLock::default(),
             changes: AtomicU64::new(0),
         }
@@ -166,6 +171,21 @@ impl Authority {
         let session = self.sessions.read().get(secret_sha256).cloned()?;
         let account = self.account(session.account.as_str())?;
         account.admits(&session, now).then_some((account, session))
+    }
+
+    /// Takes in committed broken glass; what has run out by then goes.
+    pub fn apply_glass(&self, glass: Glass) {
+        let mut glasses = self.glasses.write();
+        glasses.retain(|known| glass.at < known.until);
+        glasses.push(glass);
+    }
+
+    /// Until when somebody has broken the glass before a wearer.
+    #[must_use]
+    pub fn glass(&self, person: &PersonId, wearer: &WearerId, now: Timestamp) -> Option<Timestamp> {
+        let glasses = self.glasses.read();
+        let theirs = glasses.iter().filter(|glass| glass.person == *person && glass.wearer == *wearer);
+        theirs.map(|glass| glass.until).filter(|until| now < *until).max()
     }
 
     /// An account by its name, in whatever state.

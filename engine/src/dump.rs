@@ -112,5 +112,7 @@ fn name_of(decision: &Decision) -> &'static str {
         Decision::Reply(_) => "reply",
         Decision::Account(_) => "account",
         Decision::Session(_) => "session",
+        Decision::Audit(_) => "audit",
+        Decision::Glass(_) => "glass",
     }
 }

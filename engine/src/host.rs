@@ -7,7 +7,10 @@ use channels::Channels;
 use channels::callback::{self, Post};
 use channels::directory::name_of;
 use compact_str::CompactString;
-use model::{Account, Actor, AttemptId, Channel, Clock, DeviceId, Input, Reply, Session, StaffCommand, Timestamp};
+use model::{
+    Account, Actor, AttemptId, Channel, Clock, DeviceId, Input, PersonId, Reply, Session, StaffCommand, Timestamp,
+    WearerId,
+};
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
 
@@ -138,6 +141,10 @@ impl api::Host for House {
 
     fn account(&self, id: &str) -> Option<Account> {
         self.authority.account(id)
+    }
+
+    fn glass(&self, person: &PersonId, wearer: &WearerId) -> Option<Timestamp> {
+        self.authority.glass(person, wearer, self.clock.now())
     }
 
     fn accounts(&self) -> Vec<Account> {

@@ -4,6 +4,7 @@
 //! The pipeline decides, the main loop commits what was decided, and only then does anything leave the house:
 //! receipts, replies, messages, events. See ARCHITECTURE.md, "The way of one report".
 
+pub mod audit;
 pub mod authority;
 pub mod channel_test;
 pub mod checkpoint;

@@ -6,8 +6,8 @@ use alerting::Auditor;
 use broker::{Door, Receipts};
 use model::staff::ApiToken;
 use model::{
-    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, IncidentId, Record, RegistryChange,
-    Reply, Session, Timestamp,
+    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Glass, IncidentId, Record,
+    RegistryChange, Reply, Session, Timestamp,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -42,6 +42,7 @@ enum Effect {
     Token(ApiToken),
     Account(Box<Account>),
     Session(Session),
+    Glass(Box<Glass>),
 }
 
 impl Release {
@@ -78,8 +79,13 @@ impl Release {
                 Decision::Escalation(calling) => self.effects.push(Effect::Step(calling.incident, calling.next_due)),
                 Decision::Token(token) => self.effects.push(Effect::Token(token.clone())),
                 Decision::Account(account) => self.effects.push(Effect::Account(account.clone())),
+                Decision::Glass(glass) => self.effects.push(Effect::Glass(glass.clone())),
                 Decision::Session(session) => self.effects.push(Effect::Session(session.clone())),
-                Decision::Observed(_) | Decision::Repeated | Decision::Finding(_) | Decision::Reply(_) => {}
+                Decision::Observed(_)
+                | Decision::Repeated
+                | Decision::Finding(_)
+                | Decision::Reply(_)
+                | Decision::Audit(_) => {}
             }
         }
     }
@@ -159,6 +165,7 @@ impl Releaser {
                 }
             }
             Effect::Account(account) => self.authority.apply_account(*account),
+            Effect::Glass(glass) => self.authority.apply_glass(*glass),
             Effect::Session(session) => self.authority.apply_session(session),
             Effect::Token(token) => {
                 if let (Some(revoked), Some(door)) = (self.authority.apply_token(&token), door) {

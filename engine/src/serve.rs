@@ -431,6 +431,7 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
     });
     pipeline.accounts().all().for_each(|account| authority.apply_account(account.clone()));
     pipeline.accounts().sessions().for_each(|session| authority.apply_session(session.clone()));
+    pipeline.audit().glasses().for_each(|glass| authority.apply_glass(glass.clone()));
     authority
 }
 

@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod attempt;
+pub mod audit;
 pub mod campaign;
 pub mod case;
 pub mod command;
@@ -30,6 +31,7 @@ pub mod time;
 
 pub use account::{Account, AccountChange, AccountState, Session};
 pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};
+pub use audit::{AuditEntry, Glass};
 pub use campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, CampaignOrder, CampaignState};
 pub use case::{Case, CaseAction, CaseState, CaseStep};
 pub use command::{DownCommand, DownCommandKind, DownCommandState};

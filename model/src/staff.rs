@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Account, AccountChange, Session};
 use crate::registry::{RegistryChange, Role};
 use crate::{
-    AccountId, Attempt, CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath,
-    PersonId, TaskId, Timestamp, TokenId,
+    AccountId, Attempt, CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId,
+    OrgPath, PersonId, TaskId, Timestamp, TokenId, WearerId,
 };
 
 /// Who asks: whose name stands on the step, in which role, for which part of the tree.
@@ -99,6 +99,13 @@ pub enum StaffCommand {
     BeginSession(Session),
     /// Signs somebody out: the SHA-256 of what the cookie holds.
     EndSession([u8; 32]),
+    /// Leave to see where a wearer is although nothing has happened, for a while and with a reason.
+    BreakGlass {
+        /// Whose position.
+        wearer: WearerId,
+        /// Why.
+        reason: String,
+    },
     /// Sends a guardian's message again, with a link that holds from now on: as this attempt was, to the number that is
     /// registered now.
     SendLink(Box<Attempt>),

@@ -72,14 +72,15 @@ impl RecordKind {
 
     fn of(record: &Record) -> RecordKind {
         let facts = record.decisions.iter().any(|decision| match decision {
-            Decision::Event(_) | Decision::Registry(_) | Decision::Token(_) => true,
+            Decision::Event(_) | Decision::Registry(_) | Decision::Token(_) | Decision::Audit(_) => true,
             Decision::Observed(_)
             | Decision::Repeated
             | Decision::Finding(_)
             | Decision::Escalation(_)
             | Decision::Reply(_)
             | Decision::Account(_)
-            | Decision::Session(_) => false,
+            | Decision::Session(_)
+            | Decision::Glass(_) => false,
         });
         match (&record.input, facts) {
             // Whoever gave a command may wait until the facts pass has gone by it, also when it was refused.

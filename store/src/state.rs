@@ -1,6 +1,7 @@
 //! The state: what queries read. A view of the journal that the follower projects, in sled, behind
 //! `tree`; whatever is in it can be lost and rebuilt.
 
+mod audit;
 mod care;
 mod facts;
 mod history;
@@ -21,6 +22,7 @@ use model::{DeviceId, Located, Reject, ReportBody, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+pub use audit::{AuditFilter, AuditPage};
 pub(crate) use facts::FactChanges;
 pub(crate) use history::last_seq as last_seq_of_block;
 pub use opening::{Opened, StateOrigin, open_state};

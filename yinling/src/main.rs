@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    channel, check, completions, config, demo, import, init, journal, replay, serve, token, user, watchdog,
+    audit, channel, check, completions, config, demo, import, init, journal, replay, serve, token, user, watchdog,
 };
 
 /// Reports are allocated on a connection's thread and freed on the loop's: an allocator that is made for that.
@@ -54,6 +54,9 @@ enum Command {
     /// Looks at what is on disk, also while nobody serves
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Checks the record of who looked and who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Tries out how people are reached
     #[command(subcommand)]
     Channel(channel::Command),
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Token(command) => token::run(&command),
         Command::User(command) => user::run(&command),
         Command::Journal(command) => journal::run(command),
+        Command::Audit(command) => audit::run(command),
         Command::Channel(command) => channel::run(command),
         Command::Replay(args) => replay::run(args),
         Command::Config(command) => config::run(command),

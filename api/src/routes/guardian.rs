@@ -19,6 +19,7 @@ use model::{
 use serde::Serialize;
 use store::{State as View, StoreError};
 
+use super::audit::{LookJson, looks_at};
 use super::guardian_page;
 use crate::host::Callback;
 use crate::look;
@@ -46,6 +47,8 @@ pub(crate) struct GuardianView {
     pub(crate) wearer: Named<WearerId>,
     pub(crate) incident: IncidentView,
     pub(crate) community: Community,
+    /// Who looked at the elder's data, newest first.
+    pub(crate) looks: Vec<LookJson>,
     /// What the guardian may do now, by name.
     pub(crate) actions: Vec<&'static str>,
     #[serde(skip)]
@@ -113,8 +116,7 @@ impl Link {
         let attempt = attempt.filter(is_guardian).ok_or_else(unknown)?;
         let org = attempt.org.clone();
         let community = shared.read(move |view| community(view, &org)).await?;
-        let actor =
-            Actor { person: attempt.callee.person.clone(), role: Role::Guardian, scope: attempt.org.clone() };
+        let actor = Actor { person: attempt.callee.person.clone(), role: Role::Guardian, scope: attempt.org.clone() };
         let expires_at = attempt.created_at.plus_seconds(LINK_SECONDS);
         Ok(Link { attempt, actor, expires_at, community })
     }
@@ -141,7 +143,7 @@ impl Link {
         let gone = || Fault::not_found("the incident");
         let (id, person) = (self.attempt.incident.ok_or_else(gone)?, self.actor.person.clone());
         let found = shared.read(move |view| seen(view, id, &person)).await?;
-        let (incident, wearer, you, taken) = found.ok_or_else(gone)?;
+        let (incident, wearer, you, taken, looks) = found.ok_or_else(gone)?;
         // Who is a guardian no more sees nothing any more, whatever they were sent.
         if !wearer.guardians.contains(&self.actor.person) {
             return Err(gone());
@@ -176,6 +178,7 @@ impl Link {
                 is_yours,
             },
             community: Community { name: self.community.name.clone(), phone: self.community.phone.clone() },
+            looks,
             actions,
         })
     }
@@ -184,7 +187,7 @@ impl Link {
 /// What a guardian may do to an incident by a link, beside saying that they cannot.
 const ACTIONS: &[IncidentAction] = &[IncidentAction::Acknowledge, IncidentAction::Extend, IncidentAction::Arrive];
 
-type Seen = (Incident, Wearer, Option<Person>, Option<Taken>);
+type Seen = (Incident, Wearer, Option<Person>, Option<Taken>, Vec<LookJson>);
 
 fn seen(view: &View, id: model::IncidentId, person: &PersonId) -> Result<Option<Seen>, StoreError> {
     let Some(incident) = view.incident(id)? else { return Ok(None) };
@@ -196,7 +199,8 @@ fn seen(view: &View, id: model::IncidentId, person: &PersonId) -> Result<Option<
             Some(Taken { name, at: taken.at, until: taken.until })
         }
     };
-    Ok(Some((incident, wearer, view.person(person)?, taken)))
+    let looks = looks_at(view, &wearer.id, person)?;
+    Ok(Some((incident, wearer, view.person(person)?, taken, looks)))
 }
 
 /// The organisation, and the phone of the nearest desk up the tree.
@@ -256,14 +260,8 @@ async fn carry_out(shared: &Shared, token: &str, action: &str) -> Result<(), Fau
     let (Some(action), Some(id)) = (wanted, link.attempt.incident) else {
         return Err(Fault::new(Code::NoSuchPath, "there is no such button", "没有此操作"));
     };
-    let command = StaffCommand::Incident {
-        id,
-        action,
-        if_match: None,
-        note: None,
-        disposition: None,
-        on_behalf_of: None,
-    };
+    let command =
+        StaffCommand::Incident { id, action, if_match: None, note: None, disposition: None, on_behalf_of: None };
     shared.decide(&link.actor, None, command).await.map(drop)
 }
 

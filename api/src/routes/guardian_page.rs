@@ -53,6 +53,7 @@ pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, now
         let class = if *action == "acknowledge" || *action == "arrive" { " class=\"go\"" } else { "" };
         body.push_str(&form(token, action, class, button(lang, action)));
     }
+    body.push_str(&looks(lang, view, now));
     let until = say(lang, "此链接有效至", "This link holds until");
     body.push_str(&format!("<p>{until} {}</p>", time(lang, view.expires_at, now)));
     document(fault.map_or(StatusCode::OK, Fault::status), lang, &view.wearer.name, &body)
@@ -71,8 +72,11 @@ pub(super) fn refused(token: &str, link: &Link, fault: &Fault) -> Response {
 
 /// A link that is none of ours, in both languages: nobody knows who reads it.
 pub(super) fn unknown(fault: &Fault) -> Response {
-    let body = format!("<h1>链接无效 · No such link</h1><p>{}</p><p lang=\"en\">{}</p>",
-        escaped(fault.detail(Language::ZhCn)), escaped(fault.detail(Language::En)));
+    let body = format!(
+        "<h1>链接无效 · No such link</h1><p>{}</p><p lang=\"en\">{}</p>",
+        escaped(fault.detail(Language::ZhCn)),
+        escaped(fault.detail(Language::En))
+    );
     document(fault.status(), Language::ZhCn, "链接无效", &body)
 }
 
@@ -108,6 +112,24 @@ fn button(lang: Language, action: &str) -> &'static str {
         "cannot" => say(lang, "我去不了", "I cannot go"),
         _ => say(lang, "重新发送链接", "Send the link again"),
     }
+}
+
+/// Who looked: the guardian is told, and of broken glass with the reason.
+fn looks(lang: Language, view: &GuardianView, now: Timestamp) -> String {
+    if view.looks.is_empty() {
+        return String::new();
+    }
+    let rows = view.looks.iter().map(|look| {
+        let why = match (look.action.as_str(), &look.purpose) {
+            ("glass.break", Some(reason)) => format!("{}:{reason}", say(lang, "紧急查看位置", "broke the glass")),
+            (_, Some(purpose)) => purpose.clone(),
+            (_, None) => look.fields.join(", "),
+        };
+        let (who, role) = (escaped(&look.who), escaped(&look.role));
+        format!("<dt>{} · {who} ({role})</dt><dd>{}</dd>", time(lang, look.at, now), escaped(&why))
+    });
+    let summary = say(lang, "谁查看过这些信息", "Who has looked at this");
+    format!("<details><summary>{summary}</summary><dl>{}</dl></details>", rows.collect::<String>())
 }
 
 fn form(token: &str, action: &str, class: &str, label: &str) -> String {

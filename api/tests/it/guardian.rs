@@ -28,7 +28,15 @@ async fn the_page_says_what_happened_and_looking_changes_nothing() {
     let (house, token) = house(IncidentState::Notifying).await;
     let page = house.get("", &format!("/g/{token}")).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);
-    for part in ["王桂兰", "按下 SOS", "还没有人确认前往", "31.820600, 117.227200", "tel:+8613800000010", "我已知晓,马上去", "我去不了"] {
+    for part in [
+        "王桂兰",
+        "按下 SOS",
+        "还没有人确认前往",
+        "31.820600, 117.227200",
+        "tel:+8613800000010",
+        "我已知晓,马上去",
+        "我去不了",
+    ] {
         assert!(page.text.contains(part), "{part} is not in {}", page.text);
     }
     assert!(!page.text.contains("<script"), "it works without JavaScript");

@@ -15,6 +15,7 @@ use model::staff::Look;
 use model::{
     Account, Actor, AttemptId, AttemptOutcome, Counters, Decision, DownCommand, DownCommandState, Entity, Event,
     EventKind, Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, Session, StaffCommand, Timestamp,
+    WearerId,
 };
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -50,6 +51,8 @@ pub struct Engine {
     epoch: AtomicU64,
     stopped: AtomicBool,
     refuses_looks: AtomicBool,
+    /// Whether where people are is behind glass.
+    glass: AtomicBool,
     health: Mutex<Health>,
 }
 
@@ -112,6 +115,11 @@ impl Engine {
     /// From now on no look can be written down.
     pub fn refuse_looks(&self) {
         self.refuses_looks.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on where people are is behind glass.
+    pub fn put_up_glass(&self) {
+        self.glass.store(true, Ordering::SeqCst);
     }
 
     pub fn forget_token(&self, bearer: &str) {
@@ -217,6 +225,7 @@ impl Engine {
             }
             StaffCommand::Incident { .. }
             | StaffCommand::SendLink(_)
+            | StaffCommand::BreakGlass { .. }
             | StaffCommand::Case { .. }
             | StaffCommand::RevokeToken(_)
             | StaffCommand::Look(_)
@@ -282,6 +291,10 @@ impl Host for Door {
 
     fn account(&self, id: &str) -> Option<Account> {
         self.0.accounts.lock().unwrap().get(id).cloned()
+    }
+
+    fn glass(&self, _: &PersonId, _: &WearerId) -> Option<Timestamp> {
+        (!self.0.glass.load(Ordering::SeqCst)).then(|| self.now().plus_seconds(1_800))
     }
 
     fn accounts(&self) -> Vec<Account> {
@@ -452,6 +465,7 @@ impl House {
             epoch: AtomicU64::new(1),
             stopped: AtomicBool::new(false),
             refuses_looks: AtomicBool::new(false),
+            glass: AtomicBool::new(false),
             health: Mutex::new(Health {
                 live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
                 ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],

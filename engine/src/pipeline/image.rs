@@ -14,6 +14,7 @@ use model::{Counters, Device, DownCommand, Org, OrgPath, Person, Timestamp, Toke
 use serde::{Deserialize, Serialize};
 
 use super::accounts::Accounts;
+use super::audit::Audit;
 use super::directory::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
 use super::{Pipeline, Replies, RuleTimers};
 
@@ -83,6 +84,7 @@ pub struct Core {
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
     accounts: Accounts,
+    audit: Audit,
     listening_since: Timestamp,
     area: rules::area::Area,
 }
@@ -116,6 +118,7 @@ impl Pipeline {
                 replies: self.replies.clone(),
                 tokens: self.tokens.clone(),
                 accounts: self.accounts.clone(),
+                audit: self.audit.clone(),
                 listening_since: self.listening_since,
                 area: self.area.clone(),
             })),
@@ -170,6 +173,7 @@ impl Pipeline {
                 self.replies = core.replies;
                 self.tokens = core.tokens;
                 self.accounts = core.accounts;
+                self.audit = core.audit;
                 self.listening_since = core.listening_since;
                 self.area = core.area;
                 self.loaded_through = seq;

@@ -7,6 +7,7 @@
 mod accounts;
 #[cfg(test)]
 mod accounts_tests;
+mod audit;
 mod care;
 #[cfg(test)]
 mod care_tests;
@@ -35,6 +36,7 @@ use model::{
 };
 
 pub use accounts::Accounts;
+pub use audit::{Audit, hash_of};
 pub use directory::{DeviceEntry, Directory, WearerEntry};
 pub use image::{Section, SectionId};
 
@@ -85,6 +87,7 @@ pub struct Pipeline {
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
     accounts: Accounts,
+    audit: Audit,
     /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
     loaded_through: u64,
     /// What must never happen and would otherwise be silent; the main loop shows it.
@@ -112,6 +115,7 @@ impl Pipeline {
             replies: Replies::default(),
             tokens: BTreeMap::new(),
             accounts: Accounts::default(),
+            audit: Audit::default(),
             loaded_through: 0,
             faults: 0,
         }
@@ -351,6 +355,7 @@ impl Pipeline {
             }
             reply
         });
+        self.write_down(&actor, &command, &reply, at, decisions);
         decisions.push(Decision::Reply(Box::new(reply)));
         Input::Command { actor, idempotency_key, command: journaled(command) }
     }

@@ -80,6 +80,8 @@ impl Pipeline {
             Decision::Token(token) => {
                 self.tokens.insert(token.id.clone(), token.clone());
             }
+            Decision::Audit(entry) => self.audit.apply(entry),
+            Decision::Glass(glass) => self.audit.apply_glass((**glass).clone()),
             Decision::Account(account) => self.accounts.apply((**account).clone()),
             Decision::Session(session) => self.accounts.apply_session(session.clone(), record.at),
             Decision::Reply(reply) => {

@@ -212,6 +212,7 @@ impl Pipeline {
                 self.accounts.change(actor, id, *if_match, change, at, decisions)
             }
             StaffCommand::BeginSession(session) => self.accounts.begin_session(session, at, decisions),
+            StaffCommand::BreakGlass { wearer, reason } => self.break_glass(actor, wearer, reason, at, decisions),
             StaffCommand::SendLink(attempt) => self.send_link(actor, attempt, at, decisions),
             StaffCommand::EndSession(secret) => self.accounts.end_session(secret, decisions),
         }
@@ -246,14 +247,7 @@ impl Pipeline {
         };
         self.alerting.apply_attempt(attempt.clone());
         let org = attempt.org.clone();
-        self.tell(
-            EventKind::AttemptStarted,
-            Entity::Attempt(Box::new(attempt)),
-            Some(org),
-            Vec::new(),
-            at,
-            decisions,
-        );
+        self.tell(EventKind::AttemptStarted, Entity::Attempt(Box::new(attempt)), Some(org), Vec::new(), at, decisions);
         Reply::Done(None)
     }
 

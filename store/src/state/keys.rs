@@ -24,6 +24,8 @@ pub(crate) const QUARANTINE: u8 = b'q';
 pub(crate) const LATEST: u8 = b'l';
 pub(crate) const TASK: u8 = b'k';
 pub(crate) const TASK_OPEN: u8 = b'K';
+pub(crate) const AUDIT: u8 = b'u';
+pub(crate) const AUDIT_OF_WEARER: u8 = b'U';
 pub(crate) const CAMPAIGN: u8 = b'g';
 pub(crate) const CAMPAIGN_CALL: u8 = b'G';
 

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub mod audit;
 pub mod channel;
 pub mod check;
 pub mod completions;
