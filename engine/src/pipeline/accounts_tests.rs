@@ -51,11 +51,11 @@ fn by(role: Role, person: &str, scope: &str, command: StaffCommand) -> Input {
 
 /// What the last command was answered, in a word.
 fn answer(records: &[Record]) -> String {
-    let replies = records.last().unwrap().decisions.iter().filter_map(|decision| match decision {
+    let mut replies = records.last().unwrap().decisions.iter().filter_map(|decision| match decision {
         Decision::Reply(reply) => Some(&**reply),
         _ => None,
     });
-    match replies.last().unwrap() {
+    match replies.next_back().unwrap() {
         Reply::Done(_) => "done".to_owned(),
         Reply::Refused(problem) => problem.code.name().to_owned(),
     }
