@@ -35,7 +35,7 @@ pub use host::{
     BoxFuture, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
     RowError, Unavailable,
 };
-pub use serve::serve;
+pub use serve::{TlsSource, serve, serve_tls};
 
 /// The limits of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

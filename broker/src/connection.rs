@@ -336,8 +336,13 @@ impl Connection {
     /// Lets the session work and does what it wants.
     fn with_session(&mut self, work: impl FnOnce(&mut Session, &Env<'_>, &mut Output)) {
         let shared = &self.shared;
-        let env =
-            Env { host: shared.host.as_ref(), config: &shared.config, stats: &shared.stats, now: shared.host.now(), certified: self.certified.as_deref() };
+        let env = Env {
+            host: shared.host.as_ref(),
+            config: &shared.config,
+            stats: &shared.stats,
+            now: shared.host.now(),
+            certified: self.certified.as_deref(),
+        };
         let mut out = Output { bytes: std::mem::take(&mut self.output), ..Output::default() };
         work(&mut self.session, &env, &mut out);
         self.output = std::mem::take(&mut out.bytes);

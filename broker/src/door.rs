@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -193,12 +193,20 @@ async fn accept(listener: TcpListener, handshakes: Option<Arc<Handshakes>>, shar
         let shared = Arc::clone(&shared);
         match handshakes.clone() {
             None => drop(tokio::spawn(connection::serve(Stream::Plain(stream), None, shared))),
-            Some(handshakes) => drop(tokio::spawn(async move {
-                match handshakes.shake(stream).await {
-                    Some((stream, certified)) => connection::serve(stream, certified, shared).await,
-                    None => add(&shared.stats.refused_tls, 1),
-                }
-            })),
+            Some(handshakes) => {
+                let Some(place) = handshakes.place() else {
+                    add(&shared.stats.refused_busy, 1);
+                    continue;
+                };
+                tokio::spawn(async move {
+                    let shaken = handshakes.shake(stream).await;
+                    drop(place);
+                    match shaken {
+                        Some((stream, certified)) => connection::serve(stream, certified, shared).await,
+                        None => add(&shared.stats.refused_tls, 1),
+                    }
+                });
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -16,26 +16,31 @@ use crate::stream::Stream;
 /// Gives the certificate and settings that hold now: they may be replaced while the door is open.
 pub type TlsSource = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
 
-/// How many handshakes at a time: each costs a signature, and a neighbourhood comes back at once. More wait.
-const HANDSHAKES_MAX: usize = 256;
-/// How long a handshake may take, its waiting included, in seconds.
-const HANDSHAKE_SECONDS_MAX: u64 = 20;
+/// How many handshakes at a time: a neighbourhood comes back at once. Who comes beyond that is turned away, and comes
+/// again.
+const HANDSHAKES_MAX: usize = 4_096;
+/// How long a handshake may take, in seconds: a bracelet at the edge of its cell needs several.
+const HANDSHAKE_SECONDS_MAX: u64 = 15;
 
 /// The handshakes of one listener.
 pub(crate) struct Handshakes {
     source: TlsSource,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 impl Handshakes {
     pub fn new(source: TlsSource) -> Handshakes {
-        Handshakes { source, places: Semaphore::new(HANDSHAKES_MAX) }
+        Handshakes { source, places: Arc::new(Semaphore::new(HANDSHAKES_MAX)) }
+    }
+
+    /// A place for one handshake, if there is one left.
+    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
     /// The stream once its handshake is done, and the name in the client's certificate if it brought one that holds.
     pub async fn shake(&self, stream: TcpStream) -> Option<(Stream, Option<CompactString>)> {
         let shaken = timeout(Duration::from_secs(HANDSHAKE_SECONDS_MAX), async {
-            let _place = self.places.acquire().await.ok()?;
             let accepted = TlsAcceptor::from((self.source)()).accept(stream).await;
             accepted.inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed")).ok()
         });

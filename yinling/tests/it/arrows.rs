@@ -78,10 +78,12 @@ const KEPT_BY: &[(&str, &[&str])] = &[
     ("figment", &["engine"]),
     ("geo", &["geofence"]),
     ("lettre", &["channels"]),
+    ("rcgen", &["engine"]),
     ("reqwest", &["channels", "simulator", "yinling"]),
     ("rumqttc", &["broker", "simulator", "benches"]),
     ("rumqttd", &["broker", "benches"]),
     ("sled", &["store"]),
+    ("tokio-rustls", &["api", "broker", "engine"]),
 ];
 
 /// What pure code does not say. (`std::time::Duration` is a length, not a clock.)
