@@ -28,6 +28,7 @@ pub mod release;
 pub mod replay;
 pub mod secrets;
 pub mod serve;
+pub mod tls;
 pub mod watchdog;
 
 pub use init::{Initialised, init};

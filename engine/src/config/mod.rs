@@ -35,6 +35,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// The devices' door.
     pub mqtt: MqttSettings,
+    /// The certificate of both doors; `None`: that of `init --self-signed`, or no TLS.
+    pub tls: Option<TlsSettings>,
     /// The journal and how long it is kept.
     pub journal: JournalSettings,
     /// Limits of the API.
@@ -43,6 +45,19 @@ pub struct Config {
     pub channels: BTreeMap<Channel, ChannelSettings>,
     /// The second process that calls on when this one is silent; `None`: there is none.
     pub watchdog: Option<WatchdogSettings>,
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The server's certificate and what leads from it to its root, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// Who signs the devices' own certificates, PEM; `None`: they have none. Their common name is the device's id.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a device without one is turned away.
+    pub require_client_certificate: bool,
 }
 
 /// `[watchdog]`
@@ -89,6 +104,8 @@ impl Config {
 pub struct HttpSettings {
     /// Where to listen (127.0.0.1:8080); port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where to listen with TLS; `None`: on port 8443, everywhere with `[tls]`, else on loopback.
+    pub tls_listen: Option<SocketAddr>,
     /// How others reach us, for callback URLs, without a trailing slash; `None`: the bound address.
     pub public_url: Option<String>,
     /// Whether plain text beyond loopback is wanted, e.g. behind a proxy that does TLS.
@@ -100,6 +117,8 @@ pub struct HttpSettings {
 pub struct MqttSettings {
     /// Where to listen (127.0.0.1:1883); port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where to listen with TLS; `None`: on port 8883, everywhere with `[tls]`, else on loopback.
+    pub tls_listen: Option<SocketAddr>,
     /// Whether plain text beyond loopback is wanted.
     pub allow_plaintext: bool,
     /// The largest packet taken, bytes (256 KiB).
@@ -175,11 +194,13 @@ impl Default for Config {
             language: Language::ZhCn,
             http: HttpSettings {
                 listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                tls_listen: None,
                 public_url: None,
                 allow_plaintext: false,
             },
             mqtt: MqttSettings {
                 listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+                tls_listen: None,
                 allow_plaintext: false,
                 packet_bytes_max: 256 * KIBIBYTE as usize,
                 array_items_max: 1_000,
@@ -189,6 +210,7 @@ impl Default for Config {
                 connect_seconds_max: 10,
                 keep_alive_seconds_max: 1_200,
             },
+            tls: None,
             journal: JournalSettings {
                 segment_bytes: 64 * MEBIBYTE,
                 retain_days: 7,
