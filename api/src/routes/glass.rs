@@ -63,14 +63,14 @@ pub(crate) async fn may_locate(shared: &Shared, actor: &Actor, wearer: &WearerId
     let (role, person, wearer) = (actor.role, actor.person.clone(), wearer.clone());
     shared
         .read(move |view| {
-            let first = || Page { after: None, limit: 1 };
             if HOLDERS_ONLY.contains(&role) {
                 let filter = CaseFilter { open_only: true, wearer: Some(wearer) };
-                let held = view.cases(&filter, first(), &|case| case.handler.as_ref() == Some(&person))?;
+                let held = view
+                    .cases(&filter, Page { after: None, limit: 1 }, &|case| case.handler.as_ref() == Some(&person))?;
                 return Ok(!held.items.is_empty());
             }
             let filter = IncidentFilter { open_only: true, wearer: Some(wearer) };
-            Ok(!view.incidents(&filter, first(), &|_| true)?.items.is_empty())
+            Ok(!view.incidents(&filter, Page { after: None, limit: 1 }, &|_| true)?.items.is_empty())
         })
         .await
 }

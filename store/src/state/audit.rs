@@ -2,7 +2,6 @@
 
 use model::{AuditEntry, Timestamp, WearerId};
 
-use super::queries::Listing;
 use super::tree::Scan;
 use super::{State, keys};
 use crate::error::StoreError;

@@ -122,6 +122,8 @@ pub struct Server {
     pub http: SocketAddr,
     /// Where the door listens.
     pub mqtt: SocketAddr,
+    /// Both again, with TLS.
+    tls: Option<(SocketAddr, SocketAddr)>,
     token: String,
 }
 
@@ -150,8 +152,19 @@ impl Server {
             text.parse().unwrap_or_else(|_| panic!("{ready}"))
         };
         let (http, mqtt) = (address("http="), address("mqtt="));
+        let tls = ready.contains("https=").then(|| (address("https="), address("mqtts=")));
         let process = only_child_of(child.id()).filter(|child| !is_watchdog(*child)).unwrap_or(child.id());
-        Server { child, process, log: log.to_owned(), http, mqtt, token: token.to_owned() }
+        Server { child, process, log: log.to_owned(), http, mqtt, tls, token: token.to_owned() }
+    }
+
+    /// Where the API listens with TLS.
+    pub fn https(&self) -> SocketAddr {
+        self.tls.unwrap().0
+    }
+
+    /// Where the door listens with TLS.
+    pub fn mqtts(&self) -> SocketAddr {
+        self.tls.unwrap().1
     }
 
     /// The API with the administrator's token.
