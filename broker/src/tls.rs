@@ -46,11 +46,8 @@ impl Handshakes {
         });
         let stream = shaken.await.ok().flatten()?;
         let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let name = match certificate {
-            // One that names nobody admits nobody: as an empty name, which no device has.
-            Some(certificate) => Some(common_name(certificate).unwrap_or_default()),
-            None => None,
-        };
+        // One that names nobody admits nobody: as an empty name, which no device has.
+        let name = certificate.map(|certificate| common_name(certificate).unwrap_or_default());
         Some((Stream::Tls(Box::new(stream)), name))
     }
 }
