@@ -7,6 +7,7 @@ mod callbacks;
 mod commands;
 mod entities;
 mod events;
+mod glass;
 mod guardian;
 mod house;
 mod registry;
