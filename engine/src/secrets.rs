@@ -404,7 +404,7 @@ mod tests {
         assert!(secrets.verify_provider("voice", &secrets.provider_token("voice")));
         assert!(!secrets.verify_provider("voice", &secrets.provider_token("sms")));
         let link = secrets.link_token(AttemptId::new(0, 1));
-        expect_test::expect![[""]].assert_eq(&link);
+        expect_test::expect!["a1-fxQQT9IjZ3Plpcgj"].assert_eq(&link);
         let proof = link.strip_prefix("a1-").unwrap();
         assert_eq!(proof.len(), 16);
         assert!(secrets.verify_link(AttemptId::new(0, 1), proof));

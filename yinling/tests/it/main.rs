@@ -12,6 +12,7 @@ mod command_line;
 mod crash;
 mod down;
 mod feed;
+mod guardian;
 mod harness;
 mod health;
 mod hostile;
