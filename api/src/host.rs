@@ -17,6 +17,9 @@ pub trait Host: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
 
+    /// Minutes east of UTC of the configured zone at an instant.
+    fn utc_offset_minutes(&self, at: Timestamp) -> i32;
+
     /// The feed's epoch: changes on restore, so that a cursor of the time before is recognised.
     fn epoch(&self) -> u32;
 

@@ -8,6 +8,7 @@
 mod auth;
 mod body;
 pub mod cursor;
+mod exact;
 mod headers;
 mod host;
 mod leftover;

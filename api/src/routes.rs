@@ -2,14 +2,17 @@
 
 mod callbacks;
 mod campaigns;
+mod case_bodies;
 mod cases;
 mod commands;
+mod duty;
 mod events;
 mod front;
 mod health;
 mod history;
 mod import;
 mod incidents;
+mod patrols;
 mod providers;
 mod quarantine;
 mod registry;
@@ -44,9 +47,13 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/incidents/{id}/attempts", get(incidents::attempts))
         .route("/api/v1/incidents/{id}/actions/{action}", post(incidents::act))
         .route("/api/v1/attempts/{id}", get(incidents::attempt))
-        .route("/api/v1/cases", get(cases::list))
+        .route("/api/v1/cases", get(cases::list).post(cases::file))
         .route("/api/v1/cases/{id}", get(cases::one))
         .route("/api/v1/cases/{id}/actions/{action}", post(cases::act))
+        .route("/api/v1/cases/{id}/receipts", post(cases::receipt))
+        .route("/api/v1/duty", get(duty::one).put(duty::write))
+        .route("/api/v1/patrols", get(patrols::list).post(patrols::start))
+        .route("/api/v1/patrols/{id}", get(patrols::one))
         .route("/api/v1/commands/{id}", get(commands::one))
         .route("/api/v1/devices", get(registry::devices))
         .route("/api/v1/devices/{id}", get(registry::device))

@@ -6,6 +6,7 @@ use broker::{Credentials, Grant, Inbound, Items, Lane, Refusal};
 use channels::Channels;
 use channels::callback::{self, Post};
 use channels::directory::name_of;
+use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{Actor, AttemptId, Channel, Clock, DeviceId, Input, Reply, StaffCommand, Timestamp};
 use store::{Progress, State};
@@ -114,6 +115,10 @@ impl broker::Host for House {
 impl api::Host for House {
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn utc_offset_minutes(&self, at: Timestamp) -> i32 {
+        self.zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix().local_minus_utc() / 60
     }
 
     fn epoch(&self) -> u32 {

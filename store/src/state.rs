@@ -2,6 +2,7 @@
 //! `tree`; whatever is in it can be lost and rebuilt.
 
 mod care;
+mod cases;
 mod facts;
 mod history;
 pub(crate) mod keys;

@@ -197,7 +197,11 @@ impl Engine {
             | StaffCommand::RevokeToken(_)
             | StaffCommand::Look(_)
             | StaffCommand::FinishTask { .. }
-            | StaffCommand::StartCampaign(_) => vec![done(None)],
+            | StaffCommand::StartCampaign(_)
+            | StaffCommand::FileCase(_)
+            | StaffCommand::CaseReceipt { .. }
+            | StaffCommand::StartPatrol(_)
+            | StaffCommand::SetDuty { .. } => vec![done(None)],
         }
     }
 
@@ -232,6 +236,10 @@ pub struct Door(pub Arc<Engine>);
 impl Host for Door {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.now.load(Ordering::SeqCst))
+    }
+
+    fn utc_offset_minutes(&self, _at: Timestamp) -> i32 {
+        480
     }
 
     fn epoch(&self) -> u32 {

@@ -66,6 +66,14 @@ impl FactChanges {
             Entity::Task(task) => self.take_task(task),
             Entity::Campaign(campaign) => self.take_campaign(campaign),
             Entity::CampaignCall(call) => self.take_campaign_call(call),
+            Entity::Patrol(patrol) => {
+                self.changes.put(&keys::number(keys::PATROL, patrol.id.raw()), encode_value(patrol)?);
+                Ok(())
+            }
+            Entity::Duty(roster) => {
+                self.changes.put(&keys::text(keys::DUTY, roster.org.as_str()), encode_value(roster)?);
+                Ok(())
+            }
             // Connection and battery are read from the latest values and the feed; the registry has its own decision.
             Entity::Device(_) | Entity::Registry(_) => Ok(()),
         }
@@ -82,7 +90,12 @@ impl FactChanges {
     fn take_case(&mut self, case: &Case) -> Result<(), StoreError> {
         let id = case.id.raw();
         self.changes.put(&keys::number(keys::CASE, id), encode_value(case)?);
-        self.changes.put(&keys::case_of(&case.wearer, case.id), Vec::new());
+        if let Some(wearer) = &case.wearer {
+            self.changes.put(&keys::case_of(wearer, case.id), Vec::new());
+        }
+        for photo in &case.photos {
+            self.changes.put(&keys::text_number(keys::PHOTO, &photo.hash, id), Vec::new());
+        }
         self.mark(&keys::number(keys::CASE_OPEN, id), case.state.is_open());
         Ok(())
     }

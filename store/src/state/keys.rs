@@ -26,6 +26,10 @@ pub(crate) const TASK: u8 = b'k';
 pub(crate) const TASK_OPEN: u8 = b'K';
 pub(crate) const CAMPAIGN: u8 = b'g';
 pub(crate) const CAMPAIGN_CALL: u8 = b'G';
+pub(crate) const PATROL: u8 = b'r';
+pub(crate) const DUTY: u8 = b'u';
+/// A photo's hash, then a case that it belongs to.
+pub(crate) const PHOTO: u8 = b'f';
 
 /// The schema of the whole view; another one is rebuilt.
 pub(crate) const META_VERSION: &[u8] = b"Mversion";
