@@ -61,6 +61,12 @@ pub trait Host: Send + Sync + 'static {
     /// What is not believed is counted and changes nothing, and is answered all the same: else it would be said again.
     fn provider_post(&self, post: ProviderPost) -> BoxFuture<'_, Result<ProviderAnswer, ProviderRefusal>>;
 
+    /// Keeps a photo under the hash of its bytes; resolves once it is durable.
+    fn keep_photo(&self, hash: &str, bytes: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>>;
+
+    /// The photo with this hash; `None`: there is none.
+    fn photo(&self, hash: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Unavailable>>;
+
     /// The last journal record that is durable now.
     fn durable_seq(&self) -> u64;
 

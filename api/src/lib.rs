@@ -17,6 +17,7 @@ mod middleware;
 mod page;
 mod params;
 mod patience;
+mod photo;
 mod problem;
 mod registry_json;
 mod routes;

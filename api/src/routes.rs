@@ -13,9 +13,11 @@ mod history;
 mod import;
 mod incidents;
 mod patrols;
+mod photos;
 mod providers;
 mod quarantine;
 mod registry;
+mod reports;
 mod stream;
 mod tasks;
 mod tokens;
@@ -30,8 +32,10 @@ use axum::routing::{delete, get, post};
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
-/// The one route with a time-out of its own.
+/// One route with a time-out of its own.
 pub(crate) const IMPORT_PATH: &str = "/api/v1/import";
+/// The other one: a photo comes over a telephone's network.
+pub(crate) const PHOTOS_PATH: &str = "/api/v1/cases/{id}/photos";
 
 pub(crate) fn all() -> Router<Arc<Shared>> {
     Router::new()
@@ -51,6 +55,9 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/cases/{id}", get(cases::one))
         .route("/api/v1/cases/{id}/actions/{action}", post(cases::act))
         .route("/api/v1/cases/{id}/receipts", post(cases::receipt))
+        .route(PHOTOS_PATH, post(photos::add))
+        .route("/api/v1/photos/{hash}", get(photos::one))
+        .route("/api/v1/reports/response", get(reports::response))
         .route("/api/v1/duty", get(duty::one).put(duty::write))
         .route("/api/v1/patrols", get(patrols::list).post(patrols::start))
         .route("/api/v1/patrols/{id}", get(patrols::one))

@@ -169,7 +169,7 @@ pub(crate) async fn receipt(
     answer(&caller.actor, shared.decide(&caller.actor, headers.idempotency_key, command).await?)
 }
 
-fn answer(actor: &Actor, reply: Reply) -> Result<Response, Fault> {
+pub(super) fn answer(actor: &Actor, reply: Reply) -> Result<Response, Fault> {
     match reply {
         Reply::Done(Some(Entity::Case(case))) => Ok(shown(*case, actor)),
         other => Ok(entity_answer(other)),

@@ -46,6 +46,7 @@ pub struct Engine {
     stopped: AtomicBool,
     refuses_looks: AtomicBool,
     health: Mutex<Health>,
+    photos: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Engine {
@@ -327,6 +328,16 @@ impl Host for Door {
         })
     }
 
+    fn keep_photo(&self, hash: &str, bytes: Vec<u8>) -> api::BoxFuture<'_, Result<(), Unavailable>> {
+        self.0.photos.lock().unwrap().insert(hash.to_owned(), bytes);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn photo(&self, hash: &str) -> api::BoxFuture<'_, Result<Option<Vec<u8>>, Unavailable>> {
+        let photo = self.0.photos.lock().unwrap().get(hash).cloned();
+        Box::pin(async move { Ok(photo) })
+    }
+
     fn durable_seq(&self) -> u64 {
         self.0.durable.get()
     }
@@ -408,6 +419,7 @@ impl House {
             epoch: AtomicU64::new(1),
             stopped: AtomicBool::new(false),
             refuses_looks: AtomicBool::new(false),
+            photos: Mutex::default(),
             health: Mutex::new(Health {
                 live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
                 ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],

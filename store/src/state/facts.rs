@@ -1,8 +1,8 @@
 //! Facts into changes of the view.
 
 use model::{
-    Attempt, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, Incident, Record, RegistryChange,
-    Task, Timestamp,
+    Attempt, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, EventKind, Incident, Record,
+    RegistryChange, Task, Timestamp,
 };
 
 use super::keys;
@@ -42,6 +42,7 @@ impl FactChanges {
                 Decision::Event(event) => {
                     self.changes.put(&keys::number(keys::EVENT, event.seq), EventOffset::value(event)?);
                     self.take_entity(&event.entity)?;
+                    self.take_response(event)?;
                 }
                 Decision::Registry(change) => self.take_registry(change)?,
                 Decision::Token(token) => {
@@ -84,6 +85,18 @@ impl FactChanges {
         self.changes.put(&keys::number(keys::INCIDENT, id), encode_value(incident)?);
         self.changes.put(&keys::incident_of(&incident.wearer, incident.id), Vec::new());
         self.mark(&keys::number(keys::INCIDENT_OPEN, id), incident.state.is_open());
+        Ok(())
+    }
+
+    /// How an incident was responded to, step by step: kept when the feed has long let go of its events.
+    fn take_response(&mut self, event: &Event) -> Result<(), StoreError> {
+        let is_step = matches!(
+            event.kind,
+            EventKind::IncidentAcknowledged | EventKind::IncidentOnSite | EventKind::IncidentResolved
+        );
+        if let (Entity::Incident(incident), true) = (&event.entity, is_step) {
+            self.changes.put(&keys::response(incident.id, event.seq), encode_value(&(event.kind, event.at))?);
+        }
         Ok(())
     }
 

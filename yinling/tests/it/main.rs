@@ -8,6 +8,7 @@
 mod arrows;
 mod case;
 mod command_line;
+mod community;
 mod crash;
 mod down;
 mod feed;
