@@ -20,6 +20,9 @@ pub trait Host: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
 
+    /// Minutes east of UTC of the configured zone at an instant.
+    fn utc_offset_minutes(&self, at: Timestamp) -> i32;
+
     /// The feed's epoch: changes on restore, so that a cursor of the time before is recognised.
     fn epoch(&self) -> u32;
 
@@ -85,6 +88,12 @@ pub trait Host: Send + Sync + 'static {
     /// Takes in what a provider posted to its channel's address; resolves once what is believed of it is durable.
     /// What is not believed is counted and changes nothing, and is answered all the same: else it would be said again.
     fn provider_post(&self, post: ProviderPost) -> BoxFuture<'_, Result<ProviderAnswer, ProviderRefusal>>;
+
+    /// Keeps a photo under the hash of its bytes; resolves once it is durable.
+    fn keep_photo(&self, hash: &str, bytes: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>>;
+
+    /// The photo with this hash; `None`: there is none.
+    fn photo(&self, hash: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Unavailable>>;
 
     /// The last journal record that is durable now.
     fn durable_seq(&self) -> u64;

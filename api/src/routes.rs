@@ -4,8 +4,10 @@ mod accounts;
 mod audit;
 mod callbacks;
 mod campaigns;
+mod case_bodies;
 mod cases;
 mod commands;
+mod duty;
 mod events;
 mod front;
 mod glass;
@@ -15,9 +17,12 @@ mod health;
 mod history;
 mod import;
 mod incidents;
+mod patrols;
+mod photos;
 mod providers;
 mod quarantine;
 mod registry;
+mod reports;
 mod session;
 mod stream;
 mod tasks;
@@ -33,8 +38,10 @@ use axum::routing::{delete, get, post};
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
-/// The one route with a time-out of its own.
+/// One route with a time-out of its own.
 pub(crate) const IMPORT_PATH: &str = "/api/v1/import";
+/// The other one: a photo comes over a telephone's network.
+pub(crate) const PHOTOS_PATH: &str = "/api/v1/cases/{id}/photos";
 
 pub(crate) fn all() -> Router<Arc<Shared>> {
     Router::new()
@@ -50,9 +57,16 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/incidents/{id}/attempts", get(incidents::attempts))
         .route("/api/v1/incidents/{id}/actions/{action}", post(incidents::act))
         .route("/api/v1/attempts/{id}", get(incidents::attempt))
-        .route("/api/v1/cases", get(cases::list))
+        .route("/api/v1/cases", get(cases::list).post(cases::file))
         .route("/api/v1/cases/{id}", get(cases::one))
         .route("/api/v1/cases/{id}/actions/{action}", post(cases::act))
+        .route("/api/v1/cases/{id}/receipts", post(cases::receipt))
+        .route(PHOTOS_PATH, post(photos::add))
+        .route("/api/v1/photos/{hash}", get(photos::one))
+        .route("/api/v1/reports/response", get(reports::response))
+        .route("/api/v1/duty", get(duty::one).put(duty::write))
+        .route("/api/v1/patrols", get(patrols::list).post(patrols::start))
+        .route("/api/v1/patrols/{id}", get(patrols::one))
         .route("/api/v1/commands/{id}", get(commands::one))
         .route("/api/v1/devices", get(registry::devices))
         .route("/api/v1/devices/{id}", get(registry::device))

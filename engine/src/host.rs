@@ -6,6 +6,7 @@ use broker::{Credentials, Grant, Inbound, Items, Lane, Refusal};
 use channels::Channels;
 use channels::callback::{self, Post};
 use channels::directory::name_of;
+use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
     Account, Actor, AttemptId, Channel, Clock, DeviceId, Input, PersonId, Reply, Session, StaffCommand, Timestamp,
@@ -48,6 +49,8 @@ pub struct House {
     pub limits: ingest::Limits,
     /// The zone of schedules.
     pub zone: chrono_tz::Tz,
+    /// Photos of cases.
+    pub photos: Arc<store::Photos>,
     /// Health and metrics.
     pub vitals: Arc<Vitals>,
     /// The providers, who post to us too.
@@ -126,6 +129,10 @@ impl broker::Host for House {
 impl api::Host for House {
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn utc_offset_minutes(&self, at: Timestamp) -> i32 {
+        self.zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix().local_minus_utc() / 60
     }
 
     fn epoch(&self) -> u32 {
@@ -223,6 +230,23 @@ impl api::Host for House {
         Box::pin(self.listen(post))
     }
 
+    fn keep_photo(&self, hash: &str, bytes: Vec<u8>) -> api::BoxFuture<'_, Result<(), api::Unavailable>> {
+        let (photos, hash) = (Arc::clone(&self.photos), hash.to_owned());
+        let has_room = !self.vitals.seen.disk_low.load(std::sync::atomic::Ordering::Relaxed);
+        Box::pin(async move {
+            if !has_room {
+                return Err(api::Unavailable);
+            }
+            let kept = tokio::task::spawn_blocking(move || photos.keep(&hash, &bytes)).await;
+            told(kept)
+        })
+    }
+
+    fn photo(&self, hash: &str) -> api::BoxFuture<'_, Result<Option<Vec<u8>>, api::Unavailable>> {
+        let (photos, hash) = (Arc::clone(&self.photos), hash.to_owned());
+        Box::pin(async move { told(tokio::task::spawn_blocking(move || photos.read(&hash)).await) })
+    }
+
     fn durable_seq(&self) -> u64 {
         self.durable.get()
     }
@@ -243,6 +267,18 @@ impl api::Host for House {
 
     fn metrics(&self) -> String {
         self.vitals.metrics()
+    }
+}
+
+/// What came of a photo; the disk's word goes to the log.
+fn told<T>(done: Result<Result<T, store::StoreError>, tokio::task::JoinError>) -> Result<T, api::Unavailable> {
+    match done {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a photo");
+            Err(api::Unavailable)
+        }
+        Err(_) => Err(api::Unavailable),
     }
 }
 

@@ -102,7 +102,9 @@ impl Release {
             | Entity::Registry(_)
             | Entity::Task(_)
             | Entity::Campaign(_)
-            | Entity::CampaignCall(_) => {}
+            | Entity::CampaignCall(_)
+            | Entity::Patrol(_)
+            | Entity::Duty(_) => {}
         }
     }
 

@@ -178,6 +178,7 @@ fn recover(disk: &Arc<dyn Disk>, layout: &store::DataDir, config: &Config) -> an
         tracing::error!(?damage, "the journal is damaged; restore a backup if what is missing matters");
     }
     let (mut pipeline, checkpoint_seq) = checkpoint::load(&**disk, &layout.checkpoints(), config.zone)?;
+    pipeline.set_sla(config.casework.clone());
     anyhow::ensure!(
         recovery.first_seq <= checkpoint_seq + 1 || recovery.first_seq == 0,
         "the journal begins at record {}, but the newest checkpoint ends at {checkpoint_seq}: restore a backup",
@@ -312,7 +313,9 @@ impl Assembly {
             })
         };
         let main_loop = std::thread::Builder::new().name("main-loop".to_owned()).spawn(run)?;
+        let photos = Arc::new(store::Photos::new(Arc::clone(&self.disk), &self.layout.photos()));
         let housekeeper = Housekeeper {
+            photos: Arc::clone(&photos),
             disk: Arc::clone(&self.disk),
             data: self.layout.clone(),
             journal: Arc::clone(&journal),
@@ -364,6 +367,7 @@ impl Assembly {
             epoch,
             limits: ingest::Limits { array_items_max: self.config.mqtt.array_items_max, ..ingest::Limits::default() },
             zone: self.config.zone,
+            photos,
             vitals,
             channels,
             base: self.base(),

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod campaign;
 pub mod case;
 pub mod command;
+pub mod duty;
 pub mod escalation;
 pub mod event;
 pub mod explain;
@@ -33,15 +34,16 @@ pub use account::{Account, AccountChange, AccountState, Session};
 pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};
 pub use audit::{AuditEntry, Glass};
 pub use campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, CampaignOrder, CampaignState};
-pub use case::{Case, CaseAction, CaseState, CaseStep};
+pub use case::{Case, CaseAction, CaseKind, CaseState, CaseStep, Patrol};
 pub use command::{DownCommand, DownCommandKind, DownCommandState};
+pub use duty::DutyRoster;
 pub use escalation::{Contact, Escalation};
 pub use event::{Entity, Event, EventKind};
 pub use explain::{Explain, Reading};
 pub use finding::{Change, Crossing, CrossingDirection, Finding};
 pub use id::{
     AccountId, AttemptId, CampaignId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath,
-    PersonId, TaskId, TokenId, WearerId,
+    PatrolId, PersonId, TaskId, TokenId, WearerId,
 };
 pub use incident::{
     Acknowledgement, Category, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,

@@ -4,9 +4,10 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, AccountChange, Session};
+use crate::case::{CaseFiling, CaseRequest, PatrolOrder, Receipt};
 use crate::registry::{RegistryChange, Role};
 use crate::{
-    AccountId, Attempt, CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId,
+    AccountId, Attempt, CampaignOrder, CaseId, DeviceId, DownCommandKind, DutyRoster, IncidentAction, IncidentId,
     OrgPath, PersonId, TaskId, Timestamp, TokenId, WearerId,
 };
 
@@ -45,20 +46,10 @@ pub enum StaffCommand {
     Case {
         /// Which.
         id: CaseId,
-        /// What.
-        action: CaseAction,
         /// The version that the caller saw, from `If-Match`.
         if_match: Option<u32>,
-        /// Remark or reason.
-        note: Option<String>,
-        /// For `dispatch`, `reassign`: to whom.
-        handler: Option<PersonId>,
-        /// For `close`: what it was.
-        disposition: Option<String>,
-        /// For `merge`: into which.
-        into: Option<CaseId>,
-        /// For `rate`: 1–5.
-        rating: Option<u8>,
+        /// What, and what belongs to it.
+        request: Box<CaseRequest>,
     },
     /// Sends a command to a device.
     Device {
@@ -109,6 +100,24 @@ pub enum StaffCommand {
     /// Sends a guardian's message again, with a link that holds from now on: as this attempt was, to the number that is
     /// registered now.
     SendLink(Box<Attempt>),
+    /// Files a case: for an incident, once, or from a person's own report.
+    FileCase(Box<CaseFiling>),
+    /// Another system says how far it is with a case.
+    CaseReceipt {
+        /// Which case.
+        id: CaseId,
+        /// What it says.
+        receipt: Box<Receipt>,
+    },
+    /// Begins a patrol.
+    StartPatrol(Box<PatrolOrder>),
+    /// Writes an organisation's duty roster; the engine completes its version, time and author.
+    SetDuty {
+        /// The version that the caller saw, from `If-Match`; 0 for one that is not there yet.
+        if_match: Option<u32>,
+        /// The roster.
+        roster: Box<DutyRoster>,
+    },
 }
 
 /// An API token as stored: the secret is only there as a hash.

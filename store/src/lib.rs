@@ -14,6 +14,7 @@ mod follower;
 mod frames;
 pub mod journal;
 mod layout;
+mod photos;
 mod progress;
 #[cfg(test)]
 mod sample;
@@ -27,6 +28,7 @@ pub use journal::{
     read_from,
 };
 pub use layout::DataDir;
+pub use photos::Photos;
 pub use progress::Progress;
 pub use state::{
     AuditFilter, AuditPage, CaseFilter, EventPage, IncidentFilter, Latest, Listing, Opened, Page, Quarantined, State,

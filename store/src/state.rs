@@ -3,6 +3,7 @@
 
 mod audit;
 mod care;
+mod cases;
 mod facts;
 mod history;
 pub(crate) mod keys;

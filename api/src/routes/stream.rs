@@ -141,8 +141,9 @@ impl Follower {
             .await
             .map_err(last_words)?;
         let mut text = String::new();
-        for event in &page.events {
+        for event in page.events {
             let cursor = Cursor { seq: event.seq, ..self.cursor };
+            let event = self.filter.shown(event);
             text.push_str(&format!("id: {cursor}\ndata: {}\n\n", event.envelope(self.cursor.epoch)));
         }
         self.cursor.seq = page.through.max(seq);

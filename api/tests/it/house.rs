@@ -54,6 +54,7 @@ pub struct Engine {
     /// Whether where people are is behind glass.
     glass: AtomicBool,
     health: Mutex<Health>,
+    photos: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Engine {
@@ -230,7 +231,11 @@ impl Engine {
             | StaffCommand::RevokeToken(_)
             | StaffCommand::Look(_)
             | StaffCommand::FinishTask { .. }
-            | StaffCommand::StartCampaign(_) => vec![done(None)],
+            | StaffCommand::StartCampaign(_)
+            | StaffCommand::FileCase(_)
+            | StaffCommand::CaseReceipt { .. }
+            | StaffCommand::StartPatrol(_)
+            | StaffCommand::SetDuty { .. } => vec![done(None)],
         }
     }
 
@@ -265,6 +270,10 @@ pub struct Door(pub Arc<Engine>);
 impl Host for Door {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.now.load(Ordering::SeqCst))
+    }
+
+    fn utc_offset_minutes(&self, _at: Timestamp) -> i32 {
+        480
     }
 
     fn epoch(&self) -> u32 {
@@ -382,6 +391,16 @@ impl Host for Door {
         })
     }
 
+    fn keep_photo(&self, hash: &str, bytes: Vec<u8>) -> api::BoxFuture<'_, Result<(), Unavailable>> {
+        self.0.photos.lock().unwrap().insert(hash.to_owned(), bytes);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn photo(&self, hash: &str) -> api::BoxFuture<'_, Result<Option<Vec<u8>>, Unavailable>> {
+        let photo = self.0.photos.lock().unwrap().get(hash).cloned();
+        Box::pin(async move { Ok(photo) })
+    }
+
     fn durable_seq(&self) -> u64 {
         self.0.durable.get()
     }
@@ -466,6 +485,7 @@ impl House {
             stopped: AtomicBool::new(false),
             refuses_looks: AtomicBool::new(false),
             glass: AtomicBool::new(false),
+            photos: Mutex::default(),
             health: Mutex::new(Health {
                 live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
                 ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],

@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use model::Language;
 use serde_json::Value;
 
+use super::casework;
 use super::channels;
 use super::document::{Faults, Object, nearest};
 use super::layers::Merged;
@@ -56,6 +57,9 @@ fn walk(document: &Value, environment: &[(String, String)], faults: &mut Faults)
     }
     if let Some(section) = root.object("channels", faults) {
         channels::channels(&mut config, section, environment, faults);
+    }
+    if let Some(section) = root.object("casework", faults) {
+        config.casework = casework::casework(section, faults);
     }
     if let Some(section) = root.object("watchdog", faults) {
         config.watchdog = watchdog(section, environment, faults);

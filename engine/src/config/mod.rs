@@ -3,6 +3,7 @@
 //! As written → as checked: the layers are merged, then walked member by member, so that every fault is told at
 //! once with the place it came from, and what the rest of the engine sees cannot be wrong any more.
 
+mod casework;
 mod channels;
 mod check;
 pub(crate) mod document;
@@ -43,6 +44,8 @@ pub struct Config {
     pub api: ApiSettings,
     /// How people are reached; a channel that is not here is shown on the console and in the log.
     pub channels: BTreeMap<Channel, ChannelSettings>,
+    /// How long each stage of a case may take, and when work is done.
+    pub casework: ::casework::Sla,
     /// The second process that calls on when this one is silent; `None`: there is none.
     pub watchdog: Option<WatchdogSettings>,
 }
@@ -224,6 +227,7 @@ impl Default for Config {
                 streams_max: 1_000,
             },
             channels: BTreeMap::new(),
+            casework: ::casework::Sla::default(),
             watchdog: None,
         }
     }

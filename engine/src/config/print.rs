@@ -76,8 +76,15 @@ pub(super) fn print(config: &Config) -> String {
         (name_of(*channel).to_owned(), Value::Table(std::mem::take(section)))
     });
     let channels: Table = channels.collect();
-    for (name, section) in [("http", http), ("mqtt", mqtt), ("journal", journal), ("api", api), ("channels", channels)]
-    {
+    let casework = super::casework::print(&config.casework);
+    for (name, section) in [
+        ("http", http),
+        ("mqtt", mqtt),
+        ("journal", journal),
+        ("api", api),
+        ("channels", channels),
+        ("casework", casework),
+    ] {
         root.insert(name.into(), Value::Table(section));
     }
     // A table of strings, integers and booleans always has a TOML form.

@@ -11,6 +11,7 @@ mod audit;
 mod care;
 #[cfg(test)]
 mod care_tests;
+mod cases;
 mod directory;
 mod down_commands;
 mod image;
@@ -305,6 +306,11 @@ impl Pipeline {
         attempts.retain(|attempt| !attempt.wants_sending() || attempt.sends > 0);
         attempts.sort_by_key(|attempt| attempt.changed_at);
         attempts
+    }
+
+    /// With other limits for the stages of cases than the default ones.
+    pub fn set_sla(&mut self, sla: casework::Sla) {
+        self.casework.set_sla(sla);
     }
 
     /// The incidents that are open.

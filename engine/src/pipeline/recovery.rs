@@ -136,6 +136,8 @@ impl Pipeline {
                 self.rounds.apply_campaign((**campaign).clone());
             }
             Entity::CampaignCall(call) => self.rounds.apply_call((**call).clone()),
+            Entity::Patrol(patrol) => count(&mut self.counters.patrol, patrol.id.raw()),
+            Entity::Duty(roster) => self.casework.apply_roster((**roster).clone()),
         }
     }
 

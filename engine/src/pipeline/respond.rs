@@ -1,7 +1,6 @@
 //! From findings, evidence and commands to incidents, calls and cases: alerting and casework, put together.
 
 use alerting::Output as Alert;
-use casework::Output as CaseOutput;
 use model::event::RegistrySummary;
 use model::record::Input as Recorded;
 use model::{
@@ -140,28 +139,13 @@ impl Pipeline {
                     }
                 }
             }
-            StaffCommand::Case { id, action, if_match, note, handler, disposition, into, rating } => {
-                if !self.casework.case(*id).is_some_and(|case| actor.scope.contains(&case.org)) {
-                    return Reply::Refused(Problem::not_found("the case"));
-                }
-                let input = casework::Input::Action {
-                    id: *id,
-                    actor,
-                    action: *action,
-                    if_match: *if_match,
-                    note: note.as_deref(),
-                    handler: handler.as_ref(),
-                    disposition: disposition.as_deref(),
-                    into: *into,
-                    rating: *rating,
-                };
-                let outputs = self.casework.handle(input, at, &mut self.counters);
-                if let [CaseOutput::Refused(problem)] = outputs.as_slice() {
-                    return Reply::Refused(problem.clone());
-                }
-                self.tell_cases(outputs, at, decisions);
-                Reply::Done(self.casework.case(*id).cloned().map(|case| Entity::Case(Box::new(case))))
+            StaffCommand::Case { id, if_match, request } => {
+                self.act_on_case(actor, *id, *if_match, request, at, decisions)
             }
+            StaffCommand::FileCase(filing) => self.file_case(actor, filing, at, decisions),
+            StaffCommand::CaseReceipt { id, receipt } => self.take_receipt(actor, *id, receipt, at, decisions),
+            StaffCommand::StartPatrol(order) => self.start_patrol(actor, order, at, decisions),
+            StaffCommand::SetDuty { if_match, roster } => self.set_duty(actor, *if_match, roster, at, decisions),
             StaffCommand::Device { device, kind, time_to_live_seconds } => {
                 let visible = self.directory.devices.get(device).is_some()
                     && (actor.scope.as_str() == "/"
@@ -256,6 +240,7 @@ impl Pipeline {
         let offset = self.utc_offset_minutes(at);
         self.alerting.set_utc_offset_minutes(offset);
         self.rounds.set_utc_offset_minutes(offset);
+        self.casework.set_utc_offset_minutes(offset);
     }
 
     fn import(
@@ -372,20 +357,6 @@ impl Pipeline {
     ) {
         let changes = self.down_commands.create(device, kind, None, None, at, &mut self.counters);
         self.tell_commands(changes, at, decisions);
-    }
-
-    /// Turns what casework decided into events; a case that was just filed is made known to its incident.
-    fn tell_cases(&mut self, outputs: Vec<CaseOutput>, at: Timestamp, decisions: &mut Vec<Decision>) {
-        for output in outputs {
-            let CaseOutput::Case { kind, case, changed } = output else { continue };
-            let (org, filed) = (case.org.clone(), (kind == EventKind::CaseFiled).then_some((case.incident, case.id)));
-            self.tell(kind, Entity::Case(Box::new(case)), Some(org), changed, at, decisions);
-            if let Some((Some(incident), case)) = filed {
-                let input = alerting::Input::CaseFiled { incident, case };
-                let outputs = self.alerting.handle(input, at, &mut self.counters);
-                self.respond(outputs, at, decisions);
-            }
-        }
     }
 
     pub(super) fn tell_commands(

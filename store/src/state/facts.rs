@@ -1,8 +1,8 @@
 //! Facts into changes of the view.
 
 use model::{
-    Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, Incident, Record,
-    RegistryChange, Task, Timestamp,
+    Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, EventKind, Incident,
+    Record, RegistryChange, Task, Timestamp,
 };
 
 use super::keys;
@@ -42,6 +42,7 @@ impl FactChanges {
                 Decision::Event(event) => {
                     self.changes.put(&keys::number(keys::EVENT, event.seq), EventOffset::value(event)?);
                     self.take_entity(&event.entity)?;
+                    self.take_response(event)?;
                 }
                 Decision::Registry(change) => self.take_registry(change)?,
                 Decision::Audit(entry) => self.take_audit(entry)?,
@@ -71,6 +72,14 @@ impl FactChanges {
             Entity::Task(task) => self.take_task(task),
             Entity::Campaign(campaign) => self.take_campaign(campaign),
             Entity::CampaignCall(call) => self.take_campaign_call(call),
+            Entity::Patrol(patrol) => {
+                self.changes.put(&keys::number(keys::PATROL, patrol.id.raw()), encode_value(patrol)?);
+                Ok(())
+            }
+            Entity::Duty(roster) => {
+                self.changes.put(&keys::text(keys::DUTY, roster.org.as_str()), encode_value(roster)?);
+                Ok(())
+            }
             // Connection and battery are read from the latest values and the feed; the registry has its own decision.
             Entity::Device(_) | Entity::Registry(_) => Ok(()),
         }
@@ -84,10 +93,27 @@ impl FactChanges {
         Ok(())
     }
 
+    /// How an incident was responded to, step by step: kept when the feed has long let go of its events.
+    fn take_response(&mut self, event: &Event) -> Result<(), StoreError> {
+        let is_step = matches!(
+            event.kind,
+            EventKind::IncidentAcknowledged | EventKind::IncidentOnSite | EventKind::IncidentResolved
+        );
+        if let (Entity::Incident(incident), true) = (&event.entity, is_step) {
+            self.changes.put(&keys::response(incident.id, event.seq), encode_value(&(event.kind, event.at))?);
+        }
+        Ok(())
+    }
+
     fn take_case(&mut self, case: &Case) -> Result<(), StoreError> {
         let id = case.id.raw();
         self.changes.put(&keys::number(keys::CASE, id), encode_value(case)?);
-        self.changes.put(&keys::case_of(&case.wearer, case.id), Vec::new());
+        if let Some(wearer) = &case.wearer {
+            self.changes.put(&keys::case_of(wearer, case.id), Vec::new());
+        }
+        for photo in &case.photos {
+            self.changes.put(&keys::text_number(keys::PHOTO, &photo.hash, id), Vec::new());
+        }
         self.mark(&keys::number(keys::CASE_OPEN, id), case.state.is_open());
         Ok(())
     }

@@ -9,6 +9,7 @@ mod accounts;
 mod arrows;
 mod case;
 mod command_line;
+mod community;
 mod crash;
 mod down;
 mod feed;

@@ -66,6 +66,19 @@ impl House {
         arguments
     }
 
+    /// Serves at an address that is known before, as behind a name that others have.
+    pub fn serve_at(&self, http: SocketAddr) -> Server {
+        let mut command = Command::new(YINLING);
+        let arguments = self.serve_arguments();
+        let place = arguments.iter().position(|argument| argument == "--http").unwrap() + 1;
+        command
+            .args(&arguments[..place])
+            .arg(http.to_string())
+            .args(&arguments[place + 1..])
+            .env("YINLING_LOG", "info");
+        Server::start(command, &self.token, &self.file("serve.log"))
+    }
+
     /// Serves, and returns when it says that it is ready.
     pub fn serve(&self) -> Server {
         Server::start(self.serve_command(), &self.token, &self.file("serve.log"))
