@@ -30,8 +30,8 @@ use axum::Router;
 use store::State;
 
 pub use host::{
-    BoxFuture, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
-    RowError, Unavailable,
+    BoxFuture, Callback, Check, Committed, FenceFormat, Health, Host, Import, Preview, PreviewFault, PreviewRequest,
+    ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
 };
 pub use serve::serve;
 

@@ -18,6 +18,8 @@ use crate::cursor::Cursor;
 use crate::host::{Committed, Host};
 use crate::problem::{Code, Fault};
 
+/// How many previews are gone through at the same time: each keeps a thread busy.
+pub(crate) const PREVIEWS_MAX: usize = 2;
 /// How long an answer waits for the state to have projected what was committed. The commit stands either way.
 const PROJECTION_WAIT_SECONDS: u64 = 5;
 
@@ -26,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) config: ApiConfig,
     pub(crate) streams: Arc<Semaphore>,
+    /// Places for what keeps a thread busy for seconds.
+    pub(crate) previews: Arc<Semaphore>,
     state: Arc<State>,
     trace_prefix: u64,
     traces: AtomicU64,
@@ -37,6 +41,7 @@ impl Shared {
         host.random(&mut prefix);
         Arc::new(Shared {
             streams: Arc::new(Semaphore::new(config.streams_max)),
+            previews: Arc::new(Semaphore::new(PREVIEWS_MAX)),
             trace_prefix: u64::from_be_bytes(prefix),
             traces: AtomicU64::new(1),
             host,

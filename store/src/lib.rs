@@ -29,6 +29,6 @@ pub use journal::{
 pub use layout::DataDir;
 pub use progress::Progress;
 pub use state::{
-    CaseFilter, EventPage, IncidentFilter, Latest, Listing, Opened, Page, Quarantined, State, StateConfig, StateOrigin,
-    StateRetention, TrackPoint, Vital, open_state,
+    CaseFilter, EventPage, IncidentFilter, Latest, Listing, Opened, Page, Past, Quarantined, State, StateConfig,
+    StateOrigin, StateRetention, TrackPoint, Vital, open_state,
 };

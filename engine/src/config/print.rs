@@ -43,6 +43,12 @@ pub(super) fn print(config: &Config) -> String {
         ("checkpoint_records", whole(journal.checkpoint_records)),
         ("disk_reserve_bytes", whole(journal.disk_reserve_bytes)),
     ]);
+    let history = &config.history;
+    let history = table(&[
+        ("positions_days", whole(history.positions_days)),
+        ("vitals_days", whole(history.vitals_days)),
+        ("device_days", whole(history.device_days)),
+    ]);
     let api = &config.api;
     let api = table(&[
         ("body_bytes_max", whole(api.body_bytes_max)),
@@ -60,8 +66,15 @@ pub(super) fn print(config: &Config) -> String {
         (name_of(*channel).to_owned(), Value::Table(std::mem::take(section)))
     });
     let channels: Table = channels.collect();
-    for (name, section) in [("http", http), ("mqtt", mqtt), ("journal", journal), ("api", api), ("channels", channels)]
-    {
+    let sections = [
+        ("http", http),
+        ("mqtt", mqtt),
+        ("journal", journal),
+        ("history", history),
+        ("api", api),
+        ("channels", channels),
+    ];
+    for (name, section) in sections {
         root.insert(name.into(), Value::Table(section));
     }
     // A table of strings, integers and booleans always has a TOML form.

@@ -14,6 +14,7 @@ mod recovery;
 mod replies;
 mod respond;
 mod sense;
+mod sensing;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use model::{
 
 pub use directory::{DeviceEntry, Directory, WearerEntry};
 pub use image::{Section, SectionId};
+pub use sensing::Sensing;
 
 use directory::DeviceHot;
 use down_commands::DownCommands;

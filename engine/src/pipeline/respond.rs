@@ -4,6 +4,7 @@ use alerting::Output as Alert;
 use casework::Output as CaseOutput;
 use model::event::RegistrySummary;
 use model::record::Input as Recorded;
+use model::staff::BedsideNote;
 use model::{
     Actor, Decision, DownCommand, DownCommandKind, Entity, EventKind, Finding, IncidentKind, OrgPath, Position,
     Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
@@ -206,7 +207,34 @@ impl Pipeline {
                 self.finish_task(actor, *id, note.as_deref().unwrap_or_default(), at, decisions)
             }
             StaffCommand::StartCampaign(order) => self.start_campaign(actor, order, at, decisions),
+            StaffCommand::Observe(note) => self.observe_bedside(actor, note, at, decisions),
         }
+    }
+
+    /// Somebody noted at the bedside what no bracelet measures.
+    fn observe_bedside(
+        &mut self,
+        actor: &Actor,
+        note: &BedsideNote,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) -> Reply {
+        let entry = self.directory.wearers.get(&note.wearer);
+        if !entry.is_some_and(|entry| actor.scope.contains(&entry.wearer.org)) {
+            return Reply::Refused(Problem::not_found("the wearer"));
+        }
+        let measured = note.measured.unwrap_or(at);
+        if measured > at {
+            let mut problem = Problem::new(ProblemCode::Invalid, "the note cannot be taken", "无法记录");
+            problem.errors.push(("/measured".into(), "lies in the future".to_owned()));
+            return Reply::Refused(problem);
+        }
+        let mut findings = Vec::new();
+        if let Some(observed) = self.note_bedside(note, measured, at, &mut findings) {
+            decisions.push(Decision::Observed(observed));
+        }
+        self.find(findings, at, decisions);
+        Reply::Done(None)
     }
 
     /// Messages name the time of day in the configured zone.

@@ -24,6 +24,8 @@ pub(crate) const QUARANTINE: u8 = b'q';
 pub(crate) const LATEST: u8 = b'l';
 pub(crate) const TASK: u8 = b'k';
 pub(crate) const TASK_OPEN: u8 = b'K';
+/// By when the engine started: until when it had run before.
+pub(crate) const START: u8 = b's';
 pub(crate) const CAMPAIGN: u8 = b'g';
 pub(crate) const CAMPAIGN_CALL: u8 = b'G';
 
@@ -31,8 +33,8 @@ pub(crate) const CAMPAIGN_CALL: u8 = b'G';
 pub(crate) const META_VERSION: &[u8] = b"Mversion";
 pub(crate) const META_FACTS: &[u8] = b"Mfacts";
 pub(crate) const META_TELEMETRY: &[u8] = b"Mtelemetry";
-/// Followed by the day, big-endian: the last record that changed its history.
-pub(crate) const META_DAY: &[u8] = b"Mday";
+/// Followed by the shelf, big-endian: the last record that changed its history.
+pub(crate) const META_SHELF: &[u8] = b"Mshelf";
 
 pub(crate) fn number(letter: u8, number: u64) -> [u8; 9] {
     let mut key = [letter; 9];
@@ -104,8 +106,8 @@ pub(crate) fn down_command_of(device: &DeviceId, command: DownCommandId) -> Vec<
     text_number(DOWN_COMMAND_OF_DEVICE, device.as_str(), command.raw())
 }
 
-pub(crate) fn day(day: u32) -> Vec<u8> {
-    let mut key = META_DAY.to_vec();
-    key.extend_from_slice(&day.to_be_bytes());
+pub(crate) fn shelf(shelf: u32) -> Vec<u8> {
+    let mut key = META_SHELF.to_vec();
+    key.extend_from_slice(&shelf.to_be_bytes());
     key
 }

@@ -13,6 +13,7 @@ mod down;
 mod feed;
 mod harness;
 mod health;
+mod history;
 mod hostile;
 mod import;
 mod providers;
