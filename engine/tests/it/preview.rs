@@ -299,10 +299,9 @@ fn a_preview_shows_what_a_change_would_have_found(house: &House) {
         changed(json!({"thresholds": {"silence": {"heartbeat_s": 3600}, "battery": {"low": 50}}})),
     ];
     expect![[r#"
-
+        FenceExit 5 → 3
         HeartRateHigh 2 → 4
-        Silence 2 → 0, BatteryLow 1 → 2
-    "#]]
+        Silence 2 → 0, BatteryLow 1 → 2"#]]
     .assert_eq(&told.join("\n"));
     // Fences may come as a FeatureCollection, too.
     let collection = json!({"type":"FeatureCollection","features":[{
