@@ -6,10 +6,11 @@ use std::pin::Pin;
 
 use compact_str::CompactString;
 use model::{
-    Account, Actor, AttemptId, AttemptOutcome, PersonId, RegistryChange, Reply, Session, StaffCommand, Timestamp,
-    WearerId,
+    Account, Actor, AttemptId, AttemptOutcome, Fence, Finding, PersonId, RegistryChange, Reply, Session, StaffCommand,
+    Timestamp, Wearer, WearerId,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// A future that can be kept behind `dyn`.
@@ -67,6 +68,17 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// Every fault of the file, in the order of its rows.
     fn validate_import(&self, body: &[u8], content_type: &str) -> Result<Import, Vec<RowError>>;
+
+    /// Fences as others read them: a GeoJSON `FeatureCollection`, or rows of the registry with well-known text. As they
+    /// were drawn, or brought into WGS-84.
+    fn draw(&self, fences: &[Fence], format: FenceFormat, in_wgs84: bool) -> Value;
+
+    /// Goes through a wearer's history with other thresholds or fences. May take seconds: called where blocking is
+    /// allowed, and not by many at a time.
+    ///
+    /// # Errors
+    /// [`PreviewFault`].
+    fn preview(&self, request: PreviewRequest) -> Result<Preview, PreviewFault>;
 
     /// Reads what a provider posted to a callback URL.
     ///
@@ -130,6 +142,52 @@ pub struct RowError {
     pub detail: String,
     /// The same in Chinese.
     pub detail_zh: String,
+}
+
+/// How fences are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FenceFormat {
+    /// RFC 7946, with what it has no word for in the properties.
+    #[default]
+    GeoJson,
+    /// Well-known text in rows of the registry.
+    Wkt,
+}
+
+/// What a preview is to go through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewRequest {
+    /// The wearer as they stand.
+    pub wearer: Wearer,
+    /// An object with `thresholds`, `fences` and `plan`, each as in an import, in the place of what stands.
+    pub change: Value,
+    /// From when…
+    pub from: Timestamp,
+    /// …until when.
+    pub to: Timestamp,
+}
+
+/// What would have been found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Preview {
+    /// What would have been raised, in order.
+    pub would: Vec<Finding>,
+    /// How many there are, those that are not shown included.
+    pub would_count: usize,
+    /// How many reports were gone through.
+    pub reports: usize,
+    /// From when on: later than asked for when there were too many.
+    pub from: Timestamp,
+}
+
+/// Why there is no preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PreviewFault {
+    /// Every fault of the change, with pointers into it.
+    Invalid(Vec<RowError>),
+    /// The history cannot be read.
+    Unreadable(String),
 }
 
 /// What a provider, or a person through it, said about an attempt.

@@ -34,8 +34,8 @@ use axum::Router;
 use store::State;
 
 pub use host::{
-    BoxFuture, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
-    RowError, Unavailable,
+    BoxFuture, Callback, Check, Committed, FenceFormat, Health, Host, Import, Preview, PreviewFault, PreviewRequest,
+    ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
 };
 pub use serve::{TlsSource, serve, serve_tls};
 

@@ -9,6 +9,7 @@ mod cases;
 mod commands;
 mod duty;
 mod events;
+mod fences;
 mod front;
 mod glass;
 mod guardian;
@@ -17,8 +18,10 @@ mod health;
 mod history;
 mod import;
 mod incidents;
+mod observations;
 mod patrols;
 mod photos;
+mod preview;
 mod providers;
 mod quarantine;
 mod registry;
@@ -73,6 +76,9 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/api/v1/devices/{id}/commands", get(commands::list).post(commands::send))
         .route("/api/v1/wearers", get(wearers::list))
         .route("/api/v1/wearers/{id}", get(wearers::one))
+        .route("/api/v1/wearers/{id}/fences", get(fences::export))
+        .route("/api/v1/wearers/{id}/observations", post(observations::note))
+        .route("/api/v1/wearers/{id}/preview", post(preview::preview))
         .route("/api/v1/wearers/{id}/latest", get(history::latest))
         .route("/api/v1/wearers/{id}/track", get(history::track))
         .route("/api/v1/wearers/{id}/vitals", get(history::vitals))

@@ -19,6 +19,8 @@ use crate::host::{Committed, Host};
 use crate::login::Logins;
 use crate::problem::{Code, Fault};
 
+/// How many previews are gone through at the same time: each keeps a thread busy.
+pub(crate) const PREVIEWS_MAX: usize = 2;
 /// How long an answer waits for the state to have projected what was committed. The commit stands either way.
 const PROJECTION_WAIT_SECONDS: u64 = 5;
 
@@ -33,6 +35,8 @@ pub(crate) struct Shared {
     pub(crate) logins: Logins,
     /// Passwords are looked at one or two at a time: each takes 19 MiB and a processor.
     hashing: Semaphore,
+    /// Places for what keeps a thread busy for seconds.
+    pub(crate) previews: Arc<Semaphore>,
     state: Arc<State>,
     trace_prefix: u64,
     traces: AtomicU64,
@@ -46,6 +50,7 @@ impl Shared {
             streams: Arc::new(Semaphore::new(config.streams_max)),
             logins: Logins::default(),
             hashing: Semaphore::new(PASSWORDS_AT_ONCE),
+            previews: Arc::new(Semaphore::new(PREVIEWS_MAX)),
             trace_prefix: u64::from_be_bytes(prefix),
             traces: AtomicU64::new(1),
             host,

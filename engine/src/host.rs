@@ -9,8 +9,8 @@ use channels::directory::name_of;
 use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
-    Account, Actor, AttemptId, Channel, Clock, DeviceId, Input, PersonId, Reply, Session, StaffCommand, Timestamp,
-    WearerId,
+    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Session, StaffCommand,
+    Timestamp, WearerId,
 };
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
@@ -19,6 +19,7 @@ use crate::authority::{Authority, DeviceCheck};
 use crate::clock::SystemClock;
 use crate::health::Vitals;
 use crate::inbox::{Inbox, Work};
+use crate::preview;
 use crate::registry;
 use crate::secrets::{self, Secrets};
 
@@ -185,17 +186,37 @@ impl api::Host for House {
 
     fn validate_import(&self, body: &[u8], _content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
         let context = registry::ImportContext::of_state(&self.state, &self.secrets, self.zone);
-        let row = |row: registry::RowError| api::RowError {
-            pointer: row.pointer,
-            detail: row.detail,
-            detail_zh: row.detail_zh,
-        };
         registry::validate(body, &context)
             .map(|import| api::Import {
                 change: import.change,
                 warnings: import.warnings.into_iter().map(row).collect(),
             })
             .map_err(|errors| errors.into_iter().map(row).collect())
+    }
+
+    fn preview(&self, request: api::PreviewRequest) -> Result<api::Preview, api::PreviewFault> {
+        let api::PreviewRequest { wearer, change, from, to } = request;
+        let request = preview::Request { wearer, change, from, to };
+        match preview::run(&self.state, self.zone, &request) {
+            Ok(preview::Preview { would, would_count, reports, from }) => {
+                Ok(api::Preview { would, would_count, reports, from })
+            }
+            Err(preview::Fault::Invalid(rows)) => Err(api::PreviewFault::Invalid(rows.into_iter().map(row).collect())),
+            Err(preview::Fault::State(error)) => Err(api::PreviewFault::Unreadable(error.to_string())),
+        }
+    }
+
+    fn draw(&self, fences: &[Fence], format: api::FenceFormat, in_wgs84: bool) -> serde_json::Value {
+        let drawn: Vec<Fence> = match in_wgs84 {
+            true => fences.iter().map(geofence::datum::fence_to_wgs84).collect(),
+            false => fences.to_vec(),
+        };
+        match format {
+            api::FenceFormat::GeoJson => geofence::geojson::collection(&drawn),
+            api::FenceFormat::Wkt => {
+                serde_json::json!({ "data": drawn.iter().map(geofence::wkt::row).collect::<Vec<_>>() })
+            }
+        }
     }
 
     fn parse_callback(&self, body: &[u8]) -> Result<api::Callback, String> {
@@ -280,6 +301,10 @@ fn told<T>(done: Result<Result<T, store::StoreError>, tokio::task::JoinError>) -
         }
         Err(_) => Err(api::Unavailable),
     }
+}
+
+fn row(row: registry::RowError) -> api::RowError {
+    api::RowError { pointer: row.pointer, detail: row.detail, detail_zh: row.detail_zh }
 }
 
 /// The channels whose providers post to us.

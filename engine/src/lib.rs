@@ -22,6 +22,7 @@ mod init;
 pub mod main_loop;
 pub mod outbox;
 pub mod pipeline;
+pub mod preview;
 pub mod pulse;
 pub mod registry;
 pub mod release;

@@ -324,6 +324,7 @@ impl Assembly {
             clock: Arc::clone(&clock),
             seen: Arc::clone(&seen),
             retention: Retention { days: self.config.journal.retain_days, bytes: self.config.journal.retain_bytes },
+            state_retention: self.config.history.retention(),
             disk_reserve_bytes: self.config.journal.disk_reserve_bytes,
             authority: Arc::clone(&authority),
             looked: Looked::default(),

@@ -55,7 +55,7 @@ pub use registry::{
 };
 pub use reject::{Reject, RejectReason};
 pub use reply::{Problem, ProblemCode, Reply};
-pub use report::{Report, ReportBody, ReportKind};
+pub use report::{Consciousness, Report, ReportBody, ReportKind};
 pub use staff::{Actor, StaffCommand};
 pub use task::{Task, TaskKind, TaskState};
 pub use time::{Clock, Language, Timestamp};

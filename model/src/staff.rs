@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Account, AccountChange, Session};
 use crate::case::{CaseFiling, CaseRequest, PatrolOrder, Receipt};
 use crate::registry::{RegistryChange, Role};
+use crate::report::Consciousness;
 use crate::{
     AccountId, Attempt, CampaignOrder, CaseId, DeviceId, DownCommandKind, DutyRoster, IncidentAction, IncidentId,
-    OrgPath, PersonId, TaskId, Timestamp, TokenId, WearerId,
+    OrgPath, PersonId, ReportBody, TaskId, Timestamp, TokenId, WearerId,
 };
 
 /// Who asks: whose name stands on the step, in which role, for which part of the tree.
@@ -118,6 +119,32 @@ pub enum StaffCommand {
         /// The roster.
         roster: Box<DutyRoster>,
     },
+    /// Writes down what somebody saw at a wearer's bedside.
+    Observe(BedsideNote),
+}
+
+/// What somebody at the bedside noted that no bracelet measures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BedsideNote {
+    /// About whom.
+    pub wearer: WearerId,
+    /// When they looked; `None`: now.
+    pub measured: Option<Timestamp>,
+    /// Breaths a minute, 1–80, if they counted.
+    pub respiration_per_minute: Option<u8>,
+    /// How awake the wearer was, if they looked.
+    pub consciousness: Option<Consciousness>,
+    /// What devices had measured last of each vital sign, and when: a score is made of all of them.
+    pub known: Vec<(Timestamp, ReportBody)>,
+}
+
+impl BedsideNote {
+    /// The note as a device would have said it.
+    pub fn bodies(&self) -> impl Iterator<Item = ReportBody> {
+        let respiration = self.respiration_per_minute.map(|per_minute| ReportBody::Respiration { per_minute });
+        let consciousness = self.consciousness.map(|level| ReportBody::Consciousness { level });
+        respiration.into_iter().chain(consciousness)
+    }
 }
 
 /// An API token as stored: the secret is only there as a hash.

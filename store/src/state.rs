@@ -8,6 +8,7 @@ mod facts;
 mod history;
 pub(crate) mod keys;
 mod opening;
+mod past;
 mod queries;
 mod telemetry;
 #[cfg(test)]
@@ -25,8 +26,9 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::{AuditFilter, AuditPage};
 pub(crate) use facts::FactChanges;
-pub(crate) use history::last_seq as last_seq_of_block;
+pub(crate) use history::{last_seq as last_seq_of_block, of_shelf};
 pub use opening::{Opened, StateOrigin, open_state};
+pub use past::Past;
 pub use queries::{CaseFilter, EventPage, IncidentFilter, Listing, Page};
 pub(crate) use telemetry::Telemetry;
 pub use upkeep::StateRetention;

@@ -6,15 +6,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use api::{
-    ApiConfig, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
-    RowError, Unavailable,
+    ApiConfig, Callback, Check, Committed, FenceFormat, Health, Host, Import, Preview, PreviewFault, PreviewRequest,
+    ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
 };
 use compact_str::CompactString;
 use model::event::RegistrySummary;
 use model::staff::Look;
 use model::{
     Account, Actor, AttemptId, AttemptOutcome, Counters, Decision, DownCommand, DownCommandState, Entity, Event,
-    EventKind, Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, Session, StaffCommand, Timestamp,
+    EventKind, Fence, Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, Session, StaffCommand, Timestamp,
     WearerId,
 };
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -232,6 +232,7 @@ impl Engine {
             | StaffCommand::Look(_)
             | StaffCommand::FinishTask { .. }
             | StaffCommand::StartCampaign(_)
+            | StaffCommand::Observe(_)
             | StaffCommand::FileCase(_)
             | StaffCommand::CaseReceipt { .. }
             | StaffCommand::StartPatrol(_)
@@ -337,6 +338,21 @@ impl Host for Door {
             true => Ok(Import { change: crate::samples::registry(), warnings: vec![row("/wearers/1/guardians")] }),
             false => Err(vec![row("/wearers/3/org"), row("/devices/0/secret")]),
         }
+    }
+
+    /// Says back what it was asked.
+    fn draw(&self, fences: &[Fence], format: FenceFormat, in_wgs84: bool) -> Value {
+        let ids: Vec<&str> = fences.iter().map(|fence| fence.id.as_str()).collect();
+        serde_json::json!({"fences": ids, "format": format!("{format:?}"), "in_wgs84": in_wgs84})
+    }
+
+    /// `{"thresholds":"bad"}` is not valid; anything else finds nothing.
+    fn preview(&self, request: PreviewRequest) -> Result<Preview, PreviewFault> {
+        if request.change["thresholds"] == "bad" {
+            let row = RowError { pointer: "/thresholds".into(), detail: "no".into(), detail_zh: "不".into() };
+            return Err(PreviewFault::Invalid(vec![row]));
+        }
+        Ok(Preview { from: request.from, reports: 7, ..Preview::default() })
     }
 
     fn parse_callback(&self, body: &[u8]) -> Result<Callback, String> {

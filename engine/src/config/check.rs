@@ -52,6 +52,9 @@ fn walk(document: &Value, environment: &[(String, String)], faults: &mut Faults)
     if let Some(section) = root.object("journal", faults) {
         journal(&mut config, section, faults);
     }
+    if let Some(section) = root.object("history", faults) {
+        history(&mut config, section, faults);
+    }
     if let Some(section) = root.object("api", faults) {
         api(&mut config, section, faults);
     }
@@ -139,6 +142,18 @@ fn journal(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
         *target = section.integer(name, range, faults).unwrap_or(*target);
     }
     seconds(&mut section, "retain_days", 1..=3_650, &mut journal.retain_days, faults);
+    section.finish(faults);
+}
+
+fn history(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
+    let history = &mut config.history;
+    for (name, target) in [
+        ("positions_days", &mut history.positions_days),
+        ("vitals_days", &mut history.vitals_days),
+        ("device_days", &mut history.device_days),
+    ] {
+        seconds(&mut section, name, 1..=3_650, target, faults);
+    }
     section.finish(faults);
 }
 

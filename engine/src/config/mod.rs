@@ -20,6 +20,7 @@ use ::channels::gateway::TIMEOUT_MS_DEFAULT as GATEWAY_TIMEOUT_MS;
 use ::channels::{GatewayConfig, ProviderConfig, ProviderSettings};
 use chrono_tz::Tz;
 use model::{Channel, Language};
+use store::StateRetention;
 
 pub use layers::{ENVIRONMENT_PREFIX, Overrides, Sources};
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub tls: Option<TlsSettings>,
     /// The journal and how long it is kept.
     pub journal: JournalSettings,
+    /// How long what is known of wearers is kept.
+    pub history: HistorySettings,
     /// Limits of the API.
     pub api: ApiSettings,
     /// How people are reached; a channel that is not here is shown on the console and in the log.
@@ -155,6 +158,26 @@ pub struct JournalSettings {
     pub disk_reserve_bytes: u64,
 }
 
+/// `[history]`: days, today included; whole days are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Positions (30: what a preview goes back).
+    pub positions_days: u32,
+    /// Vital signs, falls and SOS (92).
+    pub vitals_days: u32,
+    /// What is about the device: battery, wear, steps, signs of life (30).
+    pub device_days: u32,
+}
+
+impl HistorySettings {
+    /// As the state is told.
+    #[must_use]
+    pub fn retention(&self) -> StateRetention {
+        let HistorySettings { positions_days, vitals_days, device_days } = *self;
+        StateRetention { positions_days, vitals_days, device_days, ..StateRetention::default() }
+    }
+}
+
 /// `[api]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
@@ -221,6 +244,7 @@ impl Default for Config {
                 checkpoint_records: 2_000_000,
                 disk_reserve_bytes: GIBIBYTE,
             },
+            history: HistorySettings { positions_days: 30, vitals_days: 92, device_days: 30 },
             api: ApiSettings {
                 body_bytes_max: 256 * KIBIBYTE as usize,
                 import_bytes_max: 8 * MEBIBYTE as usize,

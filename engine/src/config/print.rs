@@ -59,6 +59,12 @@ pub(super) fn print(config: &Config) -> String {
         ("checkpoint_records", whole(journal.checkpoint_records)),
         ("disk_reserve_bytes", whole(journal.disk_reserve_bytes)),
     ]);
+    let history = &config.history;
+    let history = table(&[
+        ("positions_days", whole(history.positions_days)),
+        ("vitals_days", whole(history.vitals_days)),
+        ("device_days", whole(history.device_days)),
+    ]);
     let api = &config.api;
     let api = table(&[
         ("body_bytes_max", whole(api.body_bytes_max)),
@@ -77,14 +83,16 @@ pub(super) fn print(config: &Config) -> String {
     });
     let channels: Table = channels.collect();
     let casework = super::casework::print(&config.casework);
-    for (name, section) in [
+    let sections = [
         ("http", http),
         ("mqtt", mqtt),
         ("journal", journal),
+        ("history", history),
         ("api", api),
         ("channels", channels),
         ("casework", casework),
-    ] {
+    ];
+    for (name, section) in sections {
         root.insert(name.into(), Value::Table(section));
     }
     // A table of strings, integers and booleans always has a TOML form.

@@ -19,6 +19,7 @@ mod recovery;
 mod replies;
 mod respond;
 mod sense;
+mod sensing;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use accounts::Accounts;
 pub use audit::{Audit, hash_of};
 pub use directory::{DeviceEntry, Directory, WearerEntry};
 pub use image::{Section, SectionId};
+pub use sensing::Sensing;
 
 use directory::DeviceHot;
 use down_commands::DownCommands;

@@ -62,6 +62,13 @@ impl Pipeline {
                 }
             }
             Input::Started { .. } => self.forget_connections(),
+            Input::Command { command: StaffCommand::Observe(note), .. } => {
+                let Some(Decision::Observed(observed)) = record.decisions.first() else { return };
+                let Directory { wearers, .. } = &self.directory;
+                if wearers.slot(&note.wearer).is_some_and(|slot| !wearers.holds(slot, seq)) {
+                    self.note_bedside(note, observed.measured, record.at, &mut Vec::new());
+                }
+            }
             _ => {}
         }
     }

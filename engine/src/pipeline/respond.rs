@@ -3,6 +3,7 @@
 use alerting::Output as Alert;
 use model::event::RegistrySummary;
 use model::record::Input as Recorded;
+use model::staff::BedsideNote;
 use model::{
     Actor, Attempt, AttemptState, Channel, Decision, Destination, DownCommand, DownCommandKind, Entity, EventKind,
     Finding, IncidentKind, OrgPath, Position, Problem, ProblemCode, Purpose, RegistryChange, Reply, Role, StaffCommand,
@@ -199,6 +200,7 @@ impl Pipeline {
             StaffCommand::BreakGlass { wearer, reason } => self.break_glass(actor, wearer, reason, at, decisions),
             StaffCommand::SendLink(attempt) => self.send_link(actor, attempt, at, decisions),
             StaffCommand::EndSession(secret) => self.accounts.end_session(secret, decisions),
+            StaffCommand::Observe(note) => self.observe_bedside(actor, note, at, decisions),
         }
     }
 
@@ -232,6 +234,32 @@ impl Pipeline {
         self.alerting.apply_attempt(attempt.clone());
         let org = attempt.org.clone();
         self.tell(EventKind::AttemptStarted, Entity::Attempt(Box::new(attempt)), Some(org), Vec::new(), at, decisions);
+        Reply::Done(None)
+    }
+
+    /// Somebody noted at the bedside what no bracelet measures.
+    fn observe_bedside(
+        &mut self,
+        actor: &Actor,
+        note: &BedsideNote,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) -> Reply {
+        let entry = self.directory.wearers.get(&note.wearer);
+        if !entry.is_some_and(|entry| actor.scope.contains(&entry.wearer.org)) {
+            return Reply::Refused(Problem::not_found("the wearer"));
+        }
+        let measured = note.measured.unwrap_or(at);
+        if measured > at {
+            let mut problem = Problem::new(ProblemCode::Invalid, "the note cannot be taken", "无法记录");
+            problem.errors.push(("/measured".into(), "lies in the future".to_owned()));
+            return Reply::Refused(problem);
+        }
+        let mut findings = Vec::new();
+        if let Some(observed) = self.note_bedside(note, measured, at, &mut findings) {
+            decisions.push(Decision::Observed(observed));
+        }
+        self.find(findings, at, decisions);
         Reply::Done(None)
     }
 

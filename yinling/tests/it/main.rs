@@ -16,6 +16,7 @@ mod feed;
 mod guardian;
 mod harness;
 mod health;
+mod history;
 mod hostile;
 mod import;
 mod matrix;
