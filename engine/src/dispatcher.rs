@@ -78,12 +78,16 @@ impl Dispatcher {
             return;
         }
         let links = (self.links)(attempt);
-        let Handed { result, provider, others_left } = self.channels.send(attempt, &links).await;
+        let Handed { result, provider, others_left, reference } = self.channels.send(attempt, &links).await;
         tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, %provider, ?result, "sent");
-        let input = Input::Sent { attempt: attempt.id, result, provider, others_left };
+        let input = Input::Sent { attempt: attempt.id, result, provider, others_left, reference };
         // A full or closing inbox loses the result, not the attempt: it stands as pending and is sent again.
         if self.inbox.urgent(Work::Input { input, received: self.clock.now(), reply: None }).is_err() {
             tracing::warn!(attempt = %attempt.id, "the result of a sending could not be taken in");
         }
     }
 }
+
+#[cfg(test)]
+#[path = "dispatcher_tests.rs"]
+mod tests;

@@ -25,6 +25,7 @@ pub mod reply;
 pub mod report;
 pub mod staff;
 pub mod task;
+pub mod text;
 pub mod time;
 
 pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};

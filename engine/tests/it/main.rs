@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says so by failing
 
+mod killed;
 mod power_cut;
 mod replay;

@@ -15,6 +15,7 @@ mod harness;
 mod health;
 mod hostile;
 mod import;
+mod lanes;
 mod providers;
 mod replay;
 mod sos;
