@@ -83,9 +83,9 @@ impl Dispatcher {
         let links = (self.links)(attempt);
         let with_link = with_link(attempt, &*self.page);
         let attempt = with_link.as_ref().unwrap_or(attempt);
-        let Handed { result, provider, others_left } = self.channels.send(attempt, &links).await;
+        let Handed { result, provider, others_left, reference } = self.channels.send(attempt, &links).await;
         tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, %provider, ?result, "sent");
-        let input = Input::Sent { attempt: attempt.id, result, provider, others_left };
+        let input = Input::Sent { attempt: attempt.id, result, provider, others_left, reference };
         // A full or closing inbox loses the result, not the attempt: it stands as pending and is sent again.
         if self.inbox.urgent(Work::Input { input, received: self.clock.now(), reply: None }).is_err() {
             tracing::warn!(attempt = %attempt.id, "the result of a sending could not be taken in");
@@ -110,3 +110,7 @@ fn with_link(attempt: &Attempt, page: &dyn Fn(&Attempt) -> String) -> Option<Att
     attempt.params.push(("link".into(), url));
     Some(attempt)
 }
+
+#[cfg(test)]
+#[path = "dispatcher_tests.rs"]
+mod tests;

@@ -52,6 +52,8 @@ pub struct House {
     pub zone: chrono_tz::Tz,
     /// Photos of cases.
     pub photos: Arc<store::Photos>,
+    /// Whom the configured providers reach: imports are looked at with it.
+    pub reach: channels::Reach,
     /// Health and metrics.
     pub vitals: Arc<Vitals>,
     /// The providers, who post to us too.
@@ -185,7 +187,8 @@ impl api::Host for House {
     }
 
     fn validate_import(&self, body: &[u8], _content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
-        let context = registry::ImportContext::of_state(&self.state, &self.secrets, self.zone);
+        let context =
+            registry::ImportContext::of_state(&self.state, &self.secrets, self.zone).with_reach(self.reach.clone());
         registry::validate(body, &context)
             .map(|import| api::Import {
                 change: import.change,
@@ -308,7 +311,7 @@ fn row(row: registry::RowError) -> api::RowError {
 }
 
 /// The channels whose providers post to us.
-const POSTING: [Channel; 3] = [Channel::Sms, Channel::Voice, Channel::Push];
+pub(crate) const POSTING: [Channel; 3] = [Channel::Sms, Channel::Voice, Channel::Push];
 
 impl House {
     /// Takes in what a provider posted. It is answered only once what is believed of it is durable; if that fails, the

@@ -36,7 +36,7 @@ use crate::pulse::Pulse;
 use crate::release::{Release, Releaser};
 use crate::secrets::Secrets;
 use crate::tls::{self, Tls};
-use crate::watchdog::{self, Gate, Ground, Leash, Lives};
+use crate::watchdog::{self, Gate, Ground, Leash, Lives, Watch};
 
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
@@ -270,6 +270,7 @@ impl Assembly {
             },
         )?);
         crate::counted::begin();
+        let watch = Arc::new(Watch::default());
         let vitals = Arc::new(Vitals {
             clock: Arc::clone(&clock),
             pulse: Arc::clone(&pulse),
@@ -283,6 +284,7 @@ impl Assembly {
             door: Arc::clone(&door),
             written: Arc::clone(&written),
             seen: Arc::clone(&seen),
+            watch: Arc::clone(&watch),
         });
 
         pipeline.unsent_attempts().for_each(|attempt| outbox.note(attempt));
@@ -339,7 +341,7 @@ impl Assembly {
         let command = self.config.watchdog.as_ref().map(|watchdog| watchdog.command.as_slice()).unwrap_or_default();
         let leash = match command {
             [] => None,
-            command => Some(Leash::start(command, lives).context("starting the watchdog")?),
+            command => Some(Leash::start(command, lives, watch).context("starting the watchdog")?),
         };
 
         let (newest_sender, newest_event) = watch::channel(state.newest_event()?.unwrap_or(0));
@@ -369,6 +371,7 @@ impl Assembly {
             limits: ingest::Limits { array_items_max: self.config.mqtt.array_items_max, ..ingest::Limits::default() },
             zone: self.config.zone,
             photos,
+            reach: self.config.reach(),
             vitals,
             channels,
             base: self.base(),
@@ -510,8 +513,7 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
 /// # Errors
 /// The channel's name, and what is wrong with it.
 pub(crate) fn channels_of(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
-    let settings = config.channels.iter().map(|(channel, settings)| (*channel, settings.providers.clone())).collect();
-    Channels::new(settings, channels::ShellLimits::default(), clock)
+    Channels::new(config.providers(), channels::ShellLimits::default(), clock)
         .map_err(|(name, error)| anyhow!("channels.{name}: {error}"))
 }
 

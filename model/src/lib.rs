@@ -28,6 +28,7 @@ pub mod reply;
 pub mod report;
 pub mod staff;
 pub mod task;
+pub mod text;
 pub mod time;
 
 pub use account::{Account, AccountChange, AccountState, Session};

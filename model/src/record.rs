@@ -80,6 +80,8 @@ pub enum Input {
         provider: CompactString,
         /// Whether the channel has a provider left that did not pass this attempt over.
         others_left: bool,
+        /// The provider's own name for the message or call, if it told one.
+        reference: Option<CompactString>,
     },
     /// A down-command was written to its device's connection.
     DownSent {

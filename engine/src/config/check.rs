@@ -64,9 +64,13 @@ fn walk(document: &Value, environment: &[(String, String)], faults: &mut Faults)
     if let Some(section) = root.object("casework", faults) {
         config.casework = casework::casework(section, faults);
     }
-    if let Some(section) = root.object("watchdog", faults) {
-        config.watchdog = watchdog(section, environment, faults);
-    }
+    // Where somebody can be called or texted, somebody is to go on with it; elsewhere there is nothing to go on with.
+    let calls =
+        [model::Channel::Voice, model::Channel::Sms].iter().any(|channel| config.channels.contains_key(channel));
+    config.watchdog = match root.object("watchdog", faults) {
+        Some(section) => watchdog(section, environment, faults),
+        None => calls.then(WatchdogSettings::default),
+    };
     root.finish(faults);
     config
 }

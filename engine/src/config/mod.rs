@@ -6,6 +6,7 @@
 mod casework;
 mod channels;
 mod check;
+mod credentials;
 pub(crate) mod document;
 mod layers;
 mod print;
@@ -49,7 +50,8 @@ pub struct Config {
     pub channels: BTreeMap<Channel, ChannelSettings>,
     /// How long each stage of a case may take, and when work is done.
     pub casework: ::casework::Sla,
-    /// The second process that calls on when this one is silent; `None`: there is none.
+    /// The second process that calls on when this one is silent; `None`: there is none. Where nothing is written about
+    /// it there is one as soon as calls or texts have a provider.
     pub watchdog: Option<WatchdogSettings>,
 }
 
@@ -265,6 +267,18 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Config, ConfigFaults> {
         let merged = sources.merge()?;
         check::check(&merged)
+    }
+
+    /// The providers of every channel.
+    #[must_use]
+    pub fn providers(&self) -> ::channels::ChannelsConfig {
+        self.channels.iter().map(|(channel, settings)| (*channel, settings.providers.clone())).collect()
+    }
+
+    /// Whom these providers reach.
+    #[must_use]
+    pub fn reach(&self) -> ::channels::Reach {
+        ::channels::Reach::of(&self.providers())
     }
 
     /// What is allowed but worth saying at the start, in plain sentences.

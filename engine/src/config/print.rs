@@ -74,7 +74,9 @@ pub(super) fn print(config: &Config) -> String {
     let channels = config.channels.iter().map(|(channel, settings)| {
         let mut section = Value::try_from(&settings.written).ok().and_then(|value| value.try_into().ok());
         let section = section.get_or_insert_with(Table::new);
-        if let Some(first) = settings.providers.first() {
+        // Where everything stands under its own name, there is no first one whose kind could be told.
+        let has_first = settings.written.is_empty() || settings.written.contains_key("kind");
+        if let Some(first) = settings.providers.first().filter(|_| has_first) {
             section.insert("kind".into(), Value::from(first.provider.kind()));
             section.insert("timeout_ms".into(), whole(first.timeout_ms));
             section.insert("concurrency".into(), whole(first.concurrency));

@@ -82,9 +82,13 @@ impl Pipeline {
                 key: key.as_deref(),
                 text: text.as_deref(),
             },
-            Recorded::Sent { attempt, result, provider, others_left } => {
-                alerting::Input::Sent { attempt: *attempt, result, provider, others_left: *others_left }
-            }
+            Recorded::Sent { attempt, result, provider, others_left, reference } => alerting::Input::Sent {
+                attempt: *attempt,
+                result,
+                provider,
+                others_left: *others_left,
+                reference: reference.as_deref(),
+            },
             Recorded::Started { .. } => {
                 self.forget_connections();
                 alerting::Input::Restarted

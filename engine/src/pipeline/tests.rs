@@ -279,6 +279,7 @@ fn any_input() -> impl Strategy<Value = (u32, Input)> {
             },
             provider: "a".into(),
             others_left: n % 3 == 0,
+            reference: None,
         }),
         any::<bool>().prop_map(|online| Input::Connection { device: DeviceId::new("b1"), online }),
         id.prop_map(|n| {
@@ -427,7 +428,13 @@ fn unsent_attempts_are_known_after_a_recovery() {
     assert_eq!(unsent, pipeline.unsent_attempts().map(|a| a.id).collect::<Vec<_>>());
     assert!(unsent.len() >= 4, "two texts, the doctor, the desk, a call: {unsent:?}");
     pipeline.decide(
-        Input::Sent { attempt: unsent[0], result: SendResult::Accepted, provider: "a".into(), others_left: false },
+        Input::Sent {
+            attempt: unsent[0],
+            result: SendResult::Accepted,
+            provider: "a".into(),
+            others_left: false,
+            reference: None,
+        },
         at(0.1),
         &mut records,
     );

@@ -19,6 +19,7 @@ mod health;
 mod history;
 mod hostile;
 mod import;
+mod lanes;
 mod matrix;
 mod providers;
 mod replay;
