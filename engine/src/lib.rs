@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod pipeline;
 pub mod pulse;
 pub mod registry;
+pub mod rehearsal;
 pub mod release;
 pub mod replay;
 pub mod secrets;
