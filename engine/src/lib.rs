@@ -25,6 +25,7 @@ pub mod pipeline;
 pub mod preview;
 pub mod pulse;
 pub mod registry;
+pub mod rehearsal;
 pub mod release;
 pub mod replay;
 pub mod secrets;

@@ -1,6 +1,6 @@
 //! `yinling demo`: a throw-away engine, a neighbourhood that lives, phones that ring, and the story told in words.
 
-mod client;
+pub(crate) mod client;
 mod narrator;
 mod screen;
 mod staff;
