@@ -122,6 +122,18 @@ pub trait Host: Send + Sync + 'static {
 
     /// The metrics as Prometheus text.
     fn metrics(&self) -> String;
+
+    /// What the console is told about the house it stands in.
+    fn console(&self) -> ConsoleSettings;
+}
+
+/// What the console is told before anybody has signed in; nothing of anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsoleSettings {
+    /// The IANA zone in which times are shown, e.g. `Asia/Shanghai`.
+    pub zone: String,
+    /// The page of the demo's phones, where there is one.
+    pub phones: Option<String>,
 }
 
 /// A valid import, not yet written.

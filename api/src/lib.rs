@@ -8,6 +8,8 @@
 mod address;
 mod auth;
 mod body;
+#[cfg(feature = "console")]
+mod console;
 pub mod cursor;
 mod exact;
 mod headers;
@@ -34,8 +36,8 @@ use axum::Router;
 use store::State;
 
 pub use host::{
-    BoxFuture, Callback, Check, Committed, FenceFormat, Health, Host, Import, Preview, PreviewFault, PreviewRequest,
-    ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
+    BoxFuture, Callback, Check, Committed, ConsoleSettings, FenceFormat, Health, Host, Import, Preview, PreviewFault,
+    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
 };
 pub use serve::{TlsSource, serve, serve_tls};
 

@@ -47,8 +47,15 @@ pub(crate) const IMPORT_PATH: &str = "/api/v1/import";
 pub(crate) const PHOTOS_PATH: &str = "/api/v1/cases/{id}/photos";
 
 pub(crate) fn all() -> Router<Arc<Shared>> {
-    Router::new()
+    let router = Router::new();
+    #[cfg(feature = "console")]
+    let router = router
+        .route("/console", get(crate::console::home))
+        .route("/console/", get(crate::console::index))
+        .route("/console/{*path}", get(crate::console::file));
+    router
         .route("/", get(front::page))
+        .route("/api/v1/console", get(front::settings))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))

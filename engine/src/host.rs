@@ -60,6 +60,8 @@ pub struct House {
     pub channels: Arc<Channels>,
     /// How others reach us, without a slash at its end: what a provider signs begins with it.
     pub base: String,
+    /// The page of the demo's phones, where there is one.
+    pub phones_page: Option<String>,
 }
 
 impl broker::Host for House {
@@ -291,6 +293,10 @@ impl api::Host for House {
 
     fn metrics(&self) -> String {
         self.vitals.metrics()
+    }
+
+    fn console(&self) -> api::ConsoleSettings {
+        api::ConsoleSettings { zone: self.zone.name().to_owned(), phones: self.phones_page.clone() }
     }
 }
 

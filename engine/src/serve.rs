@@ -375,6 +375,7 @@ impl Assembly {
             vitals,
             channels,
             base: self.base(),
+            phones_page: self.config.http.phones_page.clone(),
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
         let mut https = None;

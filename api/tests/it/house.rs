@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use api::{
-    ApiConfig, Callback, Check, Committed, FenceFormat, Health, Host, Import, Preview, PreviewFault, PreviewRequest,
-    ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
+    ApiConfig, Callback, Check, Committed, ConsoleSettings, FenceFormat, Health, Host, Import, Preview, PreviewFault,
+    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
 };
 use compact_str::CompactString;
 use model::event::RegistrySummary;
@@ -437,6 +437,10 @@ impl Host for Door {
 
     fn metrics(&self) -> String {
         "# TYPE yinling_up gauge\nyinling_up 1\n".to_owned()
+    }
+
+    fn console(&self) -> ConsoleSettings {
+        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None }
     }
 }
 

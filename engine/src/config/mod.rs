@@ -118,6 +118,8 @@ pub struct HttpSettings {
     pub public_url: Option<String>,
     /// Whether plain text beyond loopback is wanted, e.g. behind a proxy that does TLS.
     pub allow_plaintext: bool,
+    /// The page of the demo's phones: set by the demo, not by the file.
+    pub phones_page: Option<String>,
 }
 
 /// `[mqtt]`
@@ -225,6 +227,7 @@ impl Default for Config {
                 tls_listen: None,
                 public_url: None,
                 allow_plaintext: false,
+                phones_page: None,
             },
             mqtt: MqttSettings {
                 listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
