@@ -177,10 +177,33 @@ impl Pipeline {
                 fields: on_behalf_of.iter().map(|person| format_compact!("on_behalf_of={person}")).collect(),
                 ..about(&format!("incident.{}", action.name()), format_compact!("incidents/{id}"))
             },
-            StaffCommand::Case { id, action, .. } => About {
+            StaffCommand::Case { id, request, .. } => About {
                 wearers: self.wearer_of_case(*id).into_iter().collect(),
                 case: Some(*id),
-                ..about(&format!("case.{}", action.name()), format_compact!("cases/{id}"))
+                ..about(&format!("case.{}", request.action.name()), format_compact!("cases/{id}"))
+            },
+            StaffCommand::CaseReceipt { id, receipt } => About {
+                wearers: self.wearer_of_case(*id).into_iter().collect(),
+                case: Some(*id),
+                purpose: Some(receipt.system.as_str().into()),
+                ..about("case.receipt", format_compact!("cases/{id}"))
+            },
+            StaffCommand::FileCase(filing) => {
+                let wearer = filing.incident.and_then(|id| self.wearer_of_incident(id)).or(filing.wearer.clone());
+                About {
+                    wearers: wearer.into_iter().collect(),
+                    incident: filing.incident,
+                    ..about("case.file", "cases".into())
+                }
+            }
+            StaffCommand::StartPatrol(order) => About {
+                wearers: order.wearers.iter().take(AUDIT_WEARERS_MAX).cloned().collect(),
+                ..about("patrol.start", "patrols".into())
+            },
+            StaffCommand::SetDuty { roster, .. } => about("duty.write", format_compact!("duty{}", roster.org)),
+            StaffCommand::Observe(note) => About {
+                wearers: vec![note.wearer.clone()],
+                ..about("wearer.observe", format_compact!("wearers/{}", note.wearer))
             },
             StaffCommand::Device { device, kind, .. } => About {
                 wearers: self.directory.devices.get(device).and_then(|e| e.device.wearer.clone()).into_iter().collect(),
@@ -269,7 +292,7 @@ impl Pipeline {
     }
 
     fn wearer_of_case(&self, id: CaseId) -> Option<WearerId> {
-        self.casework.case(id).map(|case| case.wearer.clone())
+        self.casework.case(id).and_then(|case| case.wearer.clone())
     }
 
     /// The lowest organisation that holds all of them.
