@@ -36,6 +36,7 @@ install_packages() {
     command -v cc >/dev/null || missing+=(build-essential)
     command -v curl >/dev/null || missing+=(curl)
     command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+    command -v openssl >/dev/null || missing+=(openssl)
     command -v strace >/dev/null || missing+=(strace)
     command -v node >/dev/null || missing+=(nodejs)
     command -v npm >/dev/null || missing+=(npm)
@@ -53,7 +54,7 @@ install_python_clients() {
     local modules='paho.mqtt, aiosmtpd, apprise, cryptography, twilio, tencentcloud.sms, tencentcloud.vms'
     modules+=', alibabacloud_dysmsapi20170525, alibabacloud_dyvmsapi20170525'
     .venv/bin/python3 -c "import $modules" 2>/dev/null && return
-    .venv/bin/python3 -m pip install -q 'paho-mqtt>=2,<3' 'aiosmtpd>=1.4,<2' 'apprise>=1.9,<3' \
+    .venv/bin/python3 -m pip install -q 'paho-mqtt>=2,<3' 'aiosmtpd>=1.4,<2' 'apprise>=1.9,<3' 'gpxpy>=1.6,<2' \
         'cryptography>=42' 'twilio>=9,<10' 'alibabacloud-dysmsapi20170525>=4,<5' 'alibabacloud-dyvmsapi20170525>=5,<6' \
         'tencentcloud-sdk-python-sms>=3,<4' 'tencentcloud-sdk-python-vms>=3,<4'
 }

@@ -1,6 +1,6 @@
 //! `yinling demo`: a throw-away engine, a neighbourhood that lives, phones that ring, and the story told in words.
 
-mod client;
+pub(crate) mod client;
 mod narrator;
 mod screen;
 mod staff;
@@ -109,7 +109,7 @@ impl Demo {
         let data = directory.path().join("data");
         let token = {
             let data = data.clone();
-            tokio::task::spawn_blocking(move || engine::init(&data)).await??
+            tokio::task::spawn_blocking(move || engine::init(&data)).await??.token
         };
         step.done(&directory.path().display().to_string());
 
