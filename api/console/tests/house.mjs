@@ -14,8 +14,6 @@ const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** How long anything may take here: the machine is shared. */
 export const PATIENCE_MS = Number(process.env.CONSOLE_PATIENCE_MS ?? 60_000);
 const READY_MS = 120_000;
-/** What a server of today need not have. */
-const NOT_YET = /\/api\/v1\/(session|duty|audit|reports)|bucket=/;
 
 /** Resolves to what `look` gives once it is true; fails with `what` after a while. */
 export async function eventually(what, look) {
@@ -188,7 +186,6 @@ export async function open(house, hash = "#/alerts", { token = house.token, widt
   page.on("console", (message) => {
     const status = /status of (\d+)/.exec(message.text())?.[1];
     const isOffline = expected.includes(0) && /ERR_CONNECTION|ERR_INCOMPLETE|ERR_EMPTY|network error/i.test(message.text());
-    if (["400", "404"].includes(status) && NOT_YET.test(message.location().url)) return;
     if (message.type() === "error" && !(status && expected.includes(Number(status))) && !isOffline) faults.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.on("request", (request) => {
