@@ -74,7 +74,8 @@ export const REGISTRY = {
   ],
   wearers: [1, 2, 3, 4].map((n) => ({
     id: `w${n}`, name: ["王桂兰", "陈德福", "刘秀英", "赵永福"][n - 1], org: ORG, birth_year: 1940 + n, guardians: ["g1", "g2"], doctor: "d1",
-    fences: [{ id: "home", datum: "wgs84", margin_m: 30, circle: { lon: 117.2272 + n / 500, lat: 31.8206, radius_m: 300 } }],
+    // The last one has none: hers is drawn by a test.
+    fences: n === 4 ? [] : [{ id: "home", datum: "wgs84", margin_m: 30, circle: { lon: 117.2272 + n / 500, lat: 31.8206, radius_m: 300 } }],
     thresholds: { blood_pressure: { repeat_within_s: 1 } }, plan: { next_after_s: 15, ring_s: 30, gap_s: 60, cycles: 5, lease_s: 600, fall_window_s: 5 },
   })),
   devices: [1, 2, 3, 4].map((n) => ({ id: `86000000000000${n}`, kind: "bracelet", wearer: `w${n}`, secret: `secret-${n}`, datum: "wgs84" })),

@@ -29,6 +29,8 @@ test("a volunteer takes a case on a phone, and somebody else does not get it any
   await first.locator(".field-card", { hasText: "陈德福" }).click();
   await first.getByRole("button", { name: "接单" }).click();
   await first.locator(".toast", { hasText: "已接单" }).waitFor();
+  await first.getByRole("button", { name: "打卡" }).click();
+  await first.locator(".toast", { hasText: "已打卡" }).waitFor();
   await first.getByRole("button", { name: "到场" }).click();
   await first.getByRole("dialog").getByRole("button", { name: "到场" }).click();
   await first.locator(".side-head .state", { hasText: "已到场" }).waitFor();
@@ -56,6 +58,29 @@ test("an account signs in with its password, stays signed in over a reload, and 
   await page.getByRole("heading", { name: "登录银铃" }).waitFor();
   await page.reload();
   await page.getByRole("heading", { name: "登录银铃" }).waitFor();
+  await page.calm();
+  await page.context().close();
+});
+
+test("a fence that is drawn on the page raises the alarm when she leaves it", async () => {
+  const at = (secondsAgo, lat) => ({ type: "location", t: new Date(Date.now() - secondsAgo * 1000).toISOString(), lat, lon: 117.2352, acc: 8 });
+  house.report(4, at(600, 31.8206));
+  await eventually("the fix is there", async () => (await house.api("GET", "/wearers/w4/latest")).position);
+  const page = await open(house, "#/elders/w4", { expected: [405] });
+  await page.getByRole("tab", { name: "围栏" }).click();
+  await page.locator(".place-label", { hasText: "赵永福" }).waitFor();
+  await page.getByRole("button", { name: "画圆形围栏" }).click();
+  const box = await page.locator(".handle").first().boundingBox();
+  assert.ok(box.width >= 44 && box.height >= 44, "a handle for a thumb");
+  await page.getByRole("button", { name: "保存" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "保存" }).click();
+  await page.locator(".toast", { hasText: "围栏已生效" }).waitFor();
+  assert.equal((await house.api("GET", "/wearers/w4")).fences.length, 1);
+  await page.evaluate(() => { location.hash = "#/alerts"; });
+  house.report(4, at(30, 31.8206));
+  house.report(4, at(8, 31.8250));
+  house.report(4, at(0, 31.8252));
+  await page.locator(".row", { hasText: "赵永福" }).getByText("走出围栏").waitFor();
   await page.calm();
   await page.context().close();
 });
