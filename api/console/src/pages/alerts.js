@@ -71,6 +71,7 @@ class Alerts {
   }
 
   end() {
+    this.ended = true;
     this.way();
     this.list.end();
     this.map.end();
@@ -88,7 +89,10 @@ class Alerts {
     if (topics.has("incident") || topics.has("link")) this.update();
     else if (topics.has("name") || topics.has("attempt") || topics.has("org")) this.list.paint();
     const concerned = this.selected ? ["incident", "attempt", "name", "case", "registry", "device"] : ["incident"];
-    if (concerned.some((topic) => topics.has(topic))) this.show();
+    if (!concerned.some((topic) => topics.has(topic))) return;
+    // With many on the map it is a task of its own: the queue comes first.
+    if (this.selected) this.show();
+    else setTimeout(() => this.ended || this.show(), 0);
   }
 
   /** Every second: what is said of time. */
