@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use compact_str::CompactString;
-use model::{Actor, AttemptId, AttemptOutcome, RegistryChange, Reply, StaffCommand, Timestamp};
+use model::{Actor, AttemptId, AttemptOutcome, RegistryChange, Reply, StaffCommand, Timestamp, WebhookId};
 use serde::Serialize;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 /// A future that can be kept behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -26,6 +27,15 @@ pub trait Host: Send + Sync + 'static {
     /// Who speaks, by the secret after `Bearer `; `None` for unknown and revoked ones. Tokens made by the API have the
     /// form of [`token`](crate::token) and are kept as [`token::sha256`](crate::token::sha256).
     fn authenticate(&self, bearer: &str) -> Option<Actor>;
+
+    /// The secret that signs what a subscription is sent, as its receiver needs it: `whsec_` and base64.
+    fn webhook_secret(&self, id: &WebhookId, generation: u32) -> String;
+
+    /// Whether an address is one that messages may be posted to.
+    ///
+    /// # Errors
+    /// What is wrong with it, in English and in Chinese.
+    fn check_outward_url(&self, url: &str) -> Result<(), (String, String)>;
 
     /// Whether this is the callback token of this attempt. Compares in constant time.
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool;
@@ -85,7 +95,7 @@ pub struct Import {
 }
 
 /// One remark about a request or a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RowError {
     /// Where: an RFC 6901 JSON pointer, e.g. `/wearers/3/org`; for CSV `/rows/17/phone`.
     pub pointer: String,
@@ -172,7 +182,7 @@ pub struct Health {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     /// What, e.g. `journal`.
     pub name: &'static str,

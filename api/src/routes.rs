@@ -13,68 +13,84 @@ mod incidents;
 mod providers;
 mod quarantine;
 mod registry;
+mod registry_write;
 mod stream;
 mod tasks;
 mod tokens;
 mod wearers;
+mod webhooks;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
-use axum::routing::{delete, get, post};
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+pub use events::SNAPSHOTS;
+use registry_write as entry;
+
+use crate::openapi;
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
 /// The one route with a time-out of its own.
 pub(crate) const IMPORT_PATH: &str = "/api/v1/import";
 
-pub(crate) fn all() -> Router<Arc<Shared>> {
-    Router::new()
+/// Pages for people are added with `route`, everything else with `routes!`, so that it stands in OpenAPI (a test holds
+/// this).
+pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
+    OpenApiRouter::with_openapi(openapi::frame())
         .route("/", get(front::page))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route(IMPORT_PATH, post(import::import))
-        .route("/api/v1/events", get(events::poll))
-        .route("/api/v1/events/stream", get(stream::follow))
-        .route("/api/v1/incidents", get(incidents::list))
-        .route("/api/v1/incidents/{id}", get(incidents::one))
-        .route("/api/v1/incidents/{id}/attempts", get(incidents::attempts))
-        .route("/api/v1/incidents/{id}/actions/{action}", post(incidents::act))
-        .route("/api/v1/attempts/{id}", get(incidents::attempt))
-        .route("/api/v1/cases", get(cases::list))
-        .route("/api/v1/cases/{id}", get(cases::one))
-        .route("/api/v1/cases/{id}/actions/{action}", post(cases::act))
-        .route("/api/v1/commands/{id}", get(commands::one))
-        .route("/api/v1/devices", get(registry::devices))
-        .route("/api/v1/devices/{id}", get(registry::device))
-        .route("/api/v1/devices/{id}/commands", get(commands::list).post(commands::send))
-        .route("/api/v1/wearers", get(wearers::list))
-        .route("/api/v1/wearers/{id}", get(wearers::one))
-        .route("/api/v1/wearers/{id}/latest", get(history::latest))
-        .route("/api/v1/wearers/{id}/track", get(history::track))
-        .route("/api/v1/wearers/{id}/vitals", get(history::vitals))
-        .route("/api/v1/people", get(registry::people))
-        .route("/api/v1/people/{id}", get(registry::person))
-        .route("/api/v1/orgs", get(registry::orgs))
-        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
-        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
-        .route("/api/v1/tasks", get(tasks::list))
-        .route("/api/v1/tasks/{id}", get(tasks::one))
-        .route("/api/v1/tasks/{id}/actions/done", post(tasks::done))
-        .route("/api/v1/campaigns", get(campaigns::list).post(campaigns::create))
-        .route("/api/v1/campaigns/{id}", get(campaigns::one))
-        .route("/api/v1/campaigns/{id}/calls", get(campaigns::calls))
-        .route("/api/v1/quarantine", get(quarantine::list))
-        .route("/api/v1/callbacks/{attempt}/{token}", post(callbacks::take))
-        .route("/api/v1/providers/{channel}/{token}", post(providers::take))
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_method)
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(import::import))
+        .routes(routes!(events::poll))
+        .routes(routes!(stream::follow))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(incidents::attempts))
+        .routes(routes!(incidents::act))
+        .routes(routes!(incidents::attempt))
+        .routes(routes!(cases::list))
+        .routes(routes!(cases::one))
+        .routes(routes!(cases::act))
+        .routes(routes!(commands::one))
+        .routes(routes!(registry::devices))
+        .routes(routes!(entry::device, entry::put_device, entry::patch_device, entry::delete_device))
+        .routes(routes!(commands::list, commands::send))
+        .routes(routes!(wearers::list))
+        .routes(routes!(entry::wearer, entry::put_wearer, entry::patch_wearer, entry::delete_wearer))
+        .routes(routes!(history::latest))
+        .routes(routes!(history::track))
+        .routes(routes!(history::vitals))
+        .routes(routes!(registry::people))
+        .routes(routes!(entry::person, entry::put_person, entry::patch_person, entry::delete_person))
+        .routes(routes!(registry::orgs))
+        .routes(routes!(entry::org, entry::put_org, entry::patch_org, entry::delete_org))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::one))
+        .routes(routes!(tasks::done))
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::one))
+        .routes(routes!(campaigns::calls))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(callbacks::take))
+        .routes(routes!(providers::take))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::one, webhooks::change, webhooks::end))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(openapi::document))
+        .routes(routes!(openapi::page))
 }
 
-async fn nothing_here() -> Fault {
+pub(crate) async fn nothing_here() -> Fault {
     Fault::new(
         Code::NoSuchPath,
         "there is nothing at this address; GET / says where to look",
@@ -82,7 +98,7 @@ async fn nothing_here() -> Fault {
     )
 }
 
-async fn wrong_method(request: Request) -> Fault {
+pub(crate) async fn wrong_method(request: Request) -> Fault {
     let method = request.method();
     Fault::new(
         Code::MethodNotAllowed,

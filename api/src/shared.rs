@@ -17,6 +17,7 @@ use crate::ApiConfig;
 use crate::cursor::Cursor;
 use crate::host::{Committed, Host};
 use crate::problem::{Code, Fault};
+use crate::recent::Recent;
 
 /// How long an answer waits for the state to have projected what was committed. The commit stands either way.
 const PROJECTION_WAIT_SECONDS: u64 = 5;
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) config: ApiConfig,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) recent: Recent,
     state: Arc<State>,
     trace_prefix: u64,
     traces: AtomicU64,
@@ -36,6 +38,7 @@ impl Shared {
         let mut prefix = [0; 8];
         host.random(&mut prefix);
         Arc::new(Shared {
+            recent: Recent::default(),
             streams: Arc::new(Semaphore::new(config.streams_max)),
             trace_prefix: u64::from_be_bytes(prefix),
             traces: AtomicU64::new(1),

@@ -36,6 +36,12 @@ pub(crate) struct Args {
     /// Leaves the latency runs out
     #[arg(long)]
     pub(crate) skip_latency: bool,
+    /// Only the feed: incidents to live streams while 20 000 reports/s flow, and a page
+    #[arg(long)]
+    pub(crate) feed: bool,
+    /// How many live streams
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) readers: usize,
     /// The background rate of the latency runs, in reports a second, when there is no ingest run to halve
     #[arg(long, default_value_t = 50_000.0)]
     pub(crate) background: f64,

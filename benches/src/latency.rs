@@ -144,7 +144,7 @@ impl Bench {
 }
 
 /// A bracelet on a blocking socket, and its SOS, ready to be written.
-fn connect(door: SocketAddr, id: &str) -> anyhow::Result<(TcpStream, Vec<u8>)> {
+pub(crate) fn connect(door: SocketAddr, id: &str) -> anyhow::Result<(TcpStream, Vec<u8>)> {
     const KEEP_ALIVE_SECONDS: [u8; 2] = 1_000_u16.to_be_bytes();
     let mut socket = TcpStream::connect(door)?;
     socket.set_nodelay(true)?;
@@ -162,6 +162,16 @@ fn connect(door: SocketAddr, id: &str) -> anyhow::Result<(TcpStream, Vec<u8>)> {
     publish.extend([0, 1]);
     publish.extend(br#"{"type":"sos","id":"1","lat":31.825,"lon":117.225}"#);
     Ok((socket, packet(0x32, &publish)))
+}
+
+/// Presses; when the PUBACK was there, and with it the commit.
+pub(crate) fn press(socket: &mut TcpStream, publish: &[u8]) -> anyhow::Result<Instant> {
+    socket.write_all(publish)?;
+    let mut puback = [0_u8; 4];
+    socket.read_exact(&mut puback)?;
+    let committed = Instant::now();
+    ensure!(puback[0] == 0x40, "not a PUBACK: {puback:?}");
+    Ok(committed)
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {

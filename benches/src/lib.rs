@@ -12,6 +12,7 @@ mod args;
 mod children;
 mod core;
 mod disk;
+mod feed;
 mod gateway;
 mod http;
 mod ingest;
@@ -50,6 +51,9 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         .prefix("benches-")
         .tempdir_in(children::own_directory()?)
         .context("a directory on the same disk as the build")?;
+    if args.feed {
+        return feed::measure(args, &yinling, place.path());
+    }
     let mut table = table::Table::new(machine::describe(place.path()));
     if !args.skip_core {
         table.core = core::measure_all(args)?;

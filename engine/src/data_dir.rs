@@ -19,8 +19,8 @@ use crate::secrets::{Secrets, SecretsError};
 
 /// The layout that this version reads and writes.
 const LAYOUT_VERSION: &str = "yinling data directory, layout 1";
-const VERSION_FILE: &str = "VERSION";
-const LOCK_FILE: &str = "lock";
+pub(crate) const VERSION_FILE: &str = "VERSION";
+pub(crate) const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 5] = ["keys", "journal", "state", "checkpoints", "exports"];
 
 /// A data directory whose layout is known.

@@ -6,8 +6,9 @@ use broker::{Credentials, Grant, Inbound, Items, Lane, Refusal};
 use channels::Channels;
 use channels::callback::{self, Post};
 use channels::directory::name_of;
+use channels::outward::Reachable;
 use compact_str::CompactString;
-use model::{Actor, AttemptId, Channel, Clock, DeviceId, Input, Reply, StaffCommand, Timestamp};
+use model::{Actor, AttemptId, Channel, Clock, DeviceId, Input, Reply, StaffCommand, Timestamp, WebhookId};
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
 
@@ -49,6 +50,8 @@ pub struct House {
     pub vitals: Arc<Vitals>,
     /// The providers, who post to us too.
     pub channels: Arc<Channels>,
+    /// What other systems' addresses may be.
+    pub reachable: Reachable,
     /// How others reach us, without a slash at its end: what a provider signs begins with it.
     pub base: String,
 }
@@ -132,18 +135,29 @@ impl api::Host for House {
         self.authority.actor_of_token(&sha256).map(|(_, actor)| actor)
     }
 
+    fn webhook_secret(&self, id: &WebhookId, generation: u32) -> String {
+        self.secrets.webhook_secret(id, generation).written()
+    }
+
+    fn check_outward_url(&self, url: &str) -> Result<(), (String, String)> {
+        self.reachable.check(url).map(drop)
+    }
+
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {
         self.secrets.verify_callback(attempt, token)
     }
 
-    fn validate_import(&self, body: &[u8], _content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
+    fn validate_import(&self, body: &[u8], content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
         let context = registry::ImportContext::of_state(&self.state, &self.secrets, self.zone);
         let row = |row: registry::RowError| api::RowError {
             pointer: row.pointer,
             detail: row.detail,
             detail_zh: row.detail_zh,
         };
-        registry::validate(body, &context)
+        let is_table = content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/csv"));
+        let checked =
+            if is_table { registry::validate_csv(body, &context) } else { registry::validate(body, &context) };
+        checked
             .map(|import| api::Import {
                 change: import.change,
                 warnings: import.warnings.into_iter().map(row).collect(),

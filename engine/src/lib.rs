@@ -5,6 +5,7 @@
 //! receipts, replies, messages, events. See ARCHITECTURE.md, "The way of one report".
 
 pub mod authority;
+pub mod backup;
 pub mod channel_test;
 pub mod checkpoint;
 pub mod clock;
@@ -27,6 +28,7 @@ pub mod release;
 pub mod replay;
 pub mod secrets;
 pub mod serve;
+pub mod teller;
 pub mod watchdog;
 
 pub use init::init;

@@ -7,13 +7,14 @@ use broker::{Door, Receipts};
 use model::staff::ApiToken;
 use model::{
     Attempt, Decision, DownCommand, DownCommandState, Entity, Event, IncidentId, Record, RegistryChange, Reply,
-    Timestamp,
+    Timestamp, Webhook,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::authority::Authority;
 use crate::outbox::Outbox;
+use crate::teller::Book;
 
 /// Everything that one batch lets out.
 #[derive(Default)]
@@ -40,6 +41,8 @@ enum Effect {
     Registry(Box<RegistryChange>),
     /// The API is to know.
     Token(ApiToken),
+    /// Who tells other systems is to know.
+    Webhook(Box<Webhook>),
 }
 
 impl Release {
@@ -75,7 +78,12 @@ impl Release {
                 Decision::Registry(change) => self.effects.push(Effect::Registry(change.clone())),
                 Decision::Escalation(calling) => self.effects.push(Effect::Step(calling.incident, calling.next_due)),
                 Decision::Token(token) => self.effects.push(Effect::Token(token.clone())),
-                Decision::Observed(_) | Decision::Repeated | Decision::Finding(_) | Decision::Reply(_) => {}
+                Decision::Webhook(webhook) => self.effects.push(Effect::Webhook(webhook.clone())),
+                Decision::Delivery(_)
+                | Decision::Observed(_)
+                | Decision::Repeated
+                | Decision::Finding(_)
+                | Decision::Reply(_) => {}
             }
         }
     }
@@ -111,6 +119,8 @@ pub struct Releaser {
     pub outbox: Arc<Outbox>,
     /// The door, once it is open.
     pub door: Arc<OnceLock<Door>>,
+    /// The subscriptions of other systems.
+    pub book: Arc<Book>,
     /// The feed's epoch.
     pub epoch: u32,
     /// Who watches over what was committed about open incidents.
@@ -154,6 +164,7 @@ impl Releaser {
                     changed.iter().for_each(|device| door.disconnect(device));
                 }
             }
+            Effect::Webhook(webhook) => self.book.note(&webhook),
             Effect::Token(token) => {
                 if let (Some(revoked), Some(door)) = (self.authority.apply_token(&token), door) {
                     door.disconnect_token(&revoked);

@@ -11,8 +11,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use api::token::Minted;
+use channels::SigningSecret;
 use hmac::{Hmac, Mac};
-use model::AttemptId;
+use model::{AttemptId, WebhookId};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -30,6 +31,7 @@ const LINK_KEY_FILE: &str = "link-key";
 const DEVICE_DOMAIN: &[u8] = b"yinling device secret v1\0";
 const CALLBACK_DOMAIN: &[u8] = b"yinling callback v1\0";
 const PROVIDER_DOMAIN: &[u8] = b"yinling provider v1\0";
+const WEBHOOK_DOMAIN: &[u8] = b"yinling webhook v1\0";
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -42,6 +44,8 @@ pub struct Secrets {
     callback: HmacSha256,
     /// Keyed for the addresses that providers post to.
     provider: HmacSha256,
+    /// Keyed for what signs other systems' webhooks.
+    webhook: HmacSha256,
 }
 
 impl fmt::Debug for Secrets {
@@ -113,6 +117,7 @@ impl Secrets {
             device: keyed(pepper, DEVICE_DOMAIN),
             callback: keyed(link_key, CALLBACK_DOMAIN),
             provider: keyed(link_key, PROVIDER_DOMAIN),
+            webhook: keyed(link_key, WEBHOOK_DOMAIN),
         }
     }
 
@@ -154,6 +159,17 @@ impl Secrets {
         let mut mac = self.provider.clone();
         mac.update(channel.as_bytes());
         base32(&mac.finalize().into_bytes()[..CALLBACK_TOKEN_BYTES])
+    }
+
+    /// What signs for a subscription of another system: made of the key file and the number of its rotations, so that no
+    /// journal, backup or log holds it.
+    #[must_use]
+    pub fn webhook_secret(&self, id: &WebhookId, generation: u32) -> SigningSecret {
+        let mut mac = self.webhook.clone();
+        mac.update(id.as_str().as_bytes());
+        mac.update(&[0]);
+        mac.update(&generation.to_be_bytes());
+        SigningSecret::of_bytes(mac.finalize().into_bytes().into())
     }
 
     /// Whether this is the channel's token, in constant time.

@@ -2,13 +2,14 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::{
     AttemptId, CampaignId, IncidentId, IncidentKind, Language, OrgPath, PersonId, Priority, Timestamp, WearerId,
 };
 
 /// How a person is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names say what they are
 pub enum Channel {
@@ -20,7 +21,7 @@ pub enum Channel {
 }
 
 /// Who is to be reached, and in which capacity.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Callee {
     /// The person; for a desk phone that belongs to nobody, `desk`.
     pub person: PersonId,
@@ -29,7 +30,7 @@ pub struct Callee {
 }
 
 /// In which capacity somebody is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names say what they are
 pub enum CalleeRole {
@@ -40,7 +41,8 @@ pub enum CalleeRole {
 }
 
 /// A telephone number, address or topic. JSON shows it masked (`+86138****0001`), disk holds it whole.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, ToSchema)]
+#[schema(value_type = String)]
 pub struct Destination(pub CompactString);
 
 impl Destination {
@@ -73,7 +75,7 @@ impl Serialize for Destination {
 }
 
 /// Why somebody is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Something happened; answer.
@@ -93,7 +95,7 @@ pub enum Purpose {
 }
 
 /// Which queue an attempt waits in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// SOS, falls, crises: nothing delays it.
@@ -103,7 +105,7 @@ pub enum Lane {
 }
 
 /// One attempt. The full state is the `data` of its feed events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
     /// The one short id that is used everywhere: provider reference, callback, idempotency key.
     pub id: AttemptId,
@@ -138,6 +140,7 @@ pub struct Attempt {
     /// The message as it is to be sent or spoken.
     pub text: String,
     /// The message's named parameters, for providers that take templates.
+    #[schema(value_type = Vec<Vec<String>>)]
     pub params: Vec<(CompactString, String)>,
     /// Where it stands.
     pub state: AttemptState,
@@ -152,6 +155,7 @@ pub struct Attempt {
     /// How often it was handed to a provider.
     pub sends: u16,
     /// The providers, by name, that did not take it: the next one in the channel's order is tried.
+    #[schema(value_type = Vec<String>)]
     pub passed_over: Vec<CompactString>,
 }
 
@@ -165,7 +169,7 @@ impl Attempt {
 
 /// Where an attempt stands. Late receipts never move it backwards: a state only gives way to one of a higher
 /// [`rank`](AttemptState::rank).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptState {
     /// Decided and committed, waiting for a dispatcher.
@@ -215,7 +219,7 @@ impl AttemptState {
 }
 
 /// What a provider or the person reports about an attempt: the words of the gateway's callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names are the gateway contract's
 pub enum AttemptOutcome {

@@ -1,13 +1,14 @@
 //! The community case (工单), after the stages of the national grid-management loop (alerting.md).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::incident::{Note, Transition};
 use crate::registry::Role;
 use crate::{CaseId, EventKind, IncidentId, IncidentKind, OrgPath, PersonId, Priority, Timestamp, WearerId};
 
 /// Where a case stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseState {
     /// 立案
@@ -33,7 +34,7 @@ pub enum CaseState {
 }
 
 /// What is done to a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names are those of the API
 pub enum CaseAction {
@@ -192,7 +193,7 @@ impl CaseAction {
 }
 
 /// How high a case was whistled. Ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhistleLevel {
     /// 社区
@@ -204,7 +205,7 @@ pub enum WhistleLevel {
 }
 
 /// The full state of a case: the `data` of its feed events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Case {
     /// Its id.
     pub id: CaseId,
@@ -243,7 +244,7 @@ pub struct Case {
 }
 
 /// One step: who did what, when, and what they said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CaseStep {
     /// What was done.
     pub action: CaseAction,

@@ -26,6 +26,7 @@ pub mod report;
 pub mod staff;
 pub mod task;
 pub mod time;
+pub mod webhook;
 
 pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};
 pub use campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, CampaignOrder, CampaignState};
@@ -37,7 +38,7 @@ pub use explain::{Explain, Reading};
 pub use finding::{Change, Crossing, CrossingDirection, Finding};
 pub use id::{
     AttemptId, CampaignId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath, PersonId, TaskId,
-    TokenId, WearerId,
+    TokenId, WearerId, WebhookId,
 };
 pub use incident::{
     Acknowledgement, Category, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
@@ -53,3 +54,4 @@ pub use report::{Report, ReportBody, ReportKind};
 pub use staff::{Actor, StaffCommand};
 pub use task::{Task, TaskKind, TaskState};
 pub use time::{Clock, Language, Timestamp};
+pub use webhook::Webhook;

@@ -4,9 +4,10 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use crate::registry::{RegistryChange, Role};
+use crate::webhook::WebhookAct;
 use crate::{
     CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath, PersonId,
-    TaskId, Timestamp, TokenId,
+    TaskId, Timestamp, TokenId, WebhookId,
 };
 
 /// Who asks: whose name stands on the step, in which role, for which part of the tree.
@@ -83,6 +84,33 @@ pub enum StaffCommand {
     },
     /// Begins a campaign of welfare or test calls.
     StartCampaign(Box<CampaignOrder>),
+    /// Writes one registry entry, if the one that the caller saw is still as it was.
+    Write {
+        /// One entry.
+        change: Box<RegistryChange>,
+        /// What the caller knows of the entry that it replaces.
+        known: Known,
+    },
+    /// Does something to a subscription of another system.
+    Webhook {
+        /// Which.
+        id: WebhookId,
+        /// The version that the caller saw, from `If-Match`.
+        if_match: Option<u32>,
+        /// What.
+        act: WebhookAct,
+    },
+}
+
+/// What the writer of a registry entry knows of the one that it replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Known {
+    /// Nothing was said: refused where there is one.
+    Nothing,
+    /// There is none (`If-None-Match: *`).
+    Absent,
+    /// It has this [`fingerprint`](crate::registry::fingerprint) (`If-Match`).
+    Fingerprint(u64),
 }
 
 /// An API token as stored: the secret is only there as a hash.

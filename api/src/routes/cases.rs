@@ -14,8 +14,8 @@ use super::incidents::{
 };
 use crate::auth::Caller;
 use crate::body::Json;
-use crate::headers::CommandHeaders;
-use crate::page::{checked_limit, respond};
+use crate::headers::{CommandHeaders, IdempotencyKey, IfMatch};
+use crate::page::{Listing, checked_limit, respond};
 use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
 use crate::scope::visible_to;
@@ -39,10 +39,14 @@ const ACTIONS: &[CaseAction] = &[
     CaseAction::Rate,
 ];
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct CaseParams {
+    /// The key that the last page ended with.
     after: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// `open`, or one state.
     state: Option<String>,
@@ -51,6 +55,14 @@ pub(crate) struct CaseParams {
     handler: Option<String>,
 }
 
+/// Community cases that the caller may see.
+#[utoipa::path(
+    get,
+    path = "/api/v1/cases",
+    tag = "cases",
+    params(CaseParams),
+    responses((status = 200, description = "As asked.", body = Listing<Case>)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -81,6 +93,14 @@ pub(crate) async fn list(
     Ok(respond("/api/v1/cases", &query, limit, listing.items, next, as_of))
 }
 
+/// One case.
+#[utoipa::path(
+    get,
+    path = "/api/v1/cases/{id}",
+    tag = "cases",
+    params(("id" = String, Path, description = "Case.")),
+    responses((status = 200, description = "As asked.", body = Case)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -90,7 +110,7 @@ pub(crate) async fn one(
     Ok(tagged(&case, case.version))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CaseActionBody {
     note: Option<String>,
@@ -100,6 +120,15 @@ pub(crate) struct CaseActionBody {
     rating: Option<u8>,
 }
 
+/// Does something to a case; `If-Match` is required where a stale view could harm.
+#[utoipa::path(
+    post,
+    path = "/api/v1/cases/{id}/actions/{action}",
+    tag = "cases",
+    params(("id" = String, Path, description = "Case."), ("action" = inline(crate::openapi::CaseActions), Path, description = "What is done."), IdempotencyKey, IfMatch),
+    request_body = CaseActionBody,
+    responses((status = 200, description = "As committed.", body = Case)),
+)]
 pub(crate) async fn act(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -27,13 +27,14 @@ const PERIOD_DAYS_MAX: i64 = 92;
 /// The longest purpose that is kept with a look, in bytes.
 const PURPOSE_BYTES_MAX: usize = 200;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LatestParams {
     purpose: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct LatestJson {
     wearer: WearerId,
     /// When anything of the wearer was last measured; `null`: never.
@@ -43,7 +44,7 @@ pub(crate) struct LatestJson {
     vitals: Vec<Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct PointJson {
     #[serde(flatten)]
     position: Position,
@@ -52,6 +53,14 @@ struct PointJson {
     late: bool,
 }
 
+/// Where a wearer was last, and how they were. The look is on record.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wearers/{id}/latest",
+    tag = "history",
+    params(("id" = String, Path, description = "Wearer."), LatestParams),
+    responses((status = 200, description = "As asked.", body = LatestJson)),
+)]
 pub(crate) async fn latest(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -81,7 +90,7 @@ pub(crate) async fn latest(
     }))
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum TrackFormat {
     #[default]
@@ -89,8 +98,9 @@ enum TrackFormat {
     Gpx,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct TrackParams {
     from: Option<String>,
     to: Option<String>,
@@ -99,6 +109,16 @@ pub(crate) struct TrackParams {
     purpose: Option<String>,
 }
 
+/// Where a wearer was. The look is on record.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wearers/{id}/track",
+    tag = "history",
+    params(("id" = String, Path, description = "Wearer."), TrackParams),
+    responses(
+        (status = 200, description = "GeoJSON, or GPX.", content((Object = "application/geo+json"), (String = "application/gpx+xml"))),
+    ),
+)]
 pub(crate) async fn track(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -162,8 +182,9 @@ fn gpx(points: &[TrackPoint]) -> String {
     text
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct VitalParams {
     kind: ReportKind,
     from: Option<String>,
@@ -171,7 +192,7 @@ pub(crate) struct VitalParams {
     purpose: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Vitals {
     wearer: WearerId,
     kind: ReportKind,
@@ -182,6 +203,14 @@ pub(crate) struct Vitals {
     data: Vec<Value>,
 }
 
+/// What was measured. The look is on record.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wearers/{id}/vitals",
+    tag = "history",
+    params(("id" = String, Path, description = "Wearer."), VitalParams),
+    responses((status = 200, description = "As asked.", body = Vitals)),
+)]
 pub(crate) async fn vitals(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -8,6 +8,7 @@ mod commands;
 mod entities;
 mod events;
 mod house;
+mod openapi;
 mod registry;
 mod samples;
 mod stream;

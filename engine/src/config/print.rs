@@ -49,6 +49,8 @@ pub(super) fn print(config: &Config) -> String {
         ("import_bytes_max", whole(api.import_bytes_max)),
         ("streams_max", whole(api.streams_max)),
     ]);
+    let allow = config.webhooks.allow.iter().map(|block| Value::from(block.to_string())).collect();
+    let webhooks = table(&[("allow", Value::Array(allow))]);
     let channels = config.channels.iter().map(|(channel, settings)| {
         let mut section = Value::try_from(&settings.written).ok().and_then(|value| value.try_into().ok());
         let section = section.get_or_insert_with(Table::new);
@@ -60,8 +62,14 @@ pub(super) fn print(config: &Config) -> String {
         (name_of(*channel).to_owned(), Value::Table(std::mem::take(section)))
     });
     let channels: Table = channels.collect();
-    for (name, section) in [("http", http), ("mqtt", mqtt), ("journal", journal), ("api", api), ("channels", channels)]
-    {
+    for (name, section) in [
+        ("http", http),
+        ("mqtt", mqtt),
+        ("journal", journal),
+        ("api", api),
+        ("webhooks", webhooks),
+        ("channels", channels),
+    ] {
         root.insert(name.into(), Value::Table(section));
     }
     // A table of strings, integers and booleans always has a TOML form.

@@ -14,6 +14,7 @@ use model::{Counters, Device, DownCommand, Org, OrgPath, Person, Timestamp, Toke
 use serde::{Deserialize, Serialize};
 
 use super::directory::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
+use super::webhooks::Webhooks;
 use super::{Pipeline, Replies, RuleTimers};
 
 /// Which part of the state.
@@ -81,6 +82,7 @@ pub struct Core {
     down_commands: Vec<DownCommand>,
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
+    webhooks: Webhooks,
     listening_since: Timestamp,
     area: rules::area::Area,
 }
@@ -113,6 +115,7 @@ impl Pipeline {
                 down_commands: self.down_commands.open().cloned().collect(),
                 replies: self.replies.clone(),
                 tokens: self.tokens.clone(),
+                webhooks: self.webhooks.clone(),
                 listening_since: self.listening_since,
                 area: self.area.clone(),
             })),
@@ -166,6 +169,7 @@ impl Pipeline {
                 core.down_commands.into_iter().for_each(|command| self.down_commands.apply(command));
                 self.replies = core.replies;
                 self.tokens = core.tokens;
+                self.webhooks = core.webhooks;
                 self.listening_since = core.listening_since;
                 self.area = core.area;
                 self.loaded_through = seq;

@@ -126,6 +126,7 @@ impl Telemetry {
             | Input::DownSent { .. }
             | Input::DownAcknowledged { .. }
             | Input::Tick
+            | Input::Told { .. }
             | Input::Resumed { .. }
             | Input::Started { .. } => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub mod backup;
 pub mod channel;
 pub mod check;
 pub mod completions;

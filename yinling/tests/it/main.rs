@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod arrows;
+mod backup;
 mod case;
 mod command_line;
+mod contract;
 mod crash;
 mod down;
 mod feed;
@@ -16,8 +18,10 @@ mod health;
 mod hostile;
 mod import;
 mod providers;
+mod registry;
 mod replay;
 mod sos;
 mod trace;
 mod truncation;
 mod watchdog;
+mod webhooks;

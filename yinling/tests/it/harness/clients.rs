@@ -41,7 +41,7 @@ pub fn paho_publish(door: SocketAddr, version: &str, device: &str, secret: &str,
 }
 
 /// A Python that has paho-mqtt: `YINLING_PYTHON`, else the project's virtual environment, else the system's.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/bin/python3"));
     match std::env::var_os("YINLING_PYTHON") {
         Some(python) => python.into(),
