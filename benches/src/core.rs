@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use engine::pipeline::Pipeline;
 use engine::registry;
 use ingest::{Format, Limits};
-use model::{Actor, DeviceId, Input, OrgPath, PersonId, Role, StaffCommand, Timestamp};
+use model::{Actor, DeviceId, Input, OrgPath, PersonId, Report, Role, StaffCommand, Timestamp};
 
 use crate::args::Args;
 use crate::neighbourhood;
@@ -38,43 +38,62 @@ pub(crate) fn measure_all(args: &Args) -> anyhow::Result<Vec<Core>> {
     Ok(vec![measure(64, 100, 3_000_000)?, measure(args.wearers, 1, 2_000_000)?])
 }
 
+/// How many parcels are taken from the inbox at once, as the main loop does.
+const PARCELS_TOGETHER: usize = 32;
+
+/// One device's reports, received together.
+struct Parcel<'a, T> {
+    device: &'a DeviceId,
+    received: Timestamp,
+    items: Vec<T>,
+}
+
 /// Runs `reports` reports of `wearers` wearers, `parcel_reports` of each one at a time.
 fn measure(wearers: usize, parcel_reports: usize, reports: usize) -> anyhow::Result<Core> {
     let mut pipeline = pipeline(wearers)?;
     let devices: Vec<DeviceId> = (0..wearers).map(|number| DeviceId::new(&device(number))).collect();
     let (mut records, mut batch) = (Vec::new(), store::Batch::new());
     let (mut decode, mut decide, mut encode) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
-    let mut payloads: Vec<String> = Vec::new();
     let mut number = 0;
-    let parcels = reports / parcel_reports;
-    for parcel in 0..parcels {
-        // A stride that is prime to everything here: neighbours in time are strangers in memory.
-        let device = &devices[(parcel * 7_919) % wearers];
-        let received = Timestamp::from_millis(START_MILLIS + parcel as i64);
-        payloads.clear();
-        payloads.extend((0..parcel_reports).map(|_| {
-            number += 1;
-            payload(number, received)
-        }));
+    for group in 0..reports / parcel_reports / PARCELS_TOGETHER {
+        let payloads: Vec<Parcel<'_, String>> = (0..PARCELS_TOGETHER)
+            .map(|place| {
+                let parcel = group * PARCELS_TOGETHER + place;
+                let received = Timestamp::from_millis(START_MILLIS + parcel as i64);
+                let first = number;
+                number += parcel_reports;
+                let items = (first..number).map(|number| payload(number + 1, received)).collect();
+                // A stride that is prime to everything here: neighbours in time are strangers in memory.
+                Parcel { device: &devices[(parcel * 7_919) % wearers], received, items }
+            })
+            .collect();
         let began = Instant::now();
-        let decoded: Vec<_> = payloads
+        let decoded: Vec<Parcel<'_, Report>> = payloads
             .iter()
-            .flat_map(|payload| ingest::decode(Format::Json, payload.as_bytes(), &Limits::default()))
-            .flatten()
+            .map(|Parcel { device, received, items }| {
+                let limits = Limits::default();
+                let reports = items.iter().flat_map(|json| ingest::decode(Format::Json, json.as_bytes(), &limits));
+                Parcel { device, received: *received, items: reports.flatten().collect() }
+            })
             .collect();
         decode += began.elapsed();
         let began = Instant::now();
-        let mut decided = Vec::with_capacity(decoded.len());
-        pipeline.foresee(device, decoded.iter().map(|report| (report, received)));
-        for report in decoded {
-            if let Some(plain) = pipeline.decide_report(device, &report, received, &mut records) {
-                decided.push((plain, report));
+        let mut decided = Vec::with_capacity(PARCELS_TOGETHER * parcel_reports);
+        pipeline.foresee_devices(decoded.iter().map(|parcel| parcel.device));
+        for Parcel { device, received, items } in &decoded {
+            if items.len() > 1 {
+                pipeline.foresee(device, items.iter().map(|report| (report, *received)));
+            }
+            for report in items {
+                if let Some(plain) = pipeline.decide_report(device, report, *received, &mut records) {
+                    decided.push((*device, plain, report));
+                }
             }
         }
         decide += began.elapsed();
-        anyhow::ensure!(decided.len() == parcel_reports, "a report led to something: {records:?}");
+        anyhow::ensure!(records.is_empty(), "a report led to something: {records:?}");
         let began = Instant::now();
-        for (plain, report) in &decided {
+        for (device, plain, report) in &decided {
             batch.push_report(plain.at, device, report, plain.observed.as_ref())?;
         }
         encode += began.elapsed();
@@ -82,7 +101,7 @@ fn measure(wearers: usize, parcel_reports: usize, reports: usize) -> anyhow::Res
             batch.clear();
         }
     }
-    let each = |total: Duration| total / (parcels * parcel_reports) as u32;
+    let each = |total: Duration| total / number.max(1) as u32;
     Ok(Core { wearers, parcel_reports, decode: each(decode), decide: each(decide), encode: each(encode) })
 }
 

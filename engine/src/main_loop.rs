@@ -15,10 +15,13 @@ use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
 use crate::release::Release;
 
-/// How many reports a batch takes at most: what an alarm waits for at most before its own batch.
-const BATCH_REPORTS_MAX: usize = 8_192;
+/// How many reports a batch takes at most: what an alarm waits for at most before its own batch. Larger ones keep fewer
+/// stages busy at once: 8 192 were a tenth slower.
+const BATCH_REPORTS_MAX: usize = 1_024;
 /// After so many bytes a batch goes to the journal, even in the middle of what was taken.
 const BATCH_BYTES_MAX: usize = 1 << 20;
+/// For how many pieces of work it is looked ahead: what they need has to stay near until it is their turn.
+const PIECES_FORESEEN: usize = 32;
 /// How long the loop sleeps at most, so that its pulse shows that it lives, in milliseconds.
 const SLEEP_MS_MAX: i64 = 250;
 
@@ -68,13 +71,18 @@ impl MainLoop {
             self.pulse.beat(now);
             self.pulse.due(self.pipeline.next_due(), now);
             let mut draft = self.draft();
-            for piece in work.drain(..) {
-                self.decide(piece, &mut records, &mut draft)?;
-                if draft.batch.bytes() >= BATCH_BYTES_MAX {
-                    let full = std::mem::replace(&mut draft, self.draft());
-                    self.submit(full)?;
+            let mut pieces = work.drain(..);
+            while !pieces.as_slice().is_empty() {
+                self.foresee(&pieces.as_slice()[..pieces.len().min(PIECES_FORESEEN)]);
+                for piece in pieces.by_ref().take(PIECES_FORESEEN) {
+                    self.decide(piece, &mut records, &mut draft)?;
+                    if draft.batch.bytes() >= BATCH_BYTES_MAX {
+                        let full = std::mem::replace(&mut draft, self.draft());
+                        self.submit(full)?;
+                    }
                 }
             }
+            drop(pieces);
             self.pipeline.advance(now, &mut records);
             self.put(&mut records, &mut draft)?;
             self.submit(draft)?;
@@ -93,6 +101,13 @@ impl MainLoop {
         }
         let due = self.pipeline.next_due().map_or(SLEEP_MS_MAX, |due| due.millis_since(self.clock.now()));
         Duration::from_millis(due.clamp(0, SLEEP_MS_MAX) as u64)
+    }
+
+    fn foresee(&self, pieces: &[Work]) {
+        self.pipeline.foresee_devices(pieces.iter().filter_map(|piece| match piece {
+            Work::Parcel(parcel) => Some(&parcel.device),
+            Work::Input { .. } | Work::DownReady(_) => None,
+        }));
     }
 
     fn decide(&mut self, piece: Work, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {

@@ -72,6 +72,14 @@ impl Admission {
     }
 }
 
+impl Admission {
+    /// Looks at where the keys lie, and returns something that means nothing.
+    #[must_use]
+    pub fn foresee_first(&self) -> u64 {
+        self.repeats.foresee(u64::MAX / 2)
+    }
+}
+
 /// More looks than a processor has under way at once.
 const FORESEEN_TOGETHER: usize = 32;
 

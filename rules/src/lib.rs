@@ -58,7 +58,6 @@ use model::{
     Timestamp, WearerId,
 };
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 pub use blood_pressure::{BLOOD_PRESSURE_HORIZON_SECONDS, Repeat};
 pub use sustained::{ORDER_SECONDS, VITALS_HORIZON_SECONDS};
@@ -153,7 +152,7 @@ pub struct Bedside {
 }
 
 /// What was found, in the order in which it is to be told.
-pub type Findings = SmallVec<[Finding; 1]>;
+pub type Findings = Vec<Finding>;
 
 /// What the rules remember of a wearer. Part of the hot state: checkpointed, and small where nothing is pending.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -180,6 +179,14 @@ pub struct WearerState {
     is_charging: bool,
     is_silent: bool,
     stillness: immobility::Stillness,
+}
+
+impl WearerState {
+    /// Looks at it from end to end, and returns something that means nothing: see the engine's `foresee_devices`.
+    #[must_use]
+    pub fn foresee(&self) -> usize {
+        self.look_at.millis() as usize ^ usize::from(self.is_silent) ^ usize::from(self.falls.is_some())
+    }
 }
 
 /// One observation, as every rule sees it.
@@ -330,7 +337,15 @@ pub fn next_due(state: &WearerState) -> Option<Timestamp> {
     let fall = state.falls.as_ref().and_then(|falls| falls.next_due());
     let pressure = state.pressure.as_ref().and_then(|pressure| pressure.next_due());
     let place = state.place.as_ref().and_then(|place| place.next_due());
-    [absence, fall, pressure, place, sustained::next_due(state)].into_iter().flatten().min()
+    earlier(earlier(earlier(absence, fall), earlier(pressure, place)), sustained::next_due(state))
+}
+
+/// The earlier of two. (An iterator over all of them costs as much as the rules themselves, for every report.)
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
+    }
 }
 
 /// What is due by `now`, in the order in which it fell due.

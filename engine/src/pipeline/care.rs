@@ -49,8 +49,8 @@ impl Pipeline {
     /// Whether an incident is open about who wears a device: then a report may better its position.
     pub(super) fn is_open_about(&self, device: &DeviceId, wearer: Option<&WearerId>) -> bool {
         match wearer {
-            Some(wearer) if self.directory.wearers.slot(wearer).is_some() => self.alerting.has_open(wearer),
-            _ => self.alerting.has_open(&nobodys_id(device)),
+            Some(wearer) => self.alerting.has_open(wearer),
+            None => self.alerting.has_open(&nobodys_id(device)),
         }
     }
 

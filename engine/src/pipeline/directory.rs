@@ -14,6 +14,8 @@ use model::{
 
 use super::slots::{SLICE_SLOTS, Slots};
 
+/// How many devices are looked at together: more than a processor has looks under way at once.
+const FORESEEN_TOGETHER: usize = 32;
 /// The id of the fence that is home, if one has it.
 const HOME_FENCE: &str = "home";
 
@@ -73,6 +75,8 @@ pub struct DeviceEntry {
     pub device: Device,
     /// What changes with every report.
     pub hot: DeviceHot,
+    /// Where its wearer was found last: a slot, to be looked at first.
+    pub wearer_slot: u32,
 }
 
 /// What changes with every report of a device.
@@ -135,7 +139,7 @@ impl Directory {
             match self.devices.get_mut(&device.id) {
                 Some(entry) => entry.device = device.clone(),
                 None => {
-                    let entry = DeviceEntry { device: device.clone(), hot: DeviceHot::default() };
+                    let entry = DeviceEntry::new(device.clone(), DeviceHot::default());
                     self.devices.insert(device.id.clone(), entry);
                 }
             }
@@ -225,6 +229,38 @@ impl Directory {
         for wearer in &mut change.wearers {
             if let WearerMode::Test { until, .. } = &mut wearer.mode {
                 *until = (*until).min(at.plus_seconds(TEST_MODE_SECONDS_MAX));
+            }
+        }
+    }
+
+    /// Looks at what deciding on reports of these devices will look at, and returns something that means nothing. What
+    /// is found by what was found before comes a round later: within a round no look waits for another.
+    pub fn foresee<'a>(&self, mut devices: impl Iterator<Item = &'a DeviceId>) -> usize {
+        let mut slots = [u32::MAX; FORESEEN_TOGETHER];
+        let mut looks = 0;
+        loop {
+            let found = devices.by_ref().map(|device| self.devices.slot(device).unwrap_or(u32::MAX));
+            let count = slots.iter_mut().zip(found).map(|(place, slot)| *place = slot).count();
+            let slots = &slots[..count];
+            for entry in slots.iter().filter_map(|slot| self.devices.at(*slot)) {
+                looks ^= entry.device.kind.len() ^ entry.device.bindings.len() ^ entry.wearer_slot as usize;
+                looks ^= usize::from(entry.hot.online) ^ entry.device.id.as_str().len();
+            }
+            for entry in slots.iter().filter_map(|slot| self.devices.at(*slot)) {
+                looks ^= entry.device.bindings.first().map_or(0, |binding| binding.from.millis() as usize);
+                looks ^= entry.hot.admission.foresee_first() as usize;
+                let Some(WearerEntry { wearer, fences, home, hot, .. }) = self.wearers.at(entry.wearer_slot) else {
+                    continue;
+                };
+                looks ^=
+                    wearer.id.as_str().len() ^ wearer.org.as_str().len() ^ wearer.plan.fall_window_seconds as usize;
+                looks ^= usize::from(wearer.suspension.is_some()) ^ usize::from(home.is_some()) ^ fences.len();
+                looks ^= usize::from(wearer.thresholds.set.is_some()) ^ hot.due.map_or(0, |due| due.millis() as usize);
+                looks ^= hot.rules.foresee() ^ hot.watch.next_due().map_or(0, |due| due.millis() as usize);
+                looks ^= usize::from(hot.last_fix.is_some());
+            }
+            if count < FORESEEN_TOGETHER {
+                return looks;
             }
         }
     }
@@ -331,6 +367,13 @@ impl Directory {
             doctor: wearer.doctor.as_ref().and_then(|id| self.contact(id)),
             desk: self.desk_contacts(&wearer.org),
         }
+    }
+}
+
+impl DeviceEntry {
+    /// A device whose wearer has yet to be found.
+    pub fn new(device: Device, hot: DeviceHot) -> DeviceEntry {
+        DeviceEntry { device, hot, wearer_slot: u32::MAX }
     }
 }
 

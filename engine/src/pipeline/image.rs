@@ -191,7 +191,7 @@ impl Pipeline {
             }
             Section::Devices(devices) => {
                 for (slot, device, hot) in devices {
-                    directory.devices.put_back(slot, device.id.clone(), DeviceEntry { device, hot });
+                    directory.devices.put_back(slot, device.id.clone(), DeviceEntry::new(device, hot));
                 }
             }
         }

@@ -20,6 +20,7 @@ mod tests;
 mod webhooks;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use alerting::{Alerting, Reach, Rounds};
 use casework::Casework;
@@ -69,12 +70,15 @@ pub struct Pipeline {
     /// The registry with the hot state.
     directory: Directory,
     rule_timers: RuleTimers,
+    /// Before this, nothing falls due but fences and rules: nothing but plain reports was decided since it was looked up.
+    /// [`Timestamp::EPOCH`]: not known. To ask everybody again for each report was a fifth of deciding on it.
+    quiet_until: Timestamp,
     /// Since when devices can be heard: absence before that is ours.
     listening_since: Timestamp,
     /// Silence that may be the cell's.
     area: rules::area::Area,
-    /// Minutes east of UTC, and for which quarter of an hour that was looked up.
-    local: (i64, i32),
+    /// Minutes east of UTC, and from when to when that was looked up.
+    local: (Range<Timestamp>, i32),
     alerting: Alerting,
     reach: Reach,
     rounds: Rounds,
@@ -99,9 +103,10 @@ impl Pipeline {
             counters: Counters::default(),
             directory: Directory::default(),
             rule_timers: RuleTimers::default(),
+            quiet_until: Timestamp::EPOCH,
             listening_since: Timestamp::EPOCH,
             area: rules::area::Area::default(),
-            local: (i64::MIN, 0),
+            local: (Timestamp::EPOCH..Timestamp::EPOCH, 0),
             alerting: Alerting::default(),
             reach: Reach::default(),
             rounds: Rounds::default(),
@@ -131,6 +136,7 @@ impl Pipeline {
         let at = self.begin(received, out);
         let mut decisions = Vec::new();
         let input = self.decide_input(input, at, &mut decisions);
+        self.quiet_until = Timestamp::EPOCH;
         out.push(Record { at, input, decisions });
     }
 
@@ -147,12 +153,14 @@ impl Pipeline {
         let mut decisions = Vec::new();
         match self.sense(device, report, at) {
             Some(Sensed::Repeated) => return Some(Plain { at, observed: None }),
-            Some(Sensed::Taken { observed, findings, measure_again }) => {
+            Some(Sensed::Taken { observed, wearer_is_known, findings, measure_again }) => {
                 // An alarm always goes the whole way: whose it is, if anybody's, is found out there.
-                let may_lead_on = report.is_alarm() || self.is_open_about(device, observed.wearer.as_ref());
+                let may_lead_on = report.is_alarm()
+                    || self.is_open_about(device, observed.wearer.as_ref().filter(|_| wearer_is_known));
                 if findings.is_empty() && !may_lead_on && measure_again.is_none() {
                     return Some(Plain { at, observed: Some(observed) });
                 }
+                self.quiet_until = Timestamp::EPOCH;
                 let is_newest = self.is_newest_fix(&observed);
                 let place = observed.located.zip(observed.wearer.clone()).filter(|_| is_newest);
                 decisions.push(Decision::Observed(observed.clone()));
@@ -179,12 +187,28 @@ impl Pipeline {
         std::hint::black_box(entry.hot.admission.foresee(reports));
     }
 
+    /// The same for many devices: each entry, then each wearer's, all of them at once. Among a million wearers nothing
+    /// of any is near the processor.
+    pub fn foresee_devices<'a>(&self, devices: impl Iterator<Item = &'a DeviceId>) {
+        std::hint::black_box(self.directory.foresee(devices));
+    }
+
     /// The time at which what was received then is decided; what was due by then has fired.
     fn begin(&mut self, received: Timestamp, out: &mut Vec<Record>) -> Timestamp {
         let at = received.max(self.last_at);
-        self.advance(at, out);
+        if self.rule_timers.next_due().is_some_and(|due| due <= at) || self.quiet_until() <= at {
+            self.advance(at, out);
+        }
         self.last_at = at;
         at
+    }
+
+    fn quiet_until(&mut self) -> Timestamp {
+        if self.quiet_until == Timestamp::EPOCH {
+            self.quiet_until = self.next_due_elsewhere().unwrap_or(Timestamp::LATEST);
+        }
+        debug_assert_eq!(self.quiet_until, self.next_due_elsewhere().unwrap_or(Timestamp::LATEST));
+        self.quiet_until
     }
 
     /// Fires what is due by `now`, each at the time at which it was due, so that the result does not depend on
@@ -200,6 +224,7 @@ impl Pipeline {
                 return;
             }
             let tests_due = self.next_tests();
+            self.quiet_until = Timestamp::EPOCH;
             self.last_at = at;
             let mut decisions = Vec::new();
             let mut findings = Vec::new();
@@ -221,7 +246,12 @@ impl Pipeline {
     /// When something happens by itself next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
-        let timers = [self.rule_timers.next_due(), self.area.next_due(), self.next_tests()];
+        self.rule_timers.next_due().into_iter().chain(self.next_due_elsewhere()).min()
+    }
+
+    /// When something but the fences and rules falls due next.
+    fn next_due_elsewhere(&self) -> Option<Timestamp> {
+        let timers = [self.area.next_due(), self.next_tests()];
         let cores =
             [self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due(), self.rounds.next_due()];
         timers.into_iter().chain(cores).flatten().min()
@@ -386,10 +416,10 @@ impl Pipeline {
 
     /// Minutes east of UTC in the configured zone. Offsets change at quarters of an hour only.
     fn utc_offset_minutes(&mut self, at: Timestamp) -> i32 {
-        let quarter = at.millis().div_euclid(QUARTER_MILLIS);
-        if self.local.0 != quarter {
+        if !self.local.0.contains(&at) {
+            let quarter = Timestamp::from_millis(at.millis() - at.millis().rem_euclid(QUARTER_MILLIS));
             let offset = self.zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix();
-            self.local = (quarter, offset.local_minus_utc() / 60);
+            self.local = (quarter..quarter.plus_millis(QUARTER_MILLIS), offset.local_minus_utc() / 60);
         }
         self.local.1
     }

@@ -1,6 +1,6 @@
 //! After a restart: what was decided is applied, the hot state is rebuilt from the inputs, and nothing is decided again.
 
-use model::{Decision, Entity, EventKind, Finding, Input, Record, StaffCommand};
+use model::{Decision, Entity, EventKind, Finding, Input, Record, StaffCommand, Timestamp};
 
 use super::directory::Directory;
 use super::{FIRED_TOGETHER_MAX, Pipeline};
@@ -9,6 +9,7 @@ impl Pipeline {
     /// Recovery: brings in one record of the journal, in order. Nothing is decided.
     pub fn apply(&mut self, seq: u64, record: &Record) {
         let mut thrown_away = Vec::new();
+        self.quiet_until = Timestamp::EPOCH;
         if let Input::Resumed { at } = record.input {
             self.listening_since = self.listening_since.max(at);
         }
@@ -48,10 +49,11 @@ impl Pipeline {
                 let Some(Decision::Observed(observed)) = record.decisions.first() else { return };
                 let placement = self.directory.placement_of(device);
                 if let Some(wearer) = &observed.wearer
-                    && self.directory.wearers.slot(wearer).is_some_and(|s| !self.directory.wearers.holds(s, seq))
+                    && let Some(slot) = self.directory.wearers.slot(wearer)
+                    && !self.directory.wearers.holds(slot, seq)
                 {
                     let device = (device, placement);
-                    self.observe(wearer, device, report, observed, record.at, &mut Vec::<Finding>::new());
+                    self.observe(slot, device, report, observed, record.at, &mut Vec::<Finding>::new());
                 }
             }
             Input::Connection { device, online } => {

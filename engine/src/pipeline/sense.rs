@@ -3,10 +3,10 @@
 
 use geofence::Ground;
 use model::record::Observed;
-use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp, WearerId};
+use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp};
 use rules::{Observation, Subject};
 
-use super::directory::{Directory, WearerEntry};
+use super::directory::{Directory, WearerEntry, WearerHot};
 use super::{FIRED_TOGETHER_MAX, Pipeline};
 
 /// The accuracy that a fix without one is taken to have, in metres (clinical.md, fence).
@@ -20,6 +20,8 @@ pub(super) enum Sensed {
     Taken {
         /// As history keeps it.
         observed: Observed,
+        /// Whether its wearer is registered.
+        wearer_is_known: bool,
         /// What was found.
         findings: Vec<Finding>,
         /// Whose blood pressure is to be measured again.
@@ -30,7 +32,8 @@ pub(super) enum Sensed {
 impl Pipeline {
     /// Takes in a report. `None` when the device is not registered (any more).
     pub(super) fn sense(&mut self, device: &DeviceId, report: &Report, at: Timestamp) -> Option<Sensed> {
-        let entry = self.directory.devices.get_mut(device)?;
+        let Directory { devices, wearers, .. } = &mut self.directory;
+        let entry = devices.get_mut(device)?;
         let measured = match entry.hot.admission.admit(report, at) {
             ingest::Admitted::Repeat => return Some(Sensed::Repeated),
             ingest::Admitted::Fresh(measured) => measured,
@@ -45,26 +48,29 @@ impl Pipeline {
         let wearer = entry.device.wearer_at(measured.at).cloned();
         let placement = rules::Placement::of_kind(&entry.device.kind);
         let observed = Observed { wearer, measured: measured.at, late: measured.late, located };
+        let slot = observed.wearer.as_ref().and_then(|wearer| wearers.slot_from(entry.wearer_slot, wearer));
+        entry.wearer_slot = slot.unwrap_or(entry.wearer_slot);
         let (mut findings, mut measure_again) = (Vec::new(), None);
-        if let Some(wearer) = &observed.wearer {
-            let asked = self.awaited(wearer, report);
-            self.observe(wearer, (device, placement), report, &observed, at, &mut findings);
-            measure_again = self.awaited(wearer, report).filter(|now| asked.as_ref() != Some(now));
+        if let Some(slot) = slot {
+            let asked = self.awaited(slot, report);
+            self.observe(slot, (device, placement), report, &observed, at, &mut findings);
+            measure_again = self.awaited(slot, report).filter(|now| asked.as_ref() != Some(now));
         }
-        Some(Sensed::Taken { observed, findings, measure_again: measure_again.map(|(device, _)| device) })
+        let measure_again = measure_again.map(|(device, _)| device);
+        Some(Sensed::Taken { observed, wearer_is_known: slot.is_some(), findings, measure_again })
     }
 
     /// The blood pressure that waits for its repeat, before or after a report that may change that.
-    fn awaited(&self, wearer: &WearerId, report: &Report) -> Option<(DeviceId, Timestamp)> {
+    fn awaited(&self, wearer: u32, report: &Report) -> Option<(DeviceId, Timestamp)> {
         let ReportBody::BloodPressure { .. } = report.body else { return None };
-        let repeat = rules::awaits_repeat(&self.directory.wearers.get(wearer)?.hot.rules)?;
+        let repeat = rules::awaits_repeat(&self.directory.wearers.at(wearer)?.hot.rules)?;
         Some((repeat.device.clone(), repeat.since))
     }
 
-    /// What a report that was taken in means for its wearer.
+    /// What a report that was taken in means for its wearer, who is in this slot.
     pub(super) fn observe(
         &mut self,
-        wearer: &WearerId,
+        slot: u32,
         (device, placement): (&DeviceId, rules::Placement),
         report: &Report,
         observed: &Observed,
@@ -73,7 +79,6 @@ impl Pipeline {
     ) {
         let utc_offset_minutes = self.utc_offset_minutes(at);
         let Directory { wearers, zones, devices, .. } = &mut self.directory;
-        let Some(slot) = wearers.slot(wearer) else { return };
         let Some(entry) = wearers.at_mut(slot) else { return };
         let (measured, late) = (observed.measured, observed.late);
         let fix_before = entry.hot.last_fix;
@@ -110,7 +115,7 @@ impl Pipeline {
         }
         let observation = Observation::Report { report, located: observed.located };
         findings.extend(rules::handle(&mut hot.rules, &subject, observation, measured, late, at));
-        self.rule_timers.set(&mut self.directory, slot);
+        self.rule_timers.set(hot, slot);
     }
 
     /// What the fences and the rules find by themselves because time went by, for at most so many wearers.
@@ -151,7 +156,7 @@ impl Pipeline {
                 findings.extend(rules::handle(&mut hot.rules, &subject, observation, crossing.measured, false, now));
             }
             findings.extend(rules::advance(&mut hot.rules, &subject, now));
-            self.rule_timers.set(&mut self.directory, slot);
+            self.rule_timers.set(hot, slot);
             debug_assert!(
                 self.rule_timers.next_due().is_none_or(|due| due > now || !self.rule_timers.is_at(due, slot))
             );
@@ -172,19 +177,18 @@ impl RuleTimers {
     }
 
     /// Brings a wearer's entry into line with what the rules say now.
-    pub(super) fn set(&mut self, directory: &mut Directory, slot: u32) {
-        let Some(entry) = directory.wearers.at_mut(slot) else { return };
-        let due = rules::next_due(&entry.hot.rules).into_iter().chain(entry.hot.watch.next_due()).min();
-        if due == entry.hot.due {
+    pub(super) fn set(&mut self, hot: &mut WearerHot, slot: u32) {
+        let due = rules::next_due(&hot.rules).into_iter().chain(hot.watch.next_due()).min();
+        if due == hot.due {
             return;
         }
-        if let Some(before) = entry.hot.due {
+        if let Some(before) = hot.due {
             self.due.remove(&(before, slot));
         }
         if let Some(after) = due {
             self.due.insert((after, slot));
         }
-        entry.hot.due = due;
+        hot.due = due;
     }
 
     /// After a checkpoint was loaded: everything that the entries say.

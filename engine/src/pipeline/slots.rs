@@ -35,6 +35,14 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
         self.index.get(name).copied()
     }
 
+    /// The slot of a name, which is likely to be this one.
+    pub fn slot_from(&self, likely: u32, name: &K) -> Option<u32> {
+        match self.entries.get(likely as usize) {
+            Some(Some((known, _))) if known == name => Some(likely),
+            _ => self.slot(name),
+        }
+    }
+
     /// The entry of a name.
     pub fn get<Q>(&self, name: &Q) -> Option<&V>
     where

@@ -121,6 +121,48 @@ impl Member {
     }
 }
 
+/// A short name as a word: the first letter lowest, zeros above the last.
+const fn word(name: &str) -> u64 {
+    let (mut word, mut at) = (0, name.len());
+    while at > 0 {
+        at -= 1;
+        word = word << 8 | name.as_bytes()[at] as u64;
+    }
+    word
+}
+
+impl Member {
+    /// The member of a short name, given as a word.
+    #[inline]
+    pub(super) fn of_word(name: u64) -> Option<Member> {
+        const TYPE: u64 = word("type");
+        const ID: u64 = word("id");
+        const TIME: u64 = word("t");
+        const LAT: u64 = word("lat");
+        const LON: u64 = word("lon");
+        const ACCURACY: u64 = word("acc");
+        const BPM: u64 = word("bpm");
+        const SYSTOLIC: u64 = word("sys");
+        const DIASTOLIC: u64 = word("dia");
+        const PULSE: u64 = word("pulse");
+        const PERCENT: u64 = word("pct");
+        Some(match name {
+            TYPE => Member::Type,
+            ID => Member::Id,
+            TIME => Member::Time,
+            LAT => Member::Lat,
+            LON => Member::Lon,
+            ACCURACY => Member::Accuracy,
+            BPM => Member::Bpm,
+            SYSTOLIC => Member::Systolic,
+            DIASTOLIC => Member::Diastolic,
+            PULSE => Member::Pulse,
+            PERCENT => Member::Percent,
+            _ => return None,
+        })
+    }
+}
+
 /// Where the known members of one object lie, and the values of those that are numbers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Members {

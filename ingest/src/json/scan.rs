@@ -95,12 +95,12 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         loop {
-            if bytes.get(at) != Some(&b'"') {
-                return Err(snag(at, Why::NoName));
-            }
-            let key = string(bytes, at)?;
-            at = behind_space(bytes, key.end as usize + 1);
-            at = behind_space(bytes, behind(bytes, at, b':', Why::NoColon)?);
+            let member;
+            (member, at) = match usual_name(bytes, at) {
+                Some((member, at)) => (Some(member), at),
+                None => self.name_at(at)?,
+            };
+            at = behind_space(bytes, at);
             let (raw, number, end) = self.value_at(at, nesting + 1)?;
             at = behind_space(bytes, end);
             let next = bytes.get(at);
@@ -108,7 +108,7 @@ impl<'a> Scanner<'a> {
                 return Err(snag(at, Why::NoCommaOrBrace));
             }
             at += 1;
-            if let Some(member) = self.member(key) {
+            if let Some(member) = member {
                 members.set(member, raw, number);
             }
             if next == Some(&b'}') {
@@ -119,7 +119,17 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    #[inline]
+    /// The name that begins there, if it is one that we know, and the first byte behind its colon.
+    fn name_at(&self, at: usize) -> Result<(Option<Member>, usize), Snag> {
+        let bytes = self.text.as_bytes();
+        if bytes.get(at) != Some(&b'"') {
+            return Err(snag(at, Why::NoName));
+        }
+        let key = string(bytes, at)?;
+        let colon = behind_space(bytes, key.end as usize + 1);
+        Ok((self.member(key), behind(bytes, colon, b':', Why::NoColon)?))
+    }
+
     fn member(&self, key: Raw) -> Option<Member> {
         let name = key.start as usize..key.end as usize;
         match key.shape {
@@ -267,6 +277,19 @@ fn behind_space(bytes: &[u8], mut at: usize) -> usize {
 #[inline]
 fn behind(bytes: &[u8], at: usize, byte: u8, otherwise: Why) -> Result<usize, Snag> {
     if bytes.get(at) == Some(&byte) { Ok(at + 1) } else { Err(snag(at, otherwise)) }
+}
+
+/// A short name that we know, in quotes and with its colon right behind it, as nearly every device writes it; and the
+/// first byte behind the colon. `None` says nothing.
+#[inline(always)]
+fn usual_name(bytes: &[u8], at: usize) -> Option<(Member, usize)> {
+    let quoted: &[u8; swar::BYTES + 2] = bytes.get(at..)?.first_chunk()?;
+    let [b'"', word @ .., _] = quoted else { return None };
+    let (length, name) = swar::before_quote(u64::from_le_bytes(*word))?;
+    if quoted[length + 2] != b':' {
+        return None;
+    }
+    Some((Member::of_word(name)?, at + length + 3))
 }
 
 /// The string whose opening quote stands there, without its quotes.

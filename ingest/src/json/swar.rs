@@ -15,6 +15,14 @@ pub(super) fn run_of_text(word: u64) -> usize {
     first(control | zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64)))
 }
 
+/// How many bytes there are before the first quote, and the word without that and what follows.
+#[inline]
+pub(super) fn before_quote(word: u64) -> Option<(usize, u64)> {
+    let quotes = zeros(word ^ (ONES * b'"' as u64));
+    let count = first(quotes);
+    (count < BYTES).then(|| (count, word & ((1 << (8 * count)) - 1)))
+}
+
 /// How many digits the word begins with, and what they come to.
 #[inline]
 pub(super) fn digits(word: u64) -> (usize, u64) {

@@ -58,7 +58,7 @@ impl BatchReader {
             segment: None,
             offset: 0,
             expected: from_seq.max(1),
-            window: Window { start: 0, bytes: Vec::new(), read_ahead_bytes },
+            window: Window::new(read_ahead_bytes),
             hole: None,
             looked_again_for: 0,
             body_at: 0,
@@ -79,7 +79,7 @@ impl BatchReader {
     /// The records of the batch that was handed out last.
     pub(crate) fn body(&self) -> &[u8] {
         let from = (self.body_at - self.window.start) as usize;
-        self.window.bytes.get(from..from + self.body_bytes).unwrap_or(&[])
+        self.window.bytes[..self.window.filled].get(from..from + self.body_bytes).unwrap_or(&[])
     }
 
     /// The next batch, or `None` when there is no more for now. `through`: what is known to be durable;
@@ -301,27 +301,36 @@ impl BatchReader {
 /// A stretch of a file in memory.
 struct Window {
     start: u64,
+    /// The beginning is what was read; the rest is room that is not zeroed each time.
     bytes: Vec<u8>,
+    filled: usize,
     read_ahead_bytes: usize,
 }
 
 impl Window {
+    fn new(read_ahead_bytes: usize) -> Window {
+        Window { start: 0, bytes: Vec::new(), filled: 0, read_ahead_bytes }
+    }
+
     /// `length` bytes at `offset`; fewer only at the end of the file.
     fn view(&mut self, file: &dyn DiskFile, offset: u64, length: usize) -> std::io::Result<&[u8]> {
-        let end = self.start + self.bytes.len() as u64;
+        let end = self.start + self.filled as u64;
         if offset < self.start || offset + length as u64 > end {
-            self.bytes.resize(length.max(self.read_ahead_bytes), 0);
-            let count = file.read_at(offset, &mut self.bytes)?;
-            self.bytes.truncate(count);
+            let wanted = length.max(self.read_ahead_bytes);
+            if self.bytes.len() < wanted {
+                self.bytes.resize(wanted, 0);
+            }
+            self.filled = 0;
+            self.filled = file.read_at(offset, &mut self.bytes[..wanted])?;
             self.start = offset;
         }
         let from = (offset - self.start) as usize;
-        let to = (from + length).min(self.bytes.len());
+        let to = (from + length).min(self.filled);
         Ok(&self.bytes[from.min(to)..to])
     }
 
     fn forget(&mut self) {
-        self.bytes.clear();
+        self.filled = 0;
     }
 }
 
