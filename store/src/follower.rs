@@ -228,16 +228,18 @@ impl Projection {
             // Looked at first: what is durable now is projected before the end.
             let closing = self.shared.closing.load(Ordering::Acquire);
             let durable = self.shared.durable.get();
-            let mut busy = self.facts_pass(durable)?;
-            busy |= self.answer_requests()?;
-            busy |= self.telemetry_pass(durable)?;
-            busy |= self.flush_step()?;
-            if busy {
-                was_busy = true;
-            } else if closing {
+            let facts = self.facts_pass(durable)?;
+            let taken = self.telemetry_pass(durable)?;
+            let more = self.answer_requests()? | self.flush_step()? | (taken >= self.config.telemetry_records_per_pass);
+            was_busy |= facts || taken > 0 || more;
+            if closing && !was_busy {
                 return self.end();
-            } else {
+            }
+            // A pass over little costs nearly as much as one over much: what came meanwhile is left to gather.
+            if !closing && !more {
                 self.rest(&mut was_busy, durable);
+            } else if closing {
+                was_busy = false;
             }
         }
     }
@@ -306,8 +308,8 @@ impl Projection {
         Ok(())
     }
 
-    /// Projects a bounded stretch of telemetry.
-    fn telemetry_pass(&mut self, durable: u64) -> Result<bool, StoreError> {
+    /// Projects a bounded stretch of telemetry; says how many records it took.
+    fn telemetry_pass(&mut self, durable: u64) -> Result<usize, StoreError> {
         let Projection { state, shared, config, telemetry_reader, .. } = self;
         let mut taken = 0;
         // Held while blocks move from memory to the view, so that a query finds them in one of the two.
@@ -340,7 +342,7 @@ impl Projection {
         state.write_blocks(blocks, changes, projected)?;
         drop(telemetry);
         shared.telemetry.advance(projected);
-        Ok(taken > 0)
+        Ok(taken)
     }
 
     fn begin_flush(&mut self) {
