@@ -105,6 +105,7 @@ pub(crate) struct TrackParams {
     from: Option<String>,
     to: Option<String>,
     #[serde(default)]
+    #[param(inline)]
     format: TrackFormat,
     purpose: Option<String>,
 }
