@@ -12,7 +12,8 @@ use axum::body::Bytes;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{Html, IntoResponse, Response};
-use model::case::CASE_TABLE;
+use model::case::{CASE_TABLE, Patrol};
+use model::duty::DutyRoster;
 use model::event::{DeviceStatus, RegistrySummary};
 use model::incident::INCIDENT_TABLE;
 use model::{
@@ -238,4 +239,7 @@ macro_rules! any_of {
     };
 }
 
-any_of!(EventData: Incident, Case, Attempt, DownCommand, DeviceStatus, RegistrySummary, Task, Campaign, CampaignCall);
+any_of!(
+    EventData: Incident, Case, Attempt, DownCommand, DeviceStatus, RegistrySummary, Task, Campaign, CampaignCall, Patrol,
+    DutyRoster,
+);

@@ -1,19 +1,33 @@
 //! Every address, in one place. One file per noun below.
 
+mod accounts;
+mod audit;
 mod callbacks;
 mod campaigns;
+mod case_bodies;
 mod cases;
 mod commands;
+mod duty;
 mod events;
+mod fences;
 mod front;
+mod glass;
+mod guardian;
+mod guardian_page;
 mod health;
 mod history;
 mod import;
 mod incidents;
+mod observations;
+mod patrols;
+mod photos;
+mod preview;
 mod providers;
 mod quarantine;
 mod registry;
 mod registry_write;
+mod reports;
+mod session;
 mod stream;
 mod tasks;
 mod tokens;
@@ -23,7 +37,7 @@ mod webhooks;
 use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::routing::get;
+use axum::routing::{get, post};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -34,14 +48,24 @@ use crate::openapi;
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
-/// The one route with a time-out of its own.
+/// One route with a time-out of its own.
 pub(crate) const IMPORT_PATH: &str = "/api/v1/import";
+/// The other one: a photo comes over a telephone's network.
+pub(crate) const PHOTOS_PATH: &str = "/api/v1/cases/{id}/photos";
 
 /// Pages for people are added with `route`, everything else with `routes!`, so that it stands in OpenAPI (a test holds
 /// this).
 pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
-    OpenApiRouter::with_openapi(openapi::frame())
+    let router = OpenApiRouter::with_openapi(openapi::frame());
+    #[cfg(feature = "console")]
+    let router = router
+        .route("/console", get(crate::console::home))
+        .route("/console/", get(crate::console::index))
+        .route("/console/{*path}", get(crate::console::file));
+    router
         .route("/", get(front::page))
+        .route("/g/{token}", get(guardian::page))
+        .route("/g/{token}/{action}", post(guardian::act))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
@@ -53,15 +77,27 @@ pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(incidents::attempts))
         .routes(routes!(incidents::act))
         .routes(routes!(incidents::attempt))
-        .routes(routes!(cases::list))
+        .routes(routes!(cases::list, cases::file))
         .routes(routes!(cases::one))
         .routes(routes!(cases::act))
+        .routes(routes!(cases::receipt))
+        .routes(routes!(photos::add))
+        .routes(routes!(photos::one))
+        .routes(routes!(reports::response))
+        .routes(routes!(duty::one, duty::write))
+        .routes(routes!(patrols::list, patrols::start))
+        .routes(routes!(patrols::one))
         .routes(routes!(commands::one))
         .routes(routes!(registry::devices))
         .routes(routes!(entry::device, entry::put_device, entry::patch_device, entry::delete_device))
         .routes(routes!(commands::list, commands::send))
         .routes(routes!(wearers::list))
         .routes(routes!(entry::wearer, entry::put_wearer, entry::patch_wearer, entry::delete_wearer))
+        .routes(routes!(fences::export))
+        .routes(routes!(observations::note))
+        .routes(routes!(preview::preview))
+        .routes(routes!(glass::break_it))
+        .routes(routes!(audit::list))
         .routes(routes!(history::latest))
         .routes(routes!(history::track))
         .routes(routes!(history::vitals))
@@ -69,6 +105,11 @@ pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(entry::person, entry::put_person, entry::patch_person, entry::delete_person))
         .routes(routes!(registry::orgs))
         .routes(routes!(entry::org, entry::put_org, entry::patch_org, entry::delete_org))
+        .routes(routes!(guardian::json))
+        .routes(routes!(front::settings))
+        .routes(routes!(session::show, session::begin, session::end))
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::one, accounts::change, accounts::remove))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tasks::list))

@@ -112,6 +112,10 @@ fn name_of(decision: &Decision) -> &'static str {
         Decision::Registry(_) => "registry",
         Decision::Token(_) => "token",
         Decision::Reply(_) => "reply",
+        Decision::Account(_) => "account",
+        Decision::Session(_) => "session",
+        Decision::Audit(_) => "audit",
+        Decision::Glass(_) => "glass",
         Decision::Webhook(_) => "webhook",
         Decision::Delivery(_) => "delivery",
     }

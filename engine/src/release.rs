@@ -6,8 +6,8 @@ use alerting::Auditor;
 use broker::{Door, Receipts};
 use model::staff::ApiToken;
 use model::{
-    Attempt, Decision, DownCommand, DownCommandState, Entity, Event, IncidentId, Record, RegistryChange, Reply,
-    Timestamp, Webhook,
+    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Glass, IncidentId, Record,
+    RegistryChange, Reply, Session, Timestamp, Webhook,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -41,6 +41,9 @@ enum Effect {
     Registry(Box<RegistryChange>),
     /// The API is to know.
     Token(ApiToken),
+    Account(Box<Account>),
+    Session(Session),
+    Glass(Box<Glass>),
     /// Who tells other systems is to know.
     Webhook(Box<Webhook>),
 }
@@ -78,12 +81,16 @@ impl Release {
                 Decision::Registry(change) => self.effects.push(Effect::Registry(change.clone())),
                 Decision::Escalation(calling) => self.effects.push(Effect::Step(calling.incident, calling.next_due)),
                 Decision::Token(token) => self.effects.push(Effect::Token(token.clone())),
+                Decision::Account(account) => self.effects.push(Effect::Account(account.clone())),
+                Decision::Glass(glass) => self.effects.push(Effect::Glass(glass.clone())),
+                Decision::Session(session) => self.effects.push(Effect::Session(session.clone())),
                 Decision::Webhook(webhook) => self.effects.push(Effect::Webhook(webhook.clone())),
                 Decision::Delivery(_)
                 | Decision::Observed(_)
                 | Decision::Repeated
                 | Decision::Finding(_)
-                | Decision::Reply(_) => {}
+                | Decision::Reply(_)
+                | Decision::Audit(_) => {}
             }
         }
     }
@@ -100,7 +107,9 @@ impl Release {
             | Entity::Registry(_)
             | Entity::Task(_)
             | Entity::Campaign(_)
-            | Entity::CampaignCall(_) => {}
+            | Entity::CampaignCall(_)
+            | Entity::Patrol(_)
+            | Entity::Duty(_) => {}
         }
     }
 
@@ -164,6 +173,9 @@ impl Releaser {
                     changed.iter().for_each(|device| door.disconnect(device));
                 }
             }
+            Effect::Account(account) => self.authority.apply_account(*account),
+            Effect::Glass(glass) => self.authority.apply_glass(*glass),
+            Effect::Session(session) => self.authority.apply_session(session),
             Effect::Webhook(webhook) => self.book.note(&webhook),
             Effect::Token(token) => {
                 if let (Some(revoked), Some(door)) = (self.authority.apply_token(&token), door) {

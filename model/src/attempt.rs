@@ -38,6 +38,8 @@ pub enum CalleeRole {
     Doctor,
     Desk,
     Wearer,
+    /// A community's group, through its robot.
+    Group,
 }
 
 /// A telephone number, address or topic. JSON shows it masked (`+86138****0001`), disk holds it whole.
@@ -157,6 +159,9 @@ pub struct Attempt {
     /// The providers, by name, that did not take it: the next one in the channel's order is tried.
     #[schema(value_type = Vec<String>)]
     pub passed_over: Vec<CompactString>,
+    /// The provider's own name for the message or call, once it took it: what it posts later is known by that.
+    #[schema(value_type = Option<String>)]
+    pub reference: Option<CompactString>,
 }
 
 impl Attempt {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, Incident, OrgPath, Task, Timestamp, WearerId,
+    Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, DutyRoster, Incident, OrgPath, Patrol, Task,
+    Timestamp, WearerId,
 };
 
 macro_rules! event_kinds {
@@ -82,6 +83,12 @@ event_kinds! {
     CampaignUpdated = "campaign.updated",
     CampaignEnded = "campaign.ended",
     CampaignCalled = "campaign.called",
+    CaseRecorded = "case.recorded",
+    CasePhotoAdded = "case.photo_added",
+    CaseHandedOff = "case.handed_off",
+    CaseReceipt = "case.receipt",
+    PatrolStarted = "patrol.started",
+    DutyChanged = "duty.changed",
 }
 
 /// One event, as committed. `seq` is given by the pipeline's counter and ascends without gaps in commit order.
@@ -122,6 +129,10 @@ pub enum Entity {
     Campaign(Box<Campaign>),
     /// One person of a campaign.
     CampaignCall(Box<CampaignCall>),
+    /// A patrol.
+    Patrol(Box<Patrol>),
+    /// A duty roster.
+    Duty(Box<DutyRoster>),
 }
 
 /// What the feed says about a device.
@@ -166,6 +177,8 @@ impl Entity {
             Entity::Task(task) => format!("tasks/{}", task.id),
             Entity::Campaign(campaign) => format!("campaigns/{}", campaign.id),
             Entity::CampaignCall(call) => format!("campaigns/{}/calls/{}", call.campaign, call.place),
+            Entity::Patrol(patrol) => format!("patrols/{}", patrol.id),
+            Entity::Duty(roster) => format!("duty{}", roster.org),
         }
     }
 
@@ -181,6 +194,8 @@ impl Entity {
             Entity::Task(task) => serde_json::to_value(task),
             Entity::Campaign(campaign) => serde_json::to_value(campaign),
             Entity::CampaignCall(call) => serde_json::to_value(call),
+            Entity::Patrol(patrol) => serde_json::to_value(patrol),
+            Entity::Duty(roster) => serde_json::to_value(roster),
         }
         .unwrap_or(Value::Null)
     }

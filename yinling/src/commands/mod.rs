@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub mod audit;
 pub mod backup;
 pub mod channel;
 pub mod check;
@@ -12,6 +13,7 @@ pub mod journal;
 pub mod replay;
 pub mod serve;
 pub mod token;
+pub mod user;
 pub mod watchdog;
 
 use std::ffi::OsString;

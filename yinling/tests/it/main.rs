@@ -5,22 +5,29 @@
 //! A tool that is missing is a failure, never a skip: `./test.sh` installs them all.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
 mod arrows;
 mod backup;
 mod case;
 mod command_line;
+mod community;
 mod contract;
 mod crash;
 mod down;
 mod feed;
+mod guardian;
 mod harness;
 mod health;
+mod history;
 mod hostile;
 mod import;
+mod lanes;
+mod matrix;
 mod providers;
 mod registry;
 mod replay;
 mod sos;
+mod tls;
 mod trace;
 mod truncation;
 mod watchdog;
