@@ -168,7 +168,7 @@ pub(crate) async fn file(
     path = "/api/v1/cases/{id}/actions/{action}",
     tag = "cases",
     params(("id" = String, Path, description = "Case."), ("action" = inline(crate::openapi::CaseActions), Path, description = "What is done."), IdempotencyKey, IfMatch),
-    request_body = CaseActionBody,
+    request_body(content = Object, description = "What there is to say about it, by the action."),
     responses((status = 200, description = "As committed.", body = Case)),
 )]
 pub(crate) async fn act(
