@@ -140,6 +140,7 @@ fn raise(alerting: &mut Alerting, counters: &mut Counters, n: u64, now: Timestam
         phone: Some(Destination(phone.into())),
         push: None,
         email: None,
+        robot: None,
         lang: Language::ZhCn,
         available: Vec::new(),
     };
@@ -149,6 +150,7 @@ fn raise(alerting: &mut Alerting, counters: &mut Counters, n: u64, now: Timestam
         guardians: vec![contact("g1", format!("+8613800{n:06}")), contact("g2", format!("+8613801{n:06}"))],
         doctor: None,
         desk: Vec::new(),
+        group: None,
     };
     alerting.handle(Input::Finding { finding: &finding, household: &household }, now, counters);
 }

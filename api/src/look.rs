@@ -17,6 +17,7 @@ pub(crate) const TRACK_FIELDS: &[&str] = &["position"];
 pub(crate) const VITAL_FIELDS: &[&str] = &["vitals"];
 pub(crate) const LATEST_FIELDS: &[&str] = &["position", "vitals"];
 pub(crate) const FENCE_FIELDS: &[&str] = &["fences"];
+pub(crate) const PREVIEW_FIELDS: &[&str] = &["position", "vitals", "explain"];
 pub(crate) const PAYLOAD_FIELDS: &[&str] = &["payload"];
 
 /// One look for one request. It is committed when this returns; only then may the first byte leave.

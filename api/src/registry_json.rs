@@ -74,12 +74,14 @@ pub(crate) struct OrgJson {
     name: String,
     desk: Option<model::registry::Desk>,
     fences: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    robot: Option<String>,
 }
 
 impl From<Org> for OrgJson {
     fn from(org: Org) -> OrgJson {
         let fences = org.fences.iter().map(fence).collect();
-        OrgJson { path: org.path, name: org.name, desk: org.desk, fences }
+        OrgJson { path: org.path, name: org.name, desk: org.desk, fences, robot: org.robot.map(String::from) }
     }
 }
 

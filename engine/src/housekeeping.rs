@@ -30,9 +30,6 @@ const EXPORT_AT_LEAST_EVERY_MS: i64 = 86_400_000;
 /// History is thinned out this often, in milliseconds.
 const RETAIN_EVERY_MS: i64 = 3_600_000;
 
-/// How long the projected state keeps history, and how many events of the feed.
-const STATE_RETENTION: StateRetention = StateRetention { history_days: 30, events_max: 2_000_000 };
-
 /// What housekeeping works with.
 pub struct Housekeeper {
     /// The disk.
@@ -53,6 +50,8 @@ pub struct Housekeeper {
     pub seen: Arc<Seen>,
     /// How long the journal is kept.
     pub retention: Retention,
+    /// How long the state keeps history, and how many events of the feed.
+    pub state_retention: StateRetention,
     /// How many bytes are to stay free.
     pub disk_reserve_bytes: u64,
     /// Who may connect; tells that the registry changed.
@@ -100,7 +99,7 @@ impl Housekeeper {
         }
         if self.looked.retained_at.is_none_or(|at| now.millis_since(at) > RETAIN_EVERY_MS) {
             self.looked.retained_at = Some(now);
-            self.follower.retain(&STATE_RETENTION, now);
+            self.follower.retain(&self.state_retention, now);
             self.sweep_photos();
         }
     }

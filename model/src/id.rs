@@ -69,6 +69,10 @@ text_id!(
     FenceId
 );
 text_id!(
+    /// The name with which somebody signs in.
+    AccountId
+);
+text_id!(
     /// An API token's public name (the secret is stored hashed, elsewhere).
     TokenId
 );

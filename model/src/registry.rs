@@ -35,6 +35,9 @@ pub struct Org {
     pub desk: Option<Desk>,
     /// Fences that hold for everybody who belongs here or below: the estate's outline, the river, the motorway.
     pub fences: Vec<Fence>,
+    /// The group whose robot is told of everybody who belongs here or below, by its name in the configuration;
+    /// `None`: that of the nearest organisation above that has one.
+    pub robot: Option<CompactString>,
 }
 
 /// The human desk: where an incident ends up when every contact was tried in vain.

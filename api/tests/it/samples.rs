@@ -130,6 +130,7 @@ pub fn registry() -> RegistryChange {
             people: people.iter().copied().map(PersonId::new).collect(),
         }),
         fences: Vec::new(),
+        robot: None,
     };
     RegistryChange {
         orgs: vec![org(YINXING, "银杏社区", &["s1"]), org(SHUSHAN, "蜀山社区", &["s9"])],
@@ -208,6 +209,7 @@ pub fn attempt(number: u64, incident: u64, org: &str) -> Attempt {
         not_before: Timestamp::from_millis(NOW),
         sends: 0,
         passed_over: Vec::new(),
+        reference: None,
     }
 }
 

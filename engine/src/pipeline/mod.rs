@@ -4,6 +4,10 @@
 //! from the journal: it applies what was decided and rebuilds the hot state from the inputs, and never decides
 //! again, so that an upgrade does not rewrite whom we called.
 
+mod accounts;
+#[cfg(test)]
+mod accounts_tests;
+mod audit;
 mod care;
 #[cfg(test)]
 mod care_tests;
@@ -15,6 +19,7 @@ mod recovery;
 mod replies;
 mod respond;
 mod sense;
+mod sensing;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -33,8 +38,11 @@ use model::{
     OrgPath, Record, Report, StaffCommand, Timestamp, TokenId,
 };
 
+pub use accounts::Accounts;
+pub use audit::{Audit, hash_of};
 pub use directory::{DeviceEntry, Directory, WearerEntry};
 pub use image::{Section, SectionId};
+pub use sensing::Sensing;
 
 use directory::DeviceHot;
 use down_commands::DownCommands;
@@ -85,6 +93,8 @@ pub struct Pipeline {
     down_commands: DownCommands,
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
+    accounts: Accounts,
+    audit: Audit,
     /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
     loaded_through: u64,
     /// What must never happen and would otherwise be silent; the main loop shows it.
@@ -112,6 +122,8 @@ impl Pipeline {
             down_commands: DownCommands::default(),
             replies: Replies::default(),
             tokens: BTreeMap::new(),
+            accounts: Accounts::default(),
+            audit: Audit::default(),
             loaded_through: 0,
             faults: 0,
         }
@@ -324,6 +336,12 @@ impl Pipeline {
         self.tokens.values()
     }
 
+    /// Who may sign in, and who is signed in.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
     fn decide_input(&mut self, input: Input, at: Timestamp, decisions: &mut Vec<Decision>) -> Input {
         match input {
             Input::Command { actor, idempotency_key, command } => {
@@ -375,6 +393,7 @@ impl Pipeline {
             }
             reply
         });
+        self.write_down(&actor, &command, &reply, at, decisions);
         decisions.push(Decision::Reply(Box::new(reply)));
         Input::Command { actor, idempotency_key, command: journaled(command) }
     }

@@ -3,9 +3,11 @@
 use alerting::Output as Alert;
 use model::event::RegistrySummary;
 use model::record::Input as Recorded;
+use model::staff::BedsideNote;
 use model::{
-    Actor, Decision, DownCommand, DownCommandKind, Entity, EventKind, Finding, IncidentKind, OrgPath, Position,
-    Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
+    Actor, Attempt, AttemptState, Channel, Decision, Destination, DownCommand, DownCommandKind, Entity, EventKind,
+    Finding, IncidentKind, OrgPath, Position, Problem, ProblemCode, Purpose, RegistryChange, Reply, Role, StaffCommand,
+    Timestamp, WearerId,
 };
 
 use super::Pipeline;
@@ -80,9 +82,13 @@ impl Pipeline {
                 key: key.as_deref(),
                 text: text.as_deref(),
             },
-            Recorded::Sent { attempt, result, provider, others_left } => {
-                alerting::Input::Sent { attempt: *attempt, result, provider, others_left: *others_left }
-            }
+            Recorded::Sent { attempt, result, provider, others_left, reference } => alerting::Input::Sent {
+                attempt: *attempt,
+                result,
+                provider,
+                others_left: *others_left,
+                reference: reference.as_deref(),
+            },
             Recorded::Started { .. } => {
                 self.forget_connections();
                 alerting::Input::Restarted
@@ -190,7 +196,75 @@ impl Pipeline {
                 self.finish_task(actor, *id, note.as_deref().unwrap_or_default(), at, decisions)
             }
             StaffCommand::StartCampaign(order) => self.start_campaign(actor, order, at, decisions),
+            StaffCommand::CreateAccount(account) => self.accounts.create(actor, account, at, decisions),
+            StaffCommand::ChangeAccount { id, if_match, change } => {
+                self.accounts.change(actor, id, *if_match, change, at, decisions)
+            }
+            StaffCommand::BeginSession(session) => self.accounts.begin_session(session, at, decisions),
+            StaffCommand::BreakGlass { wearer, reason } => self.break_glass(actor, wearer, reason, at, decisions),
+            StaffCommand::SendLink(attempt) => self.send_link(actor, attempt, at, decisions),
+            StaffCommand::EndSession(secret) => self.accounts.end_session(secret, decisions),
+            StaffCommand::Observe(note) => self.observe_bedside(actor, note, at, decisions),
         }
+    }
+
+    /// The same message once more, under a number of its own: to the same guardian, where they are registered now.
+    fn send_link(&mut self, actor: &Actor, old: &Attempt, at: Timestamp, decisions: &mut Vec<Decision>) -> Reply {
+        let incident = old.incident.and_then(|id| self.alerting.incident(id));
+        let wearer = incident.and_then(|incident| self.directory.wearers.get(&incident.wearer));
+        let is_guardian = wearer.is_some_and(|entry| entry.wearer.guardians.contains(&actor.person));
+        let person = self.directory.people.get(&actor.person).filter(|_| is_guardian);
+        if actor.role != Role::Guardian || old.callee.person != actor.person {
+            return Reply::Refused(not_allowed("a link is sent again to the guardian whose it was"));
+        }
+        let Some(phone) = person.and_then(|person| person.phone.clone()) else {
+            return Reply::Refused(Problem::not_found("the incident"));
+        };
+        let attempt = Attempt {
+            id: self.counters.next_attempt(),
+            version: 1,
+            channel: Channel::Sms,
+            to: Destination(phone),
+            purpose: Purpose::Reminder,
+            state: AttemptState::Pending,
+            outcome: None,
+            created_at: at,
+            changed_at: at,
+            not_before: at,
+            sends: 0,
+            passed_over: Vec::new(),
+            ..old.clone()
+        };
+        self.alerting.apply_attempt(attempt.clone());
+        let org = attempt.org.clone();
+        self.tell(EventKind::AttemptStarted, Entity::Attempt(Box::new(attempt)), Some(org), Vec::new(), at, decisions);
+        Reply::Done(None)
+    }
+
+    /// Somebody noted at the bedside what no bracelet measures.
+    fn observe_bedside(
+        &mut self,
+        actor: &Actor,
+        note: &BedsideNote,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) -> Reply {
+        let entry = self.directory.wearers.get(&note.wearer);
+        if !entry.is_some_and(|entry| actor.scope.contains(&entry.wearer.org)) {
+            return Reply::Refused(Problem::not_found("the wearer"));
+        }
+        let measured = note.measured.unwrap_or(at);
+        if measured > at {
+            let mut problem = Problem::new(ProblemCode::Invalid, "the note cannot be taken", "无法记录");
+            problem.errors.push(("/measured".into(), "lies in the future".to_owned()));
+            return Reply::Refused(problem);
+        }
+        let mut findings = Vec::new();
+        if let Some(observed) = self.note_bedside(note, measured, at, &mut findings) {
+            decisions.push(Decision::Observed(observed));
+        }
+        self.find(findings, at, decisions);
+        Reply::Done(None)
     }
 
     /// Messages name the time of day in the configured zone.

@@ -63,6 +63,22 @@ impl Walk<'_> {
     }
 }
 
+impl Walk<'_> {
+    /// What of a wearer may be tried out.
+    pub(super) fn amend(&mut self, mut change: Object<'_>, wearer: &mut Wearer) {
+        if let Some(object) = change.object("thresholds", &mut self.faults) {
+            wearer.thresholds = thresholds::thresholds(object, &mut self.faults);
+        }
+        if let Some(object) = change.object("plan", &mut self.faults) {
+            wearer.plan = plan(object, &mut self.faults);
+        }
+        if change.has("fences") {
+            wearer.fences = self.fences(&mut change, FENCES_MAX);
+        }
+        change.finish(&mut self.faults);
+    }
+}
+
 fn plan(mut object: Object<'_>, faults: &mut Faults) -> Plan {
     let defaults = Plan::default();
     let mut whole = |name, most, default: u32| {

@@ -1,8 +1,8 @@
 //! Facts into changes of the view.
 
 use model::{
-    Attempt, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, EventKind, Incident, Record,
-    RegistryChange, Task, Timestamp,
+    Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, EventKind, Incident,
+    Record, RegistryChange, Task, Timestamp,
 };
 
 use super::keys;
@@ -45,6 +45,7 @@ impl FactChanges {
                     self.take_response(event)?;
                 }
                 Decision::Registry(change) => self.take_registry(change)?,
+                Decision::Audit(entry) => self.take_audit(entry)?,
                 Decision::Token(token) => {
                     self.changes.put(&keys::text(keys::TOKEN, token.id.as_str()), encode_value(token)?);
                 }
@@ -52,7 +53,11 @@ impl FactChanges {
                 | Decision::Repeated
                 | Decision::Finding(_)
                 | Decision::Escalation(_)
-                | Decision::Reply(_) => {}
+                | Decision::Reply(_)
+                // The engine holds these: they are asked for with every request.
+                | Decision::Account(_)
+                | Decision::Session(_)
+                | Decision::Glass(_) => {}
             }
         }
         Ok(())
@@ -141,6 +146,15 @@ impl FactChanges {
     fn take_down_command(&mut self, command: &DownCommand) -> Result<(), StoreError> {
         self.changes.put(&keys::number(keys::DOWN_COMMAND, command.id.raw()), encode_value(command)?);
         self.changes.put(&keys::down_command_of(&command.device, command.id), Vec::new());
+        Ok(())
+    }
+
+    fn take_audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.changes.put(&keys::number(keys::AUDIT, entry.number), encode_value(entry)?);
+        for wearer in &entry.wearers {
+            let key = keys::text_number(keys::AUDIT_OF_WEARER, wearer.as_str(), entry.number);
+            self.changes.put(&key, Vec::new());
+        }
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 
 use serde_json::{Value, json};
 
@@ -91,11 +92,12 @@ fn an_sos_is_acknowledged_while_its_version_moves_and_ends_only_with_a_confirmat
     let incident = api.get(&format!("/{case}")).body["incident"].as_str().unwrap().to_owned();
     // Remarks move the version, from another caller, without end; an acknowledgement asks for none.
     let desk = caller(&server, "desk", COMMUNITY);
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        let noting = scope.spawn(|| {
+        let (stop, stopped) = mpsc::channel::<()>();
+        let (desk, incident) = (&desk, &incident);
+        let noting = scope.spawn(move || {
             let mut count = 0;
-            while stopped.try_recv().is_err() {
+            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
                 let reply = desk.post(&format!("/incidents/{incident}/actions/note"), &json!({"note": "在看"}));
                 count += u32::from(reply.status == 200);
             }

@@ -5,6 +5,7 @@
 //! A tool that is missing is a failure, never a skip: `./test.sh` installs them all.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
 mod arrows;
 mod case;
 mod command_line;
@@ -12,13 +13,18 @@ mod community;
 mod crash;
 mod down;
 mod feed;
+mod guardian;
 mod harness;
 mod health;
+mod history;
 mod hostile;
 mod import;
+mod lanes;
+mod matrix;
 mod providers;
 mod replay;
 mod sos;
+mod tls;
 mod trace;
 mod truncation;
 mod watchdog;

@@ -87,6 +87,12 @@ impl Api {
         self.send("GET", path, &[], None)
     }
 
+    /// Any method to `/api/v1{path}`.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        let sent = self.send(method, path, &[], body.map(Value::to_string));
+        sent.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
     /// Any body to `POST /api/v1{path}`.
     pub fn post_raw(&self, path: &str, body: &str) -> Reply {
         self.send("POST", path, &[], Some(body.to_owned())).unwrap()
