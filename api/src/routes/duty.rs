@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use model::case::WhistleLevel;
 use model::duty::{DutyUnit, Shift};
 use model::registry::WeeklyWindow;
-use model::{DutyRoster, Entity, OrgPath, PersonId, Reply, StaffCommand, Timestamp};
+use model::{DutyRoster, Entity, OrgPath, PersonId, Reply, Role, StaffCommand, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::case_bodies::checked_org;
@@ -25,6 +25,8 @@ use crate::problem::Fault;
 use crate::scope::visible_to;
 use crate::shared::Shared;
 
+/// Who writes rosters; casework says the same.
+const WRITERS: &[Role] = &[Role::Admin, Role::Operator, Role::Desk, Role::Street, Role::Department, Role::Integration];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MINUTES_OF_DAY: u16 = 1_440;
 const DAY_MILLIS: i64 = 86_400_000;
@@ -142,6 +144,7 @@ pub(crate) async fn write(
     headers: CommandHeaders,
     Json(body): Json<RosterBody>,
 ) -> Result<Response, Fault> {
+    only(&caller.actor, WRITERS)?;
     let org = params.org()?;
     if !visible_to(&caller.actor, Some(&org)) {
         return Err(not_there(&org));
