@@ -30,6 +30,7 @@ pub(crate) struct Sent<'a> {
     pub(crate) result: &'a SendResult,
     pub(crate) provider: &'a str,
     pub(crate) others_left: bool,
+    pub(crate) reference: Option<&'a str>,
 }
 
 /// Takes in what was said about an attempt. Of an attempt that nobody knows nothing comes.
@@ -77,7 +78,7 @@ pub(crate) fn sent(
     let may_repeat = sends < before.saturating_add(VOICE_SENDS_MAX);
     let is_voice = attempt.channel == Channel::Voice;
     match sent.result {
-        SendResult::Accepted | SendResult::Shown => turn.accepted(&attempt, sends),
+        SendResult::Accepted | SendResult::Shown => turn.accepted(&attempt, sends, sent.reference),
         // Its provider was asked and does not know either: once more to the same one, which knows the attempt's id.
         SendResult::Unknown { .. } if is_voice && may_repeat => turn.send_again(id, sends, 1),
         SendResult::Unknown { .. } if !is_voice && may_repeat && sent.others_left => {
@@ -97,9 +98,11 @@ pub(crate) fn sent(
         }
         // A call that its provider does not take is bad news at once: the next phone matters more than this one.
         SendResult::Unknown { .. } | SendResult::Retry { .. } | SendResult::Final { .. } => {
+            // Where only the answer was lost nobody said that it failed: it may ring all the same.
+            let is_said = !matches!(sent.result, SendResult::Unknown { .. });
             turn.change(id, EventKind::AttemptFailed, |attempt| {
                 attempt.state = AttemptState::Failed;
-                attempt.outcome = Some(AttemptOutcome::Failed);
+                attempt.outcome = is_said.then_some(AttemptOutcome::Failed);
                 attempt.sends = sends;
             });
             turn.hand_over(id);
@@ -124,10 +127,11 @@ fn open<'a>(
 }
 
 impl Turn<'_> {
-    fn accepted(&mut self, attempt: &Attempt, sends: u16) {
+    fn accepted(&mut self, attempt: &Attempt, sends: u16, reference: Option<&str>) {
         self.change(attempt.id, EventKind::AttemptAccepted, |attempt| {
             attempt.state = AttemptState::Accepted;
             attempt.sends = sends;
+            attempt.reference = reference.map(Into::into);
         });
         // A phone rings from the moment at which the provider took the call.
         let until = self.now().plus_seconds(self.calling.plan.ring_seconds.max(1));
@@ -261,9 +265,11 @@ impl Turn<'_> {
 }
 
 /// Whether a call that we count as over may still be on the line, so that a key from it counts: nobody said that it
-/// ended, we only gave up on it, or the person pressed 2 and may think better of it.
+/// ended, we only gave up on it (also because its provider's answers were lost), or the person pressed 2 and may think
+/// better of it.
 fn still_speaks(attempt: &Attempt, now: Timestamp) -> bool {
-    let given_up = attempt.state == AttemptState::Cancelled;
+    let unknown = attempt.state == AttemptState::Failed && attempt.outcome.is_none();
+    let given_up = attempt.state == AttemptState::Cancelled || unknown;
     let pressed_two = attempt.state == AttemptState::Declined && attempt.outcome == Some(AttemptOutcome::Key);
     (given_up || pressed_two) && attempt.changed_at.plus_seconds(LISTEN_SECONDS_MAX) > now
 }

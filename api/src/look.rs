@@ -10,6 +10,8 @@ use crate::shared::Shared;
 
 /// What is shown, named as in the answer.
 pub(crate) const INCIDENT_FIELDS: &[&str] = &["position", "explain", "occurrences"];
+pub(crate) const CASE_FIELDS: &[&str] = &["place", "text", "check_ins"];
+pub(crate) const PHOTO_FIELDS: &[&str] = &["photo"];
 pub(crate) const ATTEMPT_FIELDS: &[&str] = &["text", "params"];
 pub(crate) const TRACK_FIELDS: &[&str] = &["position"];
 pub(crate) const VITAL_FIELDS: &[&str] = &["vitals"];

@@ -8,7 +8,7 @@ use std::time::Duration;
 use alerting::Auditor;
 use model::{Clock, OrgPath, Timestamp};
 use parking_lot::Mutex;
-use store::{DataDir, Disk, Follower, Journal, Retention, State, StateRetention, StoreError, export};
+use store::{DataDir, Disk, Follower, Journal, Photos, Retention, State, StateRetention, StoreError, export};
 
 use crate::authority::Authority;
 use crate::clock::SystemClock;
@@ -42,6 +42,8 @@ pub struct Housekeeper {
     pub follower: Arc<Follower>,
     /// The state.
     pub state: Arc<State>,
+    /// Photos of cases.
+    pub photos: Arc<Photos>,
     /// The time.
     pub clock: Arc<SystemClock>,
     /// What it tells others.
@@ -98,6 +100,16 @@ impl Housekeeper {
         if self.looked.retained_at.is_none_or(|at| now.millis_since(at) > RETAIN_EVERY_MS) {
             self.looked.retained_at = Some(now);
             self.follower.retain(&self.state_retention, now);
+            self.sweep_photos();
+        }
+    }
+
+    /// What no case speaks of goes. A photo whose record is on its way is not yet spoken of: it has until the next time.
+    fn sweep_photos(&self) {
+        match self.photos.sweep(&|hash| self.state.has_photo(hash)) {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "photos that no case speaks of are gone"),
+            Err(error) => tracing::warn!(%error, "the photos could not be swept"),
         }
     }
 

@@ -1,7 +1,9 @@
 //! The state: what queries read. A view of the journal that the follower projects, in sled, behind
 //! `tree`; whatever is in it can be lost and rebuilt.
 
+mod audit;
 mod care;
+mod cases;
 mod facts;
 mod history;
 pub(crate) mod keys;
@@ -22,6 +24,7 @@ use model::{DeviceId, Located, Reject, ReportBody, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+pub use audit::{AuditFilter, AuditPage};
 pub(crate) use facts::FactChanges;
 pub(crate) use history::{last_seq as last_seq_of_block, of_shelf};
 pub use opening::{Opened, StateOrigin, open_state};

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{TrackPoint, Vital};
 
+use super::glass::{behind_glass, may_locate};
 use super::wearers::visible_wearer;
 use crate::auth::Caller;
 use crate::look;
@@ -63,7 +64,12 @@ pub(crate) async fn latest(
     let purpose = checked_purpose(params.purpose)?;
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
     let wanted = wearer.clone();
-    let found = shared.read(move |view| view.latest(&wanted)).await?;
+    let mut found = shared.read(move |view| view.latest(&wanted)).await?;
+    if !may_locate(&shared, &caller.actor, &wearer).await?
+        && let Some(found) = &mut found
+    {
+        found.position = None;
+    }
     let subject = format!("wearers/{wearer}/latest");
     look::record(&shared, &caller.actor, &subject, look::LATEST_FIELDS, purpose.as_deref()).await?;
     Ok(Answer(match found {
@@ -112,6 +118,9 @@ pub(crate) async fn track(
     let period = Period::new(params.from.as_deref(), params.to.as_deref(), shared.host.now(), PERIOD)?;
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
     let wanted = wearer.clone();
+    if !may_locate(&shared, &caller.actor, &wearer).await? {
+        return Err(behind_glass(&wearer));
+    }
     let mut points = shared.read(move |view| view.fixes(&wanted, period.from, period.to, POINTS_MAX + 1)).await?;
     let truncated_at = points.get(POINTS_MAX).map(|point| point.measured);
     points.truncate(POINTS_MAX);

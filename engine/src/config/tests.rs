@@ -79,6 +79,7 @@ fn a_full_file_is_taken_as_written() {
     expect![[r#"
         no channel is configured for push: those messages are shown on the console and in the log only; [channels.…] configures one
         channels.sms.url is plain http beyond this machine: names and phones go unencrypted
+        watchdog.public_url is not set: when the watchdog calls on, providers beyond this machine cannot tell it which key was pressed, and it goes on calling
         http listens on 0.0.0.0:80 without encryption (allow_plaintext)"#]]
     .assert_eq(&warnings);
     assert!(!format!("{config:?}").contains("whsec"));

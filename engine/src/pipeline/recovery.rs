@@ -89,6 +89,10 @@ impl Pipeline {
             Decision::Token(token) => {
                 self.tokens.insert(token.id.clone(), token.clone());
             }
+            Decision::Audit(entry) => self.audit.apply(entry),
+            Decision::Glass(glass) => self.audit.apply_glass((**glass).clone()),
+            Decision::Account(account) => self.accounts.apply((**account).clone()),
+            Decision::Session(session) => self.accounts.apply_session(session.clone(), record.at),
             Decision::Reply(reply) => {
                 if let Input::Command { actor, idempotency_key: Some(key), command } = &record.input {
                     let import = record.decisions.iter().find_map(|d| match d {
@@ -139,6 +143,8 @@ impl Pipeline {
                 self.rounds.apply_campaign((**campaign).clone());
             }
             Entity::CampaignCall(call) => self.rounds.apply_call((**call).clone()),
+            Entity::Patrol(patrol) => count(&mut self.counters.patrol, patrol.id.raw()),
+            Entity::Duty(roster) => self.casework.apply_roster((**roster).clone()),
         }
     }
 

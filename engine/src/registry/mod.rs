@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::config::document::{Fault, Faults, Object, below};
 
+pub(crate) use hours::parse_weekly;
 pub use known::{ImportContext, Known, Nothing, Unreadable};
 
 /// The most rows (organisations, people, wearers and devices together) of one import.

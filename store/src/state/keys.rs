@@ -24,10 +24,18 @@ pub(crate) const QUARANTINE: u8 = b'q';
 pub(crate) const LATEST: u8 = b'l';
 pub(crate) const TASK: u8 = b'k';
 pub(crate) const TASK_OPEN: u8 = b'K';
+pub(crate) const AUDIT: u8 = b'u';
+pub(crate) const AUDIT_OF_WEARER: u8 = b'U';
 /// By when the engine started: until when it had run before.
 pub(crate) const START: u8 = b's';
 pub(crate) const CAMPAIGN: u8 = b'g';
 pub(crate) const CAMPAIGN_CALL: u8 = b'G';
+pub(crate) const PATROL: u8 = b'r';
+pub(crate) const DUTY: u8 = b'y';
+/// A photo's hash, then a case that it belongs to.
+pub(crate) const PHOTO: u8 = b'f';
+/// An incident, then the event that told a step of its response: what reports are made of.
+pub(crate) const RESPONSE: u8 = b'R';
 
 /// The schema of the whole view; another one is rebuilt.
 pub(crate) const META_VERSION: &[u8] = b"Mversion";
@@ -83,6 +91,13 @@ pub(crate) fn attempt_of(incident: IncidentId, attempt: AttemptId) -> [u8; 17] {
     let mut key = [ATTEMPT_OF_INCIDENT; 17];
     key[1..9].copy_from_slice(&incident.raw().to_be_bytes());
     key[9..].copy_from_slice(&attempt.raw().to_be_bytes());
+    key
+}
+
+pub(crate) fn response(incident: IncidentId, event: u64) -> [u8; 17] {
+    let mut key = [RESPONSE; 17];
+    key[1..9].copy_from_slice(&incident.raw().to_be_bytes());
+    key[9..].copy_from_slice(&event.to_be_bytes());
     key
 }
 

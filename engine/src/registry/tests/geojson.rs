@@ -28,8 +28,7 @@ fn fences_may_come_as_geojson_features_with_our_properties() {
     let one = self::import(&document(json!([written["features"][1]]))).unwrap();
     assert_eq!(one.change.wearers[0].fences, std::slice::from_ref(campus));
     let rows = json!([geofence::wkt::row(campus)]);
-    let rows = self::import(&document(rows)).unwrap().change.wearers.remove(0);
-    assert_eq!(rows.fences, std::slice::from_ref(campus));
+    assert_eq!(self::import(&document(rows)).unwrap().change.wearers[0].fences, std::slice::from_ref(campus));
     check_faults(
         &document(json!({"type": "FeatureCollection", "features": [
             {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}},

@@ -57,7 +57,7 @@ pub fn gpx(document: &str) -> serde_json::Value {
 }
 
 /// A Python that has paho-mqtt: `YINLING_PYTHON`, else the project's virtual environment, else the system's.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/bin/python3"));
     match std::env::var_os("YINLING_PYTHON") {
         Some(python) => python.into(),
