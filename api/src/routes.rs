@@ -13,6 +13,7 @@ mod fences;
 mod front;
 mod glass;
 mod guardian;
+mod guardian_map;
 mod guardian_page;
 mod health;
 mod history;

@@ -77,6 +77,7 @@ export class Chart {
   }
 
   end() {
+    this.ended = true;
     this.observer.disconnect();
     this.map.remove();
   }
@@ -87,6 +88,8 @@ export class Chart {
 
   /** Brings all that is drawn into view. */
   fit(most = 17) {
+    // What was asked of the server may come when the page has gone.
+    if (this.ended) return;
     const bounds = this.layers.getBounds();
     if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [28, 28], maxZoom: most, animate: false });
   }

@@ -4,8 +4,8 @@ import { coalesced } from "./dom.js";
 import { Live } from "./live.js";
 import { isOneOf } from "./session.js";
 
-/** How many names are asked for at once. */
-const NAME_REQUESTS_MAX = 6;
+/** How many names and calls are asked for at once. */
+const REQUESTS_MAX = 6;
 /** How many steps of an incident's history are kept beside the incident itself. */
 const STEPS_MAX = 200;
 
@@ -174,10 +174,10 @@ export function attempts(incident, ask = true) {
   const kept = attemptsOf.get(incident);
   if (ask && !asked.has(incident)) {
     asked.add(incident);
-    get(`/incidents/${incident}/attempts`).then(({ data }) => {
+    later(() => get(`/incidents/${incident}/attempts`).then(({ data }) => {
       for (const attempt of data) kept.set(attempt.id, newer(kept.get(attempt.id), attempt));
       touch("attempt");
-    }).catch(() => asked.delete(incident));
+    }).catch(() => asked.delete(incident)));
   }
   return kept;
 }
@@ -201,13 +201,27 @@ const recalled = new Set();
 /** How many pages of the feed are read back at most. */
 const RECALL_PAGES_MAX = 6;
 
+const waiting = [];
+let running = 0;
+
+/** Asks when there is room, what was wanted last first: that is what somebody looks at. */
+function later(request) {
+  waiting.push(request);
+  setTimeout(ask, 0);
+}
+
+function ask() {
+  while (running < REQUESTS_MAX && waiting.length) {
+    running += 1;
+    waiting.pop()().finally(() => { running -= 1; ask(); });
+  }
+}
+
 /** Names by id, asked for when they are first shown. */
 class Names {
   constructor() {
     this.wearers = new Map();
     this.people = new Map();
-    this.waiting = [];
-    this.running = 0;
   }
 
   maps() {
@@ -223,20 +237,12 @@ class Names {
     const entry = map.get(id);
     if (!entry || (entry.stale && !entry.asked)) {
       map.set(id, { ...entry, id, asked: true, stale: false });
-      this.waiting.push({ map, path, id });
-      this.next();
+      later(() => get(`${path}/${encodeURIComponent(id)}`)
+        .then((entity) => map.set(id, entity))
+        .catch(() => map.set(id, { ...map.get(id), asked: false, missing: true }))
+        .finally(() => touch("name")));
     }
     return map.get(id);
-  }
-
-  next() {
-    if (this.running >= NAME_REQUESTS_MAX || !this.waiting.length) return;
-    const { map, path, id } = this.waiting.shift();
-    this.running += 1;
-    get(`${path}/${encodeURIComponent(id)}`)
-      .then((entity) => map.set(id, entity))
-      .catch(() => map.set(id, { ...map.get(id), asked: false, missing: true }))
-      .finally(() => { this.running -= 1; touch("name"); this.next(); });
   }
 }
 export const names = new Names();

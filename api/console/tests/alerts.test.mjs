@@ -56,6 +56,15 @@ test("two members of staff take the same alarm: one has it, the other is told wh
     await row(page, "陈德福").getByRole("button").click();
     await page.getByRole("button", { name: "受理", exact: true }).waitFor();
   }
+  // At once: neither press reaches the server before both are made.
+  let pressed = 0;
+  for (const page of pages) {
+    await page.route(/actions\/acknowledge$/, async (route) => {
+      pressed += 1;
+      await eventually("both have pressed", () => pressed >= pages.length);
+      await route.continue();
+    });
+  }
   await Promise.all(pages.map((page) => page.getByRole("button", { name: "受理", exact: true }).click()));
   const said = await Promise.all(pages.map(async (page) => (await page.locator(".toast").first().textContent()).trim()));
   assert.equal(said.filter((text) => text.startsWith("已受理")).length, 1, said.join(" | "));

@@ -53,6 +53,9 @@ pub(crate) struct GuardianView {
     pub(crate) actions: Vec<&'static str>,
     #[serde(skip)]
     pub(crate) lang: Language,
+    /// What the page draws around the position.
+    #[serde(skip)]
+    pub(crate) fences: Vec<model::Fence>,
 }
 
 #[derive(Serialize)]
@@ -167,6 +170,7 @@ impl Link {
             lang: you.as_ref().map_or(self.attempt.lang, |you| you.lang),
             you: Named { id: self.actor.person.clone(), name: you.map_or_else(String::new, |you| you.name) },
             wearer: Named { id: wearer.id, name: wearer.name },
+            fences: wearer.fences,
             incident: IncidentView {
                 id: incident.id,
                 kind: incident.kind,

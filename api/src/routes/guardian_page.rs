@@ -9,6 +9,7 @@ use model::{IncidentState, Language, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::guardian::{Community, GuardianView, Link};
+use super::guardian_map;
 use crate::problem::{Code, Fault};
 
 const STYLE: &str = "\
@@ -22,10 +23,14 @@ h1{font-size:1.75rem;margin:.5rem 0}\
 form{margin:.75rem 0}\
 button,a.call{display:block;box-sizing:border-box;width:100%;min-height:64px;font:inherit;font-weight:600;border:0;\
 border-radius:.75rem;padding:.75rem;text-align:center;text-decoration:none;cursor:pointer}\
-button{background:#e7e7e7;color:#111}button.go{background:#b00020;color:#fff;position:sticky;bottom:.5rem}\
+button{background:#e7e7e7;color:#111}button.go{background:#b00020;color:#fff}form:has(.go){position:sticky;bottom:.5rem}\
 a.call{background:#0b57d0;color:#fff;margin:.75rem 0}\
+svg{display:block;width:100%;border:1px solid #888;border-radius:.75rem;background:#f4f7f9}\
+.fence{fill:#0b57d01c;stroke:#0b57d0;stroke-width:2;stroke-dasharray:6 5}.place{fill:#b00020;stroke:#fff;stroke-width:3}\
+.scale{fill:none;stroke:#111;stroke-width:2}text{font-size:14px}\
 dl{margin:1rem 0}dt{color:#555}dd{margin:0 0 .5rem}\
-@media (prefers-color-scheme:dark){body{color:#eee;background:#111}dt{color:#aaa}button{background:#333;color:#eee}}";
+@media (prefers-color-scheme:dark){body{color:#eee;background:#111}dt{color:#aaa}button{background:#333;color:#eee}\
+button.go{background:#b00020;color:#fff}svg{background:#182028}.scale{stroke:#eee}text{fill:#eee}}";
 
 /// Everything that a link opens.
 pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, now: Timestamp) -> Response {
@@ -37,17 +42,19 @@ pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, now
         body.push_str(&said(lang, fault));
     }
     body.push_str(&format!("<p class=\"state {}\">{}</p>", class(view), escaped(&state(lang, view))));
+    let mut map = String::new();
     let mut facts = vec![
         (say(lang, "发生了什么", "What happened"), escaped(explain)),
         (say(lang, "何时", "When"), time(lang, view.incident.raised_at, now)),
     ];
     if let Some(position) = view.incident.position {
         let (lat, lon) = (position.lat, position.lon);
+        map = guardian_map::drawing(lang, position, &view.fences);
         let place = format!("<a href=\"geo:{lat:.6},{lon:.6}\">{lat:.6}, {lon:.6}</a> (WGS-84)");
         facts.push((say(lang, "位置", "Where"), place));
     }
     let rows: String = facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>")).collect();
-    body.push_str(&format!("<dl>{rows}</dl>"));
+    body.push_str(&format!("<dl>{rows}</dl>{map}"));
     body.push_str(&call(lang, &view.community));
     for action in view.actions.iter().rev() {
         let class = if *action == "acknowledge" || *action == "arrive" { " class=\"go\"" } else { "" };

@@ -36,6 +36,12 @@ impl Client {
         said(request.send().await?).await.context("the registry was not taken").map(drop)
     }
 
+    /// Makes an account for somebody who signs in to the console.
+    pub(crate) async fn account(&self, account: &Value) -> anyhow::Result<()> {
+        let request = self.http.post(format!("{}/accounts", self.base)).bearer_auth(&self.token).json(account);
+        said(request.send().await?).await.context("an account was not made").map(drop)
+    }
+
     pub(crate) async fn events(&self, after: Option<&str>) -> anyhow::Result<EventPage> {
         let mut request =
             self.http.get(format!("{}/events?limit={EVENTS_PER_PAGE}", self.base)).bearer_auth(&self.token);

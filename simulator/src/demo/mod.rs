@@ -20,6 +20,7 @@ use engine::clock::SystemClock;
 use engine::config::{ChannelSettings, Config};
 use engine::serve::{Ready, Running};
 use model::{Channel, Clock, Language};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
@@ -32,6 +33,13 @@ use narrator::Narrator;
 pub use screen::Screen;
 use story::Story;
 
+/// Who can sign in to the console: account, role, person of the registry.
+const ACCOUNTS: &[(&str, &str, &str)] =
+    &[("desk", "desk", "s2"), ("doctor", "doctor", "d1"), ("grid", "grid_worker", "s4")];
+/// What they see.
+const SEEN: &str = "/luyang/xinghua/";
+/// The password of all of them: the demo listens on loopback and is gone when it ends.
+const PASSWORD: &str = "yinling-demo";
 /// The port that the phones' page wishes for.
 const PHONES_PORT: u16 = 8088;
 /// How long the devices may take to connect, in seconds.
@@ -128,6 +136,13 @@ impl Demo {
         let step = screen.begin("导入社区名册", "the neighbourhood's registry over REST");
         let client = Client::new(ready.http, &token)?;
         client.import(&neighbourhood.registry()).await?;
+        for (id, role, person) in ACCOUNTS {
+            let name = neighbourhood.people.iter().find(|one| one.id == *person).map_or(*id, |one| one.name.as_str());
+            let account = json!({
+                "id": id, "password": PASSWORD, "role": role, "name": name, "person": person, "scope": SEEN,
+            });
+            client.account(&account).await?;
+        }
         let (elders, people) = (neighbourhood.elders.len(), neighbourhood.people.len());
         step.done(
             &screen.say(&format!("{elders} 位老人,{people} 位联系人"), &format!("{elders} elders, {people} people")),
@@ -213,7 +228,11 @@ impl Demo {
             self.screen
                 .say("这些人都是虚构的,号码不属于任何人。", "Everybody here is invented; the numbers are nobody's."),
             String::new(),
-            format!("  {}  http://{http}/console/#token={token}", self.screen.say("控 制 台", "console")),
+            format!("  {}  http://{http}/console/", self.screen.say("控 制 台", "console")),
+            self.screen.say(
+                &format!("            账号 desk(值班)、doctor(医生)、grid(网格员),密码 {PASSWORD}"),
+                &format!("           accounts desk, doctor, grid; password {PASSWORD}"),
+            ),
             format!("  {}  {page}", self.screen.say("手机页面", "phones ")),
             format!("  {}  http://{http}/api/v1", self.screen.say("接口地址", "API    ")),
             format!("  {}  mqtt://{mqtt}", self.screen.say("设备入口", "MQTT   ")),

@@ -9,6 +9,8 @@ import { ago, millis } from "../time.js";
 
 /** How much of the walk before the incident is shown. */
 const TRACK_MS = 2 * 3_600_000;
+/** More names than this cannot be read beside one another: then they show under the pointer only. */
+const NAMED_MAX = 20;
 
 export class IncidentMap {
   constructor() {
@@ -34,7 +36,7 @@ export class IncidentMap {
     const position = incident?.position;
     const track = incident ? this.track(incident) : [];
     const others = incident ? [] : [...incidents.values()].filter((one) => one.state !== "resolved" && one.position);
-    const sign = JSON.stringify([others.map((one) => [one.id, one.position, one.priority, wearerName(one.wearer)]), incident?.id, position, elder?.fences?.length, track.length, elder?.name, incident?.priority]);
+    const sign = JSON.stringify([others.map((one) => [one.id, one.position, one.priority, others.length <= NAMED_MAX && wearerName(one.wearer)]), incident?.id, position, elder?.fences?.length, track.length, elder?.name, incident?.priority]);
     if (sign === this.sign) return;
     this.sign = sign;
     this.chart.clear();
@@ -59,7 +61,7 @@ export class IncidentMap {
   everybody(others) {
     this.caption.textContent = t("map.everybody", { n: others.length });
     for (const one of others) {
-      this.chart.place(one.position, { label: wearerName(one.wearer), tone: one.priority, click: () => { location.hash = `#/alerts/${one.id}`; } });
+      this.chart.place(one.position, { label: () => wearerName(one.wearer), permanent: others.length <= NAMED_MAX, tone: one.priority, click: () => { location.hash = `#/alerts/${one.id}`; } });
     }
     this.framed = null;
     if (others.length) this.chart.fit(16);

@@ -87,7 +87,8 @@ class Alerts {
   changed(topics) {
     if (topics.has("incident") || topics.has("link")) this.update();
     else if (topics.has("name") || topics.has("attempt") || topics.has("org")) this.list.paint();
-    if (["incident", "attempt", "name", "case", "registry", "device"].some((topic) => topics.has(topic))) this.show();
+    const concerned = this.selected ? ["incident", "attempt", "name", "case", "registry", "device"] : ["incident"];
+    if (concerned.some((topic) => topics.has(topic))) this.show();
   }
 
   /** Every second: what is said of time. */

@@ -49,10 +49,7 @@ export class Vitals {
     const from = new Date(now() - length).toISOString();
     try {
       const path = `/wearers/${encodeURIComponent(this.elder.id)}/vitals?kind=${kind}&from=${from}&purpose=trend`;
-      const answer = await get(bucket ? `${path}&bucket=${bucket}` : path).catch((problem) => {
-        if (problem.code !== "bad-parameter") throw problem;
-        return get(path);
-      });
+      const answer = await get(bucket ? `${path}&bucket=${bucket}` : path);
       if (!holder.isConnected) return;
       const { unit, limits, members } = KINDS[kind];
       const readings = readingsOf(answer, members);
