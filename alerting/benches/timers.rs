@@ -104,6 +104,7 @@ fn raise(alerting: &mut Alerting, counters: &mut Counters, n: u64, now: Timestam
         name: "王桂兰".to_owned(),
         org: OrgPath::new("/luyang/xinghua/yinxing/"),
         birth_year: None,
+        lives_alone: false,
         phone: None,
         guardians: Vec::new(),
         doctor: None,
@@ -139,6 +140,7 @@ fn raise(alerting: &mut Alerting, counters: &mut Counters, n: u64, now: Timestam
         phone: Some(Destination(phone.into())),
         push: None,
         email: None,
+        robot: None,
         lang: Language::ZhCn,
         available: Vec::new(),
     };
@@ -148,6 +150,7 @@ fn raise(alerting: &mut Alerting, counters: &mut Counters, n: u64, now: Timestam
         guardians: vec![contact("g1", format!("+8613800{n:06}")), contact("g2", format!("+8613801{n:06}"))],
         doctor: None,
         desk: Vec::new(),
+        group: None,
     };
     alerting.handle(Input::Finding { finding: &finding, household: &household }, now, counters);
 }

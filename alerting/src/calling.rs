@@ -193,6 +193,7 @@ impl Turn<'_> {
             let message = wording::desk_text(contact.lang, &self.facts(), again);
             self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
         }
+        self.text_group(purpose, &mut reached, |lang, facts| wording::desk_text(lang, facts, again));
         for contact in self.calling.desk.clone() {
             if usable_phone(&contact).is_some_and(|phone| !self.rings_already(phone) && !self.is_used_up(phone)) {
                 self.ring(CalleeRole::Desk, &contact, None, purpose);
@@ -237,11 +238,11 @@ impl Turn<'_> {
         let mut reached = BTreeSet::new();
         for callee in self.calling.told.clone() {
             let Some(contact) = self.contact(&callee).cloned() else { continue };
-            let answerable = callee.role != CalleeRole::Doctor;
-            if !answerable && self.incident.doctor_order.is_some() {
+            let is_doctor = callee.role == CalleeRole::Doctor;
+            if is_doctor && self.incident.doctor_order.is_some() {
                 continue;
             }
-            let message = wording::lease_expired(contact.lang, &self.facts(), &holder, answerable);
+            let message = wording::lease_expired(contact.lang, &self.facts(), &holder, !is_doctor);
             self.text(callee.role, &contact, Purpose::Reminder, &message, &mut reached);
         }
         self.resume();
@@ -281,6 +282,7 @@ impl Turn<'_> {
         self.calling.position_told = self.incident.position.map(|position| (position, self.now()));
         self.text_guardians(purpose, &mut reached);
         if self.incident.priority == Priority::Low {
+            self.text_group(purpose, &mut reached, |lang, facts| wording::alert_text(lang, facts, false));
             return;
         }
         // The desk's own phone, where it has none the people on it, and whoever of them was told before.
@@ -293,6 +295,7 @@ impl Turn<'_> {
             self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
         }
         self.text_doctor(purpose, &mut reached);
+        self.text_group(purpose, &mut reached, |lang, facts| wording::alert_text(lang, facts, false));
     }
 
     /// The doctor hears of what concerns doctors, unless they took the order, and is reminded of what is theirs.
@@ -312,7 +315,8 @@ impl Turn<'_> {
         }
     }
 
-    /// An SMS, and a push for who has one; to each number or topic once, however many people share it.
+    /// An SMS, and a push for who has one; a mail for the doctor and for whoever has no number; for the community's group
+    /// what its robot says. To each number, topic, address and group once, however many people share it.
     pub(crate) fn text(
         &mut self,
         role: CalleeRole,
@@ -321,13 +325,25 @@ impl Turn<'_> {
         message: &wording::Message,
         reached: &mut BTreeSet<(Channel, Destination)>,
     ) {
-        let ways = [(Channel::Sms, usable_phone(contact)), (Channel::Push, contact.push.as_ref())];
-        for (channel, to) in ways {
+        for (channel, to) in ways(role, contact) {
             if let Some(to) = to
                 && reached.insert((channel, to.clone()))
             {
                 self.start(channel, role, contact, to, purpose, message.clone());
             }
+        }
+    }
+
+    /// The community's group hears what its robot says, if it has one.
+    fn text_group(
+        &mut self,
+        purpose: Purpose,
+        reached: &mut BTreeSet<(Channel, Destination)>,
+        render: impl Fn(model::Language, &wording::Facts<'_>) -> wording::Message,
+    ) {
+        if let Some(group) = self.calling.group.clone() {
+            let message = render(group.lang, &self.facts());
+            self.text(CalleeRole::Group, &group, purpose, &message, reached);
         }
     }
 
@@ -368,4 +384,17 @@ impl Turn<'_> {
         self.drop_call(id);
         self.move_on(id, AttemptState::Cancelled, None, EventKind::AttemptCancelled);
     }
+}
+
+/// Over what somebody is told of it. Mail is never the first that an emergency is told by where anything else is: it
+/// goes to who has no number, and to the doctor, who judges what they can read at leisure.
+fn ways(role: CalleeRole, contact: &Contact) -> [(Channel, Option<&Destination>); 4] {
+    let phone = usable_phone(contact);
+    let mail = contact.email.as_ref().filter(|_| phone.is_none() || role == CalleeRole::Doctor);
+    [
+        (Channel::Sms, phone),
+        (Channel::Push, contact.push.as_ref()),
+        (Channel::Email, mail),
+        (Channel::Robot, contact.robot.as_ref()),
+    ]
 }

@@ -30,6 +30,7 @@ pub(crate) struct Sent<'a> {
     pub(crate) result: &'a SendResult,
     pub(crate) provider: &'a str,
     pub(crate) others_left: bool,
+    pub(crate) reference: Option<&'a str>,
 }
 
 /// Takes in what was said about an attempt. Of an attempt that nobody knows nothing comes.
@@ -77,7 +78,7 @@ pub(crate) fn sent(
     let may_repeat = sends < before.saturating_add(VOICE_SENDS_MAX);
     let is_voice = attempt.channel == Channel::Voice;
     match sent.result {
-        SendResult::Accepted | SendResult::Shown => turn.accepted(&attempt, sends),
+        SendResult::Accepted | SendResult::Shown => turn.accepted(&attempt, sends, sent.reference),
         // Its provider was asked and does not know either: once more to the same one, which knows the attempt's id.
         SendResult::Unknown { .. } if is_voice && may_repeat => turn.send_again(id, sends, 1),
         SendResult::Unknown { .. } if !is_voice && may_repeat && sent.others_left => {
@@ -126,10 +127,11 @@ fn open<'a>(
 }
 
 impl Turn<'_> {
-    fn accepted(&mut self, attempt: &Attempt, sends: u16) {
+    fn accepted(&mut self, attempt: &Attempt, sends: u16, reference: Option<&str>) {
         self.change(attempt.id, EventKind::AttemptAccepted, |attempt| {
             attempt.state = AttemptState::Accepted;
             attempt.sends = sends;
+            attempt.reference = reference.map(Into::into);
         });
         // A phone rings from the moment at which the provider took the call.
         let until = self.now().plus_seconds(self.calling.plan.ring_seconds.max(1));

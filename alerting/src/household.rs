@@ -35,6 +35,9 @@ pub(crate) fn refresh(
         (Some(known), Some(doctor)) if known.person == doctor.person => put_right(known, doctor),
         _ => false,
     };
+    if household.group.is_some() {
+        calling.group.clone_from(&household.group);
+    }
     calling.last_rung.resize(calling.guardians.len(), None);
     let known = calling.order.len() as u16;
     calling.order.extend(known..calling.guardians.len() as u16);

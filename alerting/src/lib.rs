@@ -78,6 +78,8 @@ pub struct Household<'a> {
     /// The nearest human desk up the tree: its own phone as the person `desk`, then the people on it; empty when
     /// there is none.
     pub desk: Vec<Contact>,
+    /// The community's group, if a robot speaks in one: a contact with nothing but that.
+    pub group: Option<Contact>,
 }
 
 /// What alerting is told.
@@ -111,6 +113,8 @@ pub enum Input<'a> {
         provider: &'a str,
         /// Whether the channel has a provider left that did not pass it over.
         others_left: bool,
+        /// The provider's own name for the message or call, if it told one.
+        reference: Option<&'a str>,
     },
     /// Somebody asked for something.
     Action {
@@ -211,8 +215,8 @@ impl Alerting {
             Input::Callback { attempt, outcome, key, text } => {
                 evidence::callback(book, counters, time, attempt, outcome, key, text)
             }
-            Input::Sent { attempt, result, provider, others_left } => {
-                let sent = evidence::Sent { result, provider, others_left };
+            Input::Sent { attempt, result, provider, others_left, reference } => {
+                let sent = evidence::Sent { result, provider, others_left, reference };
                 evidence::sent(book, counters, time, attempt, &sent)
             }
             Input::Action { id, actor, action, if_match, note, disposition, on_behalf_of } => {

@@ -169,6 +169,7 @@ fn calling(incident: IncidentId, household: &Household<'_>) -> Escalation {
         guardians: household.guardians.clone(),
         doctor: household.doctor.clone(),
         desk: household.desk.clone(),
+        group: household.group.clone(),
         cycle: 0,
         next_guardian: 0,
         calls: Vec::new(),

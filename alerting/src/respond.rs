@@ -116,7 +116,7 @@ impl Turn<'_> {
         }
     }
 
-    /// A text message to everybody who was told that it happened; a push to who has no number.
+    /// A message to everybody who was told that it happened.
     fn text_the_told(
         &mut self,
         purpose: Purpose,
@@ -155,8 +155,11 @@ impl Turn<'_> {
     }
 }
 
-/// How somebody hears what needs no answer: by text message, or by push who has no number.
+/// How somebody hears what needs no answer: by text message, by push who has no number, by mail who has neither; a
+/// group by its robot.
 fn one_way(contact: &Contact) -> Option<(Channel, &Destination)> {
     let phone = usable_phone(contact).map(|phone| (Channel::Sms, phone));
-    phone.or_else(|| contact.push.as_ref().map(|topic| (Channel::Push, topic)))
+    let push = || contact.push.as_ref().map(|topic| (Channel::Push, topic));
+    let mail = || contact.email.as_ref().map(|address| (Channel::Email, address));
+    phone.or_else(push).or_else(mail).or_else(|| contact.robot.as_ref().map(|group| (Channel::Robot, group)))
 }

@@ -99,6 +99,8 @@ pub enum RoundInput<'a> {
         provider: &'a str,
         /// Whether the channel has a provider left that did not pass it over.
         others_left: bool,
+        /// The provider's own name for the call, if it told one.
+        reference: Option<&'a str>,
     },
 }
 
@@ -143,8 +145,8 @@ impl Rounds {
             RoundInput::Callback { attempt, outcome, key } => {
                 self.callback(attempt, outcome, key, now, &mut outputs);
             }
-            RoundInput::Sent { attempt, result, provider, others_left } => {
-                self.sent(attempt, result, (provider, others_left), now, &mut outputs);
+            RoundInput::Sent { attempt, result, provider, others_left, reference } => {
+                self.sent(attempt, result, (provider, others_left, reference), now, &mut outputs);
             }
         }
         outputs

@@ -121,7 +121,7 @@ impl<'a> Turn<'a> {
             purpose,
             lane: if self.incident.priority == Priority::High { Lane::Alarm } else { Lane::Routine },
             cycle: self.calling.cycle.max(1),
-            text: message.text,
+            text: message.said_over(channel),
             params: message.params,
             state: AttemptState::Pending,
             outcome: None,
@@ -130,6 +130,7 @@ impl<'a> Turn<'a> {
             not_before: self.not_before(),
             sends: 0,
             passed_over: Vec::new(),
+            reference: None,
         };
         let id = attempt.id;
         self.book.put_attempt(attempt.clone());
@@ -190,6 +191,7 @@ impl<'a> Turn<'a> {
             CalleeRole::Guardian => self.calling.guardians.iter(),
             CalleeRole::Desk => self.calling.desk.iter(),
             CalleeRole::Doctor => self.calling.doctor.as_slice().iter(),
+            CalleeRole::Group => self.calling.group.as_slice().iter(),
             CalleeRole::Wearer => [].iter(),
         };
         contacts.find(|contact| contact.person == callee.person)
@@ -254,13 +256,13 @@ fn incident_changes(before: &Incident, after: &Incident) -> Vec<CompactString> {
 }
 
 pub(crate) fn attempt_changes(before: &Attempt, after: &Attempt) -> Vec<CompactString> {
-    changes!(before, after, [state, outcome, not_before, sends, passed_over])
+    changes!(before, after, [state, outcome, not_before, sends, passed_over, reference])
 }
 
-/// The number to call or to text, if it can be one: E.164, a plus and 8 to 15 digits.
+/// The number to call or to text, if it can be one: E.164, a plus and 5 to 15 digits, as an import takes it.
 pub(crate) fn usable_phone(contact: &Contact) -> Option<&Destination> {
     contact.phone.as_ref().filter(|phone| {
         let digits = phone.0.strip_prefix('+').unwrap_or("");
-        (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
+        (5..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
     })
 }

@@ -5,7 +5,8 @@
 
 use compact_str::CompactString;
 use model::registry::DailyWindow;
-use model::{IncidentKind, Language, Position, Timestamp};
+use model::text::shorten;
+use model::{Channel, IncidentKind, Language, Position, Timestamp};
 
 /// The longest text of an SMS, in characters; what explains is shortened first (a long SMS is sent in parts).
 pub const SMS_CHARS_MAX: usize = 300;
@@ -85,8 +86,22 @@ pub struct Facts<'a> {
 pub struct Message {
     /// The text.
     pub text: String,
+    /// How to answer it, where an answer over this channel is heard; empty for what needs none.
+    pub invitation: &'static str,
     /// The named parameters that the text was made with.
     pub params: Vec<(CompactString, String)>,
+}
+
+impl Message {
+    /// The text as it goes over a channel: how to answer stands only where an answer is heard, and nobody hears what is
+    /// said to a mail or to a robot.
+    #[must_use]
+    pub fn said_over(&self, channel: Channel) -> String {
+        match channel {
+            Channel::Sms | Channel::Push | Channel::Voice => format!("{}{}", self.text, self.invitation),
+            Channel::Email | Channel::Robot => self.text.clone(),
+        }
+    }
 }
 
 /// What is said about who has taken it.
@@ -104,20 +119,23 @@ pub enum Taken<'a> {
 #[must_use]
 pub fn alert_text(lang: Language, facts: &Facts<'_>, answerable: bool) -> Message {
     let words = Words::of(lang, facts);
-    let tail = match (lang, answerable) {
-        (Language::ZhCn, true) => "回复1确认前往。",
-        (Language::ZhCn, false) => "",
-        (Language::En, true) => " Reply 1 if you are going.",
-        (Language::En, false) => "",
-    };
-    words.message(&["community", "name", "time", "event", "explain", "place"], |w| match lang {
+    let tail = if answerable { reply_to_go(lang) } else { "" };
+    words.message(&["community", "name", "time", "event", "explain", "place"], tail, |w| match lang {
         Language::ZhCn => {
-            format!("{}提醒:{}于{}{}。{}{}。{tail}", w.community, w.name, w.time, w.event, w.explain, w.place)
+            format!("{}提醒:{}于{}{}。{}{}。", w.community, w.name, w.time, w.event, w.explain, w.place)
         }
         Language::En => {
-            format!("{}: {} {} at {}. {}{}.{tail}", w.community, w.name, w.event, w.time, w.explain, w.place)
+            format!("{}: {} {} at {}. {}{}.", w.community, w.name, w.event, w.time, w.explain, w.place)
         }
     })
+}
+
+/// How somebody who was texted says that they go.
+fn reply_to_go(lang: Language) -> &'static str {
+    match lang {
+        Language::ZhCn => "回复1确认前往。",
+        Language::En => " Reply 1 if you are going.",
+    }
 }
 
 /// The alert as it is spoken in a call, with the keys.
@@ -132,7 +150,7 @@ pub fn alert_voice(lang: Language, facts: &Facts<'_>) -> Message {
         (Language::En, false) => "the place is not known",
     }
     .to_owned();
-    words.message(&["community", "name", "time", "event", "place"], |w| match lang {
+    words.message(&["community", "name", "time", "event", "place"], "", |w| match lang {
         Language::ZhCn => format!(
             "这里是{}。{}于{}{},{}。确认并前往请按 1;无法处理请按 2;重听请按 3。",
             w.community, w.name, w.time, w.event, w.place
@@ -149,25 +167,15 @@ pub fn alert_voice(lang: Language, facts: &Facts<'_>) -> Message {
 #[must_use]
 pub fn lease_expired(lang: Language, facts: &Facts<'_>, holder: &str, answerable: bool) -> Message {
     let mut words = Words::of(lang, facts);
-    words.holder = clip(holder, NAME_CHARS_MAX);
-    words.message(&["community", "name", "time", "event", "holder"], |w| match lang {
-        Language::ZhCn => format!(
-            "{}提醒:{}于{}{},{}已接警但尚未到场,仍需有人前往。{}",
-            w.community,
-            w.name,
-            w.time,
-            w.event,
-            w.holder,
-            if answerable { "回复1确认前往。" } else { "" }
-        ),
+    words.holder = shorten(holder, NAME_CHARS_MAX);
+    let tail = if answerable { reply_to_go(lang) } else { "" };
+    words.message(&["community", "name", "time", "event", "holder"], tail, |w| match lang {
+        Language::ZhCn => {
+            format!("{}提醒:{}于{}{},{}已接警但尚未到场,仍需有人前往。", w.community, w.name, w.time, w.event, w.holder)
+        }
         Language::En => format!(
-            "{}: {} {} at {}. {} took it but has not arrived; somebody still has to go.{}",
-            w.community,
-            w.name,
-            w.event,
-            w.time,
-            w.holder,
-            if answerable { " Reply 1 if you are going." } else { "" }
+            "{}: {} {} at {}. {} took it but has not arrived; somebody still has to go.",
+            w.community, w.name, w.event, w.time, w.holder
         ),
     })
 }
@@ -175,7 +183,7 @@ pub fn lease_expired(lang: Language, facts: &Facts<'_>, holder: &str, answerable
 /// To those who were told: the wearer is somewhere else now.
 #[must_use]
 pub fn position_text(lang: Language, facts: &Facts<'_>) -> Message {
-    Words::of(lang, facts).message(&["community", "name", "event", "place"], |w| match lang {
+    Words::of(lang, facts).message(&["community", "name", "event", "place"], "", |w| match lang {
         Language::ZhCn => format!("{}位置更新:{}{},现{}。", w.community, w.name, w.event, w.place),
         Language::En => format!("{}: {} {}. {} now.", w.community, w.name, w.event, w.place),
     })
@@ -190,31 +198,35 @@ pub fn doctor_text(lang: Language, facts: &Facts<'_>) -> Message {
         (_, false) => "",
     };
     let mut message = alert_text(lang, facts, false);
-    message.text = clip(&message.text, SMS_CHARS_MAX - tail.chars().count());
-    message.text.push_str(tail);
+    message.text = shorten(&message.text, SMS_CHARS_MAX - tail.chars().count());
+    message.invitation = tail;
     message
 }
 
 /// To the doctor: nobody has taken the order yet.
 #[must_use]
 pub fn order_waits(lang: Language, facts: &Facts<'_>) -> Message {
-    Words::of(lang, facts).message(&["community", "name", "time", "event", "explain"], |w| match lang {
+    let tail = match lang {
+        Language::ZhCn => "回复1接单。",
+        Language::En => "Reply 1 to take it.",
+    };
+    Words::of(lang, facts).message(&["community", "name", "time", "event", "explain"], tail, |w| match lang {
         Language::ZhCn => {
-            format!("{}提醒:{}于{}{},尚无医生接单。{}回复1接单。", w.community, w.name, w.time, w.event, w.explain)
+            format!("{}提醒:{}于{}{},尚无医生接单。{}", w.community, w.name, w.time, w.event, w.explain)
         }
-        Language::En => format!(
-            "{}: {} {} at {}. No doctor has taken it yet. {}Reply 1 to take it.",
-            w.community, w.name, w.event, w.time, w.explain
-        ),
+        Language::En => {
+            format!("{}: {} {} at {}. No doctor has taken it yet. {}", w.community, w.name, w.event, w.time, w.explain)
+        }
     })
 }
 
 /// To the desk: every contact was tried in vain. `again`: it was said before.
 #[must_use]
 pub fn desk_text(lang: Language, facts: &Facts<'_>, again: bool) -> Message {
-    Words::of(lang, facts).message(&["community", "name", "time", "event", "explain", "place"], |w| match lang {
+    let names = ["community", "name", "time", "event", "explain", "place"];
+    Words::of(lang, facts).message(&names, reply_to_go(lang), |w| match lang {
         Language::ZhCn => format!(
-            "{}{}:{}于{}{},联系人未能处理,请立即前往。{}{}。回复1确认前往。",
+            "{}{}:{}于{}{},联系人未能处理,请立即前往。{}{}。",
             w.community,
             if again { "再次提醒" } else { "紧急" },
             w.name,
@@ -224,7 +236,7 @@ pub fn desk_text(lang: Language, facts: &Facts<'_>, again: bool) -> Message {
             w.place
         ),
         Language::En => format!(
-            "{}{}: {} {} at {}. No contact can see to it; please act now. {}{}. Reply 1 if you are going.",
+            "{}{}: {} {} at {}. No contact can see to it; please act now. {}{}.",
             w.community,
             if again { ", again" } else { ", urgent" },
             w.name,
@@ -241,8 +253,8 @@ pub fn desk_text(lang: Language, facts: &Facts<'_>, again: bool) -> Message {
 pub fn taken(lang: Language, facts: &Facts<'_>, taken: Taken<'_>) -> Message {
     let mut words = Words::of(lang, facts);
     let (Taken::Going(holder) | Taken::Arrived(holder) | Taken::Already(holder)) = taken;
-    words.holder = clip(holder, NAME_CHARS_MAX);
-    words.message(&["community", "name", "event", "holder"], |w| match (lang, taken) {
+    words.holder = shorten(holder, NAME_CHARS_MAX);
+    words.message(&["community", "name", "event", "holder"], "", |w| match (lang, taken) {
         (Language::ZhCn, Taken::Going(_)) => {
             format!("{}:{}{},{} 已接警,正在赶去。", w.community, w.name, w.event, w.holder)
         }
@@ -269,7 +281,7 @@ pub fn taken(lang: Language, facts: &Facts<'_>, taken: Taken<'_>) -> Message {
 pub fn ended(lang: Language, facts: &Facts<'_>, disposition: &str) -> Message {
     let mut words = Words::of(lang, facts);
     words.disposition = disposition_name(lang, disposition);
-    words.message(&["community", "name", "time", "event", "disposition"], |w| match lang {
+    words.message(&["community", "name", "time", "event", "disposition"], "", |w| match lang {
         Language::ZhCn => {
             format!("{}:{}于{}{},现已处理完毕:{}。", w.community, w.name, w.time, w.event, w.disposition)
         }
@@ -365,8 +377,8 @@ impl Words {
         };
         let community = if facts.community_name.is_empty() { community } else { facts.community_name };
         Words {
-            community: clip(community, NAME_CHARS_MAX),
-            name: clip(facts.wearer_name, NAME_CHARS_MAX),
+            community: shorten(community, NAME_CHARS_MAX),
+            name: shorten(facts.wearer_name, NAME_CHARS_MAX),
             time: time_of_day(lang, facts.happened_at, facts.time),
             event: event(lang, facts.kind),
             explain: sentence(lang, beyond_the_event(facts.kind, explain)),
@@ -377,16 +389,22 @@ impl Words {
     }
 
     /// Renders, shortening the explanation as far as [`SMS_CHARS_MAX`] asks for.
-    fn message(mut self, names: &[&'static str], render: impl Fn(&Words) -> String) -> Message {
+    fn message(
+        mut self,
+        names: &[&'static str],
+        invitation: &'static str,
+        render: impl Fn(&Words) -> String,
+    ) -> Message {
         let mut text = render(&self);
-        let excess = text.chars().count().saturating_sub(SMS_CHARS_MAX);
+        let chars_max = SMS_CHARS_MAX - invitation.chars().count();
+        let excess = text.chars().count().saturating_sub(chars_max);
         if excess > 0 {
             let kept = self.explain.chars().count().saturating_sub(excess + 1);
-            self.explain = clip(&self.explain, kept);
-            text = clip(&render(&self), SMS_CHARS_MAX);
+            self.explain = shorten(&self.explain, kept);
+            text = shorten(&render(&self), chars_max);
         }
         let params = names.iter().map(|name| (CompactString::const_new(name), self.param(name).to_owned())).collect();
-        Message { text, params }
+        Message { text, invitation, params }
     }
 
     fn param(&self, name: &str) -> &str {
@@ -446,17 +464,6 @@ fn place(lang: Language, position: Option<Position>) -> String {
         (Language::En, Some(p)) => format!("Position {:.5},{:.5}", p.lat, p.lon),
         (Language::En, None) => "Position not known".to_owned(),
     }
-}
-
-/// At most so many characters, the last one an ellipsis if some had to go.
-fn clip(text: &str, chars_max: usize) -> String {
-    if text.chars().count() <= chars_max {
-        return text.to_owned();
-    }
-    if chars_max == 0 {
-        return String::new();
-    }
-    text.chars().take(chars_max - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

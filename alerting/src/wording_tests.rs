@@ -31,7 +31,7 @@ fn check(lang: Language, expected: Expect) {
         taken(lang, &facts, Taken::Already("王芳")),
         ended(lang, &facts, "false_alarm"),
     ];
-    expected.assert_eq(&messages.map(|message| message.text).join("\n"));
+    expected.assert_eq(&messages.map(|message| message.said_over(Channel::Sms)).join("\n"));
 }
 
 #[test]
@@ -85,9 +85,13 @@ fn a_long_explanation_is_shortened_and_the_rest_kept() {
     let long = "很长的说明".repeat(200);
     let facts = Facts { kind: IncidentKind::Fall, ..facts(&long, "2026-11-22T08:00:00+08:00") };
     let message = alert_text(Language::ZhCn, &facts, true);
-    assert!((SMS_CHARS_MAX - 2..=SMS_CHARS_MAX).contains(&message.text.chars().count()));
-    assert!(message.text.ends_with("位置 31.82061,117.22720。回复1确认前往。"), "{}", message.text);
-    assert_eq!(clip("王桂兰", 2), "王…");
+    assert!((SMS_CHARS_MAX - 2..=SMS_CHARS_MAX).contains(&message.said_over(Channel::Sms).chars().count()));
+    assert!(
+        message.said_over(Channel::Sms).ends_with("位置 31.82061,117.22720。回复1确认前往。"),
+        "{}",
+        message.said_over(Channel::Sms)
+    );
+    assert_eq!(shorten("王桂兰", 2), "王…");
 }
 
 #[test]
@@ -116,8 +120,8 @@ fn an_sos_says_once_that_the_button_was_pressed() {
 fn a_doctor_is_asked_for_the_order_where_it_is_theirs() {
     let facts = facts("血压186/121。", "2026-11-22T08:00:00+08:00");
     let reading = Facts { kind: IncidentKind::BloodPressureHigh, ..facts };
-    assert!(doctor_text(Language::ZhCn, &reading).text.ends_with("回复1接单。"));
-    assert!(!doctor_text(Language::ZhCn, &facts).text.contains("回复"));
+    assert!(doctor_text(Language::ZhCn, &reading).said_over(Channel::Sms).ends_with("回复1接单。"));
+    assert!(!doctor_text(Language::ZhCn, &facts).said_over(Channel::Sms).contains("回复"));
     assert!(order_waits(Language::ZhCn, &reading).text.contains("尚无医生接单"));
 }
 

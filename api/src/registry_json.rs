@@ -74,12 +74,14 @@ pub(crate) struct OrgJson {
     name: String,
     desk: Option<model::registry::Desk>,
     fences: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    robot: Option<String>,
 }
 
 impl From<Org> for OrgJson {
     fn from(org: Org) -> OrgJson {
         let fences = org.fences.iter().map(fence).collect();
-        OrgJson { path: org.path, name: org.name, desk: org.desk, fences }
+        OrgJson { path: org.path, name: org.name, desk: org.desk, fences, robot: org.robot.map(String::from) }
     }
 }
 
@@ -90,6 +92,7 @@ pub(crate) struct WearerJson {
     name: String,
     org: OrgPath,
     birth_year: Option<u16>,
+    lives_alone: bool,
     phone: Option<String>,
     guardians: Vec<Value>,
     doctor: Option<PersonId>,
@@ -114,6 +117,7 @@ impl WearerJson {
             name: wearer.name,
             org: wearer.org,
             birth_year: wearer.birth_year,
+            lives_alone: wearer.lives_alone,
             doctor: wearer.doctor,
             fences: wearer.fences.iter().map(fence).collect(),
             thresholds: thresholds(&wearer.thresholds),

@@ -9,7 +9,7 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 
 use crate::args::{Args, Load};
-use crate::children::{Engine, Mosquitto, finish, resident_bytes, start_load};
+use crate::children::{Mosquitto, finish, resident_bytes, start_load};
 use crate::latency::Bench;
 use crate::neighbourhood::{SECRET, document};
 

@@ -1,7 +1,7 @@
 //! Text messages by Aliyun (dysmsapi, 2017-05-25), signed with ACS3.
 
 use compact_str::CompactString;
-use model::{Attempt, AttemptOutcome};
+use model::{Attempt, AttemptOutcome, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -9,7 +9,10 @@ use crate::acs3::{self, Action};
 use crate::callback::{Evidence, Post, Refusal};
 use crate::phone::E164;
 use crate::provider::Links;
-use crate::request::{Class, Heard, HttpAnswer, HttpRequest, QUOTA_WAIT_SECONDS, Seal, Vendor, by_status, look_up};
+use crate::request::{
+    Asked, Class, Heard, HttpAnswer, HttpRequest, QUOTA_WAIT_SECONDS, Seal, Vendor, by_status, found_as, look_up,
+    not_found,
+};
 use crate::template::Templates;
 use crate::{Credential, read};
 
@@ -91,6 +94,30 @@ impl Vendor for AliyunSms {
         classify(answer)
     }
 
+    /// By number and day: the identifier that would name it was in the answer that was lost.
+    fn question(&self, asked: &Asked<'_>, seal: &Seal) -> Option<HttpRequest> {
+        let phone = E164::parse(&asked.attempt.to.0)?;
+        let query = [
+            ("PhoneNumber", phone.bare().to_owned()),
+            ("SendDate", day_in_china(asked.sent_at)),
+            ("PageSize", "50".to_owned()),
+            ("CurrentPage", "1".to_owned()),
+        ];
+        let query: Vec<(String, String)> = query.map(|(name, value)| (name.to_owned(), value)).into();
+        let action =
+            Action { endpoint: &self.endpoint, name: "QuerySendDetails", version: "2017-05-25", query: &query };
+        Some(acs3::request(&action, &self.credential, seal))
+    }
+
+    fn found(&self, asked: &Asked<'_>, answer: &HttpAnswer<'_>) -> Heard {
+        let Ok(told) = serde_json::from_slice::<Value>(answer.body) else { return not_found() };
+        let ours = asked.attempt.id.to_string();
+        let details = told["SmsSendDetailDTOs"]["SmsSendDetailDTO"].as_array();
+        let is_there = details.is_some_and(|details| details.iter().any(|detail| detail["OutId"] == ours.as_str()));
+        // Its name for it stands in the receipt, which bears our own.
+        if is_there { found_as(None) } else { not_found() }
+    }
+
     fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -103,6 +130,11 @@ impl Vendor for AliyunSms {
     fn answer(&self, _post: &Post<'_>) -> (&'static str, String) {
         ("application/json", ANSWER.to_owned())
     }
+}
+
+/// `20261122`: the day of its books, which are kept in China's time.
+fn day_in_china(at: Timestamp) -> String {
+    at.plus_seconds(8 * 3_600).to_string().chars().filter(char::is_ascii_digit).take(8).collect()
 }
 
 /// `{"name":"王桂兰",…}`, in the template's order, every value a text.
@@ -178,7 +210,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::samples::{LINKS, attempt, class, evidence, seal, show, templates};
+    use crate::samples::{LINKS, attempt, class, evidence, found, seal, show, templates};
 
     fn sms() -> AliyunSms {
         AliyunSms {
@@ -236,6 +268,37 @@ mod tests {
             (403, "", "final: HTTP 403: correct the configuration"),
         ] {
             assert_eq!(class(&sms(), status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_is_asked_for_by_number_and_day() {
+        let attempt = attempt();
+        // 23:59:30 in London is the next morning in China.
+        let sent_at = Timestamp::parse("2026-11-22T23:59:30Z").unwrap();
+        let asked = Asked { attempt: &attempt, sent_at };
+        let question = show(&sms().question(&asked, &seal()).unwrap(), "Signature=");
+        assert!(
+            question.contains("/?CurrentPage=1&PageSize=50&PhoneNumber=13800000001&SendDate=20261123\n")
+                && question.contains("x-acs-action: QuerySendDetails"),
+            "{question}"
+        );
+        for (status, body, expected) in [
+            (
+                200,
+                r#"{"Code":"OK","TotalCount":"1","SmsSendDetailDTOs":{"SmsSendDetailDTO":[{"OutId":"a1b","SendStatus":3},{"OutId":"a1a","SendStatus":1}]}}"#,
+                "accepted",
+            ),
+            (
+                200,
+                r#"{"Code":"OK","SmsSendDetailDTOs":{"SmsSendDetailDTO":[{"OutId":"a1b","SendStatus":3}]}}"#,
+                "unknown: no trace of it at the provider",
+            ),
+            (200, r#"{"Code":"OK","SmsSendDetailDTOs":{}}"#, "unknown: no trace of it at the provider"),
+            (503, r#"{"Code":"Throttling.User"}"#, "unknown: no trace of it at the provider"),
+            (502, "<html>", "unknown: no trace of it at the provider"),
+        ] {
+            assert_eq!(found(&sms(), &asked, status, body), expected, "{status} {body}");
         }
     }
 

@@ -140,10 +140,18 @@ impl InFlight {
 
     /// The provider took it and calls it so.
     pub fn taken(&mut self, attempt: AttemptId, reference: &str) {
-        if let Some(flight) = self.attempts.get_mut(&attempt) {
+        if let Some(flight) = self.attempts.get_mut(&attempt)
+            && !flight.references.iter().any(|known| known == reference)
+        {
             flight.references.push(reference.into());
             self.by_reference.insert(reference.into(), attempt);
         }
+    }
+
+    /// What the provider calls it, if it said so.
+    #[must_use]
+    pub fn reference(&self, attempt: AttemptId) -> Option<&CompactString> {
+        self.attempts.get(&attempt)?.references.last()
     }
 
     /// Which attempt a piece of evidence is about, if it is to be believed. What was believed and is

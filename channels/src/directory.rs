@@ -14,6 +14,7 @@ use crate::aliyun_sms::AliyunSms;
 use crate::aliyun_voice::AliyunVoice;
 use crate::bark::Bark;
 use crate::callback::{Evidence, InFlight, Post, Refusal};
+use crate::carrier::{Carrier, carriers_of};
 use crate::console::Console;
 use crate::dingtalk::DingTalk;
 use crate::feishu::Feishu;
@@ -23,7 +24,7 @@ use crate::ntfy::Ntfy;
 use crate::provider::{Links, Provider};
 use crate::request::Vendor;
 use crate::robot::{GroupVendor, Robot};
-use crate::shell::{Shell, ShellLimits};
+use crate::shell::{QUERY_MS_MAX, Shell, ShellLimits};
 use crate::smtp::{Smtp, SmtpConfig};
 use crate::tencent_sms::TencentSms;
 use crate::tencent_voice::TencentVoice;
@@ -104,6 +105,8 @@ pub struct ProviderSettings {
     pub sends_per_minute: Option<u32>,
     /// From where it posts to us; empty: from anywhere.
     pub callback_from: Vec<IpAddr>,
+    /// Of push the kind of app, of robots the name of the group that it is for; `None`: whoever no other one is for.
+    pub serves: Option<CompactString>,
 }
 
 impl ProviderSettings {
@@ -116,6 +119,7 @@ impl ProviderSettings {
             concurrency: 64,
             sends_per_minute: None,
             callback_from: Vec::new(),
+            serves: None,
         }
     }
 }
@@ -126,7 +130,7 @@ pub type ChannelsConfig = BTreeMap<Channel, Vec<ProviderSettings>>;
 /// Every channel with its providers. Each provider has its own shell, also where two share an address: a jam of texts
 /// must not hold up a call.
 pub struct Channels {
-    configured: BTreeMap<Channel, Vec<Arc<Shell>>>,
+    configured: BTreeMap<Channel, Vec<Carrier>>,
     listeners: BTreeMap<Channel, Vec<Listener>>,
     console: Arc<Shell>,
     in_flight: Arc<Mutex<InFlight>>,
@@ -158,9 +162,14 @@ impl Channels {
             refusals: Mutex::default(),
         };
         for (channel, providers) in config {
-            for (place, settings) in providers.into_iter().enumerate() {
-                let name = if place == 0 { name_of(channel) } else { backup_name_of(channel) };
-                channels.add(channel, name, settings, limits, clock).map_err(|error| (name, error))?;
+            let mut steps_in = false;
+            for settings in providers {
+                let name = match &settings.serves {
+                    Some(whom) => format!("{}.{whom}", name_of(channel)),
+                    None if std::mem::replace(&mut steps_in, true) => format!("{}.backup", name_of(channel)),
+                    None => name_of(channel).to_owned(),
+                };
+                channels.add(channel, &name, settings, limits, clock).map_err(|error| (name_of(channel), error))?;
             }
         }
         Ok(channels)
@@ -169,29 +178,34 @@ impl Channels {
     fn add(
         &mut self,
         channel: Channel,
-        name: &'static str,
+        name: &str,
         settings: ProviderSettings,
         limits: ShellLimits,
         clock: &Arc<dyn Clock>,
     ) -> Result<(), ConfigError> {
         let limits = limits_of(channel, &settings, limits);
+        let serves = settings.serves.clone();
         let wire = Wire::new(settings.timeout_ms)?;
         let vendor: Arc<dyn Vendor> = match settings.provider {
             ProviderConfig::Gateway(gateway) => {
                 let gateway = Gateway::new(name, gateway, Arc::clone(clock))?;
-                self.set(channel, Arc::new(gateway), limits, clock);
+                self.set_for(channel, serves, Arc::new(gateway), limits, clock);
                 return Ok(());
             }
             ProviderConfig::Smtp(smtp) => {
-                self.set(channel, Arc::new(Smtp::new(name, &smtp)?), limits, clock);
+                self.set_for(channel, serves, Arc::new(Smtp::new(name, &smtp)?), limits, clock);
                 return Ok(());
             }
-            ProviderConfig::WeCom(robot) => return self.add_robot(channel, name, Box::new(robot), wire, limits, clock),
-            ProviderConfig::DingTalk(robot) => {
-                return self.add_robot(channel, name, Box::new(robot), wire, limits, clock);
-            }
-            ProviderConfig::Feishu(robot) => {
-                return self.add_robot(channel, name, Box::new(robot), wire, limits, clock);
+            ProviderConfig::WeCom(_) | ProviderConfig::DingTalk(_) | ProviderConfig::Feishu(_) => {
+                let vendor: Box<dyn GroupVendor> = match settings.provider {
+                    ProviderConfig::WeCom(robot) => Box::new(robot),
+                    ProviderConfig::DingTalk(robot) => Box::new(robot),
+                    ProviderConfig::Feishu(robot) => Box::new(robot),
+                    _ => return Ok(()), // there is no fourth
+                };
+                let robot = Robot::new(name, vendor, wire, Arc::clone(clock));
+                self.set_for(channel, serves, Arc::new(robot), limits, clock);
+                return Ok(());
             }
             ProviderConfig::AliyunSms(vendor) => Arc::new(vendor),
             ProviderConfig::AliyunVoice(vendor) => Arc::new(vendor),
@@ -205,44 +219,57 @@ impl Channels {
         let listener = Listener { vendor: Arc::clone(&vendor), from: settings.callback_from };
         self.listeners.entry(channel).or_default().push(listener);
         let provider = HttpProvider::new(name, vendor, wire, Arc::clone(clock), Arc::clone(&self.in_flight));
-        self.set(channel, Arc::new(provider), limits, clock);
-        Ok(())
-    }
-
-    fn add_robot(
-        &mut self,
-        channel: Channel,
-        name: &str,
-        vendor: Box<dyn GroupVendor>,
-        wire: Wire,
-        limits: ShellLimits,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<(), ConfigError> {
-        self.set(channel, Arc::new(Robot::new(name, vendor, wire, Arc::clone(clock))), limits, clock);
+        self.set_for(channel, serves, Arc::new(provider), limits, clock);
         Ok(())
     }
 
     /// Puts one more provider on a channel, in a shell of its own.
     pub fn set(&mut self, channel: Channel, provider: Arc<dyn Provider>, limits: ShellLimits, clock: &Arc<dyn Clock>) {
+        self.set_for(channel, None, provider, limits, clock);
+    }
+
+    fn set_for(
+        &mut self,
+        channel: Channel,
+        serves: Option<CompactString>,
+        provider: Arc<dyn Provider>,
+        limits: ShellLimits,
+        clock: &Arc<dyn Clock>,
+    ) {
         let shell = Arc::new(Shell::new(provider, limits, Arc::clone(clock)));
-        self.configured.entry(channel).or_default().push(shell);
+        self.configured.entry(channel).or_default().push(Carrier { serves, shell });
     }
 
     /// Who carries a channel; the console where nobody is configured.
     #[must_use]
     pub fn of(&self, channel: Channel) -> &Arc<Shell> {
-        self.configured.get(&channel).and_then(|shells| shells.first()).unwrap_or(&self.console)
+        let first = self.configured.get(&channel).and_then(|carriers| carriers.first());
+        first.map_or(&self.console, |carrier| &carrier.shell)
     }
 
-    /// Hands an attempt to the first provider of its channel that it was not passed over by; when all of them did, to
-    /// the first again. Who is tried next, and when, is decided by whoever hears what came of it.
+    /// Hands an attempt to the first provider of its channel, for this kind of app or this group, that it was not passed
+    /// over by; when all of them did, to the first again. Who is tried next, and when, is decided by whoever hears what
+    /// came of it.
     pub async fn send(&self, attempt: &Attempt, links: &Links) -> Handed {
-        let shells = self.configured.get(&attempt.channel).map_or(&[][..], Vec::as_slice);
-        let is_left = |shell: &&Arc<Shell>| !attempt.passed_over.iter().any(|name| name == shell.name());
-        let mut left = shells.iter().filter(is_left);
-        let shell = left.next().or(shells.first()).unwrap_or(&self.console);
+        let Some(carriers) = self.configured.get(&attempt.channel) else {
+            let result = self.console.send(attempt, links).await;
+            return Handed { result, provider: self.console.name().into(), others_left: false, reference: None };
+        };
+        let carriers = carriers_of(carriers, attempt);
+        let is_left = |(shell, _): &&(&Arc<Shell>, _)| !attempt.passed_over.iter().any(|name| name == shell.name());
+        let mut left = carriers.iter().filter(is_left);
+        let Some((shell, as_taken)) = left.next().or(carriers.first()) else {
+            let detail = "no provider is configured for this kind of app or this group".into();
+            let (result, provider) = (SendResult::Final { detail }, name_of(attempt.channel).into());
+            return Handed { result, provider, others_left: false, reference: None };
+        };
         let (provider, others_left) = (shell.name().into(), left.next().is_some());
-        Handed { result: shell.send(attempt, links).await, provider, others_left }
+        let result = shell.send(as_taken, links).await;
+        let reference = match result {
+            SendResult::Accepted => self.in_flight.lock().reference(attempt.id).cloned(),
+            _ => None,
+        };
+        Handed { result, provider, others_left, reference }
     }
 
     /// Whether somebody is configured for a channel.
@@ -253,7 +280,7 @@ impl Channels {
 
     /// Every configured shell, for `/readyz` and for probing.
     pub fn configured(&self) -> impl Iterator<Item = &Arc<Shell>> {
-        self.configured.values().flatten()
+        self.configured.values().flatten().map(|carrier| &carrier.shell)
     }
 
     /// What is known of every provider.
@@ -263,7 +290,11 @@ impl Channels {
 
     /// An attempt was handed over before a restart and may still be spoken of.
     pub fn remember(&self, attempt: &Attempt) {
-        self.in_flight.lock().sending(attempt.id, attempt.channel, &attempt.to.0, attempt.changed_at);
+        let mut in_flight = self.in_flight.lock();
+        in_flight.sending(attempt.id, attempt.channel, &attempt.to.0, attempt.changed_at);
+        if let Some(reference) = &attempt.reference {
+            in_flight.taken(attempt.id, reference);
+        }
     }
 
     /// Reads what a provider of this channel posted, and keeps what is to be believed. What is not is counted, and
@@ -349,6 +380,8 @@ pub struct Handed {
     pub provider: CompactString,
     /// Whether the channel has another one that was not tried yet.
     pub others_left: bool,
+    /// The provider's own name for the message or call, if it told one.
+    pub reference: Option<CompactString>,
 }
 
 /// What came of a post that was read.
@@ -366,8 +399,8 @@ fn limits_of(channel: Channel, settings: &ProviderSettings, limits: ShellLimits)
     let mut limits = ShellLimits {
         alarm_sends_max: settings.concurrency,
         routine_sends_max: (settings.concurrency / 4).max(1),
-        // The shell's time-out stands behind the provider's own and must not cut in before it.
-        send_ms_max: limits.send_ms_max.max(settings.timeout_ms.saturating_add(SHELL_MARGIN_MS)),
+        // The shell's time-out stands behind the provider's own and its questions, and must not cut in before them.
+        send_ms_max: limits.send_ms_max.max(settings.timeout_ms.saturating_add(QUERY_MS_MAX + SHELL_MARGIN_MS)),
         sends_per_minute: settings.sends_per_minute,
         ..limits
     };
@@ -388,15 +421,5 @@ pub fn name_of(channel: Channel) -> &'static str {
         Channel::Push => "push",
         Channel::Email => "email",
         Channel::Robot => "robot",
-    }
-}
-
-fn backup_name_of(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Sms => "sms.backup",
-        Channel::Voice => "voice.backup",
-        Channel::Push => "push.backup",
-        Channel::Email => "email.backup",
-        Channel::Robot => "robot.backup",
     }
 }

@@ -10,6 +10,7 @@ pub mod aliyun_sms;
 pub mod aliyun_voice;
 pub mod bark;
 pub mod callback;
+mod carrier;
 pub mod circuit;
 pub mod console;
 pub mod credential;
@@ -38,6 +39,7 @@ pub mod webhook;
 pub mod wecom;
 pub mod wire;
 
+pub use carrier::Reach;
 pub use circuit::{Circuit, Permit};
 pub use console::Console;
 pub use credential::{Credential, Secret};

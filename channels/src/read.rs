@@ -68,6 +68,17 @@ fn unescape(text: &[u8]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The seconds since 1970 of `Sun, 22 Nov 2026 08:00:01 +0000`, as RFC 2822 writes them in UTC; the name of the day is not
+/// looked at.
+pub(crate) fn seconds_of_rfc_2822(text: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let [_, day, month, year, clock, "+0000"] = words[..] else { return None };
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let at = model::Timestamp::parse(&format!("{year}-{month:02}-{day:0>2}T{clock}Z"))?;
+    Some(at.millis().div_euclid(1_000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

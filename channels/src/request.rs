@@ -109,6 +109,15 @@ pub struct Heard {
     pub reference: Option<CompactString>,
 }
 
+/// A send whose answer was lost: what its provider is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What was to be sent.
+    pub attempt: &'a Attempt,
+    /// When it went out.
+    pub sent_at: Timestamp,
+}
+
 impl From<SendResult> for Heard {
     fn from(result: SendResult) -> Heard {
         Heard { result, reference: None }
@@ -128,6 +137,16 @@ pub trait Vendor: Send + Sync {
 
     /// What an answer means.
     fn classify(&self, answer: &HttpAnswer<'_>) -> Heard;
+
+    /// The request that asks what became of a send whose answer was lost; `None`: this provider cannot be asked.
+    fn question(&self, _asked: &Asked<'_>, _seal: &Seal) -> Option<HttpRequest> {
+        None
+    }
+
+    /// What the answer to that says: that it was taken, or nothing.
+    fn found(&self, _asked: &Asked<'_>, _answer: &HttpAnswer<'_>) -> Heard {
+        not_found()
+    }
 
     /// Where it is, for a probe.
     fn endpoint(&self) -> &str;
@@ -181,6 +200,18 @@ impl Class {
             Class::Ours => SendResult::Final { detail: format!("{code}: correct the configuration").into() },
         }
     }
+}
+
+/// A question that told nothing: the send is as unknown as before.
+#[must_use]
+pub fn not_found() -> Heard {
+    Class::Unknown.of("no trace of it at the provider").into()
+}
+
+/// A question that found the message: it was taken.
+#[must_use]
+pub fn found_as(reference: Option<CompactString>) -> Heard {
+    Heard { result: SendResult::Accepted, reference }
 }
 
 /// Looks a code up; an entry that ends in `*` stands for everything that begins so.

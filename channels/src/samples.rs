@@ -9,7 +9,7 @@ use model::{
 
 use crate::callback::Post;
 use crate::provider::Links;
-use crate::request::{HttpAnswer, HttpRequest, Seal, Vendor};
+use crate::request::{Asked, HttpAnswer, HttpRequest, Seal, Vendor};
 use crate::template::{Template, Templates};
 
 #[allow(non_snake_case, reason = "reads as the constant that it would be if it could")]
@@ -56,13 +56,14 @@ pub(crate) fn attempt() -> Attempt {
         not_before: Timestamp::EPOCH,
         sends: 0,
         passed_over: Vec::new(),
+        reference: None,
     }
 }
 
 /// An alert of name and place, and nothing for the other purposes.
 pub(crate) fn templates(code: &str, param_chars_max: usize) -> Templates {
     let alert = Template { code: code.to_owned(), params: vec!["name".to_owned(), "place".to_owned()] };
-    Templates { alert, reminder: None, taken: None, ended: None, param_chars_max }
+    Templates { alert, reminder: None, taken: None, ended: None, test: None, welfare: None, param_chars_max }
 }
 
 /// A request as text; what follows `secret` in a header is left out.
@@ -145,7 +146,10 @@ proptest::proptest! {
                 proptest::prop_assert!(key.chars().all(|c| c.is_ascii_digit() || "*#".contains(c)) && key.len() <= 16);
             }
             vendor.answer(&post);
-            vendor.classify(&HttpAnswer { status, retry_after: None, body: &body });
+            let answer = HttpAnswer { status, retry_after: None, body: &body };
+            vendor.classify(&answer);
+            let attempt = attempt();
+            vendor.found(&Asked { attempt: &attempt, sent_at: Timestamp::EPOCH }, &answer);
         }
     }
 
@@ -170,6 +174,13 @@ const POSTS: &str = concat!(
 /// What a vendor makes of an answer.
 pub(crate) fn class(vendor: &dyn Vendor, status: u16, body: &str) -> String {
     let heard = vendor.classify(&HttpAnswer { status, retry_after: None, body: body.as_bytes() });
+    let reference = heard.reference.map(|reference| format!(" {reference}")).unwrap_or_default();
+    told(&heard.result) + &reference
+}
+
+/// What a vendor makes of the answer to a question about a lost one.
+pub(crate) fn found(vendor: &dyn Vendor, asked: &Asked<'_>, status: u16, body: &str) -> String {
+    let heard = vendor.found(asked, &HttpAnswer { status, retry_after: None, body: body.as_bytes() });
     let reference = heard.reference.map(|reference| format!(" {reference}")).unwrap_or_default();
     told(&heard.result) + &reference
 }

@@ -3,6 +3,7 @@
 //! wrong with a value is put right here, for at 3 in the morning nobody corrects it.
 
 use compact_str::CompactString;
+pub use model::text::shorten;
 use model::{Attempt, Purpose};
 
 /// What stands for a value that is not there: providers refuse an empty one.
@@ -11,7 +12,8 @@ const NOTHING: &str = "-";
 pub const PARAM_CHARS_MAX: usize = 100;
 
 /// The variables that a message of ours can have, in the words of the configuration.
-pub const PARAMS: [&str; 8] = ["community", "name", "time", "event", "explain", "place", "holder", "disposition"];
+pub const PARAMS: [&str; 9] =
+    ["community", "name", "time", "event", "explain", "place", "holder", "disposition", "wearer"];
 
 /// The variables that every message of a purpose has, whatever happened and to whom.
 #[must_use]
@@ -21,7 +23,7 @@ pub fn always_given(purpose: Purpose) -> &'static [&'static str] {
         Purpose::Taken => &["community", "name", "event", "holder"],
         Purpose::Ended => &["community", "name", "time", "event", "disposition"],
         Purpose::Reminder => &["community", "name", "time", "event"],
-        Purpose::Test | Purpose::Welfare => &["community", "name"],
+        Purpose::Test | Purpose::Welfare => &["community", "name", "wearer"],
     }
 }
 
@@ -45,6 +47,10 @@ pub struct Templates {
     pub taken: Option<Template>,
     /// How it ended; `None`: not told over this channel.
     pub ended: Option<Template>,
+    /// Whether the number works; `None`: no test calls over this channel.
+    pub test: Option<Template>,
+    /// How are you today; `None`: no welfare calls over this channel.
+    pub welfare: Option<Template>,
     /// The longest value, characters, 4 to [`PARAM_CHARS_MAX`].
     pub param_chars_max: usize,
 }
@@ -91,8 +97,8 @@ impl Templates {
             Purpose::Reminder => self.reminder.as_ref().or(Some(&self.alert)),
             Purpose::Taken => self.taken.as_ref(),
             Purpose::Ended => self.ended.as_ref(),
-            // No approved message asks how somebody is: these go over providers that read out what they are given.
-            Purpose::Test | Purpose::Welfare => None,
+            Purpose::Test => self.test.as_ref(),
+            Purpose::Welfare => self.welfare.as_ref(),
         };
         let template = template.ok_or("no template is configured for messages of this purpose")?;
         let value = |name: &str| {
@@ -113,47 +119,6 @@ pub fn fit(value: &str, chars_max: usize) -> String {
         None => shorten(&plain, chars_max),
     };
     if short.is_empty() { NOTHING.to_owned() } else { short }
-}
-
-/// Cuts a text to so many characters, the last of them an ellipsis if some had to go. No letter is parted from the
-/// marks that belong to it (an accent, a Tibetan or Devanagari vowel, a skin tone): a name cut there is another name.
-#[must_use]
-pub fn shorten(text: &str, chars_max: usize) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    if chars.len() <= chars_max {
-        return text.to_owned();
-    }
-    if chars_max == 0 {
-        return String::new();
-    }
-    let mut end = chars_max - 1;
-    while end > 0 && (belongs_to_the_one_before(chars[end]) || chars[end - 1] == JOINER) {
-        end -= 1;
-    }
-    let kept: String = chars[..end].iter().collect();
-    format!("{}…", kept.trim_end())
-}
-
-/// U+200D, which joins two emoji into one.
-const JOINER: char = '\u{200d}';
-
-fn belongs_to_the_one_before(c: char) -> bool {
-    matches!(
-        c,
-        '\u{0300}'..='\u{036f}' // combining marks
-        | '\u{0483}'..='\u{0489}' // Cyrillic
-        | '\u{0591}'..='\u{05bd}' // Hebrew
-        | '\u{0610}'..='\u{061a}' | '\u{064b}'..='\u{065f}' | '\u{0670}' | '\u{06d6}'..='\u{06ed}' // Arabic
-        | '\u{0900}'..='\u{0903}' | '\u{093a}'..='\u{094f}' // Devanagari
-        | '\u{0e31}' | '\u{0e34}'..='\u{0e3a}' | '\u{0e47}'..='\u{0e4e}' // Thai
-        | '\u{0f18}' | '\u{0f19}' | '\u{0f35}' | '\u{0f37}' | '\u{0f39}' // Tibetan
-        | '\u{0f71}'..='\u{0f84}' | '\u{0f8d}'..='\u{0fbc}'
-        | '\u{180b}'..='\u{180f}' // Mongolian
-        | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
-        | JOINER | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}'
-        | '\u{1f3fb}'..='\u{1f3ff}' // skin tones
-        | '\u{e0100}'..='\u{e01ef}' // variants of an ideograph, in names
-    )
 }
 
 /// Without control characters and marks of direction, which could hide or turn round what stands beside them; without

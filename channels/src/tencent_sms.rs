@@ -9,7 +9,9 @@ use crate::aliyun_sms::unreadable;
 use crate::callback::{Evidence, Post, Refusal};
 use crate::phone::E164;
 use crate::provider::Links;
-use crate::request::{Class, Heard, HttpAnswer, HttpRequest, QUOTA_WAIT_SECONDS, Seal, Vendor, look_up};
+use crate::request::{
+    Asked, Class, Heard, HttpAnswer, HttpRequest, QUOTA_WAIT_SECONDS, Seal, Vendor, found_as, look_up, not_found,
+};
 use crate::tc3::{self, Action};
 use crate::template::Templates;
 use crate::{Credential, read};
@@ -92,6 +94,37 @@ impl Vendor for TencentSms {
         classify(answer)
     }
 
+    /// By number and time. Its answer bears our own id only where Tencent has switched that on for the account.
+    fn question(&self, asked: &Asked<'_>, seal: &Seal) -> Option<HttpRequest> {
+        let phone = E164::parse(&asked.attempt.to.0)?;
+        let body = json!({
+            "BeginTime": asked.sent_at.millis().div_euclid(1_000),
+            "EndTime": seal.seconds() + 1,
+            "Offset": 0,
+            "Limit": 100,
+            "PhoneNumber": phone.with_plus(),
+            "SmsSdkAppId": self.app_id,
+        });
+        let action = Action {
+            endpoint: &self.endpoint,
+            service: "sms",
+            name: "PullSmsSendStatusByPhoneNumber",
+            version: "2021-01-11",
+            region: &self.region,
+        };
+        Some(tc3::request(&action, &body, &self.credential, seal))
+    }
+
+    fn found(&self, asked: &Asked<'_>, answer: &HttpAnswer<'_>) -> Heard {
+        let Ok(told) = serde_json::from_slice::<Value>(answer.body) else { return not_found() };
+        let ours = asked.attempt.id.to_string();
+        let statuses = told["Response"]["PullSmsSendStatusSet"].as_array();
+        match statuses.into_iter().flatten().find(|status| status["SessionContext"] == ours.as_str()) {
+            Some(status) => found_as(status["SerialNo"].as_str().map(Into::into)),
+            None => not_found(),
+        }
+    }
+
     fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -172,7 +205,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::samples::{LINKS, attempt, class, evidence, seal, show, templates};
+    use crate::samples::{LINKS, attempt, class, evidence, found, seal, show, templates};
 
     fn sms() -> TencentSms {
         TencentSms {
@@ -226,6 +259,34 @@ mod tests {
             (r#"{"Response":{"SendStatusSet":[]}}"#.to_owned(), "unknown: an answer that cannot be read"),
         ] {
             assert_eq!(class(&sms(), 200, &body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_is_asked_for_by_number_and_time() {
+        let attempt = attempt();
+        let asked = Asked { attempt: &attempt, sent_at: model::Timestamp::from_millis(1_779_999_990_500) };
+        let question = show(&sms().question(&asked, &seal()).unwrap(), "Signature=");
+        assert!(question.contains("x-tc-action: PullSmsSendStatusByPhoneNumber"), "{question}");
+        assert!(
+            question.ends_with(
+                r#"{"BeginTime":1779999990,"EndTime":1780000001,"Limit":100,"Offset":0,"PhoneNumber":"+8613800000001","SmsSdkAppId":"1400006666"}"#
+            ),
+            "{question}"
+        );
+        for (body, expected) in [
+            (
+                r#"{"Response":{"PullSmsSendStatusSet":[{"SerialNo":"5000:1","SessionContext":"a1b"},{"SerialNo":"5000:2","SessionContext":"a1a","ReportStatus":"SUCCESS"}]}}"#,
+                "accepted 5000:2",
+            ),
+            // Without the session nobody can tell which message it was.
+            (
+                r#"{"Response":{"PullSmsSendStatusSet":[{"SerialNo":"5000:2","SessionContext":""}]}}"#,
+                "unknown: no trace of it at the provider",
+            ),
+            (r#"{"Response":{"Error":{"Code":"InternalError"}}}"#, "unknown: no trace of it at the provider"),
+        ] {
+            assert_eq!(found(&sms(), &asked, 200, body), expected, "{body}");
         }
     }
 

@@ -15,7 +15,8 @@ use crate::callback::{Evidence, Post, Refusal};
 use crate::phone::E164;
 use crate::provider::Links;
 use crate::request::{
-    Class, Heard, HttpAnswer, HttpRequest, QUOTA_WAIT_SECONDS, Seal, Vendor, class_of_status, look_up, percent,
+    Asked, Class, Heard, HttpAnswer, HttpRequest, QUOTA_WAIT_SECONDS, Seal, Vendor, class_of_status, found_as, look_up,
+    not_found, percent,
 };
 use crate::template::shorten;
 use crate::{Credential, aliyun_sms, read};
@@ -112,6 +113,34 @@ impl Vendor for Twilio {
         class.of(&format!("{} {code}", answer.status)).into()
     }
 
+    /// The newest of its books to this number: the name that would have found it was in the answer that was lost.
+    fn question(&self, asked: &Asked<'_>, _seal: &Seal) -> Option<HttpRequest> {
+        let to = E164::parse(&asked.attempt.to.0)?.with_plus();
+        let what = if self.channel == Channel::Voice { "Calls" } else { "Messages" };
+        let (account, to, from) = (percent(self.credential.id()), percent(&to), percent(&self.from));
+        let url =
+            format!("{}/2010-04-01/Accounts/{account}/{what}.json?To={to}&From={from}&PageSize=20", self.endpoint);
+        let headers = vec![("authorization", self.credential.basic())];
+        Some(HttpRequest { method: "GET", url, headers, body: Vec::new() })
+    }
+
+    /// Ours is what was made since it went out, to the second; of texts, with the same words.
+    fn found(&self, asked: &Asked<'_>, answer: &HttpAnswer<'_>) -> Heard {
+        let Ok(told) = serde_json::from_slice::<Value>(answer.body) else { return not_found() };
+        let what = if self.channel == Channel::Voice { "calls" } else { "messages" };
+        let sent_at = asked.sent_at.millis().div_euclid(1_000);
+        let text = shorten(&asked.attempt.text, TEXT_CHARS_MAX);
+        let is_ours = |made: &&Value| {
+            let since = made["date_created"].as_str().and_then(read::seconds_of_rfc_2822);
+            since.is_some_and(|seconds| seconds >= sent_at)
+                && (self.channel == Channel::Voice || made["body"].as_str() == Some(&text))
+        };
+        match told[what].as_array().into_iter().flatten().find(is_ours) {
+            Some(made) => found_as(made["sid"].as_str().map(Into::into)),
+            None => not_found(),
+        }
+    }
+
     fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -155,11 +184,28 @@ impl Vendor for Twilio {
         let fields = read::form(post.body);
         let digits = fields.iter().find(|(name, _)| name == "Digits").map(|(_, digits)| digits.trim());
         let english = in_query(post.url, "lang") == Some("en");
+        let asks = in_query(post.url, "asks");
         let said = match (digits, english) {
             (Some("1" | "2"), false) => say(Language::ZhCn, "已记录,谢谢。"),
             (Some("1" | "2"), true) => say(Language::En, "Noted. Thank you."),
-            (Some(_), false) => gather(post.url, Language::ZhCn, "确认并前往请按1,无法处理请按2。"),
-            (Some(_), true) => gather(post.url, Language::En, "If you are going, press 1. If you cannot, press 2."),
+            (Some(_), false) => gather(
+                post.url,
+                Language::ZhCn,
+                match asks {
+                    Some("welfare") => "一切都好请按1,需要帮助请按2。",
+                    Some("test") => "听到请按1。",
+                    _ => "确认并前往请按1,无法处理请按2。",
+                },
+            ),
+            (Some(_), true) => gather(
+                post.url,
+                Language::En,
+                match asks {
+                    Some("welfare") => "If you are well, press 1. If you need help, press 2.",
+                    Some("test") => "If you hear this, press 1.",
+                    _ => "If you are going, press 1. If you cannot, press 2.",
+                },
+            ),
             (None, _) => String::new(),
         };
         ("text/xml; charset=utf-8", format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>{said}</Response>"))
@@ -169,9 +215,14 @@ impl Vendor for Twilio {
 impl Twilio {
     fn call(&self, attempt: &Attempt, links: &Links) -> Vec<(&'static str, String)> {
         let lang = if attempt.lang == Language::En { "en" } else { "zh-CN" };
-        let url = format!("{}&lang={lang}", links.provider);
+        let (asks, what) = match attempt.purpose {
+            Purpose::Alert | Purpose::Reminder => (true, ""),
+            Purpose::Test => (true, "&asks=test"),
+            Purpose::Welfare => (true, "&asks=welfare"),
+            Purpose::Taken | Purpose::Ended | Purpose::Position => (false, ""),
+        };
+        let url = format!("{}&lang={lang}{what}", links.provider);
         let text = shorten(&attempt.text, SPOKEN_CHARS_MAX);
-        let asks = matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder);
         // Said twice: the first time many are still putting the phone to their ear.
         let once = if asks { gather(&url, attempt.lang, &text) } else { say(attempt.lang, &text) };
         vec![
@@ -259,7 +310,9 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::samples::{LINKS, attempt, class, evidence, seal, show};
+    use crate::samples::{LINKS, attempt, class, evidence, found, seal, show};
+    use model::Timestamp;
+    use serde_json::json;
 
     fn twilio(channel: Channel) -> Twilio {
         Twilio {
@@ -338,6 +391,48 @@ mod tests {
     }
 
     #[test]
+    fn a_welfare_call_asks_for_keys_too() {
+        for (purpose, what) in [(Purpose::Welfare, "asks=welfare"), (Purpose::Test, "asks=test")] {
+            let call = Attempt { purpose, ..abroad() };
+            let call = twilio(Channel::Voice).request(&call, &LINKS(), &seal()).unwrap();
+            let fields = read::form(&call.body);
+            let twiml = &fields.iter().find(|(name, _)| name == "Twiml").unwrap().1;
+            assert!(twiml.contains("<Gather") && twiml.contains(what), "{twiml}");
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_is_looked_up_by_number_time_and_words() {
+        let attempt = abroad();
+        let sent_at = Timestamp::parse("2026-11-22T08:00:00.400Z").unwrap();
+        let asked = Asked { attempt: &attempt, sent_at };
+        expect![[r#"
+            GET https://api.twilio.com/2010-04-01/Accounts/AC0123/Calls.json?To=%2B12025550100&From=%2B12025550199&PageSize=20
+            authorization: Basic …
+        "#]]
+        .assert_eq(&show(&twilio(Channel::Voice).question(&asked, &seal()).unwrap(), "Basic "));
+        let call = |at: &str| format!(r#"{{"calls":[{{"sid":"CA2","date_created":"Sun, 22 Nov 2026 {at} +0000"}}]}}"#);
+        let text = |body: &str| {
+            let made = json!({"sid": "SM2", "date_created": "Sun, 22 Nov 2026 08:00:01 +0000", "body": body});
+            json!({"messages": [made]}).to_string()
+        };
+        for (channel, body, expected) in [
+            (Channel::Voice, call("08:00:00"), "accepted CA2"),
+            (Channel::Voice, call("07:59:59"), "unknown: no trace of it at the provider"),
+            (
+                Channel::Voice,
+                r#"{"calls":[{"sid":"CA2","date_created":"yesterday"}]}"#.to_owned(),
+                "unknown: no trace of it at the provider",
+            ),
+            (Channel::Sms, text(&attempt.text), "accepted SM2"),
+            (Channel::Sms, text("another one"), "unknown: no trace of it at the provider"),
+            (Channel::Sms, "{}".to_owned(), "unknown: no trace of it at the provider"),
+        ] {
+            assert_eq!(found(&twilio(channel), &asked, 200, &body), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn only_what_is_signed_is_read() {
         let url = "https://y.example/api/v1/providers/voice/s3cret?attempt=a1a&lang=en";
         let read = |channel, body: &str| {
@@ -378,6 +473,8 @@ mod tests {
         };
         assert!(answer("https://y/?lang=en", "Digits=1").contains("<Say language=\"en-US\">Noted."));
         assert!(answer("https://y/?lang=zh-CN", "Digits=3").contains("<Gather numDigits=\"1\""));
+        assert!(answer("https://y/?lang=zh-CN&asks=welfare", "Digits=3").contains("需要帮助请按2"));
+        assert!(answer("https://y/?lang=en&asks=test", "Digits=9").contains("If you hear this"));
         assert!(answer("https://y/?lang=zh-CN", "CallStatus=completed").ends_with("<Response></Response>"));
     }
 }

@@ -12,10 +12,14 @@ use reqwest::{Client, Url};
 use crate::ConfigError;
 use crate::callback::InFlight;
 use crate::provider::{BoxFuture, Links, Provider};
-use crate::request::{Heard, HttpAnswer, HttpRequest, RETRY_AFTER_SECONDS_DEFAULT, Seal, Vendor};
+use crate::request::{Asked, Heard, HttpAnswer, HttpRequest, RETRY_AFTER_SECONDS_DEFAULT, Seal, Vendor};
+use crate::shell::QUERY_MS_MAX;
 
 /// How long a connection may take to come up.
 pub const CONNECT_MS_MAX: u64 = 2_000;
+/// After which waits a provider is asked what became of a send whose answer was lost, one after the other, in
+/// milliseconds: its own books may lag a little. All of it ends after [`QUERY_MS_MAX`].
+pub const ASK_AFTER_MS: [u64; 3] = [0, 1_000, 2_000];
 /// How much of an answer is read.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -156,11 +160,35 @@ impl HttpProvider {
         };
         // Before it leaves: a callback may be faster than the answer.
         self.in_flight.lock().sending(attempt.id, attempt.channel, &attempt.to.0, now);
-        let heard = self.wire.send(request, |answer| self.vendor.classify(answer)).await;
+        let mut heard = self.wire.send(request, |answer| self.vendor.classify(answer)).await;
+        if matches!(heard.result, SendResult::Unknown { .. })
+            && let Some(found) = self.ask(&Asked { attempt, sent_at: now }).await
+        {
+            heard = found;
+        }
         if let Some(reference) = &heard.reference {
             self.in_flight.lock().taken(attempt.id, reference);
         }
         heard.result
+    }
+
+    /// Asks what became of a send whose answer was lost. `None`: it cannot be asked, or knows nothing of it in time.
+    async fn ask(&self, asked: &Asked<'_>) -> Option<Heard> {
+        let questions = async {
+            for wait_ms in ASK_AFTER_MS {
+                tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+                let question = self.vendor.question(asked, &seal(self.clock.now()).ok()?)?;
+                let found = self.wire.send(question, |answer| self.vendor.found(asked, answer)).await;
+                if found.result == SendResult::Accepted {
+                    return Some(found);
+                }
+            }
+            None
+        };
+        let found = tokio::time::timeout(Duration::from_millis(QUERY_MS_MAX), questions).await.ok().flatten();
+        let result = if found.is_some() { "taken" } else { "unknown" };
+        metrics::counter!("channel_questions_total", "provider" => self.name.clone(), "result" => result).increment(1);
+        found
     }
 }
 

@@ -89,11 +89,11 @@ fn attempt(channel: Channel, to: &str, lang: Language, clock: &dyn Clock) -> Att
     let counter = u64::try_from(now.millis()).unwrap_or(0);
     let english = lang == Language::En;
     let words = if english {
-        ["Yinling", "Test", "nobody called for help", "nowhere", "This is a test.", "nobody", "a test"]
+        ["Yinling", "Test", "nobody called for help", "nowhere", "This is a test.", "nobody", "a test", "nobody"]
     } else {
-        ["银铃", "测试", "未发生任何事件", "无", "这是一条测试消息。", "无人", "测试"]
+        ["银铃", "测试", "未发生任何事件", "无", "这是一条测试消息。", "无人", "测试", "无人"]
     };
-    let names = ["community", "name", "event", "place", "explain", "holder", "disposition"];
+    let names = ["community", "name", "event", "place", "explain", "holder", "disposition", "wearer"];
     let mut params: Vec<_> = names.iter().zip(words).map(|(name, word)| ((*name).into(), word.to_owned())).collect();
     params.push(("time".into(), "00:00".to_owned()));
     let text = if english {
@@ -126,6 +126,7 @@ fn attempt(channel: Channel, to: &str, lang: Language, clock: &dyn Clock) -> Att
         not_before: now,
         sends: 0,
         passed_over: Vec::new(),
+        reference: None,
     }
 }
 

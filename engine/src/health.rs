@@ -16,6 +16,7 @@ use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
 use crate::release::Release;
+use crate::watchdog::Watch;
 
 /// The loop counts as stuck when it did not go round for so long, in milliseconds.
 const STUCK_MS: i64 = 5_000;
@@ -51,6 +52,8 @@ pub struct Vitals {
     pub written: Arc<Written>,
     /// What housekeeping saw.
     pub seen: Arc<Seen>,
+    /// How the watchdog is.
+    pub watch: Arc<Watch>,
 }
 
 /// What housekeeping sees from time to time.
@@ -126,11 +129,16 @@ impl Vitals {
         });
         let damage = self.seen.damage.load(Relaxed);
         let damage = check("damage", damage == 0, || format!("{damage} damaged places in the journal; see the log"));
+        let watched = !self.watch.wanted.load(Relaxed) || self.watch.up.load(Relaxed);
+        let watchdog = check("watchdog", watched, || {
+            "the watchdog's process died and is started anew; until then nobody calls on if this engine stops"
+                .to_owned()
+        });
         let providers = self.channels.configured().map(|shell| {
             let known = shell.reachability();
             Check { name: "provider", ok: known.ok, reason: format!("{}: {}", known.name, known.reason()) }
         });
-        let ready = [journal, turns.clone(), timers, disk, state, router, clock, desk, audit, upkeep, damage];
+        let ready = [journal, turns.clone(), timers, disk, state, router, clock, desk, audit, upkeep, damage, watchdog];
         Health { live: vec![turns], ready: ready.into_iter().chain(providers).collect() }
     }
 
@@ -182,6 +190,12 @@ impl Vitals {
             "Wearers without any desk up the tree",
             self.seen.wearers_without_desk.load(Relaxed),
         );
+        if self.watch.wanted.load(Relaxed) {
+            let up = u64::from(self.watch.up.load(Relaxed));
+            text.put("yinling_watchdog_up", "gauge", "Whether the watchdog's process runs", up);
+            let restarts = self.watch.restarts.load(Relaxed);
+            text.put("yinling_watchdog_restarts_total", "counter", "Watchdogs that died and were replaced", restarts);
+        }
         if let Some(door) = self.door.get() {
             text.put("yinling_door_connections", "gauge", "Open MQTT connections", door.connections() as u64);
             door_counters(&mut text, door.stats());
@@ -215,6 +229,7 @@ fn door_counters(text: &mut Metrics, stats: &DoorStats) {
         ("credentials", &stats.refused_credentials),
         ("not_authorised", &stats.refused_not_authorised),
         ("busy", &stats.refused_busy),
+        ("tls", &stats.refused_tls),
     ];
     for (reason, counter) in refused {
         text.put_labelled("yinling_door_refused_total", &format!("reason=\"{reason}\""), DoorStats::read(counter));

@@ -37,6 +37,8 @@ pub enum CalleeRole {
     Doctor,
     Desk,
     Wearer,
+    /// A community's group, through its robot.
+    Group,
 }
 
 /// A telephone number, address or topic. JSON shows it masked (`+86138****0001`), disk holds it whole.
@@ -153,6 +155,8 @@ pub struct Attempt {
     pub sends: u16,
     /// The providers, by name, that did not take it: the next one in the channel's order is tried.
     pub passed_over: Vec<CompactString>,
+    /// The provider's own name for the message or call, once it took it: what it posts later is known by that.
+    pub reference: Option<CompactString>,
 }
 
 impl Attempt {

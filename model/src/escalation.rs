@@ -23,6 +23,8 @@ pub struct Escalation {
     pub doctor: Option<Contact>,
     /// The human desk: the nearest one up the tree; empty when there is none.
     pub desk: Vec<Contact>,
+    /// The community's group, spoken to by a robot.
+    pub group: Option<Contact>,
     /// Which time round, from 1; 0 before the first call.
     pub cycle: u16,
     /// The place in `order` whose turn is next.
@@ -66,6 +68,8 @@ pub struct Contact {
     pub push: Option<Destination>,
     /// Electronic mail.
     pub email: Option<Destination>,
+    /// The name of a group that a robot speaks in; only the contact that stands for the group has it.
+    pub robot: Option<Destination>,
     /// The language of their messages.
     pub lang: Language,
     /// When they can be called; empty: always.

@@ -35,6 +35,9 @@ pub struct Org {
     pub desk: Option<Desk>,
     /// Fences that hold for everybody who belongs here or below: the estate's outline, the river, the motorway.
     pub fences: Vec<Fence>,
+    /// The group whose robot is told of everybody who belongs here or below, by its name in the configuration;
+    /// `None`: that of the nearest organisation above that has one.
+    pub robot: Option<CompactString>,
 }
 
 /// The human desk: where an incident ends up when every contact was tried in vain.
@@ -85,6 +88,8 @@ pub struct Wearer {
     pub org: OrgPath,
     /// Year of birth.
     pub birth_year: Option<u16>,
+    /// Whether they live alone: patrols can be sent to all who do.
+    pub lives_alone: bool,
     /// Their own phone, E.164: welfare calls go there.
     pub phone: Option<CompactString>,
     /// Who is called, in this order.

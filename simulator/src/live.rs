@@ -129,7 +129,7 @@ impl Host {
         let data = directory.path().join("data");
         let token = {
             let data = data.clone();
-            tokio::task::spawn_blocking(move || engine::init(&data)).await??
+            tokio::task::spawn_blocking(move || engine::init(&data)).await??.token
         };
         let channel = || ChannelSettings::gateway(&phones.gateway_url(), &options.secret);
         let mut config = Config { data, ..Config::default() };

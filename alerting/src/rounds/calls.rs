@@ -52,6 +52,7 @@ impl Rounds {
             not_before: now,
             sends: 0,
             passed_over: Vec::new(),
+            reference: None,
         };
         call.tries = call.tries.saturating_add(1);
         call.state = CampaignCallState::Calling;
@@ -114,7 +115,7 @@ impl Rounds {
         &mut self,
         id: AttemptId,
         result: &SendResult,
-        (provider, others_left): (&str, bool),
+        (provider, others_left, reference): (&str, bool, Option<&str>),
         now: Timestamp,
         out: &mut Vec<RoundOutput>,
     ) {
@@ -127,6 +128,7 @@ impl Rounds {
             SendResult::Accepted | SendResult::Shown => {
                 self.change(id, EventKind::AttemptAccepted, now, out, |attempt| {
                     (attempt.state, attempt.sends) = (AttemptState::Accepted, sends);
+                    attempt.reference = reference.map(Into::into);
                 });
                 self.wait_for_news(key, id, RING_SECONDS, now, out);
             }

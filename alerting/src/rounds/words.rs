@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 use model::Language;
 use model::campaign::{Campaign, CampaignCall, CampaignKind};
+use model::text::shorten;
 
 use crate::wording::{Message, NAME_CHARS_MAX};
 
@@ -11,7 +12,7 @@ pub const TEMPLATE_NAME: &str = "{name}";
 
 /// The words of one call, with the keys.
 pub(super) fn spoken(campaign: &Campaign, call: &CampaignCall) -> Message {
-    let name: String = call.contact.name.chars().take(NAME_CHARS_MAX).collect();
+    let name = shorten(&call.contact.name, NAME_CHARS_MAX);
     let (community, wearer) = (call.community_name.as_str(), call.wearer_name.as_str());
     let keys = match (call.contact.lang, campaign.kind) {
         (Language::ZhCn, CampaignKind::Welfare) => "一切都好请按 1;需要帮助请按 2;重听请按 3。",
@@ -34,6 +35,7 @@ pub(super) fn spoken(campaign: &Campaign, call: &CampaignCall) -> Message {
     };
     let params = [("name", name.clone()), ("community", community.to_owned()), ("wearer", wearer.to_owned())];
     Message {
+        invitation: "",
         text: format!("{said}{}{keys}", if call.contact.lang == Language::En { " " } else { "" }),
         params: params.into_iter().map(|(name, value)| (CompactString::const_new(name), value)).collect(),
     }

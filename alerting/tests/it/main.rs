@@ -17,3 +17,4 @@ mod rounds;
 mod tale;
 mod traps;
 mod ward;
+mod ways;

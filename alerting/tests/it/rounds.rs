@@ -131,7 +131,7 @@ impl Street {
 }
 
 fn sent(attempt: model::AttemptId, result: &SendResult) -> RoundInput<'_> {
-    RoundInput::Sent { attempt, result, provider: "a", others_left: false }
+    RoundInput::Sent { attempt, result, provider: "a", others_left: false, reference: None }
 }
 
 #[test]
@@ -218,7 +218,13 @@ fn a_provider_that_does_not_take_it_costs_one_try() {
     street.wait(0);
     let first = street.attempts[0].id;
     let retry = SendResult::Retry { detail: "503".into(), after_seconds: 9 };
-    street.handle(RoundInput::Sent { attempt: first, result: &retry, provider: "a", others_left: true });
+    street.handle(RoundInput::Sent {
+        attempt: first,
+        result: &retry,
+        provider: "a",
+        others_left: true,
+        reference: None,
+    });
     assert_eq!(street.rounds.pending_attempts().next().unwrap().passed_over, ["a"]);
     street.handle(sent(first, &retry));
     assert!(!street.rounds.pending_attempts().any(|a| a.id == first));

@@ -41,7 +41,8 @@ pub fn phrase(output: &Output, now: Timestamp) -> (String, Option<String>) {
                 Channel::Sms => "text",
                 Channel::Voice => "call",
                 Channel::Push => "push",
-                Channel::Email | Channel::Robot => "mail",
+                Channel::Email => "mail",
+                Channel::Robot => "robot",
             };
             let purpose = match attempt.purpose {
                 Purpose::Alert => "",

@@ -22,6 +22,7 @@ pub struct Home {
     pub guardians: Vec<Contact>,
     pub doctor: Option<Contact>,
     pub desk: Vec<Contact>,
+    pub group: Option<Contact>,
     pub plan: Plan,
     pub mode: WearerMode,
 }
@@ -33,6 +34,7 @@ pub fn contact(id: &str, name: &str, phone: &str) -> Contact {
         phone: (!phone.is_empty()).then(|| Destination(phone.into())),
         push: None,
         email: None,
+        robot: None,
         lang: Language::ZhCn,
         available: Vec::new(),
     }
@@ -50,6 +52,7 @@ impl Default for Home {
             guardians,
             doctor: Some(contact("d1", "于医生", "+8613800000009")),
             desk: vec![contact("desk", "银杏社区", "+8613800000010"), contact("s1", "张敏", "+8613800000011")],
+            group: None,
             plan: Plan::default(),
             mode: WearerMode::Normal,
         }
@@ -106,6 +109,7 @@ impl Ward {
             name: "王桂兰".to_owned(),
             org: OrgPath::new("/luyang/xinghua/yinxing/"),
             birth_year: Some(1943),
+            lives_alone: false,
             phone: None,
             availability: Vec::new(),
             mode: home.mode.clone(),
@@ -174,7 +178,7 @@ impl Ward {
             ["sent", channel, person, result @ .., "at", provider, "left"] => {
                 let attempt = self.latest(channel_named(channel), person);
                 let result = send_result(result);
-                self.handle(Input::Sent { attempt, result: &result, provider, others_left: true });
+                self.handle(Input::Sent { attempt, result: &result, provider, others_left: true, reference: None });
             }
             ["sent", channel, person, result @ ..] => {
                 let attempt = self.latest(channel_named(channel), person);
@@ -216,6 +220,7 @@ impl Ward {
             guardians: home.guardians.clone(),
             doctor: home.doctor.clone(),
             desk: home.desk.clone(),
+            group: home.group.clone(),
         };
         self.handle(Input::Finding { finding: &finding, household: &household });
     }
@@ -229,6 +234,7 @@ impl Ward {
             guardians: home.guardians.clone(),
             doctor: home.doctor.clone(),
             desk: home.desk.clone(),
+            group: home.group.clone(),
         };
         let ids: Vec<_> = self.alerting.open_incidents_of(&wearer.id).map(|incident| incident.id).collect();
         for incident in ids {
@@ -291,7 +297,7 @@ impl Ward {
     }
 
     pub fn sent(&mut self, attempt: AttemptId, result: &SendResult) {
-        self.handle(Input::Sent { attempt, result, provider: "a", others_left: false });
+        self.handle(Input::Sent { attempt, result, provider: "a", others_left: false, reference: None });
     }
 
     /// `acknowledge by g1`, `resolve by s1 helped`, `arrive by s1 for g2`, `note by s1 any words`, `… v3`.

@@ -50,6 +50,7 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
         name: name.to_owned(),
         org: OrgPath::new(org),
         birth_year: Some(1943),
+        lives_alone: false,
         phone: None,
         guardians: vec![PersonId::new(guardian)],
         doctor: None,
@@ -129,6 +130,7 @@ pub fn registry() -> RegistryChange {
             people: people.iter().copied().map(PersonId::new).collect(),
         }),
         fences: Vec::new(),
+        robot: None,
     };
     RegistryChange {
         orgs: vec![org(YINXING, "银杏社区", &["s1"]), org(SHUSHAN, "蜀山社区", &["s9"])],
@@ -207,6 +209,7 @@ pub fn attempt(number: u64, incident: u64, org: &str) -> Attempt {
         not_before: Timestamp::from_millis(NOW),
         sends: 0,
         passed_over: Vec::new(),
+        reference: None,
     }
 }
 
@@ -215,11 +218,22 @@ pub fn case(number: u64, org: &str, state: CaseState) -> Case {
         id: CaseId::new(0, number),
         version: 2,
         incident: Some(IncidentId::new(0, number)),
-        wearer: WearerId::new("w1"),
+        wearer: Some(WearerId::new("w1")),
         org: OrgPath::new(org),
-        kind: IncidentKind::Sos,
+        kind: IncidentKind::Sos.into(),
+        text: String::new(),
+        place: Position::new(31.8206, 117.2272)
+            .map(|position| model::case::CasePlace { position: Some(position), text: "3 栋 502".to_owned() }),
         priority: Priority::High,
         state,
+        joined: Vec::new(),
+        check_ins: Vec::new(),
+        records: Vec::new(),
+        photos: Vec::new(),
+        external: None,
+        patrol: None,
+        form: Vec::new(),
+        answers: Vec::new(),
         level: model::case::WhistleLevel::Community,
         handler: None,
         filed_at: Timestamp::from_millis(NOW),

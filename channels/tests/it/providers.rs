@@ -151,6 +151,35 @@ async fn a_provider_that_hangs_delays_no_other_channel_and_no_alarm_of_its_own()
 }
 
 #[tokio::test]
+async fn each_kind_of_app_has_its_own_provider_and_each_group_its_own_robot() {
+    let [ntfy, bark, yinxing, house] =
+        [Peer::start(200).await, Peer::start(200).await, Peer::start(200).await, Peer::start(200).await];
+    let serving =
+        |provider, serves: Option<&str>| ProviderSettings { serves: serves.map(Into::into), ..settings(provider) };
+    let app = |peer: &Peer| ProviderConfig::Ntfy(Ntfy { endpoint: peer.url.clone(), token: None });
+    let group = |peer: &Peer| ProviderConfig::WeCom(WeCom { endpoint: peer.url.clone(), key: Secret::new("k") });
+    let bark_app = ProviderConfig::Bark(Bark { endpoint: bark.url.clone() });
+    let channels = channels(ChannelsConfig::from([
+        (Channel::Push, vec![serving(app(&ntfy), Some("ntfy")), serving(bark_app, Some("bark"))]),
+        (Channel::Robot, vec![serving(group(&house), None), serving(group(&yinxing), Some("yinxing"))]),
+    ]));
+    let send = async |channel, to: &str| channels.send(&attempt(channel, to), &links()).await;
+    let handed = send(Channel::Push, "ntfy:wangfang").await;
+    assert_eq!(
+        (handed.result, handed.provider.as_str(), handed.others_left),
+        (SendResult::Accepted, "push.ntfy", false)
+    );
+    assert_eq!(ntfy.bodies.lock()[0]["topic"], "wangfang", "the vendor sees its own topic");
+    assert_eq!(send(Channel::Push, "bark:kEy").await.provider, "push.bark");
+    assert_eq!(bark.bodies.lock()[0]["device_key"], "kEy");
+    let nobody = send(Channel::Push, "jpush:1a0018970a8").await;
+    assert!(matches!(nobody.result, SendResult::Final { .. }) && !nobody.others_left, "{nobody:?}");
+    assert_eq!(send(Channel::Robot, "yinxing").await.provider, "robot.yinxing");
+    assert_eq!(send(Channel::Robot, "guihua").await.provider, "robot", "the house's own");
+    assert_eq!((ntfy.count(), bark.count(), yinxing.count(), house.count()), (1, 1, 1, 1));
+}
+
+#[tokio::test]
 async fn a_group_gets_an_emergency_at_once_and_alone() {
     let group = Peer::start(200).await;
     let robot = settings(ProviderConfig::WeCom(WeCom { endpoint: group.url.clone(), key: Secret::new("k") }));

@@ -42,5 +42,6 @@ pub fn attempt(channel: Channel, to: &str) -> Attempt {
         not_before: Timestamp::EPOCH,
         sends: 0,
         passed_over: Vec::new(),
+        reference: None,
     }
 }

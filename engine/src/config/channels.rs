@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use ::channels::smtp::{SmtpConfig, SmtpTls};
 use ::channels::template::{self, PARAM_CHARS_MAX, PARAMS, Template, Templates};
 use ::channels::{
-    Credential, GatewayConfig, ProviderConfig, ProviderSettings, Secret, SigningSecret, aliyun_sms, aliyun_voice, bark,
+    Credential, GatewayConfig, ProviderConfig, ProviderSettings, SigningSecret, aliyun_sms, aliyun_voice, bark,
     dingtalk, feishu, jpush, ntfy, phone, tencent_sms, tencent_voice, twilio, wecom,
 };
 use model::{Channel, Purpose};
 use serde_json::{Map, Value};
 
 use super::check::{required_url, size, text, url};
+use super::credentials::{SECRET, TOKEN};
 use super::document::{Faults, Object, nearest};
 use super::print::REDACTED;
 use super::{ChannelSettings, Config};
@@ -46,15 +47,8 @@ pub(super) enum Kind {
     Feishu,
 }
 
-/// The longest credential, bytes.
-const SECRET_BYTES_MAX: usize = 4_096;
 /// The longest value of a template's variable, unless configured.
 const PARAM_CHARS_DEFAULT: u64 = 20;
-/// A variable's name, as it stands in the configuration, and its two other sources.
-type SecretNames = [&'static str; 3];
-const SECRET: SecretNames = ["secret", "secret_file", "secret_env"];
-const TOKEN: SecretNames = ["token", "token_file", "token_env"];
-
 /// Reads `[channels]`; `environment` is where `…_env` looks.
 pub(super) fn channels(
     config: &mut Config,
@@ -100,27 +94,67 @@ fn redacted(written: Map<String, Value>) -> Map<String, Value> {
 /// Every key that holds a secret itself.
 const SECRETS: [&str; 6] = ["secret", "token", "access_key_secret", "secret_key", "master_secret", "password"];
 
-struct Reader<'r> {
+pub(super) struct Reader<'r> {
     channel: Channel,
     kinds: &'static [Word],
-    environment: &'r [(String, String)],
-    faults: &'r mut Faults,
+    pub(super) environment: &'r [(String, String)],
+    pub(super) faults: &'r mut Faults,
 }
 
 impl Reader<'_> {
-    /// A channel's provider, and the one that steps in for it.
+    /// A channel's provider, the one that steps in for it, and those that carry for one kind of app or one group.
     fn channel(&mut self, mut object: Object<'_>) -> Option<Vec<ProviderSettings>> {
         let backup = object.object("backup", self.faults);
-        let (first, backup) = (self.provider(object), backup.map(|backup| self.provider(backup)));
-        let mut providers = vec![first?];
-        if let Some(backup) = backup {
-            providers.push(backup?);
+        let beside = match self.channel {
+            Channel::Push => self.apps(&mut object),
+            Channel::Robot => self.groups(&mut object),
+            Channel::Sms | Channel::Voice | Channel::Email => Vec::new(),
+        };
+        let mut providers = Vec::new();
+        if object.has("kind") || beside.is_empty() {
+            providers.push(self.provider(object, None));
+        } else {
+            if backup.is_some() {
+                object.missing::<()>("kind", self.faults);
+            }
+            object.finish(self.faults);
         }
-        Some(providers)
+        providers.extend(backup.map(|backup| self.provider(backup, None)));
+        for settings in providers.iter_mut().flatten() {
+            settings.serves = app_of(&settings.provider);
+        }
+        providers.into_iter().chain(beside).collect()
     }
 
-    fn provider(&mut self, mut object: Object<'_>) -> Option<ProviderSettings> {
-        if !object.has("kind") {
+    /// `[channels.push.bark]` and its like: who carries for one kind of app beside the channel's own.
+    fn apps(&mut self, object: &mut Object<'_>) -> Vec<Option<ProviderSettings>> {
+        let kinds = self.kinds;
+        let named = |(name, kind): &Word| Some((object.object(name, self.faults)?, *name, *kind));
+        let apps: Vec<_> = kinds.iter().filter_map(named).collect();
+        let app = |(app, name, kind): (Object<'_>, &str, Kind)| {
+            let serves = Some(name.into()).filter(|_| !matches!(kind, Kind::Gateway));
+            Some(ProviderSettings { serves, ..self.provider(app, Some(kind))? })
+        };
+        apps.into_iter().map(app).collect()
+    }
+
+    /// `[channels.robot.groups.NAME]`: the robots of single groups, beside the house's own.
+    fn groups(&mut self, object: &mut Object<'_>) -> Vec<Option<ProviderSettings>> {
+        let Some(groups) = object.object("groups", self.faults) else { return Vec::new() };
+        let groups = groups.objects(self.faults);
+        let group = |(name, group): (&str, Object<'_>)| {
+            if !model::id::is_well_formed(name) {
+                let detail = format!("{name:?} is no name for a group: letters, digits, - and _");
+                self.faults.add(group.pointer(), detail, format!("{name:?} 不能用作群名：仅限字母、数字、- 和 _"));
+            }
+            Some(ProviderSettings { serves: Some(name.into()), ..self.provider(group, None)? })
+        };
+        groups.into_iter().map(group).collect()
+    }
+
+    /// `implied`: the section's name says already who it is.
+    fn provider(&mut self, mut object: Object<'_>, implied: Option<Kind>) -> Option<ProviderSettings> {
+        if !object.has("kind") && implied.is_none() {
             let kinds: Vec<String> = self.kinds.iter().map(|(kind, _)| format!("\"{kind}\"")).collect();
             let kinds = kinds.join(", ");
             self.faults.add(
@@ -130,7 +164,10 @@ impl Reader<'_> {
             );
         }
         // What else belongs here depends on the kind: without it nothing more can be said.
-        let kind = object.word("kind", self.kinds, self.faults)?;
+        let kind = match implied {
+            Some(kind) => kind,
+            None => object.word("kind", self.kinds, self.faults)?,
+        };
         let timeout_ms = object.integer("timeout_ms", 100..=120_000, self.faults).unwrap_or(5_000);
         let mut concurrency = 64;
         size(&mut object, "concurrency", 1..=10_000, &mut concurrency, self.faults);
@@ -153,7 +190,8 @@ impl Reader<'_> {
         let callback_from = self.addresses(&mut object, provider.as_ref());
         object.finish(self.faults);
         let sends_per_minute = pace.and_then(|pace| u32::try_from(pace).ok());
-        Some(ProviderSettings { provider: provider?, timeout_ms, concurrency, sends_per_minute, callback_from })
+        let provider = provider?;
+        Some(ProviderSettings { provider, timeout_ms, concurrency, sends_per_minute, callback_from, serves: None })
     }
 
     fn gateway(&mut self, object: &mut Object<'_>, timeout_ms: u64) -> Option<ProviderConfig> {
@@ -331,11 +369,6 @@ impl Reader<'_> {
         Some(ProviderConfig::Feishu(feishu::Feishu { endpoint, token: token?, secret }))
     }
 
-    fn optional_secret(&mut self, object: &mut Object<'_>) -> Option<Secret> {
-        let given = SECRET.iter().any(|name| object.has(name));
-        if given { self.secret(object, SECRET) } else { self.no_secret(object, SECRET) }
-    }
-
     /// Where the provider is; another address is for a stand-in, or a region's own.
     fn endpoint(&mut self, object: &mut Object<'_>, usual: &str) -> String {
         url(object, "endpoint", self.faults).unwrap_or(usual).trim_end_matches('/').to_owned()
@@ -343,52 +376,6 @@ impl Reader<'_> {
 
     fn required(&mut self, object: &mut Object<'_>, name: &'static str) -> Option<String> {
         object.required_text(name, self.faults).map(str::to_owned)
-    }
-
-    /// Notes the names of a secret that is not given.
-    fn no_secret(&mut self, object: &mut Object<'_>, names: SecretNames) -> Option<Secret> {
-        for name in names {
-            text(object, name, self.faults);
-        }
-        None
-    }
-
-    /// A secret, from exactly one of its three sources: itself, a file, a variable of the environment.
-    fn secret(&mut self, object: &mut Object<'_>, names: SecretNames) -> Option<Secret> {
-        let [itself, file, variable] = names;
-        let given: Vec<&str> = names.into_iter().filter(|name| object.has(name)).collect();
-        if given.len() > 1 {
-            let given = given.join(" and ");
-            self.faults.add(object.at(itself), format!("{given}: only one of them"), format!("{given} 只能填一项"));
-        }
-        let (direct, path, name) =
-            (text(object, itself, self.faults), text(object, file, self.faults), text(object, variable, self.faults));
-        let found = match (direct, path, name) {
-            (Some(secret), _, _) => return Some(Secret::new(secret)),
-            (None, Some(path), _) => secret_of_file(path).map_err(|detail| (object.at(file), detail)),
-            (None, None, Some(name)) => self.secret_of_variable(name).map_err(|detail| (object.at(variable), detail)),
-            (None, None, None) if given.is_empty() => {
-                object.missing::<()>(itself, self.faults);
-                return None;
-            }
-            (None, None, None) => return None, // told already: it is empty, or no text
-        };
-        match found {
-            Ok(secret) => Some(secret),
-            Err((at, detail)) => {
-                self.faults.add(at, detail.clone(), detail);
-                None
-            }
-        }
-    }
-
-    fn secret_of_variable(&self, name: &str) -> Result<Secret, String> {
-        let found = self.environment.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());
-        match found {
-            Some(value) if !value.is_empty() => Ok(Secret::new(value)),
-            Some(_) => Err(format!("the environment variable {name} is empty")),
-            None => Err(format!("there is no environment variable {name}")),
-        }
     }
 
     /// `callback_from`: the addresses from which a provider that signs nothing may post.
@@ -428,12 +415,13 @@ impl Reader<'_> {
         let alert = read("alert", Purpose::Alert);
         let (reminder, taken, ended) =
             (read("reminder", Purpose::Reminder), read("taken", Purpose::Taken), read("ended", Purpose::Ended));
+        let (test, welfare) = (read("test", Purpose::Test), read("welfare", Purpose::Welfare));
         if !section.has("alert") {
             section.missing::<()>("alert", self.faults);
         }
         section.finish(self.faults);
         let param_chars_max = usize::try_from(chars).unwrap_or(PARAM_CHARS_MAX);
-        Some(Templates { alert: alert?, reminder, taken, ended, param_chars_max })
+        Some(Templates { alert: alert?, reminder, taken, ended, test, welfare, param_chars_max })
     }
 
     fn template(&mut self, mut object: Object<'_>, purpose: Purpose) -> Option<Template> {
@@ -457,11 +445,8 @@ impl Reader<'_> {
     }
 }
 
-fn secret_of_file(path: &str) -> Result<Secret, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{path} cannot be read: {error}"))?;
-    let secret = text.trim();
-    if secret.is_empty() || secret.len() > SECRET_BYTES_MAX {
-        return Err(format!("{path} holds no secret of 1 to {SECRET_BYTES_MAX} bytes"));
-    }
-    Ok(Secret::new(secret))
+/// The kind of app that a provider of push messages carries for; a gateway carries for all.
+fn app_of(provider: &ProviderConfig) -> Option<compact_str::CompactString> {
+    let is_app = matches!(provider, ProviderConfig::Ntfy(_) | ProviderConfig::Bark(_) | ProviderConfig::Jpush(_));
+    is_app.then(|| provider.kind().into())
 }

@@ -1,6 +1,6 @@
 //! Stories of `[channels.…]`: every provider, where its secrets come from, and what is said when it is wrong.
 
-use ::channels::ProviderConfig;
+use ::channels::{ProviderConfig, ProviderSettings};
 use expect_test::expect;
 use model::Channel;
 
@@ -39,8 +39,11 @@ access_key_id = "LTAI5t"
 access_key_secret = "tulip"
 show_number = "05510000000"
 keys = { 1 = "TTS_2", 2 = "TTS_3" }
-templates = { alert = { code = "TTS_1", params = ["community", "name", "time", "event"] } }
 callback_from = ["203.0.113.7"]
+[channels.voice.templates]
+alert = { code = "TTS_1", params = ["community", "name", "time", "event"] }
+test = { code = "TTS_5", params = ["community", "name", "wearer"] }
+welfare = { code = "TTS_6", params = ["community", "name"] }
 [channels.voice.backup]
 kind = "twilio"
 account_sid = "AC0123"
@@ -51,8 +54,10 @@ from = "+12025550199"
 kind = "ntfy"
 endpoint = "https://ntfy.example.org/"
 token_env = "NTFY_TOKEN"
-[channels.push.backup]
-kind = "bark"
+[channels.push.bark]
+[channels.push.jpush]
+app_key = "k"
+master_secret = "tulip"
 
 [channels.email]
 kind = "smtp"
@@ -65,9 +70,12 @@ from = "银铃 <yinling@example.org>"
 kind = "dingtalk"
 token = "tulip"
 secret = "SECtulip"
-[channels.robot.backup]
+[channels.robot.groups.yinxing]
 kind = "wecom"
 token = "tulip"
+
+[watchdog]
+public_url = "https://yinling.example.org:8444"
 "#;
 
 fn every() -> Config {
@@ -86,16 +94,20 @@ fn every_provider_is_taken_as_written_with_its_secrets_from_wherever_they_are() 
         .channels
         .iter()
         .map(|(channel, settings)| {
-            let kinds: Vec<&str> = settings.providers.iter().map(|one| one.provider.kind()).collect();
+            let kind = |one: &ProviderSettings| {
+                let serves = one.serves.as_ref().map(|whom| format!(" for {whom}")).unwrap_or_default();
+                format!("{}{serves}", one.provider.kind())
+            };
+            let kinds: Vec<String> = settings.providers.iter().map(kind).collect();
             format!("{channel:?}: {}", kinds.join(", "))
         })
         .collect();
     expect![[r#"
         Sms: aliyun, tencent
         Voice: aliyun, twilio
-        Push: ntfy, bark
+        Push: ntfy for ntfy, bark for bark, jpush for jpush
         Email: smtp
-        Robot: dingtalk, wecom"#]]
+        Robot: dingtalk, wecom for yinxing"#]]
     .assert_eq(&kinds.join("\n"));
     let sms = &config.channels[&Channel::Sms].providers;
     assert_eq!((sms[0].sends_per_minute, sms[0].callback_from.len()), (Some(600), 2));
@@ -177,7 +189,7 @@ callback_from = ["localhost"]
               yinling.toml line 3: channels.sms.kind: "aliyn" is none of gateway, aliyun, tencent, twilio; did you mean `aliyun`?
               yinling.toml line 5: channels.voice.access_key_secret: access_key_secret_file and access_key_secret_env: only one of them
               yinling.toml line 9: channels.voice.access_key_secret_file: no/such/file cannot be read: No such file or directory (os error 2)
-              yinling.toml line 12: channels.voice.templates.alert.params: no message has a parameter "nmae"; there are community, name, time, event, explain, place, holder, disposition; did you mean `name`?
+              yinling.toml line 12: channels.voice.templates.alert.params: no message has a parameter "nmae"; there are community, name, time, event, explain, place, holder, disposition, wearer; did you mean `name`?
               yinling.toml line 12: channels.voice.templates.alert.params: a message of this purpose has no "holder"; it always has community, name, time, event, place
               yinling.toml line 13: channels.voice.templates.takn: "takn" is not known here; did you mean `taken`?
               yinling.toml line 5: channels.voice.show_number: `show_number` is required
@@ -187,7 +199,7 @@ callback_from = ["localhost"]
               yinling.toml line 38: channels.voice.backup.from: "02025550199" is not a number in E.164, like "+12025550100"
               yinling.toml line 39: channels.voice.backup.callback_from.0: is not an address, like "203.0.113.7"
               yinling.toml line 17: channels.push.endpoint: is not a URL with http:// or https:// and a host
-              yinling.toml line 18: channels.push.callback_from: "callback_from" is not known here; known are backup, kind, timeout_ms, concurrency, sends_per_minute, token, token_file, token_env, endpoint
+              yinling.toml line 18: channels.push.callback_from: "callback_from" is not known here; known are backup, gateway, ntfy, bark, jpush, kind, timeout_ms, concurrency, sends_per_minute, token, token_file, token_env, endpoint
               yinling.toml line 22: channels.push.backup.secret: secret: what follows `whsec_` is not base64 with padding
               yinling.toml line 27: channels.email.tls: mail would go over the network without encryption; set "implicit" or "starttls"
               yinling.toml line 24: channels.email: from: "nobody" is no address for mail, like "银铃 <yinling@example.org>"
@@ -213,4 +225,51 @@ templates = { alert = { code = "449739", params = ["name", "place"] } }
         channels.sms.templates has no `taken` or no `ended`: relatives are not told by this channel that somebody goes, or how it ended
         channels.sms.callback_from is empty: tencent signs nothing, so a list of the addresses it posts from is one more lock
         http.public_url is not set: tencent cannot tell us what became of a message, and no key or reply arrives"#]].assert_eq(&config.unwrap().warnings().join("\n"));
+}
+
+#[test]
+fn apps_and_groups_stand_beside_each_other_without_a_first_one() {
+    let file = r#"
+[channels.push.ntfy]
+[channels.push.bark]
+[channels.robot.groups.yinxing]
+kind = "wecom"
+token = "x"
+[channels.robot.groups.guihua]
+kind = "feishu"
+token = "y"
+"#;
+    let (_dir, config) = load(file, &[]);
+    let config = config.unwrap();
+    let names = |channel| {
+        let providers: &Vec<ProviderSettings> = &config.channels[&channel].providers;
+        providers.iter().map(|one| one.serves.clone().unwrap_or_default().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(Channel::Push), ["ntfy", "bark"]);
+    assert_eq!(names(Channel::Robot), ["guihua", "yinxing"]);
+    let reach = config.reach();
+    assert!(reach.pushes_to("bark") && !reach.pushes_to("jpush") && reach.speaks_in("guihua"));
+    assert!(!reach.speaks_in("xinghua"));
+    // What is printed means the same when it is read again.
+    let printed = config.print();
+    assert!(!printed.contains("kind = \"ntfy\""), "{printed}");
+    check_faults(
+        "[channels.push.brak]\n[channels.robot.groups.\"a b\"]\nkind = \"wecom\"\ntoken = \"x\"\n",
+        &[],
+        expect![[r#"
+            the configuration has 2 faults:
+              yinling.toml line 1: channels.push.kind: `kind` is required; there are "gateway", "ntfy", "bark", "jpush"
+              yinling.toml line 2: channels.robot.groups.a b: "a b" is no name for a group: letters, digits, - and _"#]],
+    );
+}
+
+#[test]
+fn somebody_calls_on_wherever_somebody_can_be_called() {
+    let sms = "[channels.sms]\nkind = \"gateway\"\nurl = \"http://127.0.0.1:1/\"\nsecret = \"whsec_bWVudHVhbGx5IHJpbmdpbmcgYmVsbHMgMTIz\"\n";
+    let watchdog = |file: &str| load(file, &[]).1.unwrap().watchdog.is_some();
+    assert!(!watchdog(""), "nobody could be called");
+    assert!(watchdog(sms));
+    assert!(!watchdog(&format!("{sms}[watchdog]\nenabled = false\n")));
+    let said = load(&format!("{sms}[watchdog]\nenabled = false\n"), &[]).1.unwrap().warnings().join("\n");
+    assert!(said.contains("watchdog.enabled is false"), "{said}");
 }

@@ -230,6 +230,13 @@ impl<'v> Object<'v> {
         Object::new(self.value(name)?, pointer, faults)
     }
 
+    /// Every member, whatever its name, as an object: `groups.NAME`. Asks for all of them.
+    pub fn objects(self, faults: &mut Faults) -> Vec<(&'v str, Object<'v>)> {
+        let member =
+            |(name, value): (&'v String, &'v Value)| Some((name.as_str(), Object::new(value, self.at(name), faults)?));
+        self.members.iter().filter(|(_, value)| !value.is_null()).filter_map(member).collect()
+    }
+
     /// One of a fixed set of words.
     pub fn word<T: Copy>(&mut self, name: &'static str, words: &[(&'static str, T)], faults: &mut Faults) -> Option<T> {
         let text = self.text(name, faults)?;

@@ -79,6 +79,7 @@ fn a_full_file_is_taken_as_written() {
     expect![[r#"
         no channel is configured for push: those messages are shown on the console and in the log only; [channels.…] configures one
         channels.sms.url is plain http beyond this machine: names and phones go unencrypted
+        watchdog.public_url is not set: when the watchdog calls on, providers beyond this machine cannot tell it which key was pressed, and it goes on calling
         http listens on 0.0.0.0:80 without encryption (allow_plaintext)"#]]
     .assert_eq(&warnings);
     assert!(!format!("{config:?}").contains("whsec"));
@@ -208,6 +209,11 @@ fn what_is_printed_can_be_read_again_and_holds_no_secret() {
         secret = "***"
         timeout_ms = 5000
         url = "https://box.example.org/push"
+
+        [history]
+        device_days = 30
+        positions_days = 30
+        vitals_days = 92
 
         [http]
         allow_plaintext = false

@@ -25,12 +25,31 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             one.provider.kind()
         ));
     }
+    watchdog(config, &mut said);
     for (section, listen) in [("http", config.http.listen), ("mqtt", config.mqtt.listen)] {
         if !listen.ip().is_loopback() {
             said.push(format!("{section} listens on {listen} without encryption (allow_plaintext)"));
         }
     }
     said
+}
+
+/// What is worth saying about who calls on when the engine does not.
+fn watchdog(config: &Config, said: &mut Vec<String>) {
+    let calls =
+        config.channels.contains_key(&model::Channel::Voice) || config.channels.contains_key(&model::Channel::Sms);
+    match &config.watchdog {
+        None if calls => said.push(
+            "watchdog.enabled is false: nobody calls on when this process hangs or dies in the middle of an SOS"
+                .to_owned(),
+        ),
+        Some(watchdog) if config.http.public_url.is_some() && watchdog.public_url.is_none() => said.push(
+            "watchdog.public_url is not set: when the watchdog calls on, providers beyond this machine cannot tell it \
+             which key was pressed, and it goes on calling"
+                .to_owned(),
+        ),
+        _ => {}
+    }
 }
 
 /// What is allowed but worth saying about the channels.
@@ -84,6 +103,13 @@ fn warn_of_provider(name: &str, settings: &ProviderSettings, said: &mut Vec<Stri
             "channels.{name}.templates has no `taken` or no `ended`: relatives are not told by this channel that \
              somebody goes, or how it ended"
         ));
+    }
+    let calls = templates.filter(|_| name == "voice");
+    if calls.is_some_and(|templates| templates.test.is_none()) {
+        said.push(format!("channels.{name}.templates has no `test`: guardians' numbers cannot be tried by test calls"));
+    }
+    if calls.is_some_and(|templates| templates.welfare.is_none()) {
+        said.push(format!("channels.{name}.templates has no `welfare`: nobody can be called to ask how they are"));
     }
     if settings.provider.posts_back() && !matches!(settings.provider, ProviderConfig::Twilio(_)) {
         let kind = settings.provider.kind();

@@ -122,6 +122,7 @@ impl Pipeline {
             name: format!("未绑定设备{device}的使用人"),
             org: orgs.next().or_else(topmost).unwrap_or_else(|| OrgPath::new("/")),
             birth_year: None,
+            lives_alone: false,
             phone: None,
             guardians: Vec::new(),
             doctor: None,
@@ -308,6 +309,7 @@ impl Pipeline {
                 phone: wearer.phone.clone().map(Destination),
                 push: None,
                 email: None,
+                robot: None,
                 lang: model::Language::default(),
                 available: Vec::new(),
             }],
@@ -397,8 +399,14 @@ impl Pipeline {
             Recorded::Callback { attempt, outcome, key, .. } if self.rounds.holds(*attempt) => {
                 RoundInput::Callback { attempt: *attempt, outcome: *outcome, key: key.as_deref() }
             }
-            Recorded::Sent { attempt, result, provider, others_left } if self.rounds.holds(*attempt) => {
-                RoundInput::Sent { attempt: *attempt, result, provider, others_left: *others_left }
+            Recorded::Sent { attempt, result, provider, others_left, reference } if self.rounds.holds(*attempt) => {
+                RoundInput::Sent {
+                    attempt: *attempt,
+                    result,
+                    provider,
+                    others_left: *others_left,
+                    reference: reference.as_deref(),
+                }
             }
             _ => return false,
         };

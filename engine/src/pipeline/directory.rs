@@ -240,6 +240,11 @@ impl Directory {
         self.wearers.get(wearer).map(|entry| &entry.wearer.org)
     }
 
+    /// The middle of a wearer's home fence.
+    pub fn home_of(&self, wearer: &WearerId) -> Option<Position> {
+        self.wearers.get(wearer)?.home.as_ref()?.centre
+    }
+
     /// Where a device is kept.
     pub fn placement_of(&self, device: &DeviceId) -> rules::Placement {
         rules::Placement::of_kind(self.devices.get(device).map_or("", |entry| entry.device.kind.as_str()))
@@ -257,6 +262,7 @@ impl Directory {
                 .as_ref()
                 .map(|push| Destination(compact_str::format_compact!("{}:{}", push.kind, push.topic))),
             email: person.email.clone().map(Destination),
+            robot: None,
             lang: person.lang,
             available: Vec::new(),
         })
@@ -298,6 +304,7 @@ impl Directory {
             name: self.orgs.get(&org).map_or_else(String::new, |org| org.name.clone()),
             org,
             birth_year: None,
+            lives_alone: false,
             guardians: Vec::new(),
             doctor: None,
             fences: Vec::new(),
@@ -321,10 +328,27 @@ impl Directory {
             phone: Some(Destination(phone)),
             push: None,
             email: None,
+            robot: None,
             lang: model::Language::default(),
             available: Vec::new(),
         });
         phone.into_iter().chain(desk.people.iter().filter_map(|id| self.contact(id))).collect()
+    }
+
+    /// The group that a robot tells about an organisation: that of the nearest one up the tree that has any.
+    fn group_of(&self, org: &OrgPath) -> Option<Contact> {
+        let named = |path: OrgPath| self.orgs.get(&path).and_then(|org| Some((org.robot.clone()?, org.name.clone())));
+        let (robot, name) = std::iter::successors(Some(org.clone()), OrgPath::parent).find_map(named)?;
+        Some(Contact {
+            person: PersonId::new("group"),
+            name,
+            phone: None,
+            push: None,
+            email: None,
+            robot: Some(Destination(robot)),
+            lang: model::Language::default(),
+            available: Vec::new(),
+        })
     }
 
     /// Whom an incident of this wearer concerns, as they are now.
@@ -335,6 +359,7 @@ impl Directory {
             guardians: wearer.guardians.iter().filter_map(|id| self.guardian(wearer, id)).collect(),
             doctor: wearer.doctor.as_ref().and_then(|id| self.contact(id)),
             desk: self.desk_contacts(&wearer.org),
+            group: self.group_of(&wearer.org),
         }
     }
 }

@@ -226,7 +226,9 @@ fn a_caller_sees_and_does_nothing_outside_their_part_of_the_tree() {
         let before = image(&pipeline);
         pipeline.decide(Input::Command { actor: actor.clone(), idempotency_key: None, command }, at(1.0), &mut records);
         let last = records.last().unwrap();
-        assert!(matches!(&last.decisions[..], [Decision::Reply(reply)] if matches!(**reply, Reply::Refused(_))));
+        assert!(
+            matches!(&last.decisions[..], [Decision::Audit(_), Decision::Reply(reply)] if matches!(**reply, Reply::Refused(_)))
+        );
         assert_eq!(image(&pipeline).len(), before.len());
     }
 }
@@ -277,6 +279,7 @@ fn any_input() -> impl Strategy<Value = (u32, Input)> {
             },
             provider: "a".into(),
             others_left: n % 3 == 0,
+            reference: None,
         }),
         any::<bool>().prop_map(|online| Input::Connection { device: DeviceId::new("b1"), online }),
         id.prop_map(|n| {
@@ -425,7 +428,13 @@ fn unsent_attempts_are_known_after_a_recovery() {
     assert_eq!(unsent, pipeline.unsent_attempts().map(|a| a.id).collect::<Vec<_>>());
     assert!(unsent.len() >= 4, "two texts, the doctor, the desk, a call: {unsent:?}");
     pipeline.decide(
-        Input::Sent { attempt: unsent[0], result: SendResult::Accepted, provider: "a".into(), others_left: false },
+        Input::Sent {
+            attempt: unsent[0],
+            result: SendResult::Accepted,
+            provider: "a".into(),
+            others_left: false,
+            reference: None,
+        },
         at(0.1),
         &mut records,
     );

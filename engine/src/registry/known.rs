@@ -1,5 +1,6 @@
 //! What a document is checked against: the registry as it stands.
 
+use channels::Reach;
 use chrono_tz::Tz;
 use model::{Device, DeviceId, Org, OrgPath, PersonId, WearerId};
 use store::{State, StoreError};
@@ -35,6 +36,8 @@ pub struct ImportContext<'c> {
     pub(super) device_secret_hmac: Hash<'c>,
     pub(super) secrets_required: bool,
     pub(super) zone: Tz,
+    /// Whom the configured providers reach; `None`: not known here, and not warned about.
+    pub(super) reach: Option<Reach>,
 }
 
 impl<'c> ImportContext<'c> {
@@ -42,7 +45,7 @@ impl<'c> ImportContext<'c> {
     #[must_use]
     pub fn new(known: impl Known + 'c, device_secret_hmac: impl Fn(&[u8]) -> [u8; 32] + 'c, zone: Tz) -> Self {
         let device_secret_hmac = Box::new(device_secret_hmac);
-        ImportContext { known: Box::new(known), device_secret_hmac, secrets_required: true, zone }
+        ImportContext { known: Box::new(known), device_secret_hmac, secrets_required: true, zone, reach: None }
     }
 
     /// Against the state of a running engine. It must have projected what the caller was already answered.
@@ -53,14 +56,21 @@ impl<'c> ImportContext<'c> {
             device_secret_hmac: Box::new(|secret| secrets.device_secret_hmac(secret)),
             secrets_required: true,
             zone,
+            reach: None,
         }
+    }
+
+    /// With warnings about whom no configured provider reaches.
+    #[must_use]
+    pub fn with_reach(self, reach: Reach) -> Self {
+        ImportContext { reach: Some(reach), ..self }
     }
 
     /// Against nothing, and without secrets: what a replay or an offline check knows.
     #[must_use]
     pub fn alone(zone: Tz) -> ImportContext<'static> {
         let device_secret_hmac = Box::new(|_: &[u8]| [0; 32]);
-        ImportContext { known: Box::new(Nothing), device_secret_hmac, secrets_required: false, zone }
+        ImportContext { known: Box::new(Nothing), device_secret_hmac, secrets_required: false, zone, reach: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use compact_str::CompactString;
 use model::id::{ID_BYTES_MAX, is_well_formed};
 use model::registry::{Desk, Push};
-use model::{Datum, Device, DeviceId, Language, Org, OrgPath, Person, PersonId, Role, WearerId};
+use model::{Channel, Datum, Device, DeviceId, Language, Org, OrgPath, Person, PersonId, Role, WearerId};
 use serde_json::Value;
 
 use super::{NAME_CHARS_MAX, Reference, Walk};
@@ -47,14 +47,27 @@ impl Walk<'_> {
         let name = name(&mut row, faults);
         let desk = row.object("desk", faults);
         let fences = self.fences(&mut row, SHARED_FENCES_MAX);
+        let robot = self.robot(&mut row);
         row.finish(&mut self.faults);
         let desk = desk.and_then(|desk| self.desk(desk));
         let path = path?;
         let id = path.as_str().to_owned();
         if let Some(name) = name {
-            self.change.orgs.push(Org { path, name, desk, fences });
+            self.change.orgs.push(Org { path, name, desk, fences, robot });
         }
         Some(id)
+    }
+
+    /// The name of the group that a robot tells about everybody here.
+    fn robot(&mut self, row: &mut Object<'_>) -> Option<CompactString> {
+        let robot = id(row, "robot", false, &mut self.faults)?;
+        if self.context.reach.as_ref().is_some_and(|reach| !reach.speaks_in(robot)) {
+            let detail =
+                format!("no robot speaks in a group {robot:?}: [channels.robot.groups.{robot}] configures one");
+            let detail_zh = format!("群 {robot:?} 未配置机器人，请配置 [channels.robot.groups.{robot}]");
+            self.warnings.add(row.at("robot"), detail, detail_zh);
+        }
+        Some(CompactString::new(robot))
     }
 
     fn desk(&mut self, mut desk: Object<'_>) -> Option<Desk> {
@@ -89,15 +102,51 @@ impl Walk<'_> {
         });
         let pointer = row.pointer().to_owned();
         row.finish(faults);
-        if role == Some(Role::Guardian) && phone.is_none() && push.is_none() {
-            let detail = "this guardian has neither a phone nor push: an alarm cannot reach them";
-            self.warnings.add(pointer, detail, "该监护人既无电话也无推送方式，报警时无法联系");
+        if role == Some(Role::Guardian) && phone.is_none() && push.is_none() && email.is_none() {
+            let detail = "this guardian has neither a phone nor push nor mail: an alarm cannot reach them";
+            self.warnings.add(pointer.clone(), detail, "该监护人既无电话、推送，也无邮箱，报警时无法联系");
+        } else if role == Some(Role::Guardian) && phone.is_none() {
+            let detail = "this guardian has no phone: an alarm reaches them in writing only, and nobody rings them";
+            self.warnings.add(pointer.clone(), detail, "该监护人没有电话：报警时只能收到文字，不会拨打电话");
         }
+        self.warn_of_unreached(&pointer, phone.as_ref(), email.as_ref(), push.as_ref());
         let id = id?;
         if let (Some(role), Some(name)) = (role, name) {
             self.change.people.push(Person { id: PersonId::new(id), role, name, phone, email, push, lang });
         }
         Some(id.to_owned())
+    }
+
+    /// What is right by itself, and yet reaches nobody with the providers that are configured.
+    fn warn_of_unreached(
+        &mut self,
+        pointer: &str,
+        phone: Option<&CompactString>,
+        email: Option<&CompactString>,
+        push: Option<&Push>,
+    ) {
+        let Some(reach) = &self.context.reach else { return };
+        for (channel, what, what_zh) in [(Channel::Voice, "call", "拨打"), (Channel::Sms, "text", "发短信至")] {
+            if phone.is_some_and(|phone| !reach.reaches(channel, phone)) {
+                let detail =
+                    format!("no provider that is configured can {what} this number (it is of another country)");
+                let detail_zh = format!("已配置的服务商都无法{what_zh}该号码（国家或地区不符）");
+                self.warnings.add(below(pointer, "phone"), detail, detail_zh);
+            }
+        }
+        if let Some(push) = push.filter(|push| !reach.pushes_to(&push.kind)) {
+            let kind = &push.kind;
+            let detail = format!("no provider is configured for push of kind {kind:?}: [channels.push.{kind}]");
+            self.warnings.add(
+                format!("{pointer}/push/kind"),
+                detail,
+                format!("未配置推送方式 {kind:?}：[channels.push.{kind}]"),
+            );
+        }
+        if email.is_some() && phone.is_none() && !reach.mails() {
+            let detail = "they have no phone but mail, and mail is not configured: [channels.email]";
+            self.warnings.add(below(pointer, "email"), detail, "此人没有电话只有邮箱，但未配置邮件：[channels.email]");
+        }
     }
 
     pub(super) fn device(&mut self, mut row: Object<'_>) -> Option<String> {

@@ -1,5 +1,7 @@
 //! Stories of registry documents, right and wrong.
 
+mod geojson;
+
 use chrono_tz::Tz;
 use expect_test::{Expect, expect};
 use model::registry::{DailyWindow, Desk, EVERY_DAY};
@@ -348,7 +350,8 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
     impl Known for There {
         fn org(&self, path: &OrgPath) -> Result<Option<Org>, Unreadable> {
             let desk = Desk { phone: Some("+8613800000010".into()), people: Vec::new() };
-            let org = Org { path: path.clone(), name: "庐阳区".into(), desk: Some(desk), fences: Vec::new() };
+            let org =
+                Org { path: path.clone(), name: "庐阳区".into(), desk: Some(desk), fences: Vec::new(), robot: None };
             Ok((path.as_str() == "/luyang/").then_some(org))
         }
         fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable> {
@@ -487,4 +490,49 @@ proptest::proptest! {
         }
         let _ = import(&document);
     }
+}
+
+/// What is right by itself and reaches nobody with what is configured is told at the import, not at 3 in the morning.
+#[test]
+fn whom_no_configured_provider_reaches_is_told() {
+    use channels::template::{Template, Templates};
+    use channels::tencent_voice::TencentVoice;
+    use channels::{ChannelsConfig, Credential, ProviderConfig, ProviderSettings, Reach};
+
+    let alert = Template { code: "T1".into(), params: Vec::new() };
+    let templates =
+        Templates { alert, reminder: None, taken: None, ended: None, test: None, welfare: None, param_chars_max: 20 };
+    let tencent = ProviderConfig::TencentVoice(TencentVoice {
+        endpoint: "https://vms.example.org".into(),
+        credential: Credential::new("id", "secret"),
+        region: "ap-guangzhou".into(),
+        app_id: "1400006666".into(),
+        templates,
+    });
+    let ntfy = ProviderConfig::Ntfy(channels::ntfy::Ntfy { endpoint: "https://ntfy.example.org".into(), token: None });
+    let ntfy = ProviderSettings { serves: Some("ntfy".into()), ..ProviderSettings::new(ntfy) };
+    let config = ChannelsConfig::from([
+        (model::Channel::Voice, vec![ProviderSettings::new(tencent)]),
+        (model::Channel::Push, vec![ntfy]),
+    ]);
+    let context = ImportContext::new(Nothing, |_: &[u8]| [0; 32], Tz::Asia__Shanghai).with_reach(Reach::of(&config));
+    let document = json!({
+        "orgs": [{"path": "/a/", "name": "甲", "robot": "yinxing", "desk": {"phone": "+8613800000010"}}],
+        "people": [
+            {"id": "g1", "role": "guardian", "name": "王芳", "phone": "+8613800000001", "push": {"kind": "ntfy", "topic": "t"}},
+            {"id": "g2", "role": "guardian", "name": "海外", "phone": "+12025550100"},
+            {"id": "g3", "role": "guardian", "name": "邮件", "email": "g3@example.org"},
+            {"id": "g4", "role": "guardian", "name": "苹果", "phone": "+8613800000004", "push": {"kind": "bark", "topic": "k"}}],
+    });
+    let import = validate(document.to_string().as_bytes(), &context).unwrap();
+    assert!(import.warnings.iter().all(|warning| !warning.detail_zh.is_empty()));
+    expect![[r#"
+        /orgs/0/robot: no robot speaks in a group "yinxing": [channels.robot.groups.yinxing] configures one
+        /people/1/phone: no provider that is configured can call this number (it is of another country)
+        /people/2: this guardian has no phone: an alarm reaches them in writing only, and nobody rings them
+        /people/2/email: they have no phone but mail, and mail is not configured: [channels.email]
+        /people/3/push/kind: no provider is configured for push of kind "bark": [channels.push.bark]
+    "#]]
+    .assert_eq(&lines(&import.warnings));
+    assert_eq!(import.change.orgs[0].robot.as_deref(), Some("yinxing"));
 }

@@ -1,13 +1,15 @@
 //! What engine and watchdog share on disk: the epoch, and the log of what the watchdog did.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use model::{AttemptId, AttemptOutcome, IncidentId, PersonId};
 use serde::{Deserialize, Serialize};
 
+/// Who was called and who answered is nobody else's business.
+const FILE_MODE: u32 = 0o600;
 const EPOCH_FILE: &str = "epoch";
 const LOG_FILE: &str = "log.ndjson";
 /// The part of the log that the engine is taking in.
@@ -65,7 +67,9 @@ impl Ground {
     /// When it cannot be made.
     pub fn open(data: &Path) -> io::Result<Ground> {
         let dir = data.join("watchdog");
-        fs::create_dir_all(&dir)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        // An older version may have made it for everybody to look at.
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))?;
         Ok(Ground { dir })
     }
 
@@ -86,7 +90,7 @@ impl Ground {
         let next = self.epoch().map_or(1, |(number, _)| number + 1);
         let name = if holder == Holder::Watchdog { "watchdog" } else { "engine" };
         let fresh = self.dir.join("epoch.new");
-        let mut file = File::create(&fresh)?;
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(FILE_MODE).open(&fresh)?;
         writeln!(file, "{next} {name}")?;
         file.sync_data()?;
         fs::rename(&fresh, self.dir.join(EPOCH_FILE))?;
@@ -103,7 +107,7 @@ impl Ground {
         let mut line = serde_json::to_vec(deed)?;
         line.push(b'\n');
         loop {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+            let mut file = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(&path)?;
             file.write_all(&line)?;
             file.sync_data()?;
             File::open(&self.dir)?.sync_all()?;
@@ -159,6 +163,9 @@ mod tests {
         ground.note(&sent).unwrap();
         ground.note(&held).unwrap();
         OpenOptions::new().append(true).open(ground.dir.join(LOG_FILE)).unwrap().write_all(b"{\"sent\":{").unwrap();
+        for (name, mode) in [("", 0o700), (EPOCH_FILE, 0o600), (LOG_FILE, 0o600)] {
+            assert_eq!(fs::metadata(ground.dir.join(name)).unwrap().mode() & 0o777, mode, "{name}");
+        }
         let expected = Some(vec![sent.clone(), held]);
         assert_eq!(ground.take().unwrap(), expected);
         ground.note(&sent).unwrap();

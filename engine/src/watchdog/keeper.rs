@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use channels::callback::{Evidence, Post};
+use channels::directory::name_of;
 use channels::{Callback, Channels, Handed, Links};
 use model::{Attempt, AttemptId, Channel, Clock, IncidentId, IncidentState, Input, Priority};
 use store::{Disk, RealDisk};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
-use super::callbacks::Posted;
+use super::callbacks::{Answer, Posted, Told};
 use super::leash::GOOD_NIGHT;
 use super::{Deed, Ground, Holder, callbacks};
 use crate::checkpoint;
@@ -101,6 +103,7 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
     let mut keeper = Keeper { config, secrets, ground, base, callbacks, sent, results, stand_in: None };
     let after_ms = u64::from(settings.after_seconds) * 1_000;
     let (mut is_retired, mut not_before) = (false, Instant::now());
+    let mut seen_epoch = keeper.ground.epoch();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let gone = beats.gone.load(Ordering::Acquire);
@@ -108,6 +111,15 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
             return Ok(());
         }
         keeper.hear();
+        if !gone {
+            seen_epoch = keeper.ground.epoch();
+        } else if !keeper.is_calling() && !is_retired {
+            // Another engine serves already, with a watchdog of its own; or there is nothing left to watch over.
+            let is_served = keeper.ground.epoch() != seen_epoch;
+            if is_served || !keeper.config.data.exists() {
+                return Ok(());
+            }
+        }
         if keeper.is_calling() {
             if !gone && beats.silent_ms() < FRESH_MS {
                 tracing::warn!("the engine is back: the watchdog watches again");
@@ -185,6 +197,8 @@ impl Keeper {
         let clock = Arc::new(SystemClock::new(Some(pipeline.last_at())));
         let as_clock = Arc::clone(&clock) as Arc<dyn Clock>;
         let channels = Arc::new(crate::serve::channels_of(&self.config.as_watchdog(), &as_clock)?);
+        // What the engine handed over may be spoken of here as well.
+        pipeline.handed_over_attempts().iter().for_each(|attempt| channels.remember(attempt));
         let acknowledged = pipeline.open_incidents().filter(|i| i.acknowledged_by.is_some()).map(|i| i.id).collect();
         let (sending, handed) = (BTreeSet::new(), BTreeSet::new());
         let stand_in = StandIn { epoch, pipeline, clock, channels, sending, handed, acknowledged, resting_since: None };
@@ -214,26 +228,53 @@ impl Keeper {
         while let Ok((attempt, handed)) = self.results.try_recv() {
             let Some(stand_in) = &mut self.stand_in else { continue };
             stand_in.sending.remove(&attempt);
-            let Handed { result, provider, others_left } = handed;
-            stand_in.decide(Input::Sent { attempt, result, provider, others_left });
+            let Handed { result, provider, others_left, reference } = handed;
+            stand_in.decide(Input::Sent { attempt, result, provider, others_left, reference });
         }
-        while let Ok((callback, done)) = self.callbacks.try_recv() {
-            let Some(stand_in) = &mut self.stand_in else {
-                tracing::warn!(attempt = %callback.attempt, "a callback came to a watchdog that has called nobody");
-                continue;
-            };
-            let Callback { attempt, outcome, key, text } = callback;
-            stand_in.decide(Input::Callback { attempt, outcome, key, text });
-            let noted = self.ground.note(&Deed::Heard { attempt, outcome }).and_then(|()| self.note_acknowledged());
-            match noted {
+        while let Ok((told, done)) = self.callbacks.try_recv() {
+            match self.take(told) {
                 // Whoever posted may have hung up: it is on disk all the same.
-                Ok(()) => drop(done.send(())),
-                Err(error) => tracing::error!(%error, %attempt, "what was told cannot be written down"),
+                Ok(answer) => drop(done.send(answer)),
+                Err(error) => tracing::error!(%error, "what was told cannot be written down"),
             }
         }
         if let Err(error) = self.note_acknowledged() {
             tracing::error!(%error, "an acknowledgement cannot be written down; it is tried again");
         }
+    }
+
+    /// Takes in what was posted and writes it down. `None`: it is not believed, or nobody was called.
+    fn take(&mut self, told: Told) -> std::io::Result<Option<Answer>> {
+        let Some(stand_in) = &mut self.stand_in else {
+            tracing::warn!("a callback came to a watchdog that has called nobody");
+            return Ok(None);
+        };
+        let (heard, answer) = match told {
+            Told::Callback(callback) => {
+                let Callback { attempt, outcome, key, text } = callback;
+                (vec![(attempt, Evidence { key, text, ..Evidence::of(outcome) })], Answer::default())
+            }
+            Told::Provider { channel, path_and_query, signature, from, body } => {
+                let url = format!("{}{path_and_query}", self.base);
+                let post = Post { url: &url, signature: signature.as_deref(), body: &body };
+                // What is refused is counted and told by the channels themselves.
+                let Ok(heard) = stand_in.channels.listen(channel, &post, from, stand_in.clock.now()) else {
+                    return Ok(None);
+                };
+                (heard.believed, (heard.content_type, heard.answer))
+            }
+        };
+        let channels = Arc::clone(&stand_in.channels);
+        for (attempt, evidence) in &heard {
+            let Evidence { outcome, key, text, .. } = evidence.clone();
+            stand_in.decide(Input::Callback { attempt: *attempt, outcome, key, text });
+        }
+        for (attempt, evidence) in &heard {
+            self.ground.note(&Deed::Heard { attempt: *attempt, outcome: evidence.outcome })?;
+            channels.written(*attempt, evidence);
+        }
+        self.note_acknowledged()?;
+        Ok(Some(answer))
     }
 
     /// Writes down whatever was acknowledged. While it is not the watchdog's turn, the engine is made to look.
@@ -274,8 +315,10 @@ impl Keeper {
             }
             let token = self.secrets.callback_token(attempt.id);
             let callback = format!("{}/api/v1/callbacks/{}/{token}", self.base, attempt.id);
-            // What a vendor posts in its own form is not heard here: only the gateway's callbacks are.
-            let links = Links { provider: callback.clone(), callback };
+            let channel = name_of(attempt.channel);
+            let token = self.secrets.provider_token(channel);
+            let provider = format!("{}/api/v1/providers/{channel}/{token}?attempt={}", self.base, attempt.id);
+            let links = Links { provider, callback };
             let (channels, sent) = (Arc::clone(&stand_in.channels), self.sent.clone());
             tokio::spawn(async move {
                 let handed = channels.send(&attempt, &links).await;

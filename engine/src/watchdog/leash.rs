@@ -1,12 +1,14 @@
-//! The engine's side: the process is started, and beats are sent to it.
+//! The engine's side: the process is started, beats are sent to it, and one that died is started anew.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::Clock;
 
@@ -18,6 +20,11 @@ use crate::pulse::Pulse;
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// A loop that did not go round for so long has no beat, in milliseconds.
 const STUCK_MS: i64 = 3_000;
+/// How long to wait before one that died is started anew; doubled each time that it dies soon.
+const START_AGAIN: Duration = Duration::from_secs(1);
+const START_AGAIN_MAX: Duration = Duration::from_secs(60);
+/// One that lived so long did not die of how it was started.
+const LIVED_LONG: Duration = Duration::from_secs(60);
 /// What a beat looks like, and the word that all is well and nobody has to take over.
 pub(super) const BEAT: u8 = b'.';
 pub(super) const GOOD_NIGHT: u8 = b'q';
@@ -33,44 +40,139 @@ pub fn lives(clock: Arc<dyn Clock>, pulse: Arc<Pulse>, seen: Arc<Seen>) -> Lives
     })
 }
 
+/// How the watchdog is: for `/readyz` and `/metrics`.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Whether there is to be one.
+    pub wanted: AtomicBool,
+    /// Whether its process runs.
+    pub up: AtomicBool,
+    /// How often one that had died was started anew.
+    pub restarts: AtomicU64,
+}
+
 /// The watchdog that this engine started.
 pub struct Leash {
     stop: mpsc::Sender<()>,
     thread: JoinHandle<()>,
-    child: Child,
 }
 
 impl Leash {
-    /// Starts `command`, with its standard input on the leash.
+    /// Starts `command`, with its standard input on the leash, and again whenever it dies.
     ///
     /// # Errors
-    /// When it cannot be started.
-    pub fn start(command: &[std::ffi::OsString], lives: Lives) -> io::Result<Leash> {
-        let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-        let mut pipe = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    /// When it cannot be started the first time.
+    pub fn start(command: &[OsString], lives: Lives, watch: Arc<Watch>) -> io::Result<Leash> {
+        let command = command.to_vec();
+        watch.wanted.store(true, Relaxed);
+        let first = spawn(&command)?;
+        watch.up.store(true, Relaxed);
         let (stop, stopped) = mpsc::channel();
-        let beat = move || {
-            loop {
-                if lives() && pipe.write_all(&[BEAT]).is_err() {
-                    tracing::error!("the watchdog is gone; nobody takes over if this engine stops");
-                    return;
-                }
-                match stopped.recv_timeout(BEAT_EVERY) {
-                    Err(RecvTimeoutError::Timeout) => {}
-                    _ => break,
-                }
-            }
-            let _ = pipe.write_all(&[GOOD_NIGHT]);
-        };
-        let thread = std::thread::Builder::new().name("heartbeat".to_owned()).spawn(beat)?;
-        Ok(Leash { stop, thread, child })
+        let keeper = Keeper { command, lives, watch, stopped };
+        let thread = std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || keeper.run(first))?;
+        Ok(Leash { stop, thread })
     }
 
     /// Says good night and waits until it is gone.
-    pub fn end(mut self) {
+    pub fn end(self) {
         drop(self.stop);
         let _ = self.thread.join();
-        let _ = self.child.wait();
+    }
+}
+
+/// A process and the pipe to it.
+type Held = (Child, ChildStdin);
+
+fn spawn(command: &[OsString]) -> io::Result<Held> {
+    let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    let pipe = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    Ok((child, pipe))
+}
+
+struct Keeper {
+    command: Vec<OsString>,
+    lives: Lives,
+    watch: Arc<Watch>,
+    stopped: Receiver<()>,
+}
+
+impl Keeper {
+    /// Beats until it is stopped; whoever dies meanwhile is replaced.
+    fn run(self, first: Held) {
+        let (mut held, mut wait) = (Some(first), START_AGAIN);
+        let mut since = Instant::now();
+        loop {
+            let is_there = held.as_mut().is_some_and(|there| self.beat(there));
+            let pause = if is_there { BEAT_EVERY } else { wait };
+            if !is_there && let Some((mut child, pipe)) = held.take() {
+                drop(pipe);
+                let _ = child.wait();
+                self.watch.up.store(false, Relaxed);
+                wait = if since.elapsed() >= LIVED_LONG { START_AGAIN } else { wait };
+                tracing::error!("the watchdog died; it is started anew");
+            }
+            match self.stopped.recv_timeout(pause) {
+                Err(RecvTimeoutError::Timeout) => {}
+                _ => break,
+            }
+            if held.is_none() {
+                wait = (wait * 2).min(START_AGAIN_MAX);
+                held = self.start_again();
+                since = Instant::now();
+            }
+        }
+        if let Some((mut child, mut pipe)) = held {
+            let _ = pipe.write_all(&[GOOD_NIGHT]);
+            drop(pipe);
+            let _ = child.wait();
+        }
+    }
+
+    /// Whether it is still there. It hears that all is well only if that is so.
+    fn beat(&self, (child, pipe): &mut Held) -> bool {
+        let has_ended = !matches!(child.try_wait(), Ok(None));
+        !has_ended && !((self.lives)() && pipe.write_all(&[BEAT]).is_err())
+    }
+
+    fn start_again(&self) -> Option<Held> {
+        match spawn(&self.command) {
+            Ok(held) => {
+                self.watch.restarts.fetch_add(1, Relaxed);
+                self.watch.up.store(true, Relaxed);
+                Some(held)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the watchdog cannot be started; nobody takes over if this engine stops");
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits for something that comes by itself, as long as a loaded machine may take.
+    fn until(what: &str, so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !so() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn one_that_dies_is_seen_and_started_anew() {
+        let watch = Arc::new(Watch::default());
+        let dir = tempfile::tempdir().unwrap();
+        // Ends by itself the first time, and keeps watch from then on.
+        let mark = dir.path().join("was-there");
+        let script = format!("test -e {0} && exec cat >/dev/null; touch {0}", mark.display());
+        let command: Vec<OsString> = ["sh", "-c", &script].map(OsString::from).into();
+        let leash = Leash::start(&command, Arc::new(|| true), Arc::clone(&watch)).unwrap();
+        until("it was started anew", || watch.restarts.load(Relaxed) == 1 && watch.up.load(Relaxed));
+        leash.end();
     }
 }

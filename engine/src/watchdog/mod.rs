@@ -16,4 +16,4 @@ mod leash;
 pub use gate::{Gate, Lives};
 pub use ground::{Deed, Ground, Holder};
 pub use keeper::{Beats, run};
-pub use leash::{Leash, lives};
+pub use leash::{Leash, Watch, lives};

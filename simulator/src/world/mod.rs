@@ -360,7 +360,7 @@ impl<'a> World<'a> {
             Handed::Later => SendResult::Retry { detail: "503".into(), after_seconds: RETRY_SECONDS },
             Handed::Refused => SendResult::Final { detail: "422".into() },
         };
-        let input = Input::Sent { attempt, result, provider: "gateway".into(), others_left: false };
+        let input = Input::Sent { attempt, result, provider: "gateway".into(), others_left: false, reference: None };
         self.house.decide(input, self.time());
     }
 

@@ -3,8 +3,10 @@
     vendor_sdks.py send BASE_URL ALIYUN_SECRET TENCENT_KEY TWILIO_TOKEN [PHONE]
     vendor_sdks.py verify TWILIO_TOKEN URL SIGNATURE BODY
 """
+import datetime
 import json
 import sys
+import time
 from urllib.parse import parse_qsl
 
 PHONE = "+8613800000001"
@@ -60,6 +62,16 @@ def aliyun(base, secret):
         return {"code": body.code, "reference": body.call_id}
 
     attempt("aliyun sms", text)
+    def books():
+        china = datetime.timezone(datetime.timedelta(hours=8))
+        request = sms.QuerySendDetailsRequest(
+            phone_number=PHONE[3:], send_date=datetime.datetime.now(china).strftime("%Y%m%d"), page_size=50, current_page=1
+        )
+        body = Sms(config()).query_send_details(request).body
+        found = [one.out_id for one in body.sms_send_detail_dtos.sms_send_detail_dto]
+        return {"code": body.code if "a1a" in found else "not there"}
+
+    attempt("aliyun books", books)
     attempt("aliyun sms to nobody", lambda: text(phone_numbers="13800000099"))
     attempt("aliyun sms with a link", lambda: text(template_param='{"name":"http://x.example"}'))
     attempt("aliyun ivr", ask)
@@ -94,6 +106,14 @@ def tencent(base, key):
         return {"code": "Ok", "reference": status.CallId}
 
     attempt("tencent sms", text)
+    def books():
+        request = sms.PullSmsSendStatusByPhoneNumberRequest()
+        request.BeginTime, request.Offset, request.Limit = int(time.time()) - 600, 0, 100
+        request.PhoneNumber, request.SmsSdkAppId = PHONE, "1400006666"
+        found = SmsClient(who, "ap-guangzhou", profile).PullSmsSendStatusByPhoneNumber(request).PullSmsSendStatusSet
+        return {"code": "Ok" if any(one.SessionContext == "a2a" for one in found) else "not there"}
+
+    attempt("tencent books", books)
     attempt("tencent sms to nobody", lambda: text("+8613800000099"))
     attempt("tencent voice", call)
 
@@ -117,6 +137,11 @@ def twilio(base, token):
         return {"code": "queued", "reference": client.calls.create(to=PHONE, from_="+12025550199", twiml=twiml).sid}
 
     attempt("twilio sms", text)
+    def books():
+        made = client.messages.list(to=PHONE, from_="+12025550199", limit=20)
+        return {"code": "queued" if made and made[0].date_created.year > 2020 and made[0].body else "not there"}
+
+    attempt("twilio books", books)
     attempt("twilio sms to nobody", lambda: text("+8613800000099"))
     attempt("twilio voice", call)
 

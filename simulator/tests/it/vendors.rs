@@ -119,14 +119,17 @@ async fn the_vendors_own_sdks_reach_our_phones() {
     };
     for (step, expected) in [
         ("aliyun sms", "OK"),
+        ("aliyun books", "OK"),
         ("aliyun sms to nobody", "isv.MOBILE_NUMBER_ILLEGAL"),
         ("aliyun sms with a link", "isv.PARAM_NOT_SUPPORT_URL"),
         ("aliyun ivr", "OK"),
         ("aliyun tts", "OK"),
         ("tencent sms", "Ok"),
+        ("tencent books", "Ok"),
         ("tencent sms to nobody", "InvalidParameterValue.IncorrectPhoneNumber"),
         ("tencent voice", "Ok"),
         ("twilio sms", "queued"),
+        ("twilio books", "queued"),
         ("twilio sms to nobody", "21211"),
         ("twilio voice", "queued"),
     ] {
@@ -159,7 +162,7 @@ async fn a_wrong_secret_reaches_nobody() {
         };
         assert!(fits, "{step}: {error}");
     }
-    assert_eq!(told.len(), 11);
+    assert_eq!(told.len(), 14);
     assert!(phones.look(|book| book.phone(PHONE).unwrap().calls.is_empty()), "nothing rang");
     phones.shutdown().await;
 }

@@ -49,7 +49,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     if let Some((path, document)) = registry {
         let row = |row: registry::RowError| format!("{} {}: {}", path.display(), row.pointer, row.detail);
-        match registry::validate(&document, &ImportContext::alone(config.zone)) {
+        match registry::validate(&document, &ImportContext::alone(config.zone).with_reach(config.reach())) {
             Ok(import) => warnings.extend(import.warnings.into_iter().map(row)),
             Err(rows) => faults.extend(rows.into_iter().map(row)),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use model::{Channel, Timestamp};
 use serde_json::{Value, json};
 use simulator::clock::RunningClock;
-use simulator::phones::{self, Accounts, Button, CallScript, CallState, Entry, Options, RING_MS, TextScript};
+use simulator::phones::{self, Accounts, Button, CallScript, CallState, Entry, Fault, Options, RING_MS, TextScript};
 
 use crate::harness::api::{post_form, post_url};
 use crate::harness::registry::{BRACELET, G1, G2, SECRET, household, patient_plan, up};
@@ -213,9 +213,44 @@ fn a_key_from_a_call_of_before_the_crash_counts_after_it() {
         feed.wait_until("the call", |event| event["type"] == "attempt.accepted" && event["data"]["channel"] == "voice");
         server.kill();
         let server = serve(&vendors, &house);
+        // The name that the provider gave the call is known after the crash too: another one is no call of ours.
+        let url = String::from_utf8(channel_command(&house, server.http, &["url", "voice"]).stdout).unwrap();
+        let forged = match aliyun_calls {
+            true => {
+                json!([{"call_id": "900619746936498440^999", "status_code": "300000", "dtmf": "1", "callee": "13800000001"}])
+            }
+            false => json!({"voicekey_callback": {"callid": "5000:999", "keypress": "1", "mobile": "13800000001"}}),
+        };
+        assert_eq!(post_url(url.trim(), &forged).unwrap(), 200);
+        assert_eq!(server.metric("yinling_callbacks_refused_total", "unknown"), 1.0, "aliyun: {aliyun_calls}");
         vendors.press(G1, &Button::Key('1'));
         let acknowledged = server.feed().wait_for("incident.acknowledged");
         assert_eq!(acknowledged["data"]["acknowledged_by"]["person"], "g1", "aliyun: {aliyun_calls}");
+    }
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_and_nobody_is_told_twice() {
+    for (name, channels) in [
+        ("aliyun", (|url: &str| aliyun("sms", url, "sign_name = \"银铃\"")) as fn(&str) -> String),
+        ("tencent", |url| tencent("sms", url, "sign_name = \"银铃\"")),
+    ] {
+        let vendors = Vendors::start();
+        vendors.phones.set_fault(Channel::Sms, Some(Fault::AnswerLost));
+        let channels = channels(&vendors.phones.vendor_url());
+        let (_house, server) = pressed(&vendors, &channels, &household(patient_plan()));
+        let mut feed = server.feed();
+        let mut accepted = 0;
+        while accepted < 3 {
+            let event = feed.wait_until("a text that was found in the provider's books", |event| {
+                let is_text = event["data"]["channel"] == "sms";
+                is_text && matches!(event["type"].as_str(), Some("attempt.accepted" | "attempt.retrying"))
+            });
+            assert_eq!(event["type"], "attempt.accepted", "{name}: {event}");
+            accepted += 1;
+        }
+        let texts = vendors.phones.look(|book| book.phone(G2).unwrap().texts.len());
+        assert_eq!(texts, 1, "{name}");
     }
 }
 

@@ -1,14 +1,17 @@
 //! The engine stops, or is killed, in the middle of an escalation: the next guardian is called all the same, and
 //! what they press counts when it is back.
 
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::harness::clients::mosquitto_pub;
 use crate::harness::phones::Message;
-use crate::harness::registry::{BRACELET, G1, G2, SECRET, household, up};
-use crate::harness::{Feed, House, Phones, Server, eventually};
+use crate::harness::registry::{BRACELET, G1, G2, G3, SECRET, household, up};
+use crate::harness::server::signal;
+use crate::harness::{Feed, House, Phones, Server, Wire, eventually};
 
 const CONFIG: &str = "[watchdog]\nafter_s = 4\n";
 
@@ -97,5 +100,156 @@ fn a_killed_engine_is_stood_in_for_and_the_next_one_hears_of_it() {
     stood_in_for(&phones).press("1");
     let server = house.serve();
     is_acknowledged_by_g2(&mut server.feed(), &subject);
+    server.stop();
+}
+
+/// How far the first guardian's call is when the engine falls silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It rings.
+    Rings,
+    /// A voicemail talks.
+    Answered,
+    /// They pressed 2, and the second guardian's phone rings.
+    Declined,
+    /// Nobody said anything, and the second guardian's phone rings too.
+    RingsOn,
+}
+
+/// How the engine falls silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Stopped,
+    Killed,
+    /// The next sync of its journal fails.
+    JournalFails,
+}
+
+/// The disk fails under the journal from now on: the process ends by itself, as it must.
+fn fail_journal(server: &mut Server) {
+    let process = server.id().to_string();
+    let mut tracer = Command::new("strace");
+    tracer.args(["-f", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO", "-p", &process]);
+    let mut tracer = tracer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    // It says so once it holds every thread.
+    let mut said = BufReader::new(tracer.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert!(line.contains("attached"), "strace: {line}");
+    std::thread::spawn(move || drop(std::io::copy(&mut said, &mut std::io::sink())));
+    // Something to write: its PUBACK never comes.
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
+    let _ = device.publish(&up(BRACELET), br#"{"type":"heart_rate","bpm":70,"id":"h"}"#, 1);
+    let status = server.wait();
+    assert_eq!(status.code(), Some(74), "a failed sync ends the process");
+    let _ = tracer.kill();
+    let _ = tracer.wait();
+}
+
+fn falls_silent(stage: Stage, way: Way) {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let mut server = house.serve();
+    server.import(&household(plan()));
+    let mut wire = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
+    wire.report(&up(BRACELET), br#"{"type":"sos","id":"w-1"}"#);
+    let first = phones.expect_call(G1);
+    let next = match stage {
+        Stage::Rings => G2,
+        Stage::Answered => {
+            first.says("answered");
+            G2
+        }
+        Stage::Declined => {
+            first.press("2");
+            phones.expect_call(G2);
+            G3
+        }
+        Stage::RingsOn => {
+            phones.expect_call(G2);
+            G3
+        }
+    };
+    let subject = format!("incidents/{}", first.incident);
+    let silent = Instant::now();
+    match way {
+        Way::Stopped => server.signal("STOP"),
+        Way::Killed => server.signal("KILL"),
+        Way::JournalFails => fail_journal(&mut server),
+    }
+    let called = phones.expect_call(next);
+    assert!(silent.elapsed() < Duration::from_secs(30), "{stage:?} {way:?}: after {:?}", silent.elapsed());
+    called.says("answered");
+    called.press("1");
+    let rung = phones.rung();
+    let people: std::collections::BTreeSet<&String> = rung.iter().collect();
+    assert!(rung.len() - people.len() <= 1, "{stage:?} {way:?}: at most one call doubles: {rung:?}");
+    let server = match way {
+        Way::Stopped => {
+            server.signal("CONT");
+            server
+        }
+        Way::Killed | Way::JournalFails => {
+            drop(server);
+            house.serve()
+        }
+    };
+    let mut feed = server.feed();
+    let acknowledged = feed.wait_for_about("incident.acknowledged", &subject);
+    let who = if next == G2 { "g2" } else { "g3" };
+    assert_eq!(acknowledged["data"]["acknowledged_by"]["person"], who, "{stage:?} {way:?}");
+    let calls = phones.rung().len();
+    server.stop();
+    assert_eq!(phones.rung().len(), calls, "{stage:?} {way:?}: no call starts after the acknowledgement");
+}
+
+/// One test for each stage and way: they wait for real seconds, and side by side they wait together.
+macro_rules! stories {
+    ($($name:ident: $stage:ident $way:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            falls_silent(Stage::$stage, Way::$way);
+        }
+    )*};
+}
+
+stories! {
+    stopped_while_it_rings: Rings Stopped;
+    stopped_while_a_voicemail_talks: Answered Stopped;
+    stopped_after_a_no: Declined Stopped;
+    stopped_while_two_phones_ring: RingsOn Stopped;
+    killed_while_it_rings: Rings Killed;
+    killed_while_a_voicemail_talks: Answered Killed;
+    killed_after_a_no: Declined Killed;
+    killed_while_two_phones_ring: RingsOn Killed;
+    a_journal_that_fails_while_it_rings: Rings JournalFails;
+    a_journal_that_fails_while_a_voicemail_talks: Answered JournalFails;
+    a_journal_that_fails_after_a_no: Declined JournalFails;
+    a_journal_that_fails_while_two_phones_ring: RingsOn JournalFails;
+}
+
+#[test]
+fn a_watchdog_that_dies_is_replaced_and_it_shows() {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let server = house.serve();
+    assert_eq!(server.metric("yinling_watchdog_up", ""), 1.0);
+    let children = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let watchdog = children
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok())
+        .find_map(|children| children.split_whitespace().next()?.parse::<u32>().ok())
+        .expect("it runs");
+    signal(watchdog, "KILL");
+    eventually("it is started anew", || {
+        (server.metric("yinling_watchdog_restarts_total", "") == 1.0 && server.metric("yinling_watchdog_up", "") == 1.0)
+            .then_some(())
+    });
+    let (_, ready) = server.api().status_and_text_at("/readyz");
+    assert!(ready.contains("watchdog"), "{ready}");
+    // The new one watches as well.
+    let (_, _) = ringing(&phones, &server);
+    server.signal("STOP");
+    stood_in_for(&phones);
+    server.signal("CONT");
     server.stop();
 }

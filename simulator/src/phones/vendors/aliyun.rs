@@ -22,6 +22,12 @@ const OUT_ID_BYTES_MAX: usize = 15;
 
 pub(super) async fn take(shared: &Shared, target: &str, headers: &HeaderMap, body: &[u8]) -> Response {
     let query = query_of(target);
+    if header(headers, "x-acs-action") == "QuerySendDetails" {
+        return match check(shared, &query, headers, body) {
+            Ok(()) => details(shared, &query),
+            Err(code) => refuse(code),
+        };
+    }
     let order =
         match check(shared, &query, headers, body).and_then(|()| order_of(&query, header(headers, "x-acs-action"))) {
             Ok(order) => order,
@@ -40,6 +46,34 @@ pub(super) async fn take(shared: &Shared, target: &str, headers: &HeaderMap, bod
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }
     }
+}
+
+/// What was texted to a number on a day.
+fn details(shared: &Shared, query: &BTreeMap<String, String>) -> Response {
+    let need = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let (Some(number), Some(day), Some(_), Some(_)) =
+        (need("PhoneNumber"), need("SendDate"), need("PageSize"), need("CurrentPage"))
+    else {
+        return refuse("isv.INVALID_PARAMETERS");
+    };
+    let vendors = shared.vendors.lock();
+    let books = vendors.books(Vendor::Aliyun, Channel::Sms, &e164(number));
+    let china = |at: Timestamp| wall(at.plus_seconds(8 * 3_600));
+    let of_day = books.iter().filter(|(.., at)| china(*at).replace('-', "").starts_with(day));
+    let list: Vec<Value> = of_day
+        .map(|(_, issued, text, at)| {
+            json!({
+                "OutId": issued.out_id, "PhoneNum": number, "SendStatus": 3, "ErrCode": "DELIVERED", "Content": text,
+                "SendDate": china(*at), "ReceiveDate": china(*at), "TemplateCode": "",
+            })
+        })
+        .collect();
+    let total = list.len().to_string();
+    axum::Json(json!({
+        "Code": "OK", "Message": "OK", "RequestId": "r", "TotalCount": total,
+        "SmsSendDetailDTOs": {"SmsSendDetailDTO": list},
+    }))
+    .into_response()
 }
 
 /// What the gateway in front refuses comes as an error, what the service refuses as 200.

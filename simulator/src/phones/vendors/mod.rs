@@ -91,6 +91,8 @@ struct Issued {
     /// Where Twilio posts states, and pressed keys.
     status_url: String,
     keys_url: String,
+    /// What was sent, when it was taken; `None`: it was refused, and stands in nobody's books.
+    taken: Option<(String, Timestamp)>,
 }
 
 /// A message or call that was ordered.
@@ -124,7 +126,7 @@ pub(super) struct Report {
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/", post(rpc))
-        .route("/2010-04-01/Accounts/{account}/{what}", post(twilio::take))
+        .route("/2010-04-01/Accounts/{account}/{what}", post(twilio::take).get(twilio::books))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
 }
 
@@ -165,9 +167,23 @@ impl Vendors {
             out_id: order.out_id.clone(),
             status_url: order.status_url.clone(),
             keys_url: order.keys_url.clone(),
+            taken: None,
         };
         self.issued.insert(reference.clone(), issued);
         reference
+    }
+
+    /// What a provider's books say was sent to a number, and its name for each, oldest first.
+    fn books(&self, vendor: Vendor, channel: Channel, number: &str) -> Vec<(&String, &Issued, &str, Timestamp)> {
+        let fits = |issued: &Issued| issued.vendor == vendor && issued.channel == channel && issued.number == number;
+        let mut entries = Vec::new();
+        for (reference, issued) in self.issued.iter().filter(|(_, issued)| fits(issued)) {
+            if let Some((text, at)) = &issued.taken {
+                entries.push((reference, issued, text.as_str(), *at));
+            }
+        }
+        entries.sort_by_key(|(.., at)| *at);
+        entries
     }
 
     /// Whether a nonce is new.
@@ -232,6 +248,11 @@ async fn carry_out(shared: &Shared, order: Order) -> Result<String, Refusal> {
         return Err(refused);
     }
     let delivered = shared.deliver(message.clone());
+    if delivered.is_ok()
+        && let Some(issued) = shared.vendors.lock().issued.get_mut(&reference)
+    {
+        issued.taken = Some((message.text.clone(), at));
+    }
     shared.record(request(if delivered.is_ok() { 200 } else { 400 }));
     match fault {
         Some(Fault::SlowMs(millis)) => tokio::time::sleep(Duration::from_millis(millis.into())).await,

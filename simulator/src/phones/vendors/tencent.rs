@@ -16,6 +16,12 @@ const AGE_SECONDS_MAX: i64 = 300;
 
 pub(super) async fn take(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Response {
     let action = header(headers, "x-tc-action");
+    if action == "PullSmsSendStatusByPhoneNumber" {
+        return match check(shared, headers, body) {
+            Ok(()) => statuses(shared, body),
+            Err(code) => error(code),
+        };
+    }
     let order = match check(shared, headers, body).and_then(|()| order_of(body, action)) {
         Ok(order) => order,
         Err(code) => return error(code),
@@ -40,6 +46,30 @@ pub(super) async fn take(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> R
             }]}))
         }
     }
+}
+
+/// What was texted to a number in a time.
+fn statuses(shared: &Shared, body: &[u8]) -> Response {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return error("InvalidParameter") };
+    let (Some(number), Some(begin), Some(_), Some(0)) =
+        (body["PhoneNumber"].as_str(), body["BeginTime"].as_i64(), body["Limit"].as_i64(), body["Offset"].as_i64())
+    else {
+        return error("MissingParameter");
+    };
+    let end = body["EndTime"].as_i64().unwrap_or(i64::MAX);
+    let vendors = shared.vendors.lock();
+    let books = vendors.books(Vendor::Tencent, Channel::Sms, &e164(number));
+    let in_time = books.iter().filter(|(.., at)| (begin..=end).contains(&(at.millis() / 1_000)));
+    let list: Vec<Value> = in_time
+        .map(|(serial, issued, _, at)| {
+            json!({
+                "UserReceiveTime": at.millis() / 1_000, "CountryCode": "86", "PhoneNumber": issued.number,
+                "SubscriberNumber": issued.number.trim_start_matches("+86"), "SerialNo": serial,
+                "ReportStatus": "SUCCESS", "Description": "DELIVERED", "SessionContext": issued.out_id,
+            })
+        })
+        .collect();
+    answer(&json!({ "PullSmsSendStatusSet": list }))
 }
 
 fn answer(response: &Value) -> Response {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,12 +26,7 @@ pub(super) async fn take(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let (sid, token) =
-        shared.vendors.lock().accounts.as_ref().map(|accounts| accounts.twilio.clone()).unwrap_or_default();
-    let expected = format!("Basic {}", STANDARD.encode(format!("{sid}:{token}")));
-    if sid.is_empty() || account != sid || header(&headers, "authorization") != expected {
-        return refuse("20003");
-    }
+    let Some(sid) = customer(&shared, &account, &headers) else { return refuse("20003") };
     let fields = fields_of(&body);
     let order = match order_of(&fields, &what) {
         Ok(order) => order,
@@ -47,6 +42,44 @@ pub(super) async fn take(
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
         }
     }
+}
+
+/// The newest messages or calls to a number.
+pub(super) async fn books(
+    State(shared): State<Arc<Shared>>,
+    Path((account, what)): Path<(String, String)>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    if customer(&shared, &account, &headers).is_none() {
+        return refuse("20003");
+    }
+    let (channel, name) = match what.as_str() {
+        "Messages.json" => (Channel::Sms, "messages"),
+        "Calls.json" => (Channel::Voice, "calls"),
+        _ => return refuse("20404"),
+    };
+    let asked = fields_of(uri.query().unwrap_or_default().as_bytes());
+    let to = asked.iter().find(|(known, _)| known == "To").map_or("", |(_, to)| to.as_str());
+    let vendors = shared.vendors.lock();
+    let entries = vendors.books(Vendor::Twilio, channel, to);
+    let list: Vec<serde_json::Value> = entries
+        .into_iter()
+        .rev()
+        .map(|(sid, issued, text, at)| {
+            let created = at.to_utc().format("%a, %d %b %Y %H:%M:%S +0000").to_string();
+            json!({"sid": sid, "to": issued.number, "date_created": created, "status": "queued", "body": text})
+        })
+        .collect();
+    axum::Json(json!({ name: list, "page": 0, "page_size": 50, "next_page_uri": null })).into_response()
+}
+
+/// The account, if it is one, and the token is its own.
+fn customer(shared: &Shared, account: &str, headers: &HeaderMap) -> Option<String> {
+    let vendors = shared.vendors.lock();
+    let (sid, token) = vendors.accounts.as_ref().map(|accounts| accounts.twilio.clone())?;
+    let expected = format!("Basic {}", STANDARD.encode(format!("{sid}:{token}")));
+    (!sid.is_empty() && account == sid && header(headers, "authorization") == expected).then_some(sid)
 }
 
 fn refuse(code: &str) -> Response {

@@ -21,6 +21,8 @@ pub enum Manner {
     Takes,
     /// Reads the request and never answers, as a stopped process would.
     Hangs,
+    /// The same over messages about this kind of incident, and takes all others.
+    HangsOver(&'static str),
     /// Answers with this status.
     Refuses(u16),
 }
@@ -38,6 +40,8 @@ struct Shared {
     faults: Vec<String>,
     /// What the box does by itself with each call, before it answers the POST.
     habit: Option<Habit>,
+    /// How many requests it never answered.
+    hung: usize,
     /// Attempts whose outcome, reported by habit, the server confirmed with a 2xx.
     confirmed: HashSet<String>,
 }
@@ -98,6 +102,7 @@ impl Phones {
             messages: Vec::new(),
             faults: Vec::new(),
             habit: None,
+            hung: 0,
             confirmed: HashSet::new(),
         };
         let phones = Phones { address, shared: Arc::new((Mutex::new(shared), Condvar::new())) };
@@ -165,6 +170,11 @@ impl Phones {
         shared.messages.clone()
     }
 
+    /// How many requests the box never answered.
+    pub fn hung(&self) -> usize {
+        self.shared.0.lock().unwrap().hung
+    }
+
     /// The numbers that were rung so far, in order.
     pub fn rung(&self) -> Vec<String> {
         self.messages().into_iter().filter(|m| m.channel == "voice").map(|m| m.to).collect()
@@ -183,14 +193,20 @@ impl Phones {
     fn serve(&self, stream: &TcpStream) {
         let mut reader = BufReader::new(stream);
         while let Some((head, body)) = read_request(&mut reader) {
-            let manner = self.shared.0.lock().unwrap().manner;
+            let manner = match self.shared.0.lock().unwrap().manner {
+                Manner::HangsOver(kind) if is_about(&body, kind) => Manner::Hangs,
+                Manner::HangsOver(_) => Manner::Takes,
+                manner => manner,
+            };
             let status = match manner {
                 Manner::Takes => {
                     self.take(&head, &body);
                     202
                 }
                 Manner::Refuses(status) => status,
-                Manner::Hangs => {
+                Manner::Hangs | Manner::HangsOver(_) => {
+                    self.shared.0.lock().unwrap().hung += 1;
+                    self.shared.1.notify_all();
                     // Holds the connection open until the other side gives up.
                     let _ = reader.read(&mut [0]);
                     return;
@@ -243,6 +259,10 @@ fn read_request(reader: &mut impl BufRead) -> Option<(Head, Vec<u8>)> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some((head, body))
+}
+
+fn is_about(body: &[u8], kind: &str) -> bool {
+    serde_json::from_slice::<Value>(body).is_ok_and(|body| body["kind"] == kind)
 }
 
 /// A POST as Standard Webhooks 1.0 and the gateway contract have it.
