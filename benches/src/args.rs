@@ -95,6 +95,8 @@ pub(crate) enum Role {
     /// The load generator; prints one line of JSON
     #[command(hide = true)]
     Load(Load),
+    /// The whole table: what happens without a word, too
+    Table,
 }
 
 /// What the generator is to do.

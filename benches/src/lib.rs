@@ -40,7 +40,7 @@ pub fn main() -> anyhow::Result<()> {
     match &args.role {
         Some(Role::Peer { address }) => children::be_peer(*address),
         Some(Role::Load(load)) => children::be_load(load),
-        None => measure(&args),
+        Some(Role::Table) | None => measure(&args),
     }
 }
 
