@@ -80,9 +80,13 @@ fn a_low_battery_goes_to_the_group_in_its_own_time_and_a_notice_not_at_all() {
     let mut home = home();
     // The stories begin at 08:00.
     home.plan.quiet = Some(DailyWindow { from_minute: 21 * 60, to_minute: 9 * 60 });
-    check_at(home.clone(), "battery", expect![[r#"
+    check_at(
+        home.clone(),
+        "battery",
+        expect![[r#"
         00:00  RAISED BatteryLow Low | text g1 | mail g2 | robot group | NOTIFYING
-    "#]]);
+    "#]],
+    );
     let mut ward = Ward::new(home);
     ward.play("battery; notice");
     let robots: Vec<_> = ward.started.iter().filter(|attempt| attempt.channel == Channel::Robot).collect();

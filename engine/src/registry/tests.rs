@@ -530,6 +530,7 @@ fn whom_no_configured_provider_reaches_is_told() {
         /people/2: this guardian has no phone: an alarm reaches them in writing only, and nobody rings them
         /people/2/email: they have no phone but mail, and mail is not configured: [channels.email]
         /people/3/push/kind: no provider is configured for push of kind "bark": [channels.push.bark]
-    "#]].assert_eq(&lines(&import.warnings));
+    "#]]
+    .assert_eq(&lines(&import.warnings));
     assert_eq!(import.change.orgs[0].robot.as_deref(), Some("yinxing"));
 }
