@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that a change must pass, from a fresh clone on a bare Debian that has Rust: installs what the tests
 # need, then formatting, lints, build, doc tests, and all tests, those that drive the real binary with mosquitto,
-# paho-mqtt, curl and strace included. A tool that is missing and cannot be installed is a failure, never a skip.
+# paho-mqtt, curl, strace and a browser included. A tool that is missing and cannot be installed is a failure, never a skip.
 #
 #   ./test.sh                        the whole of it, what CI runs
 #   YINLING_KILL_ROUNDS=50 ./test.sh the same with more rounds of kill -9
@@ -36,7 +36,11 @@ install_packages() {
     command -v cc >/dev/null || missing+=(build-essential)
     command -v curl >/dev/null || missing+=(curl)
     command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+    command -v openssl >/dev/null || missing+=(openssl)
     command -v strace >/dev/null || missing+=(strace)
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    [ -x /usr/bin/chromium ] || missing+=(chromium)
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     [ ${#missing[@]} -eq 0 ] && return
     as_root apt-get update -q
@@ -50,9 +54,16 @@ install_python_clients() {
     local modules='paho.mqtt, aiosmtpd, apprise, cryptography, twilio, tencentcloud.sms, tencentcloud.vms'
     modules+=', alibabacloud_dysmsapi20170525, alibabacloud_dyvmsapi20170525'
     .venv/bin/python3 -c "import $modules" 2>/dev/null && return
-    .venv/bin/python3 -m pip install -q 'paho-mqtt>=2,<3' 'aiosmtpd>=1.4,<2' 'apprise>=1.9,<3' \
+    .venv/bin/python3 -m pip install -q 'paho-mqtt>=2,<3' 'aiosmtpd>=1.4,<2' 'apprise>=1.9,<3' 'gpxpy>=1.6,<2' \
         'cryptography>=42' 'twilio>=9,<10' 'alibabacloud-dysmsapi20170525>=4,<5' 'alibabacloud-dyvmsapi20170525>=5,<6' \
         'tencentcloud-sdk-python-sms>=3,<4' 'tencentcloud-sdk-python-vms>=3,<4'
+}
+
+# What the console is made of and tested with, by its lock.
+install_console_parts() {
+    local have=api/console/node_modules/.package-lock.json
+    [ "$have" -nt api/console/package-lock.json ] && [ -d api/console/node_modules/playwright-core ] && return
+    (cd api/console && npm ci --ignore-scripts)
 }
 
 install_nextest() {
@@ -63,6 +74,7 @@ install_tools() {
     command -v cargo >/dev/null || { echo "test.sh: no cargo; install Rust first: https://rustup.rs" >&2; return 1; }
     install_packages
     install_python_clients
+    install_console_parts
     install_nextest
 }
 
@@ -74,6 +86,8 @@ step format cargo fmt --all --check
 step lints cargo clippy --workspace --all-targets --locked -- -D warnings
 step build cargo build --workspace --all-targets --locked
 step doc-tests cargo test --workspace --doc --locked --quiet
+step console cargo check -p yinling --no-default-features --locked
+step browser node --test --test-concurrency=1 api/console/tests/*.test.mjs
 step tests cargo nextest run --workspace --locked --profile ci
 
 printf '\n'

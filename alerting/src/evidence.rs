@@ -98,9 +98,11 @@ pub(crate) fn sent(
         }
         // A call that its provider does not take is bad news at once: the next phone matters more than this one.
         SendResult::Unknown { .. } | SendResult::Retry { .. } | SendResult::Final { .. } => {
+            // Where only the answer was lost nobody said that it failed: it may ring all the same.
+            let is_said = !matches!(sent.result, SendResult::Unknown { .. });
             turn.change(id, EventKind::AttemptFailed, |attempt| {
                 attempt.state = AttemptState::Failed;
-                attempt.outcome = Some(AttemptOutcome::Failed);
+                attempt.outcome = is_said.then_some(AttemptOutcome::Failed);
                 attempt.sends = sends;
             });
             turn.hand_over(id);
@@ -263,9 +265,11 @@ impl Turn<'_> {
 }
 
 /// Whether a call that we count as over may still be on the line, so that a key from it counts: nobody said that it
-/// ended, we only gave up on it, or the person pressed 2 and may think better of it.
+/// ended, we only gave up on it (also because its provider's answers were lost), or the person pressed 2 and may think
+/// better of it.
 fn still_speaks(attempt: &Attempt, now: Timestamp) -> bool {
-    let given_up = attempt.state == AttemptState::Cancelled;
+    let unknown = attempt.state == AttemptState::Failed && attempt.outcome.is_none();
+    let given_up = attempt.state == AttemptState::Cancelled || unknown;
     let pressed_two = attempt.state == AttemptState::Declined && attempt.outcome == Some(AttemptOutcome::Key);
     (given_up || pressed_two) && attempt.changed_at.plus_seconds(LISTEN_SECONDS_MAX) > now
 }

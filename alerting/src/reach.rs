@@ -124,6 +124,12 @@ impl Reach {
         known.tested_at.max(known.reached_at)
     }
 
+    /// Whether of none of a wearer's guardians it is to be expected that they can be reached.
+    #[must_use]
+    pub fn is_uncovered(&self, wearer: &WearerId) -> bool {
+        self.open.values().any(|task| task.wearer == *wearer && task.kind == TaskKind::Uncovered)
+    }
+
     /// Opens the tasks that a wearer's guardians give cause for, and ends those that do not any more.
     pub fn look(
         &mut self,

@@ -5,8 +5,12 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use compact_str::CompactString;
-use model::{Actor, AttemptId, AttemptOutcome, RegistryChange, Reply, StaffCommand, Timestamp};
-use serde::Serialize;
+use model::{
+    Account, Actor, AttemptId, AttemptOutcome, Fence, Finding, PersonId, RegistryChange, Reply, Session, StaffCommand,
+    Timestamp, Wearer, WearerId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::watch;
 
 /// A future that can be kept behind `dyn`.
@@ -16,6 +20,9 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Host: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// Minutes east of UTC of the configured zone at an instant.
+    fn utc_offset_minutes(&self, at: Timestamp) -> i32;
 
     /// The feed's epoch: changes on restore, so that a cursor of the time before is recognised.
     fn epoch(&self) -> u32;
@@ -27,8 +34,33 @@ pub trait Host: Send + Sync + 'static {
     /// form of [`token`](crate::token) and are kept as [`token::sha256`](crate::token::sha256).
     fn authenticate(&self, bearer: &str) -> Option<Actor>;
 
+    /// Who is signed in with a cookie of this SHA-256, and since when; `None` when that does not hold (any more).
+    fn session(&self, secret_sha256: &[u8; 32]) -> Option<(Account, Session)>;
+
+    /// An account by its name, in whatever state.
+    fn account(&self, id: &str) -> Option<Account>;
+
+    /// Until when somebody may see where this wearer is although nothing has happened.
+    fn glass(&self, person: &PersonId, wearer: &WearerId) -> Option<Timestamp>;
+
+    /// All accounts, in the order of their names, removed ones included.
+    fn accounts(&self) -> Vec<Account>;
+
+    /// What is kept of a password. Takes its time: called where blocking is allowed.
+    ///
+    /// # Errors
+    /// When it cannot be hashed now; names nothing secret.
+    fn hash_password(&self, password: &str) -> Result<String, String>;
+
+    /// Whether this is the password that was hashed. Takes as long when `stored` is no hash at all. Called where
+    /// blocking is allowed.
+    fn verify_password(&self, password: &str, stored: &str) -> bool;
+
     /// Whether this is the callback token of this attempt. Compares in constant time.
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool;
+
+    /// Whether this is what a guardian's link to this attempt ends with. Compares in constant time.
+    fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool;
 
     /// Reads an import and checks all of it against itself and the registry as it stands; secrets in the result are
     /// hashed already. May take a second for a large file: called where blocking is allowed.
@@ -36,6 +68,17 @@ pub trait Host: Send + Sync + 'static {
     /// # Errors
     /// Every fault of the file, in the order of its rows.
     fn validate_import(&self, body: &[u8], content_type: &str) -> Result<Import, Vec<RowError>>;
+
+    /// Fences as others read them: a GeoJSON `FeatureCollection`, or rows of the registry with well-known text. As they
+    /// were drawn, or brought into WGS-84.
+    fn draw(&self, fences: &[Fence], format: FenceFormat, in_wgs84: bool) -> Value;
+
+    /// Goes through a wearer's history with other thresholds or fences. May take seconds: called where blocking is
+    /// allowed, and not by many at a time.
+    ///
+    /// # Errors
+    /// [`PreviewFault`].
+    fn preview(&self, request: PreviewRequest) -> Result<Preview, PreviewFault>;
 
     /// Reads what a provider posted to a callback URL.
     ///
@@ -58,6 +101,12 @@ pub trait Host: Send + Sync + 'static {
     /// What is not believed is counted and changes nothing, and is answered all the same: else it would be said again.
     fn provider_post(&self, post: ProviderPost) -> BoxFuture<'_, Result<ProviderAnswer, ProviderRefusal>>;
 
+    /// Keeps a photo under the hash of its bytes; resolves once it is durable.
+    fn keep_photo(&self, hash: &str, bytes: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>>;
+
+    /// The photo with this hash; `None`: there is none.
+    fn photo(&self, hash: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Unavailable>>;
+
     /// The last journal record that is durable now.
     fn durable_seq(&self) -> u64;
 
@@ -73,6 +122,18 @@ pub trait Host: Send + Sync + 'static {
 
     /// The metrics as Prometheus text.
     fn metrics(&self) -> String;
+
+    /// What the console is told about the house it stands in.
+    fn console(&self) -> ConsoleSettings;
+}
+
+/// What the console is told before anybody has signed in; nothing of anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsoleSettings {
+    /// The IANA zone in which times are shown, e.g. `Asia/Shanghai`.
+    pub zone: String,
+    /// The page of the demo's phones, where there is one.
+    pub phones: Option<String>,
 }
 
 /// A valid import, not yet written.
@@ -93,6 +154,52 @@ pub struct RowError {
     pub detail: String,
     /// The same in Chinese.
     pub detail_zh: String,
+}
+
+/// How fences are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FenceFormat {
+    /// RFC 7946, with what it has no word for in the properties.
+    #[default]
+    GeoJson,
+    /// Well-known text in rows of the registry.
+    Wkt,
+}
+
+/// What a preview is to go through.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreviewRequest {
+    /// The wearer as they stand.
+    pub wearer: Wearer,
+    /// An object with `thresholds`, `fences` and `plan`, each as in an import, in the place of what stands.
+    pub change: Value,
+    /// From when…
+    pub from: Timestamp,
+    /// …until when.
+    pub to: Timestamp,
+}
+
+/// What would have been found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Preview {
+    /// What would have been raised, in order.
+    pub would: Vec<Finding>,
+    /// How many there are, those that are not shown included.
+    pub would_count: usize,
+    /// How many reports were gone through.
+    pub reports: usize,
+    /// From when on: later than asked for when there were too many.
+    pub from: Timestamp,
+}
+
+/// Why there is no preview.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PreviewFault {
+    /// Every fault of the change, with pointers into it.
+    Invalid(Vec<RowError>),
+    /// The history cannot be read.
+    Unreadable(String),
 }
 
 /// What a provider, or a person through it, said about an attempt.

@@ -5,17 +5,23 @@
 //! Every query asks [`scope::visible_to`] whether the caller may see the answer; what is outside is 404. Every
 //! answer that shows a position or a vital sign is preceded by a committed [`Look`](model::staff::Look).
 
+mod address;
 mod auth;
 mod body;
+#[cfg(feature = "console")]
+mod console;
 pub mod cursor;
+mod exact;
 mod headers;
 mod host;
 mod leftover;
+mod login;
 mod look;
 mod middleware;
 mod page;
 mod params;
 mod patience;
+mod photo;
 mod problem;
 mod registry_json;
 mod routes;
@@ -30,10 +36,10 @@ use axum::Router;
 use store::State;
 
 pub use host::{
-    BoxFuture, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
-    RowError, Unavailable,
+    BoxFuture, Callback, Check, Committed, ConsoleSettings, FenceFormat, Health, Host, Import, Preview, PreviewFault,
+    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
 };
-pub use serve::serve;
+pub use serve::{TlsSource, serve, serve_tls};
 
 /// The limits of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

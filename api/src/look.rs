@@ -10,11 +10,14 @@ use crate::shared::Shared;
 
 /// What is shown, named as in the answer.
 pub(crate) const INCIDENT_FIELDS: &[&str] = &["position", "explain", "occurrences"];
+pub(crate) const CASE_FIELDS: &[&str] = &["place", "text", "check_ins"];
+pub(crate) const PHOTO_FIELDS: &[&str] = &["photo"];
 pub(crate) const ATTEMPT_FIELDS: &[&str] = &["text", "params"];
 pub(crate) const TRACK_FIELDS: &[&str] = &["position"];
 pub(crate) const VITAL_FIELDS: &[&str] = &["vitals"];
 pub(crate) const LATEST_FIELDS: &[&str] = &["position", "vitals"];
 pub(crate) const FENCE_FIELDS: &[&str] = &["fences"];
+pub(crate) const PREVIEW_FIELDS: &[&str] = &["position", "vitals", "explain"];
 pub(crate) const PAYLOAD_FIELDS: &[&str] = &["payload"];
 
 /// One look for one request. It is committed when this returns; only then may the first byte leave.

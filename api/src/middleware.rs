@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::leftover::keep_hold;
 use crate::problem::{Code, Fault, TRACE};
-use crate::routes::IMPORT_PATH;
+use crate::routes::{IMPORT_PATH, PHOTOS_PATH};
 use crate::shared::Shared;
 
 const TRACE_ID: HeaderName = HeaderName::from_static("trace-id");
@@ -22,8 +22,8 @@ pub(crate) async fn observe(State(shared): State<Arc<Shared>>, request: Request,
     let trace = given_trace(&request).unwrap_or_else(|| shared.new_trace());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
-    let seconds =
-        if route == IMPORT_PATH { shared.config.import_seconds_max } else { shared.config.request_seconds_max };
+    let is_large = route == IMPORT_PATH || route == PHOTOS_PATH;
+    let seconds = if is_large { shared.config.import_seconds_max } else { shared.config.request_seconds_max };
     let began = Instant::now();
     let (request, leftover) = keep_hold(request);
     let limit = tokio::time::Instant::now() + Duration::from_secs(seconds);

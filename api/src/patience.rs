@@ -8,26 +8,25 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// A TCP stream with a limit on how long a write may stand still.
-pub(crate) struct Patience {
-    stream: TcpStream,
+/// A stream with a limit on how long a write may stand still.
+pub(crate) struct Patience<S> {
+    stream: S,
     limit: Duration,
     /// Runs while a write stands still.
     standstill: Option<Pin<Box<Sleep>>>,
 }
 
-impl Patience {
-    pub(crate) fn new(stream: TcpStream, limit: Duration) -> Patience {
+impl<S: AsyncWrite + Unpin> Patience<S> {
+    pub(crate) fn new(stream: S, limit: Duration) -> Patience<S> {
         Patience { stream, limit, standstill: None }
     }
 
     fn watched<T>(
         &mut self,
         context: &mut Context<'_>,
-        write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let written = write(Pin::new(&mut self.stream), context);
         if written.is_ready() {
@@ -43,7 +42,7 @@ impl Patience {
     }
 }
 
-impl AsyncRead for Patience {
+impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -53,7 +52,7 @@ impl AsyncRead for Patience {
     }
 }
 
-impl AsyncWrite for Patience {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.watched(context, |stream, context| stream.poll_write(context, bytes))
     }
@@ -82,7 +81,7 @@ impl AsyncWrite for Patience {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 

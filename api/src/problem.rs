@@ -4,7 +4,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use compact_str::CompactString;
-use model::{PersonId, Problem, ProblemCode};
+use model::{Language, PersonId, Problem, ProblemCode};
 use serde::Serialize;
 
 use crate::host::{RowError, Unavailable};
@@ -46,6 +46,9 @@ codes! {
     BadBody = 400 "bad-body", "The body could not be read", "请求体读取失败";
     MalformedJson = 400 "malformed-json", "The body is not JSON", "请求体不是有效的 JSON";
     Unauthenticated = 401 "unauthenticated", "Who are you?", "未通过身份验证";
+    WrongPassword = 401 "wrong-password", "Wrong account or password", "账号或密码错误";
+    CrossSite = 403 "cross-site", "Not from one of our own pages", "请求并非来自本站页面";
+    BehindGlass = 403 "behind-glass", "A reason is needed to see where somebody is", "查看位置须说明事由";
     NotAllowed = 403 "not-allowed", "Not in your role", "当前角色无此权限";
     NotFound = 404 "not-found", "Not there, or not visible to you", "不存在或无权查看";
     NoSuchPath = 404 "no-such-path", "There is nothing at this address", "此地址不存在";
@@ -53,6 +56,7 @@ codes! {
     Timeout = 503 "timeout", "It took too long", "处理超时";
     IllegalInState = 409 "illegal-in-state", "Not possible in this state", "当前状态不允许此操作";
     KeyReused = 409 "key-reused", "This idempotency key belongs to another request", "幂等键已用于其他请求";
+    LinkExpired = 410 "link-expired", "This link is over", "链接已过期";
     CursorExpired = 410 "cursor-expired", "The feed does not reach back so far", "游标已过期";
     Stale = 412 "stale", "You saw an older version", "版本已过期";
     TooLarge = 413 "too-large", "The body is too large", "请求体过大";
@@ -120,8 +124,23 @@ impl Fault {
         self.0.code
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.0.code.status()
+    }
+
+    /// The sentence.
+    pub(crate) fn detail(&self, lang: Language) -> &str {
+        if lang == Language::ZhCn { &self.0.detail_zh } else { &self.0.detail }
+    }
+
     pub(crate) fn with_errors(mut self, errors: Vec<RowError>) -> Fault {
         self.0.errors = errors;
+        self
+    }
+
+    /// After how many seconds it is worth another try.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Fault {
+        self.0.headers.push((RETRY_AFTER, HeaderValue::from(seconds)));
         self
     }
 

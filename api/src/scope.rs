@@ -42,4 +42,19 @@ mod tests {
             assert_eq!(see(scope, org), expected, "{scope} sees {org:?}");
         }
     }
+    proptest::proptest! {
+        /// Over any tree: somebody sees an organisation exactly when it is theirs or lies below, segment by segment.
+        #[test]
+        fn nobody_ever_sees_outside(
+            scope in proptest::collection::vec("(a|b|ab|银|银杏)", 0..4),
+            org in proptest::collection::vec("(a|b|ab|银|银杏)", 1..6),
+        ) {
+            let path = |segments: &[String]| {
+                OrgPath::new(&segments.iter().fold("/".to_owned(), |path, segment| format!("{path}{segment}/")))
+            };
+            let actor = Actor { person: PersonId::new("p"), role: Role::Street, scope: path(&scope) };
+            proptest::prop_assert_eq!(visible_to(&actor, Some(&path(&org))), org.starts_with(&scope));
+            proptest::prop_assert_eq!(visible_to(&actor, None), scope.is_empty());
+        }
+    }
 }

@@ -12,10 +12,13 @@ use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tower::Service;
 
 use crate::patience::Patience;
@@ -33,12 +36,43 @@ const CLOSING_SECONDS_MAX: u64 = 3;
 /// How long to wait before accepting again when the system is out of descriptors.
 const ACCEPT_PAUSE_MILLIS: u64 = 50;
 
+/// Gives the certificate and settings that hold now: they may be replaced while the API serves.
+pub type TlsSource = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
+
+/// How many handshakes at a time; who comes beyond that is turned away.
+const HANDSHAKES_MAX: usize = 1_024;
+/// How long a handshake may take.
+const HANDSHAKE_SECONDS_MAX: u64 = 15;
+
 /// Serves until `shutdown` completes, then lets requests in flight come to their end.
 ///
 /// # Errors
 /// None at present: what goes wrong with one connection ends that one. The signature leaves room for a listener that
 /// breaks.
 pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    serve_on(listener, None, router, shutdown).await
+}
+
+/// As [`serve`], over TLS. Handshakes do not hold up the taking of connections, nor each other.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: TlsSource,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    serve_on(listener, Some(tls), router, shutdown).await
+}
+
+async fn serve_on(
+    listener: TcpListener,
+    tls: Option<TlsSource>,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -48,18 +82,26 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(
-                TokioIo::new(Patience::new(stream, Duration::from_secs(STANDSTILL_SECONDS_MAX))),
-                TowerToHyperService::new(WithPeer { router: router.clone(), peer }),
-            );
-        let connection = graceful.watch(connection);
+        let (watcher, service) = (graceful.watcher(), WithPeer { router: router.clone(), peer });
+        let Some(tls) = tls.clone() else {
+            tokio::spawn(async move {
+                converse(stream, service, watcher).await;
+                drop(place);
+            });
+            continue;
+        };
+        let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            let limit = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+            let shaken = tokio::time::timeout(limit, TlsAcceptor::from(tls()).accept(stream)).await;
+            drop(handshake);
+            match shaken {
+                Ok(Ok(stream)) => converse(stream, service, watcher).await,
+                Ok(Err(error)) => {
+                    metrics::counter!("http_handshakes_failed_total").increment(1);
+                    tracing::debug!(%error, "a TLS handshake failed");
+                }
+                Err(_) => metrics::counter!("http_handshakes_failed_total").increment(1),
             }
             drop(place);
         });
@@ -70,6 +112,21 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
         tracing::debug!("connections that were still open are cut");
     }
     Ok(())
+}
+
+/// Serves one connection to its end.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, service: WithPeer, watcher: Watcher) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(HEAD_SECONDS_MAX))
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(
+            TokioIo::new(Patience::new(stream, Duration::from_secs(STANDSTILL_SECONDS_MAX))),
+            TowerToHyperService::new(service),
+        );
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
 }
 
 type Place = tokio::sync::OwnedSemaphorePermit;

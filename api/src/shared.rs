@@ -16,16 +16,27 @@ use tokio::sync::Semaphore;
 use crate::ApiConfig;
 use crate::cursor::Cursor;
 use crate::host::{Committed, Host};
+use crate::login::Logins;
 use crate::problem::{Code, Fault};
 
+/// How many previews are gone through at the same time: each keeps a thread busy.
+pub(crate) const PREVIEWS_MAX: usize = 2;
 /// How long an answer waits for the state to have projected what was committed. The commit stands either way.
 const PROJECTION_WAIT_SECONDS: u64 = 5;
+
+/// How many passwords are hashed at once.
+const PASSWORDS_AT_ONCE: usize = 2;
 
 /// What every handler holds.
 pub(crate) struct Shared {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) config: ApiConfig,
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) logins: Logins,
+    /// Passwords are looked at one or two at a time: each takes 19 MiB and a processor.
+    hashing: Semaphore,
+    /// Places for what keeps a thread busy for seconds.
+    pub(crate) previews: Arc<Semaphore>,
     state: Arc<State>,
     trace_prefix: u64,
     traces: AtomicU64,
@@ -37,6 +48,9 @@ impl Shared {
         host.random(&mut prefix);
         Arc::new(Shared {
             streams: Arc::new(Semaphore::new(config.streams_max)),
+            logins: Logins::default(),
+            hashing: Semaphore::new(PASSWORDS_AT_ONCE),
+            previews: Arc::new(Semaphore::new(PREVIEWS_MAX)),
             trace_prefix: u64::from_be_bytes(prefix),
             traces: AtomicU64::new(1),
             host,
@@ -48,6 +62,17 @@ impl Shared {
     /// A trace id of our own, in the form of W3C trace context.
     pub(crate) fn new_trace(&self) -> String {
         format!("{:016x}{:016x}", self.trace_prefix, self.traces.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Has a password looked at, or hashed, where that may take its time. The main loop knows nothing of it.
+    pub(crate) async fn with_password<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Host) -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let broken = |_| Fault::new(Code::StateUnavailable, "the password could not be looked at", "密码暂时无法校验");
+        let _place = self.hashing.acquire().await.map_err(|error| broken(error.to_string()))?;
+        let host = Arc::clone(&self.host);
+        tokio::task::spawn_blocking(move || work(&*host)).await.map_err(|error| broken(error.to_string()))
     }
 
     /// Runs a query where it may block.

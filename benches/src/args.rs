@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// Measures the engine beside its peers and prints a table.
@@ -36,6 +36,33 @@ pub(crate) struct Args {
     /// Leaves the latency runs out
     #[arg(long)]
     pub(crate) skip_latency: bool,
+    /// Leaves the connections, and the storm of those who come back, out
+    #[arg(long)]
+    pub(crate) skip_connections: bool,
+    /// Leaves the start after a crash out
+    #[arg(long)]
+    pub(crate) skip_restart: bool,
+    /// Leaves the fences out
+    #[arg(long)]
+    pub(crate) skip_fences: bool,
+    /// Leaves mosquitto with a node-red flow out
+    #[arg(long)]
+    pub(crate) skip_flow: bool,
+    /// How many connections that only stay
+    #[arg(long, default_value_t = 50_000)]
+    pub(crate) idle_connections: usize,
+    /// How many devices come back at once
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) storm: usize,
+    /// How many wearers the engine starts again with
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) restart_wearers: usize,
+    /// How many records of its journal it has to read
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) restart_records: u64,
+    /// Where node-red is installed (`npm install node-red`), the directory that holds `node_modules`
+    #[arg(long)]
+    pub(crate) node_red: Option<PathBuf>,
     /// The background rate of the latency runs, in reports a second, when there is no ingest run to halve
     #[arg(long, default_value_t = 50_000.0)]
     pub(crate) background: f64,
@@ -75,12 +102,18 @@ pub(crate) struct Load {
     /// How long, in seconds
     #[arg(long)]
     pub(crate) seconds: f64,
-    /// Closed loop with this window
+    /// Closed loop with this window; with neither a window nor a rate, connections only stay
     #[arg(long)]
     pub(crate) window: Option<usize>,
     /// Open loop at this rate
     #[arg(long, conflicts_with = "window")]
     pub(crate) rate: Option<f64>,
+    /// From these addresses in turn
+    #[arg(long)]
+    pub(crate) from: Vec<IpAddr>,
+    /// So many connections are made at a time
+    #[arg(long, default_value_t = 1)]
+    pub(crate) at_once: usize,
     /// The engine's devices' secret; without it, a broker without credentials
     #[arg(long)]
     pub(crate) secret: Option<String>,

@@ -32,6 +32,13 @@ impl Drop for Process {
     }
 }
 
+impl Process {
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_some())
+    }
+}
+
 /// The engine's binary: the one given, or the one that cargo builds beside ours.
 pub(crate) fn yinling_binary(args: &Args) -> anyhow::Result<PathBuf> {
     if let Some(path) = &args.yinling {
@@ -60,7 +67,8 @@ pub(crate) fn own_directory() -> anyhow::Result<PathBuf> {
 
 /// The engine as a process of its own.
 pub(crate) struct Engine {
-    _process: Process,
+    process: Process,
+    place: PathBuf,
     pub(crate) http: SocketAddr,
     pub(crate) mqtt: SocketAddr,
     pub(crate) token: String,
@@ -76,12 +84,16 @@ impl Engine {
         ensure!(init.status.success(), "yinling init: {}", String::from_utf8_lossy(&init.stderr));
         let said = String::from_utf8(init.stdout)?;
         let token = said.lines().last().and_then(|line| line.strip_prefix("token: ")).context("no token from init")?;
+        Engine::serve(yinling, place, token)
+    }
+
+    fn serve(yinling: &Path, place: &Path, token: &str) -> anyhow::Result<Engine> {
         let mut child = Command::new(yinling)
             .arg("serve")
             .arg("--data")
-            .arg(&data)
+            .arg(place.join("data"))
             .arg("--config")
-            .arg(&file)
+            .arg(place.join("yinling.toml"))
             .args(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"])
             .env("YINLING_LOG", "error")
             .stdout(Stdio::piped())
@@ -96,7 +108,22 @@ impl Engine {
                 ready.split(' ').find_map(|word| word.strip_prefix(key)).context("an address in the ready line")?;
             Ok(found.parse()?)
         };
-        Ok(Engine { http: address("http=")?, mqtt: address("mqtt=")?, token: token.to_owned(), _process: process })
+        let (http, mqtt) = (address("http=")?, address("mqtt=")?);
+        Ok(Engine { http, mqtt, token: token.to_owned(), place: place.to_owned(), process })
+    }
+
+    /// Kills it (`kill -9`) and starts it again on the same directory; how long it took until it served.
+    pub(crate) fn restart(self, yinling: &Path) -> anyhow::Result<(Engine, Duration)> {
+        let (place, token) = (self.place.clone(), self.token.clone());
+        drop(self);
+        let begun = Instant::now();
+        let engine = Engine::serve(yinling, &place, &token)?;
+        Ok((engine, begun.elapsed()))
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
     }
 
     pub(crate) fn import(&self, registry: &serde_json::Value) -> anyhow::Result<()> {
@@ -149,11 +176,7 @@ impl Peer {
             .stderr(Stdio::null())
             .spawn()?;
         let process = Process(child);
-        let begun = Instant::now();
-        while TcpStream::connect(mqtt).is_err() {
-            ensure!(begun.elapsed() < Duration::from_secs(READY_SECONDS_MAX), "rumqttd does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_for(mqtt, "rumqttd")?;
         Ok(Peer { _process: process, mqtt })
     }
 }
@@ -192,6 +215,55 @@ pub(crate) fn be_peer(address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// mosquitto as a process of its own.
+pub(crate) struct Mosquitto {
+    process: Process,
+    pub(crate) mqtt: SocketAddr,
+}
+
+impl Mosquitto {
+    /// Debian's, if it is installed; in memory, no limit on what waits.
+    pub(crate) fn start(place: &Path) -> anyhow::Result<Option<Mosquitto>> {
+        let found = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"].into_iter().find(|p| Path::new(p).is_file());
+        let Some(program) = found else { return Ok(None) };
+        std::fs::create_dir_all(place)?;
+        let mqtt = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let config = format!(
+            "listener {} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_inflight_messages 0\n\
+             max_queued_messages 0\nset_tcp_nodelay true\nlog_dest none\n",
+            mqtt.port()
+        );
+        let file = place.join("mosquitto.conf");
+        std::fs::write(&file, config)?;
+        let child = Command::new(program).arg("-c").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let process = Process(child);
+        wait_for(mqtt, "mosquitto")?;
+        Ok(Some(Mosquitto { process, mqtt }))
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+}
+
+fn wait_for(address: SocketAddr, name: &str) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    while TcpStream::connect(address).is_err() {
+        ensure!(begun.elapsed() < Duration::from_secs(READY_SECONDS_MAX), "{name} does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// The memory that a process holds, bytes: what is resident and its own.
+pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let anonymous = text.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let kib: u64 = anonymous.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).context("RssAnon")?;
+    Ok(kib * 1024)
+}
+
 /// What the generator says in its line.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Loaded {
@@ -203,6 +275,10 @@ pub(crate) struct Loaded {
     pub(crate) p99_us: u64,
     /// Reports that left late because of the generator.
     pub(crate) late_sends: u64,
+    /// How long all connections took to be made, seconds.
+    pub(crate) connected_s: f64,
+    /// Whether the generator was the limit.
+    pub(crate) generator_limits: bool,
 }
 
 /// The part of the generator.
@@ -214,9 +290,11 @@ pub(crate) fn be_load(load: &Load) -> anyhow::Result<()> {
         pace: match (load.window, load.rate) {
             (Some(window), _) => Pace::Window(window),
             (None, Some(rate)) => Pace::Rate(rate),
-            (None, None) => bail!("either --window or --rate"),
+            (None, None) => Pace::Idle,
         },
         target: load.secret.clone().map_or(Target::Broker, |secret| Target::Yinling { secret }),
+        from: load.from.clone(),
+        at_once: load.at_once,
         now: SystemClock::new(None).now(),
     })?;
     let said = Loaded {
@@ -224,6 +302,8 @@ pub(crate) fn be_load(load: &Load) -> anyhow::Result<()> {
         p50_us: report.latency_us.value_at_quantile(0.5),
         p99_us: report.latency_us.value_at_quantile(0.99),
         late_sends: report.late_sends,
+        connected_s: report.connected_in.as_secs_f64(),
+        generator_limits: report.generator_limit().is_some(),
     };
     println!("{}", serde_json::to_string(&said)?);
     Ok(())
@@ -240,6 +320,10 @@ pub(crate) fn start_load(load: &Load) -> anyhow::Result<Process> {
         if let Some(value) = value {
             command.args([name, &value]);
         }
+    }
+    command.args(["--at-once", &load.at_once.to_string()]);
+    for from in &load.from {
+        command.args(["--from", &from.to_string()]);
     }
     if let Some(secret) = &load.secret {
         command.args(["--secret", secret]);

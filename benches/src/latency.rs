@@ -15,6 +15,7 @@ use crate::args::{Args, Load};
 use crate::children::{Engine, Loaded, finish, start_load};
 use crate::disk::time_syncs;
 use crate::gateway::{self, Arrival};
+use crate::loopback::time_round_trips;
 use crate::neighbourhood::{SECRET, document};
 
 /// Commits of the disk that are timed before and after each half of the idle runs.
@@ -32,6 +33,7 @@ const SOS_SECONDS: f64 = 0.08;
 
 /// The results; nanoseconds.
 pub(crate) struct Latency {
+    pub(crate) loopback: Histogram<u64>,
     pub(crate) disk: Histogram<u64>,
     pub(crate) idle: Histogram<u64>,
     pub(crate) idle_acknowledged: Histogram<u64>,
@@ -43,18 +45,12 @@ pub(crate) struct Latency {
 
 /// `peak`: the highest ingest rate that was measured, half of which is the background.
 pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path, peak: Option<f64>) -> anyhow::Result<Latency> {
-    let (address, arrivals) = gateway::start()?;
-    let channel = |name: &str| {
-        format!("[channels.{name}]\nkind = \"gateway\"\nurl = \"http://{address}/\"\nsecret = \"bench\"\n")
-    };
-    let config = ["sms", "voice", "push"].map(channel).concat();
-    let engine = Engine::start(yinling, &place.join("latency"), &config)?;
-    engine.import(&document("sos", 0..args.sos * 2 + 1))?;
-    engine.import(&document("load", 0..args.connections))?;
-    let mut bench = Bench { engine, arrivals, seen: BTreeSet::new(), dice: Dice::new(1, "latency"), next: 0 };
+    let (mut bench, _) = Bench::start(yinling, &place.join("latency"), args.sos * 2 + 1)?;
+    bench.engine.import(&document("load", 0..args.connections))?;
     // The first message opens the connection to the provider, the pages of the binary, the files.
     bench.time_sos(1)?;
 
+    let loopback = time_round_trips()?;
     let mut disk = time_syncs(place, SYNCS)?;
     let (mut idle, mut idle_acknowledged) = bench.time_sos(args.sos / 2)?;
     disk.add(time_syncs(place, SYNCS)?)?;
@@ -71,13 +67,15 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path, peak: Option<f6
         seconds: RUN_IN_SECONDS as f64 + args.sos as f64 * SOS_SECONDS,
         window: None,
         rate: Some(background),
+        from: Vec::new(),
+        at_once: 1,
         secret: Some(SECRET.to_owned()),
     })?;
     std::thread::sleep(Duration::from_secs(RUN_IN_SECONDS));
     let (loaded, _) = bench.time_sos(args.sos)?;
     report("half load", &loaded);
     let background_was = finish(load)?;
-    Ok(Latency { disk, idle, idle_acknowledged, loaded, background, background_was })
+    Ok(Latency { loopback, disk, idle, idle_acknowledged, loaded, background, background_was })
 }
 
 fn report(name: &str, times: &Histogram<u64>) {
@@ -85,7 +83,7 @@ fn report(name: &str, times: &Histogram<u64>) {
     eprintln!("SOS → provider, {name}: p50 {:.3} ms  p99 {:.3} ms  max {:.3} ms", ms(0.5), ms(0.99), ms(1.0));
 }
 
-struct Bench {
+pub(crate) struct Bench {
     engine: Engine,
     arrivals: Receiver<Arrival>,
     /// Incidents that the gateway has heard of.
@@ -95,9 +93,28 @@ struct Bench {
 }
 
 impl Bench {
+    /// An engine with a gateway, and so many bracelets that can press.
+    pub(crate) fn start(yinling: &Path, place: &Path, bracelets: usize) -> anyhow::Result<(Bench, SocketAddr)> {
+        let (address, arrivals) = gateway::start()?;
+        let channel = |name: &str| {
+            format!("[channels.{name}]\nkind = \"gateway\"\nurl = \"http://{address}/\"\nsecret = \"bench\"\n")
+        };
+        let config = ["sms", "voice", "push"].map(channel).concat();
+        let engine = Engine::start(yinling, place, &config)?;
+        engine.import(&document("sos", 0..bracelets))?;
+        let mqtt = engine.mqtt;
+        let dice = Dice::new(1, "latency");
+        Ok((Bench { engine, arrivals, seen: BTreeSet::new(), dice, next: 0 }, mqtt))
+    }
+
+    /// The engine.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Presses SOS on `count` bracelets that were not pressed before, one after the other: to the gateway's first
     /// byte, and to the PUBACK.
-    fn time_sos(&mut self, count: usize) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
+    pub(crate) fn time_sos(&mut self, count: usize) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
         let histogram = || Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3);
         let (mut notified, mut acknowledged) = (histogram()?, histogram()?);
         let mut bracelets = (self.next..self.next + count)
@@ -157,11 +174,30 @@ fn connect(door: SocketAddr, id: &str) -> anyhow::Result<(TcpStream, Vec<u8>)> {
     let mut connack = [0_u8; 4];
     socket.read_exact(&mut connack)?;
     ensure!(connack[3] == 0, "{id} was refused: CONNACK code {}", connack[3]);
+    let sos = r#"{"type":"sos","id":"1","lat":31.825,"lon":117.225}"#;
+    Ok((socket, publish_packet(&format!("yl/v1/{id}/up/json"), sos)))
+}
+
+/// A connection to a broker without credentials.
+pub(crate) fn connect_broker(broker: SocketAddr, id: &str) -> anyhow::Result<TcpStream> {
+    let mut socket = TcpStream::connect(broker)?;
+    socket.set_nodelay(true)?;
+    let mut connect = vec![0, 4, b'M', b'Q', b'T', b'T', 4, 0x02, 3, 0xE8];
+    push_text(&mut connect, id);
+    socket.write_all(&packet(0x10, &connect))?;
+    let mut connack = [0_u8; 4];
+    socket.read_exact(&mut connack)?;
+    ensure!(connack[3] == 0, "{id} was refused: CONNACK code {}", connack[3]);
+    Ok(socket)
+}
+
+/// A PUBLISH at QoS 1.
+pub(crate) fn publish_packet(topic: &str, payload: &str) -> Vec<u8> {
     let mut publish = Vec::new();
-    push_text(&mut publish, &format!("yl/v1/{id}/up/json"));
+    push_text(&mut publish, topic);
     publish.extend([0, 1]);
-    publish.extend(br#"{"type":"sos","id":"1","lat":31.825,"lon":117.225}"#);
-    Ok((socket, packet(0x32, &publish)))
+    publish.extend(payload.as_bytes());
+    packet(0x32, &publish)
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {

@@ -1,5 +1,5 @@
 //! The measurements, each beside a peer in the same run: a ratio says something on any machine, a number alone does
-//! not. `cargo run --release -p benches` (or `cargo bench -p benches`) prints the table and writes it into
+//! not. `cargo run --release -p benches` (or `cargo bench -p benches --bench table`) prints the table and writes it into
 //! `docs/performance.md`.
 //!
 //! *How it is kept fair.* The engine, rumqttd and the generator are three processes on the same cores; nothing is
@@ -11,13 +11,18 @@
 mod args;
 mod children;
 mod core;
+mod crowd;
 mod disk;
+mod fences;
+mod flow;
 mod gateway;
 mod http;
 mod ingest;
 mod latency;
+mod loopback;
 mod machine;
 mod neighbourhood;
+mod restart;
 mod spread;
 mod table;
 
@@ -39,13 +44,8 @@ pub fn main() -> anyhow::Result<()> {
 }
 
 fn measure(args: &Args) -> anyhow::Result<()> {
-    if args.skip_ingest && args.skip_latency {
-        let mut table = table::Table::new(machine::describe(std::path::Path::new(".")));
-        table.core = core::measure_all(args)?;
-        println!("{}", table.render());
-        return Ok(());
-    }
-    let yinling = children::yinling_binary(args)?;
+    let needs_engine = !(args.skip_ingest && args.skip_latency && args.skip_connections && args.skip_restart);
+    let yinling = if needs_engine { children::yinling_binary(args)? } else { std::path::PathBuf::new() };
     let place = tempfile::Builder::new()
         .prefix("benches-")
         .tempdir_in(children::own_directory()?)
@@ -59,6 +59,18 @@ fn measure(args: &Args) -> anyhow::Result<()> {
     }
     if !args.skip_latency {
         table.latency = Some(latency::measure(args, &yinling, place.path(), table.peak())?);
+    }
+    if !args.skip_flow && !args.skip_latency {
+        table.flow = flow::measure(args, place.path())?;
+    }
+    if !args.skip_connections {
+        table.crowd = Some(crowd::measure(args, &yinling, place.path())?);
+    }
+    if !args.skip_restart {
+        table.restart = Some(restart::measure(args, &yinling, place.path())?);
+    }
+    if !args.skip_fences {
+        table.fences = fences::measure()?;
     }
     let text = table.render();
     println!("{text}");

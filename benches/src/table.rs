@@ -7,8 +7,10 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 
 use crate::core::Core;
+use crate::crowd::Crowd;
 use crate::ingest::Window;
 use crate::latency::Latency;
+use crate::restart::Restart;
 
 const BEGIN: &str =
     "<!-- table: begin (written by `cargo run --release -p benches -- --write docs/performance.md`) -->";
@@ -21,11 +23,25 @@ pub(crate) struct Table {
     pub(crate) core: Vec<Core>,
     pub(crate) ingest: Vec<Window>,
     pub(crate) latency: Option<Latency>,
+    /// mosquitto with a node-red flow: publish to provider, nanoseconds.
+    pub(crate) flow: Option<Histogram<u64>>,
+    pub(crate) crowd: Option<Crowd>,
+    pub(crate) restart: Option<Restart>,
+    pub(crate) fences: Vec<String>,
 }
 
 impl Table {
     pub(crate) fn new(machine: String) -> Table {
-        Table { machine, core: Vec::new(), ingest: Vec::new(), latency: None }
+        Table {
+            machine,
+            core: Vec::new(),
+            ingest: Vec::new(),
+            latency: None,
+            flow: None,
+            crowd: None,
+            restart: None,
+            fences: Vec::new(),
+        }
     }
 
     /// The highest median ingest rate.
@@ -42,29 +58,72 @@ impl Table {
             self.render_ingest(&mut text);
         }
         if let Some(latency) = &self.latency {
-            render_latency(&mut text, latency);
+            render_latency(&mut text, latency, self.flow.as_ref());
+        }
+        if self.crowd.is_some() || self.restart.is_some() {
+            self.render_crowd(&mut text);
+        }
+        if !self.fences.is_empty() {
+            let _ = write!(
+                text,
+                "\nFences (`cargo bench -p benches --bench fences`):\n\n```\n{}\n```\n",
+                self.fences.join("\n")
+            );
         }
         text
     }
 
     fn render_ingest(&self, text: &mut String) {
         text.push_str(
-            "\n| durable ingest, QoS 1, 64 connections | rumqttd, RAM only, msg/s | yinling, fdatasynced, msg/s | ratio | reach | \
-             p99 of a window: rumqttd · yinling | projection behind, reports |\n|---|---|---|---|---|---|---|\n",
+            "\n| durable ingest, QoS 1, 64 connections | rumqttd, RAM only, msg/s | mosquitto, RAM only, msg/s | \
+             yinling, fdatasynced, msg/s | ratio to rumqttd | reach | p99 of a window: rumqttd · yinling | \
+             projection behind, reports |\n|---|---|---|---|---|---|---|---|\n",
         );
         for window in &self.ingest {
             let reach = window.target().map_or("–".to_owned(), |target| format!("≥ {target}"));
             let ms = |us: u64| format!("{:.1} ms", us as f64 / 1000.0);
             let _ = writeln!(
                 text,
-                "| window {} | {} | {} | **{:.2}** | {reach} | {} · {} | ≤ {} |",
+                "| window {} | {} | {} | {} | **{:.2}** | {reach} | {} · {} | ≤ {} |",
                 window.window,
                 window.peer,
+                window.mosquitto,
                 window.yinling,
                 window.ratio(),
                 ms(window.peer_p99_us),
                 ms(window.yinling_p99_us),
                 window.lag_max,
+            );
+        }
+    }
+
+    fn render_crowd(&self, text: &mut String) {
+        text.push_str("\n| many at once | measured | beside it | reach |\n|---|---|---|---|\n");
+        if let Some(crowd) = &self.crowd {
+            let kib = |bytes: f64| format!("{:.1} KiB", bytes / 1024.0);
+            let _ = writeln!(
+                text,
+                "| {} connections that stay | **{}** each, connected in {:.1} s | mosquitto {} each | ≤ 12 KiB |",
+                crowd.connections,
+                kib(crowd.yinling_bytes),
+                crowd.connected_s,
+                crowd.mosquitto_bytes.map_or("–".to_owned(), kib),
+            );
+            let ms = |quantile| crowd.storm_sos.value_at_quantile(quantile) as f64 / 1e6;
+            let _ = writeln!(
+                text,
+                "| {} come back at once | **{:.1} s**; an SOS meanwhile p50 {:.1} ms, max {:.1} ms | – | ≤ 10 s, ≤ 100 ms |",
+                crowd.storm,
+                crowd.storm_s,
+                ms(0.5),
+                ms(1.0)
+            );
+        }
+        if let Some(restart) = &self.restart {
+            let (wearers, records, took) = (restart.wearers, restart.records, restart.took.as_secs_f64());
+            let _ = writeln!(
+                text,
+                "| start after kill -9: {wearers} wearers, {records} records | **{took:.1} s** | – | ≤ 15 s |"
             );
         }
     }
@@ -88,7 +147,7 @@ fn render_core(text: &mut String, cores: &[Core]) {
     }
 }
 
-fn render_latency(text: &mut String, latency: &Latency) {
+fn render_latency(text: &mut String, latency: &Latency, flow: Option<&Histogram<u64>>) {
     let at = |times: &Histogram<u64>, quantile| times.value_at_quantile(quantile) as f64 / 1e6;
     let reach_p50 = 1.5 * at(&latency.disk, 0.5) + 0.3;
     text.push_str("\n| latency | p50 | p99 | max | reach | samples |\n|---|---|---|---|---|---|\n");
@@ -96,6 +155,7 @@ fn render_latency(text: &mut String, latency: &Latency) {
         let [p50, p99, max] = [0.5, 0.99, 1.0].map(|quantile| format!("{:.3} ms", at(times, quantile)));
         let _ = writeln!(text, "| {name} | {p50} | {p99} | {max} | {reach} | {} |", times.len());
     };
+    row("loopback: 128 bytes there and back", &latency.loopback, "–");
     row("the disk: pwrite 4 KiB + fdatasync", &latency.disk, "–");
     row(
         "SOS publish → first byte at the provider, idle",
@@ -108,6 +168,9 @@ fn render_latency(text: &mut String, latency: &Latency) {
         &latency.loaded,
         "p99 ≤ 10 ms",
     );
+    if let Some(flow) = flow {
+        row("mosquitto + node-red flow, nothing synced, idle", flow, "–");
+    }
     let _ = writeln!(
         text,
         "\nThe background was meant to be {:.3} M reports/s (half of the highest ingest rate), open loop; its own PUBACKs \

@@ -16,9 +16,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use compact_str::CompactString;
 use model::DeviceId;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -27,6 +27,7 @@ use crate::host::BoxFuture;
 use crate::mailbox::{Mail, Mailbox, Stop};
 use crate::session::{Env, Output, Session};
 use crate::stats::add;
+use crate::stream::Stream;
 use crate::wire::reason;
 use crate::{Grant, Inbound, Parcel};
 
@@ -46,9 +47,9 @@ thread_local! {
 }
 
 /// Serves a connection until it is over.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+pub(crate) async fn serve(stream: Stream, certified: Option<CompactString>, shared: Arc<Shared>) {
     let place = Place::take(&shared);
-    let mut connection = Box::new(Connection::new(stream, Arc::clone(&shared), place));
+    let mut connection = Box::new(Connection::new(stream, certified, Arc::clone(&shared), place));
     std::future::poll_fn(|cx| connection.poll_run(cx)).await;
     let Connection { stream, output, mut place, pump, .. } = *connection;
     if let Some(pump) = pump {
@@ -99,7 +100,7 @@ impl Drop for Place {
 
 /// Writes the last words and waits for the other side to have read them: closing a socket with unread bytes in it
 /// would throw them away.
-async fn part(mut stream: TcpStream, output: BytesMut) {
+async fn part(mut stream: Stream, output: BytesMut) {
     let farewell = async {
         stream.write_all(&output).await?;
         stream.shutdown().await?;
@@ -118,7 +119,9 @@ async fn part(mut stream: TcpStream, output: BytesMut) {
 }
 
 struct Connection {
-    stream: TcpStream,
+    stream: Stream,
+    /// The name in the client's certificate, if it brought one.
+    certified: Option<CompactString>,
     shared: Arc<Shared>,
     place: Place,
     session: Session,
@@ -150,11 +153,12 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(stream: TcpStream, shared: Arc<Shared>, place: Place) -> Connection {
+    fn new(stream: Stream, certified: Option<CompactString>, shared: Arc<Shared>, place: Place) -> Connection {
         let now = Instant::now();
         let connect_by = now + Duration::from_secs(shared.config.connect_seconds_max.into());
         Connection {
             stream,
+            certified,
             shared,
             place,
             session: Session::new(),
@@ -332,8 +336,13 @@ impl Connection {
     /// Lets the session work and does what it wants.
     fn with_session(&mut self, work: impl FnOnce(&mut Session, &Env<'_>, &mut Output)) {
         let shared = &self.shared;
-        let env =
-            Env { host: shared.host.as_ref(), config: &shared.config, stats: &shared.stats, now: shared.host.now() };
+        let env = Env {
+            host: shared.host.as_ref(),
+            config: &shared.config,
+            stats: &shared.stats,
+            now: shared.host.now(),
+            certified: self.certified.as_deref(),
+        };
         let mut out = Output { bytes: std::mem::take(&mut self.output), ..Output::default() };
         work(&mut self.session, &env, &mut out);
         self.output = std::mem::take(&mut out.bytes);
@@ -381,7 +390,7 @@ impl Connection {
         if self.session.keep_alive_seconds() == 0 {
             let idle = Duration::from_secs(self.shared.config.keep_alive_seconds_max.into());
             let keepalive = socket2::TcpKeepalive::new().with_time(idle);
-            if let Err(error) = socket2::SockRef::from(&self.stream).set_tcp_keepalive(&keepalive) {
+            if let Err(error) = socket2::SockRef::from(self.stream.socket()).set_tcp_keepalive(&keepalive) {
                 tracing::debug!(%error, "a connection without keep-alive cannot be watched");
             }
         }
@@ -405,7 +414,13 @@ impl Connection {
         }
         // An idle connection keeps no buffer.
         self.output = BytesMut::new();
-        self.stalled_since = None;
+        // TLS may hold back what it has taken.
+        match Pin::new(&mut self.stream).poll_flush(cx) {
+            Poll::Ready(flushed) => self.stalled_since = flushed.map(|()| None)?,
+            Poll::Pending => {
+                self.stalled_since.get_or_insert_with(Instant::now);
+            }
+        }
         Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,8 @@ use crate::feed::Feed;
 use crate::mailbox::Stop;
 use crate::registry::Registry;
 use crate::stats::add;
+use crate::stream::Stream;
+use crate::tls::{Handshakes, TlsSource};
 use crate::{DoorConfig, DoorStats, Host};
 
 /// How many connections may wait to be accepted: a whole neighbourhood comes back at once after a power cut.
@@ -49,6 +51,7 @@ pub enum DoorError {
 pub struct Door {
     shared: Arc<Shared>,
     acceptor: JoinHandle<()>,
+    tls_acceptor: OnceLock<JoinHandle<()>>,
 }
 
 /// What the door's connections share.
@@ -77,8 +80,21 @@ impl Door {
         let feed = Feed::start(config.feed_clients_max, Arc::clone(&stats)).await?;
         let registry = Registry::new();
         let shared = Arc::new(Shared { config, host, stats, registry, feed, closing: AtomicBool::new(false) });
-        let acceptor = tokio::spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Door { shared, acceptor })
+        let acceptor = tokio::spawn(accept(listener, None, Arc::clone(&shared)));
+        Ok(Door { shared, acceptor, tls_acceptor: OnceLock::new() })
+    }
+
+    /// Opens it on a second listener, with TLS; once.
+    pub fn open_tls(&self, listener: TcpListener, source: TlsSource) {
+        let handshakes = Some(Arc::new(Handshakes::new(source)));
+        let shared = Arc::clone(&self.shared);
+        self.tls_acceptor.get_or_init(|| tokio::spawn(accept(listener, handshakes, shared)));
+    }
+
+    fn accept_nobody(&self) {
+        self.shared.closing.store(true, Ordering::Release);
+        self.acceptor.abort();
+        self.tls_acceptor.get().inspect(|acceptor| acceptor.abort());
     }
 
     /// Hands a command to a live session that has subscribed to its `down`; `false` when there is none. Whether it
@@ -133,8 +149,7 @@ impl Door {
     /// Closes: accepts nobody, reads no more, waits a moment for receipts that are on their way, says good-bye.
     /// To be called while the house still commits and releases.
     pub async fn shutdown(&self) {
-        self.shared.closing.store(true, Ordering::Release);
-        self.acceptor.abort();
+        self.accept_nobody();
         let registry = &self.shared.registry;
         registry.stop_all(Stop::ShuttingDown);
         let drain = Duration::from_secs(u64::from(self.shared.config.drain_seconds_max) + END_SECONDS_MAX);
@@ -149,13 +164,12 @@ impl Door {
 
 impl Drop for Door {
     fn drop(&mut self) {
-        self.shared.closing.store(true, Ordering::Release);
-        self.acceptor.abort();
+        self.accept_nobody();
         self.shared.registry.stop_all(Stop::Now);
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, handshakes: Option<Arc<Handshakes>>, shared: Arc<Shared>) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -176,7 +190,24 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             tracing::debug!(%error, "a connection ended before it began");
             continue;
         }
-        tokio::spawn(connection::serve(stream, Arc::clone(&shared)));
+        let shared = Arc::clone(&shared);
+        match handshakes.clone() {
+            None => drop(tokio::spawn(connection::serve(Stream::Plain(stream), None, shared))),
+            Some(handshakes) => {
+                let Some(place) = handshakes.place() else {
+                    add(&shared.stats.refused_busy, 1);
+                    continue;
+                };
+                tokio::spawn(async move {
+                    let shaken = handshakes.shake(stream).await;
+                    drop(place);
+                    match shaken {
+                        Some((stream, certified)) => connection::serve(stream, certified, shared).await,
+                        None => add(&shared.stats.refused_tls, 1),
+                    }
+                });
+            }
+        }
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Credentials<'a> {
     pub user_name: &'a str,
     /// The password: the device's secret, or the token. Empty when there was none.
     pub password: &'a [u8],
+    /// Whether a certificate, which we trust, names the same user.
+    pub certified: bool,
 }
 
 /// The password is a secret and is not printed.

@@ -19,6 +19,8 @@ mod packet;
 mod registry;
 mod session;
 mod stats;
+mod stream;
+mod tls;
 mod topic;
 mod wire;
 
@@ -27,3 +29,4 @@ pub use door::{Door, DoorError, listen};
 pub use host::{BoxFuture, Credentials, Grant, Host, Inbound, Item, Items, Lane, Parcel, Refusal};
 pub use mailbox::Receipts;
 pub use stats::{DoorStats, REJECT_REASONS};
+pub use tls::TlsSource;

@@ -28,6 +28,8 @@ pub(crate) struct Env<'a> {
     pub stats: &'a DoorStats,
     /// When the bytes or the event arrived.
     pub now: Timestamp,
+    /// The name in the client's certificate, if it brought one.
+    pub certified: Option<&'a str>,
 }
 
 /// What a session wants done.

@@ -25,6 +25,8 @@ pub struct DoorStats {
     pub refused_not_authorised: AtomicU64,
     /// Refused: too many connections, or the house said so.
     pub refused_busy: AtomicU64,
+    /// TLS handshakes that failed or took too long.
+    pub refused_tls: AtomicU64,
     /// Sessions that ended because the same device connected again.
     pub taken_over: AtomicU64,
     /// Closed for breaking the protocol after the CONNECT.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Case, CaseId, IncidentId, Timestamp};
+use model::{Case, CaseId, DutyRoster, IncidentId, OrgPath, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How long a case that has ended is held, so that it can be rated, remarked on and reopened.
@@ -12,6 +12,7 @@ pub const ENDED_KEPT_SECONDS: u32 = 30 * 86_400;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Snapshot {
     cases: Vec<Case>,
+    rosters: Vec<DutyRoster>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,6 +22,7 @@ pub(crate) struct Book {
     due: BTreeSet<(Timestamp, CaseId)>,
     /// Cases that have ended, by the time of their last change.
     ended: BTreeSet<(Timestamp, CaseId)>,
+    rosters: BTreeMap<OrgPath, DutyRoster>,
 }
 
 impl Book {
@@ -43,6 +45,14 @@ impl Book {
     /// The cases that are due, the longest overdue first.
     pub(crate) fn due_by(&self, now: Timestamp) -> Vec<CaseId> {
         self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, id)| *id).collect()
+    }
+
+    pub(crate) fn roster(&self, org: &OrgPath) -> Option<&DutyRoster> {
+        self.rosters.get(org)
+    }
+
+    pub(crate) fn put_roster(&mut self, roster: DutyRoster) {
+        self.rosters.insert(roster.org.clone(), roster);
     }
 
     pub(crate) fn put(&mut self, case: Case) {
@@ -87,13 +97,16 @@ impl Book {
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot { cases: self.cases.values().cloned().collect() }
+        Snapshot { cases: self.cases.values().cloned().collect(), rosters: self.rosters.values().cloned().collect() }
     }
 
     pub(crate) fn restore(snapshot: Snapshot) -> Book {
         let mut book = Book::default();
         for case in snapshot.cases {
             book.hold(case);
+        }
+        for roster in snapshot.rosters {
+            book.put_roster(roster);
         }
         book
     }

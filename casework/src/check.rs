@@ -1,62 +1,68 @@
 //! Whether somebody may do what they ask of a case, and why not.
 
 use compact_str::CompactString;
-use model::case::WhistleLevel;
+use model::case::{CHECK_INS_MAX, CaseRequest, PHOTOS_MAX, QuestionKind, RECORDS_MAX, RecordKind, WhistleLevel};
 use model::incident::{NOTES_MAX, Transition};
 use model::registry::Role;
-use model::{Case, CaseAction, CaseState, Problem, ProblemCode};
+use model::{Case, CaseAction, CaseKind, CaseState, Problem, ProblemCode, Timestamp};
 
-use crate::action::Request;
+use crate::action::Asked;
 use crate::book::Book;
-use crate::filing::level_above;
+use crate::place;
+use crate::story::level_above;
 
 /// How many steps a case holds; beyond it nothing is taken that leads back or to and fro.
 pub const STEPS_MAX: usize = 1_000;
-/// A remark that begins like this is the record of a telephone call that confirmed how the wearer is.
-pub const VOICE_CONFIRMATIONS: &[&str] = &["电话确认", "语音确认", "voice confirmation"];
+/// The disposition of a false alarm (误报).
+pub const FALSE_ALARM: &str = "false_alarm";
 /// The longest remark, in bytes.
 const NOTE_BYTES_MAX: usize = 2_000;
 /// The longest disposition, in bytes.
 const DISPOSITION_BYTES_MAX: usize = 64;
 
-/// Whether a remark records that the wearer was spoken to over the telephone.
-#[must_use]
-pub fn is_voice_confirmation(note: &str) -> bool {
-    let note = note.trim().to_lowercase();
-    VOICE_CONFIRMATIONS.iter().any(|beginning| note.starts_with(beginning))
-}
+/// With whom somebody spoke, in bytes.
+const WITH_BYTES_MAX: usize = 100;
+/// The longest answer of a form, in bytes.
+const ANSWER_BYTES_MAX: usize = 500;
 
 /// The row of the table that the request follows.
 pub(crate) fn check(
     book: &Book,
     case: &Case,
-    request: &Request<'_>,
+    asked: Asked<'_>,
+    now: Timestamp,
 ) -> Result<&'static Transition<CaseState, CaseAction>, Problem> {
-    let (action, role) = (request.action, request.actor.role);
-    let row = action.in_state(case.state).ok_or_else(|| illegal(case, request))?;
+    let (action, role) = (asked.request.action, asked.actor.role);
+    let row = action.in_state(case.state).ok_or_else(|| illegal(case, asked))?;
     if !row.who.contains(&role) {
         let detail = "your role may not do this to a case";
         let mut problem = Problem::new(ProblemCode::NotAllowed, detail, "您的角色无权执行此操作");
-        problem.allowed_actions = allowed(case.state, role);
+        problem.allowed_actions = allowed(case, role);
         return Err(problem);
     }
-    check_holder(case, request)?;
-    check_version(case, request)?;
-    check_members(case, request)?;
-    check_limits(case, request)?;
+    check_holder(case, asked)?;
+    if !asked.by_receipt {
+        check_version(case, asked)?;
+    }
+    check_members(case, asked.request, now)?;
+    check_limits(case, asked.request)?;
+    let is_handler = case.handler.as_ref() == Some(&asked.actor.person);
     match action {
-        CaseAction::Verify if case.handler.as_ref() == Some(&request.actor.person) => Err(Problem::new(
-            ProblemCode::NotAllowed,
-            "who handled a case does not verify it",
-            "核查人不能是处理人本人",
+        CaseAction::Verify if is_handler => {
+            Err(not_the_handler("who handled a case does not verify it", "核查人不能是处理人本人"))
+        }
+        CaseAction::Close if is_handler && case.state != CaseState::Verified => Err(not_the_handler(
+            "who handled a case closes it only after another verified it",
+            "处理人结案前须由他人核查",
         )),
-        CaseAction::Close if case.kind.opens_case() && !is_seen_to(case, request) => Err(Problem::new(
+        CaseAction::Close | CaseAction::Reject if case.kind.is_emergency() && !is_seen_to(case) => Err(Problem::new(
             ProblemCode::Invalid,
-            "an SOS or a fall is closed after somebody was on site, or with a note that begins with \
-             'voice confirmation'",
-            "SOS 或跌倒工单须有到场记录,或备注以“电话确认”开头的电话确认记录,方可结案",
+            "an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the \
+             place, or `voice` with whom you spoke and what was said",
+            "SOS 或跌倒工单须有现场(到场、打卡)或语音确认(voice:与谁通话、所述内容)记录,方可结束",
         )),
-        CaseAction::Merge => check_target(book, case, request).map(|()| row),
+        CaseAction::Arrive => check_distance(case, asked.request).map(|()| row),
+        CaseAction::Merge => check_target(book, case, asked).map(|()| row),
         CaseAction::Whistle if level_above(case.level).is_none() => Err(Problem::new(
             ProblemCode::IllegalInState,
             "the case is at the highest level already",
@@ -66,13 +72,22 @@ pub(crate) fn check(
     }
 }
 
+fn not_the_handler(detail: &str, detail_zh: &str) -> Problem {
+    Problem::new(ProblemCode::NotAllowed, detail, detail_zh)
+}
+
 /// Workers and volunteers act on what they hold; what was given to another is the other's.
-fn check_holder(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
-    let is_theirs = case.handler.as_ref().is_none_or(|handler| *handler == request.actor.person);
-    let works = matches!(request.actor.role, Role::GridWorker | Role::Volunteer);
+fn check_holder(case: &Case, asked: Asked<'_>) -> Result<(), Problem> {
+    let is_theirs = case.handler.as_ref().is_none_or(|handler| *handler == asked.actor.person);
+    let works = matches!(asked.actor.role, Role::GridWorker | Role::Volunteer);
     let of_the_holder = matches!(
-        request.action,
-        CaseAction::Accept | CaseAction::Arrive | CaseAction::Feedback | CaseAction::Return | CaseAction::Close
+        asked.request.action,
+        CaseAction::Accept
+            | CaseAction::Arrive
+            | CaseAction::CheckIn
+            | CaseAction::Feedback
+            | CaseAction::Return
+            | CaseAction::Close
     );
     if is_theirs || !works || !of_the_holder {
         return Ok(());
@@ -85,10 +100,21 @@ fn check_holder(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
     Err(problem)
 }
 
-fn check_version(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
-    let required = matches!(request.action, CaseAction::Dispatch | CaseAction::Close | CaseAction::Reassign);
-    let indifferent = matches!(request.action, CaseAction::Note | CaseAction::Whistle);
-    match request.if_match {
+fn check_version(case: &Case, asked: Asked<'_>) -> Result<(), Problem> {
+    let action = asked.request.action;
+    let required =
+        matches!(action, CaseAction::Dispatch | CaseAction::Close | CaseAction::Reassign | CaseAction::HandOff);
+    // What only adds to the case harms nobody whose view is old.
+    let indifferent = matches!(
+        action,
+        CaseAction::Note
+            | CaseAction::Whistle
+            | CaseAction::CheckIn
+            | CaseAction::Photo
+            | CaseAction::Voice
+            | CaseAction::HandOver
+    );
+    match asked.if_match {
         None if required => {
             let detail = "If-Match with the version that you saw is required here";
             let mut problem = Problem::new(ProblemCode::VersionRequired, detail, "此操作须带 If-Match 版本号");
@@ -108,19 +134,26 @@ fn check_version(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
 }
 
 /// Whether what the action needs is there and fits.
-fn check_members(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
+fn check_members(case: &Case, request: &CaseRequest, now: Timestamp) -> Result<(), Problem> {
     let action = request.action;
-    let says_something = request.note.is_some_and(|note| !note.trim().is_empty());
-    let disposition = request.disposition.map(str::trim).unwrap_or_default();
+    let note = request.note.as_deref().unwrap_or_default();
+    let says_something = !note.trim().is_empty();
+    let disposition = request.disposition.as_deref().unwrap_or_default().trim();
+    let with = request.with.as_deref().unwrap_or_default().trim();
+    let records = matches!(action, CaseAction::Voice | CaseAction::HandOver);
     let faults = [
-        ("/note", "longer than 2 000 bytes", request.note.is_some_and(|note| note.len() > NOTE_BYTES_MAX)),
+        ("/note", "longer than 2 000 bytes", note.len() > NOTE_BYTES_MAX),
         ("/note", "required: the reason", action.needs_reason() && !says_something),
         ("/note", "required", action == CaseAction::Note && !says_something),
+        ("/note", "required: what was said", records && !says_something),
         (
             "/note",
             "required: why it was a false alarm",
-            action == CaseAction::Close && disposition == "false_alarm" && !says_something,
+            action == CaseAction::Close && disposition == FALSE_ALARM && !says_something,
         ),
+        ("/with", "required: with whom", records && with.is_empty()),
+        ("/with", "longer than 100 bytes", with.len() > WITH_BYTES_MAX),
+        ("/happened_at", "lies in the future", request.happened_at.is_some_and(|at| at > now)),
         (
             "/handler",
             "required: to whom",
@@ -129,8 +162,9 @@ fn check_members(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
         (
             "/handler",
             "holds it already",
-            action == CaseAction::Reassign && request.handler.is_some() && request.handler == case.handler.as_ref(),
+            action == CaseAction::Reassign && request.handler.is_some() && request.handler == case.handler,
         ),
+        ("/system", "required: to which system", action == CaseAction::HandOff && request.system.is_none()),
         ("/disposition", "required: what it was", action == CaseAction::Close && disposition.is_empty()),
         ("/disposition", "longer than 64 bytes", disposition.len() > DISPOSITION_BYTES_MAX),
         ("/into", "required: another case", action == CaseAction::Merge && request.into.is_none_or(|id| id == case.id)),
@@ -140,11 +174,12 @@ fn check_members(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
             action == CaseAction::Rate && !request.rating.is_some_and(|rating| (1..=5).contains(&rating)),
         ),
     ];
-    let errors: Vec<(CompactString, String)> = faults
+    let mut errors: Vec<(CompactString, String)> = faults
         .into_iter()
         .filter(|(_, _, is_fault)| *is_fault)
         .map(|(pointer, what, _)| (pointer.into(), what.to_owned()))
         .collect();
+    check_answers(case, request, &mut errors);
     if errors.is_empty() {
         return Ok(());
     }
@@ -153,52 +188,125 @@ fn check_members(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
     Err(problem)
 }
 
-fn check_limits(case: &Case, request: &Request<'_>) -> Result<(), Problem> {
-    let leads_back =
-        matches!(request.action, CaseAction::Return | CaseAction::Reassign | CaseAction::Reopen | CaseAction::Whistle);
-    let full = match request.action {
-        CaseAction::Note => case.notes.len() >= NOTES_MAX,
-        _ => leads_back && case.steps.len() >= STEPS_MAX,
+/// Whether a patrol's form is answered: what is required, as it is to be answered, and nothing else.
+fn check_answers(case: &Case, request: &CaseRequest, errors: &mut Vec<(CompactString, String)>) {
+    let mut fault = |pointer: String, what: &str| errors.push((pointer.into(), what.to_owned()));
+    for (place, answer) in request.answers.iter().enumerate() {
+        let at = format!("/answers/{place}");
+        let question = case.form.iter().find(|question| question.id == answer.id);
+        let Some(question) = question.filter(|_| request.action == CaseAction::Feedback) else {
+            fault(at, "the form does not ask for this");
+            continue;
+        };
+        let value = answer.value.trim();
+        let fits = match question.kind {
+            QuestionKind::YesNo => matches!(value, "true" | "false"),
+            QuestionKind::Choice => question.choices.iter().any(|choice| choice == value),
+            QuestionKind::Number => value.parse::<f64>().is_ok_and(f64::is_finite),
+            QuestionKind::Text => !value.is_empty() && value.len() <= ANSWER_BYTES_MAX,
+        };
+        if !fits {
+            fault(at, "does not answer the question");
+        } else if request.answers.iter().take(place).any(|before| before.id == answer.id) {
+            fault(at, "answers a question twice");
+        }
+    }
+    if request.action != CaseAction::Feedback || case.kind != CaseKind::Patrol {
+        return;
+    }
+    for question in case.form.iter().filter(|question| question.required) {
+        if !request.answers.iter().any(|answer| answer.id == question.id) {
+            fault(format!("/answers/{}", question.id), "required");
+        }
+    }
+}
+
+fn check_limits(case: &Case, request: &CaseRequest) -> Result<(), Problem> {
+    // What leads to and fro, or only adds, must end some time; what leads on to the end never does.
+    let adds_a_step = matches!(
+        request.action,
+        CaseAction::Return
+            | CaseAction::Reassign
+            | CaseAction::HandOff
+            | CaseAction::Reopen
+            | CaseAction::Whistle
+            | CaseAction::Receipt
+    );
+    let (held, most) = match request.action {
+        CaseAction::Note => (case.notes.len(), NOTES_MAX),
+        CaseAction::CheckIn => (case.check_ins.len(), CHECK_INS_MAX),
+        CaseAction::Photo => (case.photos.len(), PHOTOS_MAX),
+        CaseAction::Voice | CaseAction::HandOver => (case.records.len(), RECORDS_MAX),
+        _ if adds_a_step => (case.steps.len(), STEPS_MAX),
+        _ => return Ok(()),
     };
-    if !full {
+    if held < most {
         return Ok(());
     }
-    let detail = "the case holds as many steps or remarks as it may; it can only go on to its end";
-    Err(Problem::new(ProblemCode::LimitReached, detail, "工单步骤或备注数量已达上限,只能继续办理至结案"))
+    let detail = format!("the case holds {most} of these, as many as it may; it can only go on to its end");
+    let detail_zh = format!("此类记录已达上限 {most} 条,只能继续办理至结案");
+    Err(Problem::new(ProblemCode::LimitReached, detail, detail_zh))
 }
 
 /// Whether, since the case was last opened, somebody was on site or spoke to the wearer.
-fn is_seen_to(case: &Case, request: &Request<'_>) -> bool {
-    let opens = |action| matches!(action, CaseAction::File | CaseAction::Reopen);
-    let begin = case.steps.iter().rposition(|step| opens(step.action)).unwrap_or(0);
-    let since = case.steps.get(begin).map(|step| step.at).unwrap_or(case.filed_at);
-    let steps = case.steps.get(begin..).unwrap_or_default();
-    let spoken = |note: &str| is_voice_confirmation(note);
-    steps.iter().any(|step| step.action == CaseAction::Arrive || step.note.as_deref().is_some_and(spoken))
-        || case.notes.iter().any(|note| note.at > since && spoken(&note.text))
-        || request.note.is_some_and(spoken)
+#[must_use]
+pub fn is_seen_to(case: &Case) -> bool {
+    let reopened = case.steps.iter().rposition(|step| step.action == CaseAction::Reopen);
+    let steps = case.steps.get(reopened.unwrap_or(0)..).unwrap_or_default();
+    let since = reopened.and_then(|place| case.steps.get(place)).map(|step| step.at);
+    let counts = |at: Timestamp| since.is_none_or(|since| at > since);
+    steps.iter().any(|step| step.action == CaseAction::Arrive)
+        || case.check_ins.iter().any(|check_in| check_in.is_there == Some(true) && counts(check_in.at))
+        || case.records.iter().any(|record| record.kind == RecordKind::Voice && counts(record.at))
 }
 
-fn check_target(book: &Book, case: &Case, request: &Request<'_>) -> Result<(), Problem> {
-    let target = request.into.and_then(|id| book.case(id)).filter(|target| request.actor.scope.contains(&target.org));
-    let Some(target) = target else {
+/// Who arrives with a place must be there; who has none can say so in words.
+fn check_distance(case: &Case, request: &CaseRequest) -> Result<(), Problem> {
+    let Some((spot, metres)) = request.spot.and_then(|spot| Some((spot, place::distance_m(case, spot)?))) else {
+        return Ok(());
+    };
+    if place::is_there(spot, metres) {
+        return Ok(());
+    }
+    let metres = metres.round();
+    let mut problem = Problem::new(
+        ProblemCode::Invalid,
+        format!("that is {metres} m from the case's place; arrive without a place if the wearer is somewhere else"),
+        format!("距工单地点 {metres} 米;若老人在别处,请不带定位提交到场"),
+    );
+    problem.errors.push(("/position".into(), format!("{metres} m away")));
+    Err(problem)
+}
+
+fn check_target(book: &Book, case: &Case, asked: Asked<'_>) -> Result<(), Problem> {
+    let target = asked.request.into.and_then(|id| book.case(id));
+    let Some(target) = target.filter(|target| asked.actor.scope.contains(&target.org)) else {
         let mut problem =
             Problem::new(ProblemCode::Invalid, "the case to merge into is not there", "要并入的工单不存在");
         problem.errors.push(("/into".into(), "not there, or not visible to you".to_owned()));
         return Err(problem);
     };
+    if case.kind.is_emergency() && !target.kind.is_emergency() {
+        let mut problem = Problem::new(
+            ProblemCode::Invalid,
+            "an SOS or a fall is not merged into what is none; merge the other one into this",
+            "SOS 或跌倒工单不能并入其他类型工单,请反向合并",
+        );
+        problem.errors.push(("/into".into(), "no SOS and no fall".to_owned()));
+        return Err(problem);
+    }
     if target.state.is_open() && target.id != case.id {
         return Ok(());
     }
     let mut problem =
         Problem::new(ProblemCode::IllegalInState, "the case to merge into has ended", "要并入的工单已结束");
-    problem.holder = target.handler.clone();
+    problem.holder.clone_from(&target.handler);
     Err(problem)
 }
 
-fn illegal(case: &Case, request: &Request<'_>) -> Problem {
+fn illegal(case: &Case, asked: Asked<'_>) -> Problem {
     let holder = case.handler.as_ref().filter(|_| case.state.is_open());
-    let action = request.action.name();
+    let action = asked.request.action.name();
     let (detail, detail_zh) = match holder {
         Some(holder) => {
             (format!("{action} is not possible now; the case is with {holder}"), format!("工单由 {holder} 处理中"))
@@ -206,14 +314,17 @@ fn illegal(case: &Case, request: &Request<'_>) -> Problem {
         None => (format!("{action} is not possible now"), "工单当前状态下不能执行此操作".to_owned()),
     };
     let mut problem = Problem::new(ProblemCode::IllegalInState, detail, detail_zh);
-    problem.allowed_actions = allowed(case.state, request.actor.role);
-    if case.level == WhistleLevel::Department {
-        problem.allowed_actions.retain(|name| name != CaseAction::Whistle.name());
-    }
+    problem.allowed_actions = allowed(case, asked.actor.role);
     problem.holder = holder.cloned();
     problem
 }
 
-fn allowed(state: CaseState, role: Role) -> Vec<CompactString> {
-    CaseAction::allowed(state, role).into_iter().map(|action| action.name().into()).collect()
+/// What a role may do to a case now, at `POST /cases/{id}/actions/{action}`.
+fn allowed(case: &Case, role: Role) -> Vec<CompactString> {
+    let mut actions = CaseAction::allowed(case.state, role);
+    actions.retain(|action| action.is_command());
+    if case.level == WhistleLevel::Department {
+        actions.retain(|action| *action != CaseAction::Whistle);
+    }
+    actions.into_iter().map(|action| action.name().into()).collect()
 }

@@ -1,16 +1,33 @@
-//! What happens to a case without anybody's command: it is filed, hears that its incident ended, and whistles.
+//! How a case begins: by itself for an emergency, by somebody for an incident, a report or a patrol.
 
 use compact_str::CompactString;
-use model::case::WhistleLevel;
-use model::{Case, CaseAction, CaseId, CaseState, CaseStep, Counters, EventKind, Incident, IncidentId, Timestamp};
+use model::case::{CaseFiling, CasePlace, PatrolOrder, WhistleLevel};
+use model::{
+    Actor, Case, CaseAction, CaseKind, CaseState, CaseStep, Counters, Incident, IncidentId, OrgPath, Patrol, Priority,
+    Problem, ProblemCode, Role, Timestamp, WearerId,
+};
 
 use crate::Output;
 use crate::book::Book;
-use crate::check::STEPS_MAX;
 use crate::sla::Sla;
+use crate::story::{by_itself, filed, settle};
 
-/// How often a stage that is late whistles again once the case is at the highest level, at the least.
-pub const LATE_AT_THE_TOP_SECONDS: u32 = 3_600;
+/// How many visits one patrol begins at most: what one record of the journal takes.
+pub const PATROL_VISITS_MAX: usize = 500;
+/// Who may begin patrols.
+const PATROLLERS: &[Role] =
+    &[Role::Admin, Role::Operator, Role::Desk, Role::Street, Role::Department, Role::Integration];
+
+/// Somebody whom a patrol visits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visited {
+    /// Who.
+    pub wearer: WearerId,
+    /// Where they belong.
+    pub org: OrgPath,
+    /// Where they live, if known.
+    pub place: Option<CasePlace>,
+}
 
 /// Opens a case for an incident with an SOS or a fall, unless it has one.
 pub(crate) fn file(
@@ -24,102 +41,186 @@ pub(crate) fn file(
     if !calls_for_one || incident.case.is_some() || book.case_of(incident.id).is_some() {
         return Vec::new();
     }
-    let case = Case {
-        id: counters.next_case(),
-        version: 1,
-        incident: Some(incident.id),
-        wearer: incident.wearer.clone(),
-        org: incident.org.clone(),
-        kind: incident.kind,
-        priority: incident.priority,
-        state: CaseState::Filed,
-        level: WhistleLevel::Community,
-        handler: None,
-        filed_at: now,
-        changed_at: now,
-        due_at: sla.seconds(incident.kind, CaseState::Filed).map(|seconds| now.plus_seconds(seconds)),
-        steps: vec![by_itself(CaseAction::File, CaseState::Filed, now, None)],
-        notes: Vec::new(),
-        disposition: None,
-        rating: None,
-    };
-    book.put(case.clone());
-    vec![Output::Case { kind: EventKind::CaseFiled, case, changed: Vec::new() }]
+    let step = by_itself(CaseAction::File, CaseState::Filed, now, None);
+    let mut case = new_case(counters, incident.kind.into(), incident.org.clone(), step, now);
+    take_incident(&mut case, incident);
+    vec![begin(book, sla, case, now)]
+}
+
+/// Hands an incident to the community, once: a second time gives the case that there is, and changes nothing.
+pub(crate) fn file_for(
+    book: &mut Book,
+    sla: &Sla,
+    actor: &Actor,
+    incident: &Incident,
+    text: &str,
+    now: Timestamp,
+    counters: &mut Counters,
+) -> Vec<Output> {
+    if incident.case.is_some() || book.case_of(incident.id).is_some() {
+        return Vec::new();
+    }
+    let step = signed(actor, now);
+    let mut case = new_case(counters, incident.kind.into(), incident.org.clone(), step, now);
+    take_incident(&mut case, incident);
+    case.text = text.trim().to_owned();
+    vec![begin(book, sla, case, now)]
+}
+
+/// Opens a case from a person's report (随手拍). Where it belongs has been found out.
+pub(crate) fn file_report(
+    book: &mut Book,
+    sla: &Sla,
+    actor: &Actor,
+    filing: &CaseFiling,
+    org: &OrgPath,
+    now: Timestamp,
+    counters: &mut Counters,
+) -> Vec<Output> {
+    if filing.text.trim().is_empty() {
+        let mut problem = Problem::new(ProblemCode::Invalid, "say what was seen", "请填写情况说明");
+        problem.errors.push(("/text".into(), "required: what was seen".to_owned()));
+        return vec![Output::Refused(problem)];
+    }
+    let mut case = new_case(counters, filing.kind, org.clone(), signed(actor, now), now);
+    case.priority = if filing.kind.is_emergency() { Priority::High } else { filing.priority };
+    case.wearer.clone_from(&filing.wearer);
+    case.text = filing.text.trim().to_owned();
+    case.place.clone_from(&filing.place);
+    vec![begin(book, sla, case, now)]
+}
+
+/// Begins a patrol: one visit for each who has none open.
+pub(crate) fn patrol(
+    book: &mut Book,
+    sla: &Sla,
+    actor: &Actor,
+    order: &PatrolOrder,
+    visited: Vec<Visited>,
+    now: Timestamp,
+    counters: &mut Counters,
+) -> Vec<Output> {
+    if let Some(problem) = refusal(actor, order, visited.len()) {
+        return vec![Output::Refused(problem)];
+    }
+    let id = counters.next_patrol();
+    let (mut cases, mut outputs, mut passed_over) = (Vec::new(), Vec::new(), 0);
+    for one in visited {
+        let is_awaited = |case: &Case| case.kind == CaseKind::Patrol && case.wearer.as_ref() == Some(&one.wearer);
+        if book.open_cases().any(is_awaited) {
+            passed_over += 1;
+            continue;
+        }
+        let mut case = new_case(counters, CaseKind::Patrol, one.org, signed(actor, now), now);
+        case.priority = Priority::Low;
+        case.wearer = Some(one.wearer);
+        case.text.clone_from(&order.name);
+        case.place = one.place;
+        case.patrol = Some(id);
+        case.form.clone_from(&order.form);
+        cases.push(case.id);
+        outputs.push(begin(book, sla, case, now));
+    }
+    let by = actor.person.clone();
+    let mut order = order.clone();
+    // Who was visited stands in the cases.
+    order.wearers.clear();
+    outputs.insert(0, Output::Patrol(Patrol { id, version: 1, order, cases, passed_over, by, created_at: now }));
+    outputs
+}
+
+fn refusal(actor: &Actor, order: &PatrolOrder, count: usize) -> Option<Problem> {
+    if !actor.scope.contains(&order.org) {
+        return Some(Problem::not_found("the organisation"));
+    }
+    if !PATROLLERS.contains(&actor.role) {
+        return Some(Problem::new(ProblemCode::NotAllowed, "your role may not begin patrols", "您的角色无权发起巡访"));
+    }
+    if count == 0 {
+        return Some(Problem::new(ProblemCode::Invalid, "there is nobody to visit", "没有需要巡访的对象"));
+    }
+    (count > PATROL_VISITS_MAX).then(|| {
+        Problem::new(
+            ProblemCode::LimitReached,
+            format!("{count} people; a patrol visits at most {PATROL_VISITS_MAX}: begin one for each smaller part"),
+            format!("共 {count} 人,单次巡访最多 {PATROL_VISITS_MAX} 人,请按更小的片区分次发起"),
+        )
+    })
 }
 
 /// The incident was ended; the case goes on until somebody closes it.
 pub(crate) fn note_resolved(book: &mut Book, incident: IncidentId, now: Timestamp) -> Vec<Output> {
-    let takes_it = |case: &&Case| case.state.is_open() && case.steps.len() < STEPS_MAX;
-    let Some(case) = book.case_of(incident).filter(takes_it) else { return Vec::new() };
-    let mut case = case.clone();
+    let takes_it = |case: &&Case| case.state.is_open() && case.steps.len() < crate::STEPS_MAX;
+    let Some(before) = book.case_of(incident).filter(takes_it) else { return Vec::new() };
+    let mut case = before.clone();
     let remark = format!("事件 {incident} 已结束 / incident {incident} resolved");
     case.steps.push(by_itself(CaseAction::Note, case.state, now, Some(remark)));
-    vec![write(book, case, EventKind::CaseNoted, now)]
+    let output = settle(before, case, model::EventKind::CaseNoted, now);
+    output.put_into(book);
+    vec![output]
 }
 
-/// A stage is late: the next level joins the case, and the clock runs on.
-pub(crate) fn whistle_late(book: &mut Book, sla: &Sla, id: CaseId, now: Timestamp) -> Option<Output> {
-    let mut case = book.case(id)?.clone();
-    let seconds = sla.seconds(case.kind, case.state);
-    let next = match level_above(case.level) {
-        Some(level) => {
-            case.level = level;
-            seconds
-        }
-        None => seconds.map(|seconds| seconds.max(LATE_AT_THE_TOP_SECONDS)),
-    };
-    // A case that whistled a thousand times is not helped by another whistle; it stays open and late.
-    case.due_at = next.filter(|_| case.steps.len() < STEPS_MAX).map(|seconds| now.plus_seconds(seconds.max(1)));
-    let remark = format!("{}逾期 / stage is late", stage(case.state));
-    case.steps.push(by_itself(CaseAction::Whistle, case.state, now, Some(remark)));
-    Some(write(book, case, EventKind::CaseWhistled, now))
+fn take_incident(case: &mut Case, incident: &Incident) {
+    // A fall that joined an SOS makes the case one of an emergency, and the other way round.
+    let gravest = incident.occurrences.iter().map(|o| o.kind).find(|kind| kind.opens_case());
+    case.kind = gravest.filter(|_| !incident.kind.opens_case()).unwrap_or(incident.kind).into();
+    case.incident = Some(incident.id);
+    case.wearer = Some(incident.wearer.clone());
+    case.priority = incident.priority;
+    case.place = incident.position.map(|position| CasePlace { position: Some(position), text: String::new() });
 }
 
-/// Writes a changed case down and tells it.
-pub(crate) fn write(book: &mut Book, mut case: Case, kind: EventKind, now: Timestamp) -> Output {
-    let changed = book.case(case.id).map(|before| changes(before, &case)).unwrap_or_default();
-    case.version += 1;
-    case.changed_at = now;
+fn begin(book: &mut Book, sla: &Sla, mut case: Case, now: Timestamp) -> Output {
+    case.due_at = sla.due(case.kind, CaseState::Filed, now);
     book.put(case.clone());
-    Output::Case { kind, case, changed }
+    filed(case)
 }
 
-/// The level that a whistle reaches next; `None` at the top.
-pub(crate) fn level_above(level: WhistleLevel) -> Option<WhistleLevel> {
-    match level {
-        WhistleLevel::Community => Some(WhistleLevel::Street),
-        WhistleLevel::Street => Some(WhistleLevel::Department),
-        WhistleLevel::Department => None,
+fn signed(actor: &Actor, at: Timestamp) -> CaseStep {
+    let (by, role) = (Some(actor.person.clone()), Some(actor.role));
+    CaseStep { action: CaseAction::File, state: CaseState::Filed, by, role, at, note: None }
+}
+
+fn new_case(counters: &mut Counters, kind: CaseKind, org: OrgPath, step: CaseStep, now: Timestamp) -> Case {
+    Case {
+        id: counters.next_case(),
+        version: 1,
+        incident: None,
+        wearer: None,
+        org,
+        kind,
+        text: String::new(),
+        place: None,
+        priority: Priority::Medium,
+        state: CaseState::Filed,
+        level: WhistleLevel::Community,
+        joined: Vec::new(),
+        handler: None,
+        filed_at: now,
+        changed_at: now,
+        due_at: None,
+        steps: vec![step],
+        notes: Vec::new(),
+        check_ins: Vec::new(),
+        records: Vec::new(),
+        photos: Vec::new(),
+        external: None,
+        patrol: None,
+        form: Vec::new(),
+        answers: Vec::new(),
+        disposition: None,
+        rating: None,
     }
 }
 
-fn stage(state: CaseState) -> &'static str {
-    match state {
-        CaseState::Filed => "派遣",
-        CaseState::Dispatched => "接单",
-        CaseState::Accepted => "到场",
-        CaseState::OnSite => "处理反馈",
-        CaseState::Feedback => "核查",
-        CaseState::Verified => "结案",
-        CaseState::Rejected | CaseState::Closed | CaseState::Rated | CaseState::Merged => "办理",
-    }
-}
-
-fn by_itself(action: CaseAction, state: CaseState, at: Timestamp, note: Option<String>) -> CaseStep {
-    CaseStep { action, state, by: None, role: None, at, note }
-}
-
-/// The names of the members that differ.
-fn changes(before: &Case, after: &Case) -> Vec<CompactString> {
-    let differing = [
-        ("state", before.state != after.state),
-        ("level", before.level != after.level),
-        ("handler", before.handler != after.handler),
-        ("due_at", before.due_at != after.due_at),
-        ("steps", before.steps != after.steps),
-        ("notes", before.notes != after.notes),
-        ("disposition", before.disposition != after.disposition),
-        ("rating", before.rating != after.rating),
-    ];
-    differing.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| CompactString::const_new(name)).collect()
+/// Why a filing without an incident cannot be taken: where it belongs is not known.
+pub(crate) fn nowhere() -> Problem {
+    let mut problem = Problem::new(
+        ProblemCode::Invalid,
+        "say where it belongs: an organisation, or a wearer who is registered",
+        "请填写所属组织,或已登记的老人",
+    );
+    let pointer: CompactString = "/org".into();
+    problem.errors.push((pointer, "not there, or not visible to you".to_owned()));
+    problem
 }

@@ -1,26 +1,37 @@
-//! The community case (工单): filed by itself for an SOS or a fall, taken through the table of `model::case` by
-//! people, and whistled upward by itself when a stage is late.
+//! The community case (工单): filed by itself for an SOS or a fall, or by somebody for an incident, a report or a
+//! patrol; taken through the table of `model::case` by people, and whistled upward by itself when a stage is late.
 //!
 //! Pure: time and counters come from the caller. Every change comes out as the full state of the case, so that
 //! applying the outputs in order ([`Casework::apply_case`]) rebuilds exactly the state that decided them.
 
 mod action;
 mod book;
+mod calendar;
 mod check;
+mod duty;
 mod filing;
+mod place;
+mod receipt;
 mod sla;
+mod story;
 
 use compact_str::CompactString;
-use model::{Actor, Case, CaseAction, CaseId, Counters, EventKind, Incident, IncidentId, PersonId, Problem, Timestamp};
+use model::case::{CaseFiling, CaseRequest, Joined, PatrolOrder, Receipt, WhistleLevel};
+use model::{
+    Actor, Case, CaseId, Counters, DutyRoster, EventKind, Incident, IncidentId, OrgPath, Patrol, Problem, Timestamp,
+};
 
 pub use book::{ENDED_KEPT_SECONDS, Snapshot};
-pub use check::{STEPS_MAX, VOICE_CONFIRMATIONS, is_voice_confirmation};
-pub use filing::LATE_AT_THE_TOP_SECONDS;
-pub use sla::{Sla, StageLimits};
+pub use calendar::Calendar;
+pub use check::{FALSE_ALARM, STEPS_MAX, is_seen_to};
+pub use filing::{PATROL_VISITS_MAX, Visited};
+pub use place::{CHECK_IN_ACCURACY_M_MAX, CHECK_IN_RADIUS_M};
+pub use sla::{Limit, Sla, StageLimits};
+pub use story::{LATE_AND_FULL_SECONDS, LATE_AT_THE_TOP_SECONDS};
 
 use book::Book;
 
-/// All open cases and the recently ended ones.
+/// All open cases and the recently ended ones, and who is on duty.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Casework {
     book: Book,
@@ -34,26 +45,52 @@ pub enum Input<'a> {
     Incident(&'a Incident),
     /// An incident was ended: noted on its case, which goes on until somebody closes it.
     IncidentResolved(IncidentId),
+    /// Somebody hands an incident of any kind to the community: once, a second time changes nothing.
+    FileFor {
+        /// Who.
+        actor: &'a Actor,
+        /// Which.
+        incident: &'a Incident,
+        /// What they add.
+        text: &'a str,
+    },
+    /// Somebody reports something (随手拍).
+    Report {
+        /// Who.
+        actor: &'a Actor,
+        /// What.
+        filing: &'a CaseFiling,
+        /// Where it belongs: their own or the wearer's; `None`: that is not known.
+        org: Option<&'a OrgPath>,
+    },
     /// Somebody asked for something.
     Action {
         /// On which case.
         id: CaseId,
         /// Who.
         actor: &'a Actor,
-        /// What.
-        action: CaseAction,
-        /// The version that they saw; required for `dispatch`, `close` and `reassign`.
+        /// The version that they saw; required for `dispatch`, `close`, `reassign` and `hand_off`.
         if_match: Option<u32>,
-        /// Remark or reason, at most 2 000 bytes.
-        note: Option<&'a str>,
-        /// For `dispatch`, `reassign` and, by a member of staff, `accept`: who.
-        handler: Option<&'a PersonId>,
-        /// For `close`: what it was, 1–64 bytes.
-        disposition: Option<&'a str>,
-        /// For `merge`: into which.
-        into: Option<CaseId>,
-        /// For `rate`: 1–5.
-        rating: Option<u8>,
+        /// What.
+        request: &'a CaseRequest,
+    },
+    /// Another system says how far it is.
+    Receipt {
+        /// With which case.
+        id: CaseId,
+        /// Who speaks for it.
+        actor: &'a Actor,
+        /// What it says.
+        receipt: &'a Receipt,
+    },
+    /// Somebody writes a duty roster.
+    Duty {
+        /// Who.
+        actor: &'a Actor,
+        /// The version that they saw; required to replace one.
+        if_match: Option<u32>,
+        /// The roster.
+        roster: &'a DutyRoster,
     },
 }
 
@@ -65,11 +102,15 @@ pub enum Output {
         /// How the feed tells it.
         kind: EventKind,
         /// The case after the change.
-        case: Case,
+        case: Box<Case>,
         /// Which members changed; empty for a new one.
         changed: Vec<CompactString>,
     },
-    /// An action was refused and nothing changed. Stands alone.
+    /// A patrol began. Its visits follow.
+    Patrol(Patrol),
+    /// A duty roster was written.
+    Duty(DutyRoster),
+    /// It was refused and nothing changed. Stands alone.
     Refused(Problem),
 }
 
@@ -79,16 +120,44 @@ impl Casework {
         self.sla = sla;
     }
 
+    /// Working time and duty are in the configured zone.
+    pub fn set_utc_offset_minutes(&mut self, minutes: i32) {
+        self.sla.calendar.utc_offset_minutes = minutes;
+    }
+
     /// Takes one input.
     pub fn handle(&mut self, input: Input<'_>, now: Timestamp, counters: &mut Counters) -> Vec<Output> {
+        let Casework { book, sla } = self;
         match input {
-            Input::Incident(incident) => filing::file(&mut self.book, &self.sla, incident, now, counters),
-            Input::IncidentResolved(incident) => filing::note_resolved(&mut self.book, incident, now),
-            Input::Action { id, actor, action, if_match, note, handler, disposition, into, rating } => {
-                let request = action::Request { actor, action, if_match, note, handler, disposition, into, rating };
-                action::act(&mut self.book, &self.sla, id, &request, now)
+            Input::Incident(incident) => filing::file(book, sla, incident, now, counters),
+            Input::IncidentResolved(incident) => filing::note_resolved(book, incident, now),
+            Input::FileFor { actor, incident, text } => {
+                filing::file_for(book, sla, actor, incident, text, now, counters)
             }
+            Input::Report { actor, filing, org } => match org {
+                Some(org) if actor.scope.contains(org) => {
+                    filing::file_report(book, sla, actor, filing, org, now, counters)
+                }
+                _ => vec![Output::Refused(filing::nowhere())],
+            },
+            Input::Action { id, actor, if_match, request } => {
+                action::act(book, sla, id, action::Asked { actor, if_match, request, by_receipt: false }, now)
+            }
+            Input::Receipt { id, actor, receipt } => receipt::take(book, sla, id, actor, receipt, now),
+            Input::Duty { actor, if_match, roster } => duty::set(book, actor, if_match, roster, now),
         }
+    }
+
+    /// Begins a patrol: one visit for each who has none open. The patrol comes first, then its visits.
+    pub fn patrol(
+        &mut self,
+        actor: &Actor,
+        order: &PatrolOrder,
+        visited: Vec<Visited>,
+        now: Timestamp,
+        counters: &mut Counters,
+    ) -> Vec<Output> {
+        filing::patrol(&mut self.book, &self.sla, actor, order, visited, now, counters)
     }
 
     /// When a stage is late next.
@@ -100,12 +169,17 @@ impl Casework {
     /// Whistles every case upward whose stage is late by `now`, each once. Costs as many steps as cases are due.
     pub fn advance(&mut self, now: Timestamp, _counters: &mut Counters) -> Vec<Output> {
         let due = self.book.due_by(now);
-        due.into_iter().filter_map(|id| filing::whistle_late(&mut self.book, &self.sla, id, now)).collect()
+        due.into_iter().filter_map(|id| story::whistle_late(&mut self.book, &self.sla, id, now)).collect()
     }
 
     /// Recovery: a case as it was decided.
     pub fn apply_case(&mut self, case: Case) {
         self.book.put(case);
+    }
+
+    /// Recovery: a duty roster as it was written.
+    pub fn apply_roster(&mut self, roster: DutyRoster) {
+        self.book.put_roster(roster);
     }
 
     /// A case that is open or ended within [`ENDED_KEPT_SECONDS`].
@@ -123,6 +197,12 @@ impl Casework {
     /// Every case in which somebody still has to do something, oldest first.
     pub fn open_cases(&self) -> impl Iterator<Item = &Case> {
         self.book.open_cases()
+    }
+
+    /// Who would join a case of an organisation at a level now.
+    #[must_use]
+    pub fn on_duty(&self, org: &OrgPath, level: WhistleLevel, now: Timestamp) -> Joined {
+        duty::join(&self.book, &self.sla.calendar, org, level, now)
     }
 
     /// Everything, for the checkpoint.

@@ -4,11 +4,14 @@
 //! shards, each behind its own lock, held for one device at a time.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::staff::ApiToken;
-use model::{Actor, DeviceId, PersonId, RegistryChange, TokenId, WearerId};
+use model::{
+    Account, AccountId, Actor, DeviceId, Glass, PersonId, RegistryChange, Session, Timestamp, TokenId, WearerId,
+};
 use parking_lot::RwLock;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use subtle::ConstantTimeEq;
@@ -23,6 +26,12 @@ pub struct Authority {
     devices: Vec<RwLock<FxHashSet<Box<DeviceEntry>>>>,
     /// By SHA-256 of the token.
     tokens: RwLock<FxHashMap<[u8; 32], TokenEntry>>,
+    /// Who may sign in.
+    accounts: RwLock<BTreeMap<AccountId, Account>>,
+    /// Who is signed in, by SHA-256 of the cookie.
+    sessions: RwLock<FxHashMap<[u8; 32], Session>>,
+    /// Who may see where somebody is although nothing has happened.
+    glasses: RwLock<Vec<Glass>>,
     /// How many changes of the registry were taken in.
     changes: AtomicU64,
 }
@@ -65,6 +74,9 @@ impl Authority {
         Authority {
             devices: (0..DEVICE_SHARDS).map(|_| RwLock::default()).collect(),
             tokens: RwLock::default(),
+            accounts: RwLock::default(),
+            glasses: RwLock::default(),
+            sessions: RwLock::default(),
             changes: AtomicU64::new(0),
         }
     }
@@ -134,6 +146,58 @@ impl Authority {
     #[must_use]
     pub fn actor_of_token(&self, sha256: &[u8; 32]) -> Option<(TokenId, Actor)> {
         self.tokens.read().get(sha256).map(|entry| (entry.id.clone(), entry.actor.clone()))
+    }
+
+    /// Takes in a committed account. Sessions of an epoch before go.
+    pub fn apply_account(&self, account: Account) {
+        self.sessions.write().retain(|_, known| known.account != account.id || known.epoch == account.sessions_epoch);
+        self.accounts.write().insert(account.id.clone(), account);
+    }
+
+    /// Takes in a committed session; what has run out when it began goes.
+    pub fn apply_session(&self, session: Session) {
+        let mut sessions = self.sessions.write();
+        if session.ended {
+            sessions.remove(&session.secret_sha256);
+            return;
+        }
+        sessions.retain(|_, known| session.began_at < known.expires_at);
+        sessions.insert(session.secret_sha256, session);
+    }
+
+    /// Who is signed in with a cookie, by its SHA-256, if that holds now. The account is as it is now.
+    #[must_use]
+    pub fn session(&self, secret_sha256: &[u8; 32], now: Timestamp) -> Option<(Account, Session)> {
+        let session = self.sessions.read().get(secret_sha256).cloned()?;
+        let account = self.account(session.account.as_str())?;
+        account.admits(&session, now).then_some((account, session))
+    }
+
+    /// Takes in committed broken glass; what has run out by then goes.
+    pub fn apply_glass(&self, glass: Glass) {
+        let mut glasses = self.glasses.write();
+        glasses.retain(|known| glass.at < known.until);
+        glasses.push(glass);
+    }
+
+    /// Until when somebody has broken the glass before a wearer.
+    #[must_use]
+    pub fn glass(&self, person: &PersonId, wearer: &WearerId, now: Timestamp) -> Option<Timestamp> {
+        let glasses = self.glasses.read();
+        let theirs = glasses.iter().filter(|glass| glass.person == *person && glass.wearer == *wearer);
+        theirs.map(|glass| glass.until).filter(|until| now < *until).max()
+    }
+
+    /// An account by its name, in whatever state.
+    #[must_use]
+    pub fn account(&self, id: &str) -> Option<Account> {
+        self.accounts.read().get(id).cloned()
+    }
+
+    /// All accounts, in the order of their names.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<Account> {
+        self.accounts.read().values().cloned().collect()
     }
 
     /// How many devices are registered.

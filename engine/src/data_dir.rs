@@ -8,6 +8,7 @@
 //! DIR/state/         the sled view, rebuilt when lost
 //! DIR/checkpoints/   hot state
 //! DIR/exports/       verified exports of the state
+//! DIR/photos/        photos of cases, by the hash of their bytes
 //! ```
 
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -21,7 +22,7 @@ use crate::secrets::{Secrets, SecretsError};
 const LAYOUT_VERSION: &str = "yinling data directory, layout 1";
 const VERSION_FILE: &str = "VERSION";
 const LOCK_FILE: &str = "lock";
-const FOLDERS: [&str; 5] = ["keys", "journal", "state", "checkpoints", "exports"];
+const FOLDERS: [&str; 6] = ["keys", "journal", "state", "checkpoints", "exports", "photos"];
 
 /// A data directory whose layout is known.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use channels::{Channels, Handed, Links};
-use model::{Attempt, Channel, Clock, Input, Lane};
+use model::attempt::CalleeRole;
+use model::{Attempt, Channel, Clock, Input, Lane, Language, Purpose};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
@@ -33,6 +34,8 @@ pub struct Dispatcher {
     pub gate: Option<Arc<Gate>>,
     /// Renders the capability URLs of an attempt at the moment of sending.
     pub links: Arc<dyn Fn(&Attempt) -> Links + Send + Sync>,
+    /// Renders the address of a guardian's page at the moment of sending.
+    pub page: Arc<dyn Fn(&Attempt) -> String + Send + Sync>,
 }
 
 impl Dispatcher {
@@ -78,6 +81,8 @@ impl Dispatcher {
             return;
         }
         let links = (self.links)(attempt);
+        let with_link = with_link(attempt, &*self.page);
+        let attempt = with_link.as_ref().unwrap_or(attempt);
         let Handed { result, provider, others_left, reference } = self.channels.send(attempt, &links).await;
         tracing::debug!(attempt = %attempt.id, channel = ?attempt.channel, %provider, ?result, "sent");
         let input = Input::Sent { attempt: attempt.id, result, provider, others_left, reference };
@@ -86,6 +91,24 @@ impl Dispatcher {
             tracing::warn!(attempt = %attempt.id, "the result of a sending could not be taken in");
         }
     }
+}
+
+/// A guardian's message with the link to their page; `None` for what carries none. It is written into what is sent
+/// and nowhere else: whoever holds it acts as that guardian for a day.
+fn with_link(attempt: &Attempt, page: &dyn Fn(&Attempt) -> String) -> Option<Attempt> {
+    let is_read = matches!(attempt.channel, Channel::Sms | Channel::Push | Channel::Email);
+    let asks = matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder);
+    if !is_read || !asks || attempt.callee.role != CalleeRole::Guardian || attempt.incident.is_none() {
+        return None;
+    }
+    let (mut attempt, url) = (attempt.clone(), page(attempt));
+    attempt.text.push_str(match attempt.lang {
+        Language::ZhCn => "\n查看并回应:",
+        Language::En => "\nSee and answer: ",
+    });
+    attempt.text.push_str(&url);
+    attempt.params.push(("link".into(), url));
+    Some(attempt)
 }
 
 #[cfg(test)]

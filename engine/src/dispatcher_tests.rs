@@ -95,6 +95,7 @@ async fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
         clock,
         gate: None,
         links: Arc::new(|_| Links { callback: String::new(), provider: String::new() }),
+        page: Arc::new(|_| String::new()),
     };
     (1..=10_000).for_each(|n| outbox.note(&attempt(n, Channel::Sms, Lane::Routine)));
     let tasks = dispatcher.start();

@@ -110,5 +110,9 @@ fn name_of(decision: &Decision) -> &'static str {
         Decision::Registry(_) => "registry",
         Decision::Token(_) => "token",
         Decision::Reply(_) => "reply",
+        Decision::Account(_) => "account",
+        Decision::Session(_) => "session",
+        Decision::Audit(_) => "audit",
+        Decision::Glass(_) => "glass",
     }
 }

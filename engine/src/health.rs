@@ -229,6 +229,7 @@ fn door_counters(text: &mut Metrics, stats: &DoorStats) {
         ("credentials", &stats.refused_credentials),
         ("not_authorised", &stats.refused_not_authorised),
         ("busy", &stats.refused_busy),
+        ("tls", &stats.refused_tls),
     ];
     for (reason, counter) in refused {
         text.put_labelled("yinling_door_refused_total", &format!("reason=\"{reason}\""), DoorStats::read(counter));

@@ -6,8 +6,12 @@ use broker::{Credentials, Grant, Inbound, Items, Lane, Refusal};
 use channels::Channels;
 use channels::callback::{self, Post};
 use channels::directory::name_of;
+use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
-use model::{Actor, AttemptId, Channel, Clock, DeviceId, Input, Reply, StaffCommand, Timestamp};
+use model::{
+    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Session, StaffCommand,
+    Timestamp, WearerId,
+};
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
 
@@ -15,6 +19,7 @@ use crate::authority::{Authority, DeviceCheck};
 use crate::clock::SystemClock;
 use crate::health::Vitals;
 use crate::inbox::{Inbox, Work};
+use crate::preview;
 use crate::registry;
 use crate::secrets::{self, Secrets};
 
@@ -45,6 +50,8 @@ pub struct House {
     pub limits: ingest::Limits,
     /// The zone of schedules.
     pub zone: chrono_tz::Tz,
+    /// Photos of cases.
+    pub photos: Arc<store::Photos>,
     /// Whom the configured providers reach: imports are looked at with it.
     pub reach: channels::Reach,
     /// Health and metrics.
@@ -53,6 +60,8 @@ pub struct House {
     pub channels: Arc<Channels>,
     /// How others reach us, without a slash at its end: what a provider signs begins with it.
     pub base: String,
+    /// The page of the demo's phones, where there is one.
+    pub phones_page: Option<String>,
 }
 
 impl broker::Host for House {
@@ -66,6 +75,15 @@ impl broker::Host for House {
             let (token, actor) =
                 token.and_then(|sha256| self.authority.actor_of_token(&sha256)).ok_or(Refusal::BadCredentials)?;
             return Ok(Grant::Feed { token, scope: actor.scope });
+        }
+        // A certificate that we trust stands in for the secret; a secret that is given all the same must be right.
+        if credentials.certified && credentials.password.is_empty() {
+            let known = self.authority.has_device(credentials.user_name);
+            return if known {
+                Ok(Grant::Device(DeviceId::new(credentials.user_name)))
+            } else {
+                Err(Refusal::BadCredentials)
+            };
         }
         let presented = self.secrets.device_secret_hmac(credentials.password);
         match self.authority.check_device(credentials.user_name, &presented) {
@@ -118,6 +136,10 @@ impl api::Host for House {
         self.clock.now()
     }
 
+    fn utc_offset_minutes(&self, at: Timestamp) -> i32 {
+        self.zone.offset_from_utc_datetime(&at.to_utc().naive_utc()).fix().local_minus_utc() / 60
+    }
+
     fn epoch(&self) -> u32 {
         self.epoch
     }
@@ -134,24 +156,72 @@ impl api::Host for House {
         self.authority.actor_of_token(&sha256).map(|(_, actor)| actor)
     }
 
+    fn session(&self, secret_sha256: &[u8; 32]) -> Option<(Account, Session)> {
+        self.authority.session(secret_sha256, self.clock.now())
+    }
+
+    fn account(&self, id: &str) -> Option<Account> {
+        self.authority.account(id)
+    }
+
+    fn glass(&self, person: &PersonId, wearer: &WearerId) -> Option<Timestamp> {
+        self.authority.glass(person, wearer, self.clock.now())
+    }
+
+    fn accounts(&self) -> Vec<Account> {
+        self.authority.accounts()
+    }
+
+    fn hash_password(&self, password: &str) -> Result<String, String> {
+        self.secrets.hash_password(password).map_err(|error| error.to_string())
+    }
+
+    fn verify_password(&self, password: &str, stored: &str) -> bool {
+        self.secrets.verify_password(password, stored)
+    }
+
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {
         self.secrets.verify_callback(attempt, token)
+    }
+
+    fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool {
+        self.secrets.verify_link(attempt, proof)
     }
 
     fn validate_import(&self, body: &[u8], _content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
         let context =
             registry::ImportContext::of_state(&self.state, &self.secrets, self.zone).with_reach(self.reach.clone());
-        let row = |row: registry::RowError| api::RowError {
-            pointer: row.pointer,
-            detail: row.detail,
-            detail_zh: row.detail_zh,
-        };
         registry::validate(body, &context)
             .map(|import| api::Import {
                 change: import.change,
                 warnings: import.warnings.into_iter().map(row).collect(),
             })
             .map_err(|errors| errors.into_iter().map(row).collect())
+    }
+
+    fn preview(&self, request: api::PreviewRequest) -> Result<api::Preview, api::PreviewFault> {
+        let api::PreviewRequest { wearer, change, from, to } = request;
+        let request = preview::Request { wearer, change, from, to };
+        match preview::run(&self.state, self.zone, &request) {
+            Ok(preview::Preview { would, would_count, reports, from }) => {
+                Ok(api::Preview { would, would_count, reports, from })
+            }
+            Err(preview::Fault::Invalid(rows)) => Err(api::PreviewFault::Invalid(rows.into_iter().map(row).collect())),
+            Err(preview::Fault::State(error)) => Err(api::PreviewFault::Unreadable(error.to_string())),
+        }
+    }
+
+    fn draw(&self, fences: &[Fence], format: api::FenceFormat, in_wgs84: bool) -> serde_json::Value {
+        let drawn: Vec<Fence> = match in_wgs84 {
+            true => fences.iter().map(geofence::datum::fence_to_wgs84).collect(),
+            false => fences.to_vec(),
+        };
+        match format {
+            api::FenceFormat::GeoJson => geofence::geojson::collection(&drawn),
+            api::FenceFormat::Wkt => {
+                serde_json::json!({ "data": drawn.iter().map(geofence::wkt::row).collect::<Vec<_>>() })
+            }
+        }
     }
 
     fn parse_callback(&self, body: &[u8]) -> Result<api::Callback, String> {
@@ -186,6 +256,23 @@ impl api::Host for House {
         Box::pin(self.listen(post))
     }
 
+    fn keep_photo(&self, hash: &str, bytes: Vec<u8>) -> api::BoxFuture<'_, Result<(), api::Unavailable>> {
+        let (photos, hash) = (Arc::clone(&self.photos), hash.to_owned());
+        let has_room = !self.vitals.seen.disk_low.load(std::sync::atomic::Ordering::Relaxed);
+        Box::pin(async move {
+            if !has_room {
+                return Err(api::Unavailable);
+            }
+            let kept = tokio::task::spawn_blocking(move || photos.keep(&hash, &bytes)).await;
+            told(kept)
+        })
+    }
+
+    fn photo(&self, hash: &str) -> api::BoxFuture<'_, Result<Option<Vec<u8>>, api::Unavailable>> {
+        let (photos, hash) = (Arc::clone(&self.photos), hash.to_owned());
+        Box::pin(async move { told(tokio::task::spawn_blocking(move || photos.read(&hash)).await) })
+    }
+
     fn durable_seq(&self) -> u64 {
         self.durable.get()
     }
@@ -207,6 +294,26 @@ impl api::Host for House {
     fn metrics(&self) -> String {
         self.vitals.metrics()
     }
+
+    fn console(&self) -> api::ConsoleSettings {
+        api::ConsoleSettings { zone: self.zone.name().to_owned(), phones: self.phones_page.clone() }
+    }
+}
+
+/// What came of a photo; the disk's word goes to the log.
+fn told<T>(done: Result<Result<T, store::StoreError>, tokio::task::JoinError>) -> Result<T, api::Unavailable> {
+    match done {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a photo");
+            Err(api::Unavailable)
+        }
+        Err(_) => Err(api::Unavailable),
+    }
+}
+
+fn row(row: registry::RowError) -> api::RowError {
+    api::RowError { pointer: row.pointer, detail: row.detail, detail_zh: row.detail_zh }
 }
 
 /// The channels whose providers post to us.

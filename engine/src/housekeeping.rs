@@ -8,7 +8,7 @@ use std::time::Duration;
 use alerting::Auditor;
 use model::{Clock, OrgPath, Timestamp};
 use parking_lot::Mutex;
-use store::{DataDir, Disk, Follower, Journal, Retention, State, StateRetention, StoreError, export};
+use store::{DataDir, Disk, Follower, Journal, Photos, Retention, State, StateRetention, StoreError, export};
 
 use crate::authority::Authority;
 use crate::clock::SystemClock;
@@ -30,9 +30,6 @@ const EXPORT_AT_LEAST_EVERY_MS: i64 = 86_400_000;
 /// History is thinned out this often, in milliseconds.
 const RETAIN_EVERY_MS: i64 = 3_600_000;
 
-/// How long the projected state keeps history, and how many events of the feed.
-const STATE_RETENTION: StateRetention = StateRetention { history_days: 30, events_max: 2_000_000 };
-
 /// What housekeeping works with.
 pub struct Housekeeper {
     /// The disk.
@@ -45,12 +42,16 @@ pub struct Housekeeper {
     pub follower: Arc<Follower>,
     /// The state.
     pub state: Arc<State>,
+    /// Photos of cases.
+    pub photos: Arc<Photos>,
     /// The time.
     pub clock: Arc<SystemClock>,
     /// What it tells others.
     pub seen: Arc<Seen>,
     /// How long the journal is kept.
     pub retention: Retention,
+    /// How long the state keeps history, and how many events of the feed.
+    pub state_retention: StateRetention,
     /// How many bytes are to stay free.
     pub disk_reserve_bytes: u64,
     /// Who may connect; tells that the registry changed.
@@ -98,7 +99,17 @@ impl Housekeeper {
         }
         if self.looked.retained_at.is_none_or(|at| now.millis_since(at) > RETAIN_EVERY_MS) {
             self.looked.retained_at = Some(now);
-            self.follower.retain(&STATE_RETENTION, now);
+            self.follower.retain(&self.state_retention, now);
+            self.sweep_photos();
+        }
+    }
+
+    /// What no case speaks of goes. A photo whose record is on its way is not yet spoken of: it has until the next time.
+    fn sweep_photos(&self) {
+        match self.photos.sweep(&|hash| self.state.has_photo(hash)) {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "photos that no case speaks of are gone"),
+            Err(error) => tracing::warn!(%error, "the photos could not be swept"),
         }
     }
 

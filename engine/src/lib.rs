@@ -4,6 +4,7 @@
 //! The pipeline decides, the main loop commits what was decided, and only then does anything leave the house:
 //! receipts, replies, messages, events. See ARCHITECTURE.md, "The way of one report".
 
+pub mod audit;
 pub mod authority;
 pub mod channel_test;
 pub mod checkpoint;
@@ -21,12 +22,15 @@ mod init;
 pub mod main_loop;
 pub mod outbox;
 pub mod pipeline;
+pub mod preview;
 pub mod pulse;
 pub mod registry;
+pub mod rehearsal;
 pub mod release;
 pub mod replay;
 pub mod secrets;
 pub mod serve;
+pub mod tls;
 pub mod watchdog;
 
-pub use init::init;
+pub use init::{Initialised, init};

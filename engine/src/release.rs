@@ -6,8 +6,8 @@ use alerting::Auditor;
 use broker::{Door, Receipts};
 use model::staff::ApiToken;
 use model::{
-    Attempt, Decision, DownCommand, DownCommandState, Entity, Event, IncidentId, Record, RegistryChange, Reply,
-    Timestamp,
+    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Glass, IncidentId, Record,
+    RegistryChange, Reply, Session, Timestamp,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -40,6 +40,9 @@ enum Effect {
     Registry(Box<RegistryChange>),
     /// The API is to know.
     Token(ApiToken),
+    Account(Box<Account>),
+    Session(Session),
+    Glass(Box<Glass>),
 }
 
 impl Release {
@@ -75,7 +78,14 @@ impl Release {
                 Decision::Registry(change) => self.effects.push(Effect::Registry(change.clone())),
                 Decision::Escalation(calling) => self.effects.push(Effect::Step(calling.incident, calling.next_due)),
                 Decision::Token(token) => self.effects.push(Effect::Token(token.clone())),
-                Decision::Observed(_) | Decision::Repeated | Decision::Finding(_) | Decision::Reply(_) => {}
+                Decision::Account(account) => self.effects.push(Effect::Account(account.clone())),
+                Decision::Glass(glass) => self.effects.push(Effect::Glass(glass.clone())),
+                Decision::Session(session) => self.effects.push(Effect::Session(session.clone())),
+                Decision::Observed(_)
+                | Decision::Repeated
+                | Decision::Finding(_)
+                | Decision::Reply(_)
+                | Decision::Audit(_) => {}
             }
         }
     }
@@ -92,7 +102,9 @@ impl Release {
             | Entity::Registry(_)
             | Entity::Task(_)
             | Entity::Campaign(_)
-            | Entity::CampaignCall(_) => {}
+            | Entity::CampaignCall(_)
+            | Entity::Patrol(_)
+            | Entity::Duty(_) => {}
         }
     }
 
@@ -154,6 +166,9 @@ impl Releaser {
                     changed.iter().for_each(|device| door.disconnect(device));
                 }
             }
+            Effect::Account(account) => self.authority.apply_account(*account),
+            Effect::Glass(glass) => self.authority.apply_glass(*glass),
+            Effect::Session(session) => self.authority.apply_session(session),
             Effect::Token(token) => {
                 if let (Some(revoked), Some(door)) = (self.authority.apply_token(&token), door) {
                     door.disconnect_token(&revoked);

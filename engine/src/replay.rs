@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use chrono_tz::Tz;
@@ -10,8 +10,8 @@ use model::{
     Actor, Decision, DeviceId, Input, OrgPath, PersonId, Record, RegistryChange, Role, StaffCommand, Timestamp,
 };
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::pipeline::Pipeline;
 use crate::registry;
@@ -26,6 +26,8 @@ const REPLAY_EPOCH: u32 = 0;
 pub struct Options {
     /// The registry document.
     pub registry: PathBuf,
+    /// Another registry over the same recording, to see what it would have changed.
+    pub changed: Option<PathBuf>,
     /// The recording: one JSON object a line.
     pub reports: PathBuf,
     /// Until when time runs on; default [`RUN_ON_SECONDS`] after the last line.
@@ -43,16 +45,36 @@ struct Line<'a> {
     report: &'a RawValue,
 }
 
-/// Replays a recording and writes what was found and told as NDJSON.
+/// Replays a recording and writes what was found and told as NDJSON. With a changed registry: what was found (`was`)
+/// beside what would have been (`would`), in the order of time.
 ///
 /// # Errors
 /// A file that cannot be read, a registry that is not valid, a line that is not one; the message names file and line.
 pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
-    let document =
-        std::fs::read(&options.registry).with_context(|| format!("reading {}", options.registry.display()))?;
+    let Some(changed) = &options.changed else {
+        return replay(options, &options.registry, &mut |_, line| Ok(writeln!(out, "{line}")?));
+    };
+    let mut found: Vec<(Timestamp, Value)> = Vec::new();
+    for (name, registry) in [("was", &options.registry), ("would", changed)] {
+        replay(options, registry, &mut |at, mut line| {
+            if let Some(finding) = line.get_mut("finding") {
+                found.push((at, json!({"at": at, (name): finding.take()})));
+            }
+            Ok(())
+        })?;
+    }
+    found.sort_by_key(|(at, _)| *at);
+    found.into_iter().try_for_each(|(_, line)| Ok(writeln!(out, "{line}")?))
+}
+
+/// Is handed each line of the output with its time.
+type Take<'o> = &'o mut dyn FnMut(Timestamp, Value) -> anyhow::Result<()>;
+
+fn replay(options: &Options, registry: &Path, out: Take<'_>) -> anyhow::Result<()> {
+    let document = std::fs::read(registry).with_context(|| format!("reading {}", registry.display()))?;
     let change = registry::validate_alone(&document, options.zone).map_err(|errors| {
         let rows: Vec<String> = errors.iter().map(|row| format!("  {}: {}", row.pointer, row.detail)).collect();
-        anyhow::anyhow!("{} is not a valid registry:\n{}", options.registry.display(), rows.join("\n"))
+        anyhow::anyhow!("{} is not a valid registry:\n{}", registry.display(), rows.join("\n"))
     })?;
     let reports = File::open(&options.reports).with_context(|| format!("opening {}", options.reports.display()))?;
     let mut replay = Replay { pipeline: Pipeline::new(options.zone), change: Some(change), records: Vec::new(), out };
@@ -76,7 +98,7 @@ struct Replay<'o> {
     /// The registry, until it is imported at the first line's time.
     change: Option<RegistryChange>,
     records: Vec<Record>,
-    out: &'o mut dyn Write,
+    out: Take<'o>,
 }
 
 impl Replay<'_> {
@@ -120,7 +142,7 @@ impl Replay<'_> {
                     Decision::Event(event) => json!({"at": record.at, "event": event.envelope(REPLAY_EPOCH)}),
                     _ => continue,
                 };
-                writeln!(self.out, "{line}")?;
+                (self.out)(record.at, line)?;
             }
         }
         Ok(())

@@ -2,7 +2,9 @@
 //!
 //! No journal, backup or log may hold a secret. A device's secret is kept as an HMAC with the *pepper*, cheap enough
 //! for ten thousand reconnects in ten seconds; callback tokens are HMACs of the attempt with the *link key*, rendered
-//! when they are sent and never stored; API tokens are random and kept as SHA-256.
+//! when they are sent and never stored; API tokens are random and kept as SHA-256. Passwords of
+//! people are hashed with argon2id under a key made of the pepper, so that a journal without `keys/` cannot be guessed
+//! against.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -11,6 +13,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use api::token::Minted;
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use hmac::{Hmac, Mac};
 use model::AttemptId;
 use sha2::Sha256;
@@ -30,6 +34,16 @@ const LINK_KEY_FILE: &str = "link-key";
 const DEVICE_DOMAIN: &[u8] = b"yinling device secret v1\0";
 const CALLBACK_DOMAIN: &[u8] = b"yinling callback v1\0";
 const PROVIDER_DOMAIN: &[u8] = b"yinling provider v1\0";
+const LINK_DOMAIN: &[u8] = b"yinling guardian link v1\0";
+/// Characters that prove a guardian's link: 95 bits.
+const LINK_PROOF_CHARS: usize = 16;
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const PASSWORD_DOMAIN: &[u8] = b"yinling password v1\0";
+/// argon2id as OWASP's password storage cheat sheet gives it: 19 MiB, two passes, one lane.
+const PASSWORD_MEMORY_KIB: u32 = 19 * 1024;
+const PASSWORD_PASSES: u32 = 2;
+const PASSWORD_LANES: u32 = 1;
+const PASSWORD_SALT_BYTES: usize = 16;
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -42,6 +56,10 @@ pub struct Secrets {
     callback: HmacSha256,
     /// Keyed for the addresses that providers post to.
     provider: HmacSha256,
+    /// Keyed for guardians' links.
+    link: HmacSha256,
+    /// What argon2id is keyed with.
+    password: [u8; 32],
 }
 
 impl fmt::Debug for Secrets {
@@ -70,6 +88,9 @@ pub enum SecretsError {
     /// It does not hold a key.
     #[error("key file {0} does not hold a key of 64 hexadecimal digits; restore it from your backup of keys/")]
     Malformed(PathBuf),
+    /// A password could not be hashed.
+    #[error("a password could not be hashed: {0}")]
+    Password(argon2::password_hash::Error),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(getrandom::Error),
@@ -113,6 +134,8 @@ impl Secrets {
             device: keyed(pepper, DEVICE_DOMAIN),
             callback: keyed(link_key, CALLBACK_DOMAIN),
             provider: keyed(link_key, PROVIDER_DOMAIN),
+            link: keyed(link_key, LINK_DOMAIN),
+            password: keyed(pepper, PASSWORD_DOMAIN).finalize().into_bytes().into(),
         }
     }
 
@@ -145,6 +168,34 @@ impl Secrets {
     }
 }
 
+/// The links in guardians' messages.
+impl Secrets {
+    /// What stands behind `/g/` in the message of an attempt: the attempt, and the proof that we sent it.
+    #[must_use]
+    pub fn link_token(&self, attempt: AttemptId) -> String {
+        format!("{attempt}-{}", self.link_proof(attempt))
+    }
+
+    /// Whether this is the proof of the attempt's link, in constant time.
+    #[must_use]
+    pub fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool {
+        self.link_proof(attempt).as_bytes().ct_eq(proof.as_bytes()).into()
+    }
+
+    fn link_proof(&self, attempt: AttemptId) -> String {
+        let mut mac = self.link.clone();
+        mac.update(&attempt.raw().to_be_bytes());
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut number = digest[..16].iter().fold(0u128, |number, byte| number << 8 | u128::from(*byte));
+        let mut proof = String::with_capacity(LINK_PROOF_CHARS);
+        for _ in 0..LINK_PROOF_CHARS {
+            proof.push(char::from(BASE62[(number % 62) as usize]));
+            number /= 62;
+        }
+        proof
+    }
+}
+
 /// The addresses that providers post to.
 impl Secrets {
     /// The token in the address that a channel's provider posts to: 128 bits, the same for all of its posts. It is what
@@ -161,6 +212,49 @@ impl Secrets {
     pub fn verify_provider(&self, channel: &str, token: &str) -> bool {
         self.provider_token(channel).as_bytes().ct_eq(token.as_bytes()).into()
     }
+}
+
+/// Passwords.
+impl Secrets {
+    /// What is stored of a password, in the PHC form. Takes some 20 ms and 19 MiB: never on the loop.
+    ///
+    /// # Errors
+    /// When there is no randomness, or no memory.
+    pub fn hash_password(&self, password: &str) -> Result<String, SecretsError> {
+        let mut salt = [0u8; PASSWORD_SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(SecretsError::Randomness)?;
+        let salt = SaltString::encode_b64(&salt).map_err(SecretsError::Password)?;
+        let hash = self.argon2()?.hash_password(password.as_bytes(), &salt).map_err(SecretsError::Password)?;
+        Ok(hash.to_string())
+    }
+
+    /// Whether this is the password that was hashed. Takes as long as hashing, also when what is stored is no hash.
+    #[must_use]
+    pub fn verify_password(&self, password: &str, stored: &str) -> bool {
+        let Ok(stored) = PasswordHash::new(stored) else {
+            let _ = self.hash_password(password);
+            return false;
+        };
+        self.argon2().is_ok_and(|argon2| argon2.verify_password(password.as_bytes(), &stored).is_ok())
+    }
+
+    fn argon2(&self) -> Result<Argon2<'_>, SecretsError> {
+        let fail = |error: argon2::Error| SecretsError::Password(error.into());
+        let params = argon2::Params::new(PASSWORD_MEMORY_KIB, PASSWORD_PASSES, PASSWORD_LANES, None).map_err(fail)?;
+        Argon2::new_with_secret(&self.password, argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
+            .map_err(fail)
+    }
+}
+
+/// A password that nobody could guess or misread: 20 characters of base32, 100 bits.
+///
+/// # Errors
+/// When the operating system gives no randomness.
+pub fn new_password() -> Result<String, SecretsError> {
+    let mut random = [0u8; 13];
+    getrandom::fill(&mut random).map_err(SecretsError::Randomness)?;
+    let text = base32(&random);
+    Ok([&text[..5], &text[5..10], &text[10..15], &text[15..20]].join("-"))
 }
 
 /// Makes a new API token, in the one form that there is ([`api::token`]): the text is shown once, the rest is stored.
@@ -263,7 +357,7 @@ mod tests {
 
     use model::AttemptId;
 
-    use super::{Secrets, SecretsError, api_token_sha256, base32, new_api_token};
+    use super::{Secrets, SecretsError, api_token_sha256, base32, new_api_token, new_password};
 
     #[test]
     fn keys_are_made_once_and_read_back() {
@@ -309,6 +403,28 @@ mod tests {
         expect_test::expect!["04amm08xtvsxgwyghmt4tm8k7w"].assert_eq(&secrets.provider_token("voice"));
         assert!(secrets.verify_provider("voice", &secrets.provider_token("voice")));
         assert!(!secrets.verify_provider("voice", &secrets.provider_token("sms")));
+        let link = secrets.link_token(AttemptId::new(0, 1));
+        expect_test::expect!["a1-fxQQT9IjZ3Plpcgj"].assert_eq(&link);
+        let proof = link.strip_prefix("a1-").unwrap();
+        assert_eq!(proof.len(), 16);
+        assert!(secrets.verify_link(AttemptId::new(0, 1), proof));
+        assert!(!secrets.verify_link(AttemptId::new(0, 2), proof));
+        assert!(!secrets.verify_link(AttemptId::new(0, 1), &proof[..15]));
+    }
+
+    #[test]
+    fn passwords_are_hashed_with_salt_and_key() {
+        let secrets = Secrets::from_keys(&[1; 32], &[2; 32]);
+        let hash = secrets.hash_password("bell tower").unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(secrets.verify_password("bell tower", &hash));
+        assert!(!secrets.verify_password("bell towers", &hash));
+        assert_ne!(secrets.hash_password("bell tower").unwrap(), hash, "salted");
+        let others = Secrets::from_keys(&[3; 32], &[2; 32]);
+        assert!(!others.verify_password("bell tower", &hash), "without the key file a hash cannot be guessed against");
+        assert!(!secrets.verify_password("bell tower", "nonsense"));
+        assert_eq!(new_password().unwrap().len(), 23);
+        assert_ne!(new_password().unwrap(), new_password().unwrap());
     }
 
     #[test]

@@ -35,10 +35,14 @@ use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
 use crate::release::{Release, Releaser};
 use crate::secrets::Secrets;
+use crate::tls::{self, Tls};
 use crate::watchdog::{self, Gate, Ground, Leash, Lives, Watch};
 
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
+/// Where TLS is expected (IANA: 8883 is secure-mqtt).
+const HTTPS_PORT: u16 = 8443;
+const MQTTS_PORT: u16 = 8883;
 
 /// How long the API waits at a start for the view to catch up with the journal, in seconds.
 const CATCH_UP_SECONDS_MAX: u64 = 10;
@@ -50,6 +54,47 @@ pub struct Ready {
     pub http: SocketAddr,
     /// The door for devices.
     pub mqtt: SocketAddr,
+    /// Both again, with TLS.
+    pub tls: Option<ReadyTls>,
+}
+
+/// Where the house can be reached with TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadyTls {
+    /// The API and the console.
+    pub https: SocketAddr,
+    /// The door for devices.
+    pub mqtts: SocketAddr,
+}
+
+/// The listeners with TLS, and what they show.
+struct TlsDoors {
+    tls: Arc<Tls>,
+    http: TcpListener,
+    mqtt: TcpListener,
+}
+
+impl TlsDoors {
+    /// What the configuration says, or what `init --self-signed` left; `None`: there is no TLS.
+    async fn open(config: &Config) -> anyhow::Result<Option<TlsDoors>> {
+        let Some(settings) = config.tls.clone().or_else(|| tls::of_data_dir(&config.data)) else {
+            let asked = [config.http.tls_listen, config.mqtt.tls_listen];
+            anyhow::ensure!(
+                asked.iter().all(Option::is_none),
+                "tls_listen is set, but there is no certificate: set [tls], or run `yinling init --self-signed`"
+            );
+            return Ok(None);
+        };
+        // A certificate of one's own is for everybody; one for a first try for this machine, unless said otherwise.
+        let anywhere = if config.tls.is_some() { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
+        let http = config.http.tls_listen.unwrap_or_else(|| (anywhere, HTTPS_PORT).into());
+        let mqtt = config.mqtt.tls_listen.unwrap_or_else(|| (anywhere, MQTTS_PORT).into());
+        Ok(Some(TlsDoors {
+            tls: Tls::load(&settings).context("[tls]")?,
+            http: TcpListener::bind(http).await.with_context(|| format!("listening on {http} (http.tls_listen)"))?,
+            mqtt: broker::listen(mqtt).with_context(|| format!("listening on {mqtt} (mqtt.tls_listen)"))?,
+        }))
+    }
 }
 
 /// Serves until `shutdown` completes; `on_ready` is told the addresses once both doors are open.
@@ -107,14 +152,19 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .with_context(|| format!("listening on {} for HTTP (http.listen)", config.http.listen))?;
     let mqtt = broker::listen(config.mqtt.listen)
         .with_context(|| format!("listening on {} for MQTT (mqtt.listen)", config.mqtt.listen))?;
+    let tls = TlsDoors::open(&config).await?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let layout = store::DataDir::new(&config.data);
     let found = {
         let (disk, layout, config) = (Arc::clone(&disk), layout.clone(), config.clone());
         tokio::task::spawn_blocking(move || recover(&disk, &layout, &config)).await??
     };
-    let ready = Ready { http: http.local_addr()?, mqtt: mqtt.local_addr()? };
-    Assembly { config, lock, secrets, disk, layout, ready }.assemble(found, http, mqtt).await
+    let ready_tls = match &tls {
+        Some(tls) => Some(ReadyTls { https: tls.http.local_addr()?, mqtts: tls.mqtt.local_addr()? }),
+        None => None,
+    };
+    let ready = Ready { http: http.local_addr()?, mqtt: mqtt.local_addr()?, tls: ready_tls };
+    Assembly { config, lock, secrets, disk, layout, ready }.assemble(found, http, mqtt, tls).await
 }
 
 /// Brings the state back: the newest checkpoint, then the journal's tail.
@@ -128,6 +178,7 @@ fn recover(disk: &Arc<dyn Disk>, layout: &store::DataDir, config: &Config) -> an
         tracing::error!(?damage, "the journal is damaged; restore a backup if what is missing matters");
     }
     let (mut pipeline, checkpoint_seq) = checkpoint::load(&**disk, &layout.checkpoints(), config.zone)?;
+    pipeline.set_sla(config.casework.clone());
     anyhow::ensure!(
         recovery.first_seq <= checkpoint_seq + 1 || recovery.first_seq == 0,
         "the journal begins at record {}, but the newest checkpoint ends at {checkpoint_seq}: restore a backup",
@@ -167,7 +218,13 @@ struct Assembly {
 }
 
 impl Assembly {
-    async fn assemble(self, found: Recovered, http: TcpListener, mqtt: TcpListener) -> anyhow::Result<Running> {
+    async fn assemble(
+        self,
+        found: Recovered,
+        http: TcpListener,
+        mqtt: TcpListener,
+        tls: Option<TlsDoors>,
+    ) -> anyhow::Result<Running> {
         let Recovered { pipeline, opened, recovery, state, checkpoint_seq } = found;
         let clock = Arc::new(SystemClock::new(Some(pipeline.last_at())));
         let as_clock: Arc<dyn Clock> = Arc::clone(&clock) as Arc<dyn Clock>;
@@ -258,7 +315,9 @@ impl Assembly {
             })
         };
         let main_loop = std::thread::Builder::new().name("main-loop".to_owned()).spawn(run)?;
+        let photos = Arc::new(store::Photos::new(Arc::clone(&self.disk), &self.layout.photos()));
         let housekeeper = Housekeeper {
+            photos: Arc::clone(&photos),
             disk: Arc::clone(&self.disk),
             data: self.layout.clone(),
             journal: Arc::clone(&journal),
@@ -267,6 +326,7 @@ impl Assembly {
             clock: Arc::clone(&clock),
             seen: Arc::clone(&seen),
             retention: Retention { days: self.config.journal.retain_days, bytes: self.config.journal.retain_bytes },
+            state_retention: self.config.history.retention(),
             disk_reserve_bytes: self.config.journal.disk_reserve_bytes,
             authority: Arc::clone(&authority),
             looked: Looked::default(),
@@ -293,6 +353,7 @@ impl Assembly {
             clock: Arc::clone(&as_clock),
             gate: gate.clone(),
             links: self.links(),
+            page: self.page(),
         };
         tasks.extend(gate.map(|gate| tokio::spawn(gate.keep_settled())));
         tasks.extend(dispatcher.start());
@@ -309,12 +370,20 @@ impl Assembly {
             epoch,
             limits: ingest::Limits { array_items_max: self.config.mqtt.array_items_max, ..ingest::Limits::default() },
             zone: self.config.zone,
+            photos,
             reach: self.config.reach(),
             vitals,
             channels,
             base: self.base(),
+            phones_page: self.config.http.phones_page.clone(),
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
+        let mut https = None;
+        if let Some(TlsDoors { tls, http, mqtt }) = tls {
+            opened.open_tls(mqtt, tls.mqtt());
+            tasks.push(tls.watch()?);
+            https = Some((http, tls.http()));
+        }
         door.set(opened).map_err(|_| anyhow!("the door was opened twice"))?;
         // Whoever was answered before a crash reads it after. A rebuild of the view may take longer than a key that is
         // pressed can wait: then the API opens all the same, and `/readyz` says that the view is behind.
@@ -322,6 +391,9 @@ impl Assembly {
         let _ = tokio::time::timeout(catch_up, follower.facts().reached(recovery.last_seq)).await;
         let (stop_api, stopped) = watch::channel(false);
         let router = api::router(house, state, api_config(&self.config));
+        if let Some((http, tls)) = https {
+            tokio::spawn(api::serve_tls(http, tls, router.clone(), stopped_by(stopped.clone())));
+        }
         let api = tokio::spawn(api::serve(http, router, stopped_by(stopped)));
         Ok(Running {
             ready: self.ready,
@@ -348,6 +420,12 @@ impl Assembly {
     fn gate(&self, inbox: &Arc<Inbox>, clock: &Arc<dyn Clock>, lives: &Lives) -> anyhow::Result<Arc<Gate>> {
         let ground = Ground::open(&self.config.data).context("the watchdog's directory")?;
         Ok(Arc::new(Gate::new(ground, Arc::clone(inbox), Arc::clone(clock), Arc::clone(lives))))
+    }
+
+    /// Renders the address of the page for an attempt's guardian.
+    fn page(&self) -> Arc<dyn Fn(&model::Attempt) -> String + Send + Sync> {
+        let (base, secrets) = (self.base(), Arc::clone(&self.secrets));
+        Arc::new(move |attempt| format!("{base}/g/{}", secrets.link_token(attempt.id)))
     }
 
     /// Renders an attempt's capability URLs at the moment of sending: no journal, backup or log holds them.
@@ -425,6 +503,9 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
     pipeline.tokens().for_each(|token| {
         authority.apply_token(token);
     });
+    pipeline.accounts().all().for_each(|account| authority.apply_account(account.clone()));
+    pipeline.accounts().sessions().for_each(|session| authority.apply_session(session.clone()));
+    pipeline.audit().glasses().for_each(|glass| authority.apply_glass(glass.clone()));
     authority
 }
 

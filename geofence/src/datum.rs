@@ -6,7 +6,7 @@
 
 use std::f64::consts::PI;
 
-use model::{Datum, Position};
+use model::{Datum, Fence, Position, Shape};
 
 /// The ellipsoid that GCJ-02 reckons with (Krasovsky 1940): semi-major axis in metres, eccentricity squared.
 const AXIS_M: f64 = 6_378_245.0;
@@ -39,6 +39,28 @@ pub fn from_wgs84(position: Position, to: Datum) -> Position {
         Datum::Gcj02 => offset(position, mars(position)),
         Datum::Bd09 => baidu(offset(position, mars(position))),
     }
+}
+
+/// A fence drawn in WGS-84. Its corners are the same places; an edge of a kilometre between them bends by centimetres.
+#[must_use]
+pub fn fence_to_wgs84(fence: &Fence) -> Fence {
+    let convert = |[lon, lat]: &[f64; 2]| {
+        let position = to_wgs84(Position { lat: *lat, lon: *lon }, fence.datum);
+        [position.lon, position.lat]
+    };
+    let rings = |rings: &Vec<Vec<[f64; 2]>>| rings.iter().map(|ring| ring.iter().map(convert).collect()).collect();
+    let shape = match &fence.shape {
+        Shape::Circle { lon, lat, radius_m } => {
+            let [lon, lat] = convert(&[*lon, *lat]);
+            Shape::Circle { lon, lat, radius_m: *radius_m }
+        }
+        Shape::Polygon { rings: drawn } => Shape::Polygon { rings: rings(drawn) },
+        Shape::MultiPolygon { polygons } => Shape::MultiPolygon { polygons: polygons.iter().map(rings).collect() },
+        Shape::Corridor { line, width_m } => {
+            Shape::Corridor { line: line.iter().map(convert).collect(), width_m: *width_m }
+        }
+    };
+    Fence { shape, datum: Datum::Wgs84, ..fence.clone() }
 }
 
 /// Whether a WGS-84 position lies in the box in which the datums differ.

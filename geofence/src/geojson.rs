@@ -75,6 +75,9 @@ pub fn feature(fence: &Fence) -> Value {
             set("zone", json!(zone));
         }
     }
+    if fence.large {
+        set("large", json!(true));
+    }
     json!({ "type": "Feature", "id": fence.id, "geometry": geometry(&fence.shape), "properties": properties })
 }
 
@@ -86,7 +89,7 @@ pub fn collection<'f>(fences: impl IntoIterator<Item = &'f Fence>) -> Value {
 }
 
 /// Hours as the registry writes them: `06:00-22:00`, `Mon,Wed,Fri 06:00-22:00`.
-fn active(schedule: &Schedule) -> String {
+pub(crate) fn active(schedule: &Schedule) -> String {
     const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
     let (from, to) = (schedule.window.from_minute, schedule.window.to_minute);

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use model::Shape;
+use model::{Fence, Shape};
+use serde_json::{Value, json};
+
+use crate::geojson;
 
 /// Into how many sides a circle is written, for the text has no circles.
 const CIRCLE_SIDES: usize = 72;
@@ -66,6 +69,28 @@ pub fn write(shape: &Shape) -> String {
         }
         Shape::Corridor { line, .. } => format!("LINESTRING {}", chain(line)),
     }
+}
+
+/// A fence as a row of the registry, its shape as well-known text. A circle comes back from it as what is drawn: 72
+/// sides.
+#[must_use]
+pub fn row(fence: &Fence) -> Value {
+    let mut row = json!({
+        "id": fence.id, "kind": fence.kind, "datum": fence.datum, "margin_m": fence.margin_m, "wkt": write(&fence.shape),
+    });
+    if let Shape::Corridor { width_m, .. } = &fence.shape {
+        row["width_m"] = json!(width_m);
+    }
+    if let Some(schedule) = &fence.active {
+        row["active"] = json!(geojson::active(schedule));
+        if let Some(zone) = &schedule.zone {
+            row["zone"] = json!(zone);
+        }
+    }
+    if fence.large {
+        row["large"] = json!(true);
+    }
+    row
 }
 
 fn rings(rings: &[Vec<[f64; 2]>]) -> String {

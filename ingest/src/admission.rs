@@ -119,6 +119,8 @@ fn type_number(kind: ReportKind) -> u64 {
         ReportKind::Wear => 11,
         ReportKind::Alive => 12,
         ReportKind::Unknown => 13,
+        ReportKind::Respiration => 14,
+        ReportKind::Consciousness => 15,
     }
 }
 

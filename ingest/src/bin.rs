@@ -29,6 +29,8 @@
 //!   10  wear            u8: 0 taken off, 1 put on
 //!   11  alive           –
 //!   12  unknown         name text | JSON text
+//!   13  respiration     breaths a minute u8 1–80
+//!   14  consciousness   u8: 0 alert, 1 confused, 2 voice, 3 pain, 4 unresponsive
 //!
 //! fix     := lat f64 | lon f64 | datum optional u8 (0 wgs84, 1 gcj02, 2 bd09) | accuracy optional f32, metres
 //! ```
@@ -38,7 +40,7 @@
 //! the id, four: `01 01 01 05`.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use model::{Datum, Fix, RejectReason, Report, ReportBody, Timestamp};
+use model::{Consciousness, Datum, Fix, RejectReason, Report, ReportBody, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
@@ -64,6 +66,8 @@ const BATTERY: u8 = 9;
 const WEAR: u8 = 10;
 const ALIVE: u8 = 11;
 const UNKNOWN: u8 = 12;
+const RESPIRATION: u8 = 13;
+const CONSCIOUSNESS: u8 = 14;
 
 /// The position on the wire.
 type WireFix = (f64, f64, Option<u8>, Option<f32>);
@@ -99,6 +103,8 @@ fn encode_item(report: &Report) -> Vec<u8> {
         ReportBody::Wear { on } => write(&mut item, on),
         ReportBody::FallCancel | ReportBody::Alive => {}
         ReportBody::Unknown { kind, json } => write(&mut item, (kind.as_str(), json)),
+        ReportBody::Respiration { per_minute } => write(&mut item, per_minute),
+        ReportBody::Consciousness { level } => write(&mut item, *level as u8),
     }
     item
 }
@@ -118,6 +124,8 @@ fn type_byte(body: &ReportBody) -> u8 {
         ReportBody::Wear { .. } => WEAR,
         ReportBody::Alive => ALIVE,
         ReportBody::Unknown { .. } => UNKNOWN,
+        ReportBody::Respiration { .. } => RESPIRATION,
+        ReportBody::Consciousness { .. } => CONSCIOUSNESS,
     }
 }
 
@@ -341,6 +349,16 @@ impl<'a> Reader<'a> {
             UNKNOWN => {
                 let (kind, json): (&str, &str) = self.read("name and JSON text")?;
                 content::unknown(kind, json)
+            }
+            RESPIRATION => {
+                let per_minute: u8 = self.read("breaths a minute")?;
+                range("breaths a minute", f64::from(per_minute), content::RESPIRATION)?;
+                ReportBody::Respiration { per_minute }
+            }
+            CONSCIOUSNESS => {
+                let number: u8 = self.read("the level")?;
+                let level = Consciousness::numbered(u64::from(number));
+                ReportBody::Consciousness { level: level.ok_or_else(|| implausible("the level must be 0 to 4"))? }
             }
             kind => {
                 let rest = self.bytes.get(self.at..).unwrap_or_default();

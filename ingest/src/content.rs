@@ -16,6 +16,8 @@ pub(crate) const SYSTOLIC: RangeInclusive<f64> = 40.0..=300.0;
 pub(crate) const DIASTOLIC: RangeInclusive<f64> = 20.0..=200.0;
 /// Oxygen saturation, percent.
 pub(crate) const SPO2: RangeInclusive<f64> = 1.0..=100.0;
+/// Breaths a minute.
+pub(crate) const RESPIRATION: RangeInclusive<f64> = 1.0..=80.0;
 /// Body temperature, °C.
 pub(crate) const CELSIUS: RangeInclusive<f64> = 25.0..=45.0;
 /// Steps since midnight.
@@ -96,6 +98,8 @@ pub(crate) fn hash(body: &ReportBody) -> u64 {
         ReportBody::Wear { on } => hash.word(11).word(u64::from(*on)),
         ReportBody::Alive => hash.word(12),
         ReportBody::Unknown { kind, json } => hash.word(13).bytes(kind.as_bytes()).bytes(json.as_bytes()),
+        ReportBody::Respiration { per_minute } => hash.word(14).word(u64::from(*per_minute)),
+        ReportBody::Consciousness { level } => hash.word(15).word(*level as u64),
     }
     .finish()
 }

@@ -33,6 +33,8 @@ pub fn render(report: &Report) -> Value {
         ReportBody::Battery { percent } => ("battery", json!({"pct": percent})),
         ReportBody::Wear { on } => ("wear", json!({"on": on})),
         ReportBody::Alive => ("alive", json!({})),
+        ReportBody::Respiration { per_minute } => ("respiration", json!({"rpm": per_minute})),
+        ReportBody::Consciousness { level } => ("consciousness", json!({"level": level})),
         ReportBody::Unknown { kind, json } => (kind.as_str(), unknown(json)),
     };
     let mut members = Map::new();
@@ -93,6 +95,8 @@ mod tests {
             r#"{"type":"battery","pct":12}"#,
             r#"{"type":"wear","on":false}"#,
             r#"{"type":"alive"}"#,
+            r#"{"type":"respiration","rpm":18}"#,
+            r#"{"type":"consciousness","level":"confused"}"#,
             r#"{"a":[1,2],"type":"something_new"}"#,
         ] {
             let read = |bytes: &[u8]| decode(Format::Json, bytes, &Limits::default()).remove(0).unwrap();

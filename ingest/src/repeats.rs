@@ -71,7 +71,8 @@ impl Repeats {
     /// The previous generation is forgotten, the current one becomes the previous one. The memory is used again
     /// unless it is far too much.
     fn rotate(&mut self, received: Timestamp) {
-        let kept: Vec<u64> = self.generation_keys(self.generation).collect();
+        let mut kept = Vec::with_capacity(self.current as usize);
+        kept.extend(self.generation_keys(self.generation));
         let slots = slots_for(kept.len() * 2);
         if self.slots.len() == slots || self.slots.len() == slots * 2 {
             self.slots.fill(0);

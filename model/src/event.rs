@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, Incident, OrgPath, Task, Timestamp, WearerId,
+    Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, DutyRoster, Incident, OrgPath, Patrol, Task,
+    Timestamp, WearerId,
 };
 
 macro_rules! event_kinds {
@@ -81,6 +82,12 @@ event_kinds! {
     CampaignUpdated = "campaign.updated",
     CampaignEnded = "campaign.ended",
     CampaignCalled = "campaign.called",
+    CaseRecorded = "case.recorded",
+    CasePhotoAdded = "case.photo_added",
+    CaseHandedOff = "case.handed_off",
+    CaseReceipt = "case.receipt",
+    PatrolStarted = "patrol.started",
+    DutyChanged = "duty.changed",
 }
 
 /// One event, as committed. `seq` is given by the pipeline's counter and ascends without gaps in commit order.
@@ -121,6 +128,10 @@ pub enum Entity {
     Campaign(Box<Campaign>),
     /// One person of a campaign.
     CampaignCall(Box<CampaignCall>),
+    /// A patrol.
+    Patrol(Box<Patrol>),
+    /// A duty roster.
+    Duty(Box<DutyRoster>),
 }
 
 /// What the feed says about a device.
@@ -165,6 +176,8 @@ impl Entity {
             Entity::Task(task) => format!("tasks/{}", task.id),
             Entity::Campaign(campaign) => format!("campaigns/{}", campaign.id),
             Entity::CampaignCall(call) => format!("campaigns/{}/calls/{}", call.campaign, call.place),
+            Entity::Patrol(patrol) => format!("patrols/{}", patrol.id),
+            Entity::Duty(roster) => format!("duty{}", roster.org),
         }
     }
 
@@ -180,6 +193,8 @@ impl Entity {
             Entity::Task(task) => serde_json::to_value(task),
             Entity::Campaign(campaign) => serde_json::to_value(campaign),
             Entity::CampaignCall(call) => serde_json::to_value(call),
+            Entity::Patrol(patrol) => serde_json::to_value(patrol),
+            Entity::Duty(roster) => serde_json::to_value(roster),
         }
         .unwrap_or(Value::Null)
     }

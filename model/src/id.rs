@@ -69,6 +69,10 @@ text_id!(
     FenceId
 );
 text_id!(
+    /// The name with which somebody signs in.
+    AccountId
+);
+text_id!(
     /// An API token's public name (the secret is stored hashed, elsewhere).
     TokenId
 );
@@ -239,6 +243,10 @@ counted_id!(
     /// A campaign of welfare or test calls.
     CampaignId, "g"
 );
+counted_id!(
+    /// A patrol.
+    PatrolId, "r"
+);
 
 /// The counters from which new ids come. They live in the pipeline's state, so that a replay counts alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -259,6 +267,8 @@ pub struct Counters {
     pub task: u64,
     /// The last campaign.
     pub campaign: u64,
+    /// The last patrol.
+    pub patrol: u64,
 }
 
 impl Counters {
@@ -291,6 +301,11 @@ impl Counters {
     pub fn next_campaign(&mut self) -> CampaignId {
         self.campaign += 1;
         CampaignId::new(self.partition, self.campaign)
+    }
+    /// A new patrol's id.
+    pub fn next_patrol(&mut self) -> PatrolId {
+        self.patrol += 1;
+        PatrolId::new(self.partition, self.patrol)
     }
     /// A new event's place in the feed.
     pub fn next_event(&mut self) -> u64 {

@@ -7,10 +7,13 @@
 //! Every type that reaches disk derives serde in a form that both JSON and bincode can carry: no `flatten`,
 //! `untagged`, `tag` or `skip_serializing_if`, and enums are only ever appended to.
 
+pub mod account;
 pub mod attempt;
+pub mod audit;
 pub mod campaign;
 pub mod case;
 pub mod command;
+pub mod duty;
 pub mod escalation;
 pub mod event;
 pub mod explain;
@@ -28,17 +31,20 @@ pub mod task;
 pub mod text;
 pub mod time;
 
+pub use account::{Account, AccountChange, AccountState, Session};
 pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};
+pub use audit::{AuditEntry, Glass};
 pub use campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, CampaignOrder, CampaignState};
-pub use case::{Case, CaseAction, CaseState, CaseStep};
+pub use case::{Case, CaseAction, CaseKind, CaseState, CaseStep, Patrol};
 pub use command::{DownCommand, DownCommandKind, DownCommandState};
+pub use duty::DutyRoster;
 pub use escalation::{Contact, Escalation};
 pub use event::{Entity, Event, EventKind};
 pub use explain::{Explain, Reading};
 pub use finding::{Change, Crossing, CrossingDirection, Finding};
 pub use id::{
-    AttemptId, CampaignId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath, PersonId, TaskId,
-    TokenId, WearerId,
+    AccountId, AttemptId, CampaignId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath,
+    PatrolId, PersonId, TaskId, TokenId, WearerId,
 };
 pub use incident::{
     Acknowledgement, Category, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
@@ -50,7 +56,7 @@ pub use registry::{
 };
 pub use reject::{Reject, RejectReason};
 pub use reply::{Problem, ProblemCode, Reply};
-pub use report::{Report, ReportBody, ReportKind};
+pub use report::{Consciousness, Report, ReportBody, ReportKind};
 pub use staff::{Actor, StaffCommand};
 pub use task::{Task, TaskKind, TaskState};
 pub use time::{Clock, Language, Timestamp};

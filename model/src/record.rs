@@ -3,6 +3,8 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::account::{Account, Session};
+use crate::audit::{AuditEntry, Glass};
 use crate::event::Event;
 use crate::finding::Finding;
 use crate::registry::RegistryChange;
@@ -151,6 +153,14 @@ pub enum Decision {
     Token(ApiToken),
     /// What a command is answered.
     Reply(Box<Reply>),
+    /// An account was made or changed, as it is now.
+    Account(Box<Account>),
+    /// Somebody was signed in or out.
+    Session(Session),
+    /// What was asked for, by whom, and what came of it.
+    Audit(Box<AuditEntry>),
+    /// Somebody may see where a wearer is, for a while.
+    Glass(Box<Glass>),
 }
 
 /// A report that was taken in, as history keeps it.

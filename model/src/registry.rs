@@ -88,6 +88,8 @@ pub struct Wearer {
     pub org: OrgPath,
     /// Year of birth.
     pub birth_year: Option<u16>,
+    /// Whether they live alone: patrols can be sent to all who do.
+    pub lives_alone: bool,
     /// Their own phone, E.164: welfare calls go there.
     pub phone: Option<CompactString>,
     /// Who is called, in this order.

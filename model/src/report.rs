@@ -89,6 +89,70 @@ pub enum ReportBody {
         /// The JSON object as it came, at most 4 KiB.
         json: String,
     },
+    /// Breaths a minute, 1–80.
+    Respiration {
+        /// Breaths a minute.
+        per_minute: u8,
+    },
+    /// How awake the wearer is.
+    Consciousness {
+        /// On the scale of NEWS2.
+        level: Consciousness,
+    },
+}
+
+/// How awake somebody is, on NEWS2's scale (ACVPU). Appended to, never reordered: the number is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consciousness {
+    /// Awake, and as clear as they always are.
+    Alert,
+    /// Newly confused.
+    Confused,
+    /// Responds to a voice.
+    Voice,
+    /// Responds to pain only.
+    Pain,
+    /// Does not respond.
+    Unresponsive,
+}
+
+impl Consciousness {
+    /// Every level, from the best on; a level's place is its number on disk and on the wire.
+    pub const ALL: [Consciousness; 5] = [
+        Consciousness::Alert,
+        Consciousness::Confused,
+        Consciousness::Voice,
+        Consciousness::Pain,
+        Consciousness::Unresponsive,
+    ];
+
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Consciousness::Alert => "alert",
+            Consciousness::Confused => "confused",
+            Consciousness::Voice => "voice",
+            Consciousness::Pain => "pain",
+            Consciousness::Unresponsive => "unresponsive",
+        }
+    }
+
+    /// By its name or its letter of ACVPU, in any case.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Consciousness> {
+        let is_named = |level: &Consciousness| {
+            text.eq_ignore_ascii_case(level.name()) || text.eq_ignore_ascii_case(&level.name()[..1])
+        };
+        Consciousness::ALL.into_iter().find(is_named)
+    }
+
+    /// By its number.
+    #[must_use]
+    pub fn numbered(number: u64) -> Option<Consciousness> {
+        Consciousness::ALL.get(usize::try_from(number).ok()?).copied()
+    }
 }
 
 /// The type of a report, without its content.
@@ -109,13 +173,15 @@ pub enum ReportKind {
     Wear,
     Alive,
     Unknown,
+    Respiration,
+    Consciousness,
 }
 
-impl Report {
-    /// The type of this report.
+impl ReportBody {
+    /// The type of it.
     #[must_use]
     pub fn kind(&self) -> ReportKind {
-        match self.body {
+        match self {
             ReportBody::Location(_) => ReportKind::Location,
             ReportBody::HeartRate { .. } => ReportKind::HeartRate,
             ReportBody::BloodPressure { .. } => ReportKind::BloodPressure,
@@ -129,7 +195,17 @@ impl Report {
             ReportBody::Wear { .. } => ReportKind::Wear,
             ReportBody::Alive => ReportKind::Alive,
             ReportBody::Unknown { .. } => ReportKind::Unknown,
+            ReportBody::Respiration { .. } => ReportKind::Respiration,
+            ReportBody::Consciousness { .. } => ReportKind::Consciousness,
         }
+    }
+}
+
+impl Report {
+    /// The type of this report.
+    #[must_use]
+    pub fn kind(&self) -> ReportKind {
+        self.body.kind()
     }
 
     /// Whether it travels in the lane that nothing delays: sos, fall, fall_cancel.

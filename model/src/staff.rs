@@ -3,10 +3,13 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
+use crate::account::{Account, AccountChange, Session};
+use crate::case::{CaseFiling, CaseRequest, PatrolOrder, Receipt};
 use crate::registry::{RegistryChange, Role};
+use crate::report::Consciousness;
 use crate::{
-    CampaignOrder, CaseAction, CaseId, DeviceId, DownCommandKind, IncidentAction, IncidentId, OrgPath, PersonId,
-    TaskId, Timestamp, TokenId,
+    AccountId, Attempt, CampaignOrder, CaseId, DeviceId, DownCommandKind, DutyRoster, IncidentAction, IncidentId,
+    OrgPath, PersonId, ReportBody, TaskId, Timestamp, TokenId, WearerId,
 };
 
 /// Who asks: whose name stands on the step, in which role, for which part of the tree.
@@ -44,20 +47,10 @@ pub enum StaffCommand {
     Case {
         /// Which.
         id: CaseId,
-        /// What.
-        action: CaseAction,
         /// The version that the caller saw, from `If-Match`.
         if_match: Option<u32>,
-        /// Remark or reason.
-        note: Option<String>,
-        /// For `dispatch`, `reassign`: to whom.
-        handler: Option<PersonId>,
-        /// For `close`: what it was.
-        disposition: Option<String>,
-        /// For `merge`: into which.
-        into: Option<CaseId>,
-        /// For `rate`: 1–5.
-        rating: Option<u8>,
+        /// What, and what belongs to it.
+        request: Box<CaseRequest>,
     },
     /// Sends a command to a device.
     Device {
@@ -83,6 +76,75 @@ pub enum StaffCommand {
     },
     /// Begins a campaign of welfare or test calls.
     StartCampaign(Box<CampaignOrder>),
+    /// Makes an account.
+    CreateAccount(Box<Account>),
+    /// Changes an account.
+    ChangeAccount {
+        /// Which.
+        id: AccountId,
+        /// The version that the caller saw, from `If-Match`.
+        if_match: Option<u32>,
+        /// What.
+        change: Box<AccountChange>,
+    },
+    /// Signs somebody in: the password was right for the account as it was at the session's epoch.
+    BeginSession(Session),
+    /// Signs somebody out: the SHA-256 of what the cookie holds.
+    EndSession([u8; 32]),
+    /// Leave to see where a wearer is although nothing has happened, for a while and with a reason.
+    BreakGlass {
+        /// Whose position.
+        wearer: WearerId,
+        /// Why.
+        reason: String,
+    },
+    /// Sends a guardian's message again, with a link that holds from now on: as this attempt was, to the number that is
+    /// registered now.
+    SendLink(Box<Attempt>),
+    /// Files a case: for an incident, once, or from a person's own report.
+    FileCase(Box<CaseFiling>),
+    /// Another system says how far it is with a case.
+    CaseReceipt {
+        /// Which case.
+        id: CaseId,
+        /// What it says.
+        receipt: Box<Receipt>,
+    },
+    /// Begins a patrol.
+    StartPatrol(Box<PatrolOrder>),
+    /// Writes an organisation's duty roster; the engine completes its version, time and author.
+    SetDuty {
+        /// The version that the caller saw, from `If-Match`; 0 for one that is not there yet.
+        if_match: Option<u32>,
+        /// The roster.
+        roster: Box<DutyRoster>,
+    },
+    /// Writes down what somebody saw at a wearer's bedside.
+    Observe(BedsideNote),
+}
+
+/// What somebody at the bedside noted that no bracelet measures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BedsideNote {
+    /// About whom.
+    pub wearer: WearerId,
+    /// When they looked; `None`: now.
+    pub measured: Option<Timestamp>,
+    /// Breaths a minute, 1–80, if they counted.
+    pub respiration_per_minute: Option<u8>,
+    /// How awake the wearer was, if they looked.
+    pub consciousness: Option<Consciousness>,
+    /// What devices had measured last of each vital sign, and when: a score is made of all of them.
+    pub known: Vec<(Timestamp, ReportBody)>,
+}
+
+impl BedsideNote {
+    /// The note as a device would have said it.
+    pub fn bodies(&self) -> impl Iterator<Item = ReportBody> {
+        let respiration = self.respiration_per_minute.map(|per_minute| ReportBody::Respiration { per_minute });
+        let consciousness = self.consciousness.map(|level| ReportBody::Consciousness { level });
+        respiration.into_iter().chain(consciousness)
+    }
 }
 
 /// An API token as stored: the secret is only there as a hash.

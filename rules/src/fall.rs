@@ -29,15 +29,15 @@ const STEPS_PER_SECOND_MAX: f64 = 3.0;
 const FALLS_PENDING_MAX: usize = 8;
 /// A fall that the device is so sure of is a hard one.
 const HARD_CONFIDENCE_MIN: f32 = 0.9;
-/// How many cancels are remembered.
-const CANCELS_KEPT: usize = 4;
+/// How many cancels are remembered, of all devices: those that were measured last.
+const CANCELS_KEPT: usize = 16;
 
 /// The falls of one wearer that are not over and done with.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Falls {
     /// By when they are due, then in the order in which they were measured.
     pending: Vec<PendingFall>,
-    /// The last cancels, oldest first: their falls may be yet to come.
+    /// The last cancels, in the order in which they were measured: their falls may be yet to come.
     cancels: Vec<Signal>,
     /// The last fall that was raised, until it is cancelled.
     raised: Option<Signal>,
@@ -135,10 +135,11 @@ pub(crate) fn cancelled(state: &mut WearerState, context: &Context<'_>, findings
     if falls.raised.take_if(ends_raised).is_some() {
         findings.push(cleared(context));
     }
-    if falls.cancels.len() >= CANCELS_KEPT {
+    let place = falls.cancels.partition_point(|other| other.measured <= cancel.measured);
+    falls.cancels.insert(place, cancel);
+    if falls.cancels.len() > CANCELS_KEPT {
         falls.cancels.remove(0);
     }
-    falls.cancels.push(cancel);
 }
 
 /// A count of steps: whoever walks does not lie still.

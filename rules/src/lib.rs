@@ -53,6 +53,7 @@ mod sustained;
 mod temperature;
 mod wandering;
 
+use model::report::Consciousness;
 use model::{
     Crossing, DeviceId, Finding, IncidentKind, Located, Position, Report, ReportBody, Suspension, Thresholds,
     Timestamp, WearerId,
@@ -139,16 +140,18 @@ pub enum Observation<'a> {
     /// A fence's edge was crossed.
     Crossing(&'a Crossing),
     /// Somebody at the bedside noted what no device measures.
-    Bedside(&'a Bedside),
+    Bedside(&'a Bedside<'a>),
 }
 
 /// What somebody at the bedside noted; `None` where they did not look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Bedside {
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Bedside<'a> {
     /// Breaths a minute.
     pub respiration_per_minute: Option<u8>,
     /// Alert (A of ACVPU), or newly confused, or worse.
     pub is_alert: Option<bool>,
+    /// The newest vital signs by device, with when they were measured: nobody remembers them here before the first note.
+    pub known: &'a [(Timestamp, ReportBody)],
 }
 
 /// What was found, in the order in which it is to be told.
@@ -285,6 +288,14 @@ fn judge(state: &mut WearerState, context: &Context<'_>, report: &Report, findin
                 sustained::measured(state, context, Vital::Battery, f32::from(*percent), findings);
             }
         }
+        ReportBody::Respiration { per_minute } if is_on && is_watched(IncidentKind::News2High) => {
+            let bedside = Bedside { respiration_per_minute: Some(*per_minute), ..Bedside::default() };
+            news2::noted(state, context, &bedside, findings);
+        }
+        ReportBody::Consciousness { level } if is_on && is_watched(IncidentKind::News2High) => {
+            let bedside = Bedside { is_alert: Some(*level == Consciousness::Alert), ..Bedside::default() };
+            news2::noted(state, context, &bedside, findings);
+        }
         ReportBody::Wear { on } if context.subject.placement == Placement::Worn => {
             removed::worn(state, context, *on, findings);
         }
@@ -295,6 +306,8 @@ fn judge(state: &mut WearerState, context: &Context<'_>, report: &Report, findin
         | ReportBody::Temperature { .. }
         | ReportBody::Battery { .. }
         | ReportBody::Wear { .. }
+        | ReportBody::Respiration { .. }
+        | ReportBody::Consciousness { .. }
         | ReportBody::Alive
         | ReportBody::Unknown { .. } => {}
     }

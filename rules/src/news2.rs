@@ -2,8 +2,9 @@
 //! and fresh, for a score with a hole in it reads low. Until then the single parameters of three points stand alone:
 //! `heart_rate`, `spo2`, `temperature`, `blood_pressure`.
 //!
-//! Breathing and consciousness are what no bracelet measures: they come from somebody at the bedside
-//! ([`crate::Observation::Bedside`]), and until the first of these nothing is remembered here.
+//! Breathing and consciousness are what hardly a bracelet measures: they come from somebody at the bedside
+//! ([`crate::Observation::Bedside`]) or from a device that reports them, and until the first of these nothing is
+//! remembered here.
 
 use model::{Change, IncidentKind, Priority, Reading, ReportBody, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -36,8 +37,11 @@ pub(crate) struct News {
 }
 
 /// Somebody at the bedside noted something.
-pub(crate) fn noted(state: &mut WearerState, context: &Context<'_>, bedside: &Bedside, findings: &mut Findings) {
+pub(crate) fn noted(state: &mut WearerState, context: &Context<'_>, bedside: &Bedside<'_>, findings: &mut Findings) {
     let news = state.news.get_or_insert_default();
+    for (measured, body) in bedside.known.iter().filter(|(measured, _)| *measured <= context.measured) {
+        news.take(body, *measured);
+    }
     put(&mut news.respiration, bedside.respiration_per_minute.map(f32::from), context.measured);
     put(&mut news.alert, bedside.is_alert.map(|is_alert| f32::from(u8::from(is_alert))), context.measured);
     news.weigh(context, findings);
@@ -46,15 +50,9 @@ pub(crate) fn noted(state: &mut WearerState, context: &Context<'_>, bedside: &Be
 /// A device reported something.
 pub(crate) fn reported(state: &mut WearerState, context: &Context<'_>, body: &ReportBody, findings: &mut Findings) {
     let Some(news) = state.news.as_mut() else { return };
-    let (input, value) = match body {
-        ReportBody::Spo2 { percent } => (&mut news.spo2, f32::from(*percent)),
-        ReportBody::HeartRate { bpm } => (&mut news.pulse, f32::from(*bpm)),
-        ReportBody::BloodPressure { systolic, .. } => (&mut news.systolic, f32::from(*systolic)),
-        ReportBody::Temperature { celsius } => (&mut news.temperature, *celsius),
-        _ => return,
-    };
-    put(input, Some(value), context.measured);
-    news.weigh(context, findings);
+    if news.take(body, context.measured) {
+        news.weigh(context, findings);
+    }
 }
 
 /// The newest stands, in whichever order they come.
@@ -67,6 +65,19 @@ fn put(input: &mut Option<(f32, Timestamp)>, value: Option<f32>, measured: Times
 }
 
 impl News {
+    /// Takes a vital sign; `false` for what is not part of the score.
+    fn take(&mut self, body: &ReportBody, measured: Timestamp) -> bool {
+        let (input, value) = match body {
+            ReportBody::Spo2 { percent } => (&mut self.spo2, f32::from(*percent)),
+            ReportBody::HeartRate { bpm } => (&mut self.pulse, f32::from(*bpm)),
+            ReportBody::BloodPressure { systolic, .. } => (&mut self.systolic, f32::from(*systolic)),
+            ReportBody::Temperature { celsius } => (&mut self.temperature, *celsius),
+            _ => return false,
+        };
+        put(input, Some(value), measured);
+        true
+    }
+
     fn weigh(&mut self, context: &Context<'_>, findings: &mut Findings) {
         let own = context.subject.thresholds;
         let (on_oxygen, scale_2) = (own.news2_on_oxygen, own.spo2_scale_2);

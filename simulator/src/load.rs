@@ -4,20 +4,26 @@
 //! loop*: reports leave at their intended times whether or not the server keeps up, and latency counts from the
 //! intended time, so that a stalled server cannot hide behind a generator that waits for it.
 
+mod cpu;
 mod frame;
+mod registry;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use hdrhistogram::Histogram;
 use model::{Clock, Timestamp};
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::clock::RunningClock;
+use cpu::Share;
 use frame::{Frames, connect_packet};
+pub use registry::{REGISTRY_DEVICES_MAX, registry};
 
 /// The first byte of a PUBACK.
 const PUBACK: u8 = 0x40;
@@ -27,6 +33,14 @@ const PUBACK_BYTES: usize = 4;
 const ON_THE_WAY_MAX: usize = 4_096;
 /// The longest latency that is told apart, in microseconds (60 s).
 const LATENCY_US_MAX: u64 = 60_000_000;
+/// The largest window: a packet id is 16 bits.
+pub const WINDOW_MAX: usize = 60_000;
+/// A connection that only stays says so this often; its keep-alive is a minute.
+const PING_EVERY: Duration = Duration::from_secs(45);
+/// A generator that is this busy, or that had to wait for a processor this much of the time, is the limit.
+const BUSY_SHARE: f64 = 0.92;
+/// So many of a hundred reports may leave late before that is the generator's fault.
+const LATE_PERCENT: u64 = 1;
 /// Open loop: a report that left this long after its time means that the generator itself was late, in microseconds.
 const GENERATOR_LATE_US: u64 = 5_000;
 
@@ -43,6 +57,10 @@ pub struct LoadOptions {
     pub pace: Pace,
     /// What is spoken to.
     pub target: Target,
+    /// From which addresses, in turn; empty: the system chooses.
+    pub from: Vec<IpAddr>,
+    /// How many connections are made at a time.
+    pub at_once: usize,
     /// The wall-clock time now, for the reports' `t`.
     pub now: Timestamp,
 }
@@ -54,6 +72,8 @@ pub enum Pace {
     Window(usize),
     /// So many reports a second over all connections, at intended times.
     Rate(f64),
+    /// None: connections that only stay.
+    Idle,
 }
 
 /// What is spoken to: the payload is the same.
@@ -79,9 +99,31 @@ pub struct LoadReport {
     pub latency_us: Histogram<u64>,
     /// Open loop: how many reports left late because the generator was busy, not because the window was full.
     pub late_sends: u64,
+    /// How long all connections took to be made.
+    pub connected_in: Duration,
+    /// The share of the time in which the generator's thread ran, 0–1.
+    pub busy: f64,
+    /// The share in which it wanted to and had no processor, 0–1.
+    pub waited: f64,
 }
 
 impl LoadReport {
+    /// Why the generator, and not the server, was the limit; `None` if it was not.
+    #[must_use]
+    pub fn generator_limit(&self) -> Option<String> {
+        let percent = |share: f64| (share * 100.0).round();
+        if self.late_sends * 100 > self.acknowledged * LATE_PERCENT {
+            return Some(format!("{} reports left late", self.late_sends));
+        }
+        if self.busy >= BUSY_SHARE {
+            return Some(format!("its thread ran {} % of the time", percent(self.busy)));
+        }
+        (self.busy + self.waited >= BUSY_SHARE && self.waited > 0.1).then(|| {
+            let (busy, waited) = (percent(self.busy), percent(self.waited));
+            format!("its thread ran {busy} % of the time and waited for a processor {waited} %")
+        })
+    }
+
     /// Acknowledged reports a second.
     #[must_use]
     pub fn rate(&self) -> f64 {
@@ -99,10 +141,16 @@ pub fn run(options: &LoadOptions) -> anyhow::Result<LoadReport> {
 
 async fn load(options: &LoadOptions) -> anyhow::Result<LoadReport> {
     let clock = RunningClock::from(options.now);
+    let latency_us = Arc::new(Mutex::new(new_histogram()?));
+    let began = Instant::now();
     let mut connections = Vec::with_capacity(options.connections);
-    for number in 0..options.connections {
-        connections.push(Connection::open(options, number, clock).await?);
+    for first in (0..options.connections).step_by(options.at_once.max(1)) {
+        let last = (first + options.at_once.max(1)).min(options.connections);
+        let opening = (first..last).map(|number| Connection::open(options, number, clock, Arc::clone(&latency_us)));
+        connections.extend(futures_util::future::try_join_all(opening).await?);
     }
+    let connected_in = began.elapsed();
+    let share = Share::begin();
     let begun = Instant::now();
     let end = begun + options.duration;
     let mut tasks = JoinSet::new();
@@ -115,37 +163,56 @@ async fn load(options: &LoadOptions) -> anyhow::Result<LoadReport> {
                 let first = begun + interval.mul_f64(number as f64 / options.connections as f64);
                 tasks.spawn(connection.open_loop(first, interval, end))
             }
+            Pace::Idle => {
+                let first = begun + PING_EVERY.mul_f64(number as f64 / options.connections as f64);
+                tasks.spawn(connection.stay(first, end))
+            }
         };
     }
-    let mut report =
-        LoadReport { acknowledged: 0, elapsed: Duration::ZERO, latency_us: new_histogram()?, late_sends: 0 };
+    let mut done = Done::default();
     while let Some(one) = tasks.join_next().await {
         let one = one.context("a connection's task panicked")??;
-        report.acknowledged += one.acknowledged;
-        report.late_sends += one.late_sends;
-        report.latency_us.add(&one.latency_us)?;
+        done.acknowledged += one.acknowledged;
+        done.late_sends += one.late_sends;
     }
-    report.elapsed = begun.elapsed();
-    Ok(report)
+    let elapsed = begun.elapsed();
+    let (busy, waited) = share.so_far(elapsed);
+    let latency_us = latency_us.lock().clone();
+    let Done { acknowledged, late_sends } = done;
+    Ok(LoadReport { acknowledged, elapsed, latency_us, late_sends, connected_in, busy, waited })
 }
 
 fn new_histogram() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?)
 }
 
+/// What one connection did.
+#[derive(Debug, Clone, Copy, Default)]
+struct Done {
+    acknowledged: u64,
+    late_sends: u64,
+}
+
 struct Connection {
     socket: TcpStream,
     frames: Frames,
     clock: RunningClock,
-    report: LoadReport,
+    done: Done,
+    /// One for all: fifty thousand of them would not fit into memory.
+    latency_us: Arc<Mutex<Histogram<u64>>>,
     /// Bytes of a PUBACK that has not arrived whole.
     pending: usize,
 }
 
 impl Connection {
-    async fn open(options: &LoadOptions, number: usize, clock: RunningClock) -> anyhow::Result<Connection> {
+    async fn open(
+        options: &LoadOptions,
+        number: usize,
+        clock: RunningClock,
+        latency_us: Arc<Mutex<Histogram<u64>>>,
+    ) -> anyhow::Result<Connection> {
         let id = format!("load{number:06}");
-        let mut socket = TcpStream::connect(options.address).await.with_context(|| format!("connecting {id}"))?;
+        let mut socket = connect(options, number).await.with_context(|| format!("connecting {id}"))?;
         socket.set_nodelay(true)?;
         let (secret, topic) = match &options.target {
             Target::Broker => (None, format!("d/{id}/up")),
@@ -155,13 +222,31 @@ impl Connection {
         let mut connack = [0_u8; 4];
         socket.read_exact(&mut connack).await.with_context(|| format!("{id} had no CONNACK"))?;
         ensure!(connack[0] == 0x20 && connack[3] == 0, "{id} was refused: CONNACK code {}", connack[3]);
-        let report =
-            LoadReport { acknowledged: 0, elapsed: Duration::ZERO, latency_us: new_histogram()?, late_sends: 0 };
-        Ok(Connection { socket, frames: Frames::new(&topic, options.now), clock, report, pending: 0 })
+        let frames = Frames::new(&topic, options.now);
+        Ok(Connection { socket, frames, clock, done: Done::default(), latency_us, pending: 0 })
     }
 
-    async fn closed_loop(mut self, window: usize, end: Instant) -> anyhow::Result<LoadReport> {
-        let (mut out, mut input) = (Vec::new(), vec![0_u8; 64 * 1024]);
+    /// Sends nothing but a ping now and then.
+    async fn stay(mut self, first: Instant, end: Instant) -> anyhow::Result<Done> {
+        const PINGREQ: [u8; 2] = [0xC0, 0];
+        const PINGRESP: [u8; 2] = [0xD0, 0];
+        let mut next = first;
+        while next < end {
+            tokio::time::sleep_until(next.into()).await;
+            let mut answer = [0_u8; 2];
+            self.socket.write_all(&PINGREQ).await?;
+            self.socket.read_exact(&mut answer).await.context("the server closed a connection")?;
+            ensure!(answer == PINGRESP, "the server answered a ping with something else");
+            self.latency_us.lock().saturating_record(micros(next.elapsed()));
+            self.done.acknowledged += 1;
+            next += PING_EVERY;
+        }
+        tokio::time::sleep_until(end.into()).await;
+        Ok(self.done)
+    }
+
+    async fn closed_loop(mut self, window: usize, end: Instant) -> anyhow::Result<Done> {
+        let (mut out, mut input) = (Vec::new(), vec![0_u8; (window * PUBACK_BYTES).clamp(64, 64 * 1024)]);
         while Instant::now() < end {
             out.clear();
             let measured = self.clock.now();
@@ -175,14 +260,14 @@ impl Connection {
                 let read = self.socket.read(&mut input).await?;
                 missing = missing.saturating_sub(self.count(&input[..read])?);
             }
-            self.report.acknowledged += window as u64;
-            self.report.latency_us.saturating_record(micros(sent.elapsed()));
+            self.done.acknowledged += window as u64;
+            self.latency_us.lock().saturating_record(micros(sent.elapsed()));
         }
-        Ok(self.report)
+        Ok(self.done)
     }
 
-    async fn open_loop(mut self, first: Instant, interval: Duration, end: Instant) -> anyhow::Result<LoadReport> {
-        let (mut out, mut input) = (Vec::new(), vec![0_u8; 64 * 1024]);
+    async fn open_loop(mut self, first: Instant, interval: Duration, end: Instant) -> anyhow::Result<Done> {
+        let (mut out, mut input) = (Vec::new(), vec![0_u8; 4 * 1024]);
         let (mut sent, mut acknowledged) = (0_u64, 0_u64);
         let due = |number: u64| first + interval.mul_f64(number as f64);
         loop {
@@ -192,7 +277,7 @@ impl Connection {
             while due(sent) <= now && due(sent) < end && sent - acknowledged < ON_THE_WAY_MAX as u64 {
                 let was_free = sent - acknowledged < ON_THE_WAY_MAX as u64 / 2;
                 if was_free && micros(now - due(sent)) > GENERATOR_LATE_US {
-                    self.report.late_sends += 1;
+                    self.done.late_sends += 1;
                 }
                 self.frames.append(&mut out, (sent % 60_000) as u16 + 1, measured);
                 sent += 1;
@@ -201,8 +286,8 @@ impl Connection {
                 self.socket.write_all(&out).await?;
             }
             if due(sent) >= end && acknowledged == sent {
-                self.report.acknowledged = acknowledged;
-                return Ok(self.report);
+                self.done.acknowledged = acknowledged;
+                return Ok(self.done);
             }
             let full = sent - acknowledged >= ON_THE_WAY_MAX as u64 || due(sent) >= end;
             tokio::select! {
@@ -210,8 +295,9 @@ impl Connection {
                     let came = self.count(&input[..read?])? as u64;
                     let now = Instant::now();
                     // PUBACKs come in the order of the PUBLISHes.
+                    let mut latency_us = self.latency_us.lock();
                     for number in acknowledged..acknowledged + came {
-                        self.report.latency_us.saturating_record(micros(now.saturating_duration_since(due(number))));
+                        latency_us.saturating_record(micros(now.saturating_duration_since(due(number))));
                     }
                     acknowledged += came;
                 }
@@ -229,6 +315,18 @@ impl Connection {
         self.pending = whole % PUBACK_BYTES;
         Ok(whole / PUBACK_BYTES)
     }
+}
+
+/// Opens a connection, from the next of the addresses if there are any.
+async fn connect(options: &LoadOptions, number: usize) -> anyhow::Result<TcpStream> {
+    if options.from.is_empty() {
+        return Ok(TcpStream::connect(options.address).await?);
+    }
+    let from = options.from[number % options.from.len()];
+    let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
+        .context("no more sockets (ulimit -n)")?;
+    socket.bind((from, 0).into()).with_context(|| format!("binding {from}: add further addresses with --from"))?;
+    Ok(socket.connect(options.address).await?)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -14,7 +14,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::enc::write::Writer;
 use bincode::error::EncodeError;
 use model::record::Observed;
-use model::{Decision, DeviceId, Fix, Input, Position, Record, Report, ReportBody, Timestamp};
+use model::{Decision, DeviceId, Fix, Input, Position, Record, Report, ReportBody, StaffCommand, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -47,7 +47,7 @@ pub(crate) enum RecordKind {
     Plain = 2,
     /// A command, or a record with facts (events, registry, tokens) and no report: for the facts pass.
     Fact = 3,
-    /// A report that led to facts: for both passes.
+    /// A report that led to facts, or a note from the bedside: for both passes.
     FactReport = 4,
 }
 
@@ -72,14 +72,19 @@ impl RecordKind {
 
     fn of(record: &Record) -> RecordKind {
         let facts = record.decisions.iter().any(|decision| match decision {
-            Decision::Event(_) | Decision::Registry(_) | Decision::Token(_) => true,
+            Decision::Event(_) | Decision::Registry(_) | Decision::Token(_) | Decision::Audit(_) => true,
             Decision::Observed(_)
             | Decision::Repeated
             | Decision::Finding(_)
             | Decision::Escalation(_)
-            | Decision::Reply(_) => false,
+            | Decision::Reply(_)
+            | Decision::Account(_)
+            | Decision::Session(_)
+            | Decision::Glass(_) => false,
         });
         match (&record.input, facts) {
+            // History keeps what was seen at the bedside.
+            (Input::Command { command: StaffCommand::Observe(_), .. }, _) => RecordKind::FactReport,
             // Whoever gave a command may wait until the facts pass has gone by it, also when it was refused.
             (Input::Command { .. }, _) => RecordKind::Fact,
             (Input::Report { .. }, true) => RecordKind::FactReport,

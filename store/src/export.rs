@@ -17,7 +17,7 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::frames::{self, FrameReader, FrameWriter};
 use crate::state::tree::Changes;
-use crate::state::{State, last_seq_of_block};
+use crate::state::{State, last_seq_of_block, of_shelf};
 
 /// How many exports are kept.
 const KEPT: usize = 2;
@@ -51,7 +51,7 @@ struct Manifest {
     telemetry_seq: u64,
     /// When it was made.
     at: Timestamp,
-    /// The files of each day's history.
+    /// The files of each shelf of history.
     history: BTreeMap<u32, Vec<String>>,
 }
 
@@ -79,9 +79,9 @@ pub fn write(disk: &dyn Disk, dir: &Path, state: &State, now: Timestamp) -> Resu
         history: BTreeMap::new(),
     };
     let mut bytes = 0;
-    for (day, changed_seq) in state.history_days()? {
-        let (files, written) = write_day(disk, dir, state, &manifest, before.as_ref(), (day, changed_seq))?;
-        manifest.history.insert(day, files);
+    for (shelf, changed_seq) in state.shelves()? {
+        let (files, written) = write_shelf(disk, dir, state, &manifest, before.as_ref(), (shelf, changed_seq))?;
+        manifest.history.insert(shelf, files);
         bytes += written;
     }
     let mut writer = FrameWriter::create(disk, dir, &manifest.name())?;
@@ -143,12 +143,12 @@ fn restore(disk: &dyn Disk, dir: &Path, state: &State, manifest: &Manifest) -> R
             state.restore(unpack(&reader, &frame.payload)?.0)?;
         }
     }
-    for (day, files) in &manifest.history {
+    for (shelf, files) in &manifest.history {
         for file in files {
             let mut reader = FrameReader::open(disk, &dir.join(file)).map_err(missing_is_damage)?;
             while let Some(frame) = reader.next_frame()? {
                 bytes += frame.payload.len() as u64;
-                state.restore_day(*day, unpack(&reader, &frame.payload)?.0)?;
+                state.restore_shelf(*shelf, unpack(&reader, &frame.payload)?.0)?;
             }
         }
     }
@@ -183,28 +183,29 @@ fn manifests(disk: &dyn Disk, dir: &Path) -> Result<Vec<Manifest>, StoreError> {
     Ok(manifests)
 }
 
-/// Writes what an earlier export does not have of a day's history. Returns the day's files, and what was written.
-fn write_day(
+/// Writes what an earlier export does not have of a shelf. Returns the shelf's files, and what was written.
+fn write_shelf(
     disk: &dyn Disk,
     dir: &Path,
     state: &State,
     manifest: &Manifest,
     before: Option<&Manifest>,
-    (day, changed_seq): (u32, u64),
+    (shelf, changed_seq): (u32, u64),
 ) -> Result<(Vec<String>, u64), StoreError> {
-    let mut files = before.and_then(|before| before.history.get(&day)).cloned().unwrap_or_default();
+    let mut files = before.and_then(|before| before.history.get(&shelf)).cloned().unwrap_or_default();
     let known_through = if files.is_empty() { 0 } else { before.map_or(0, |before| before.telemetry_seq) };
     let is_changed = changed_seq > known_through || files.is_empty();
+    let day = of_shelf(shelf).map_or(u32::MAX >> 1, |(day, _)| day);
     let is_closed = i64::from(day + 1 + OPEN_DAYS) * DAY_MILLIS <= manifest.at.millis();
     let rewrites = is_closed && (files.len() > 1 || (is_changed && !files.is_empty()));
     if !is_changed && !rewrites {
         return Ok((files, 0));
     }
     let known_through = if rewrites { 0 } else { known_through };
-    let name = format!("{HISTORY_PREFIX}{day:06}-{:020}-{:020}{SUFFIX}", known_through, manifest.telemetry_seq);
+    let name = format!("{HISTORY_PREFIX}{shelf:06}-{:020}-{:020}{SUFFIX}", known_through, manifest.telemetry_seq);
     let mut writer = FrameWriter::create(disk, dir, &name)?;
-    let mut packer = Packer::new(BLOCKS, u64::from(day));
-    state.dump_day(day, &mut |key, block| {
+    let mut packer = Packer::new(BLOCKS, u64::from(shelf));
+    state.dump_shelf(shelf, &mut |key, block| {
         if last_seq_of_block(block)? > known_through { packer.push(&mut writer, key, block) } else { Ok(()) }
     })?;
     packer.end(&mut writer)?;

@@ -39,6 +39,12 @@ impl DataDir {
         self.root.join("exports")
     }
 
+    /// Photos of cases.
+    #[must_use]
+    pub fn photos(&self) -> PathBuf {
+        self.root.join("photos")
+    }
+
     /// Checkpoints of the engine's hot state.
     #[must_use]
     pub fn checkpoints(&self) -> PathBuf {

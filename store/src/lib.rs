@@ -14,6 +14,7 @@ mod follower;
 mod frames;
 pub mod journal;
 mod layout;
+mod photos;
 mod progress;
 #[cfg(test)]
 mod sample;
@@ -27,8 +28,9 @@ pub use journal::{
     read_from,
 };
 pub use layout::DataDir;
+pub use photos::Photos;
 pub use progress::Progress;
 pub use state::{
-    CaseFilter, EventPage, IncidentFilter, Latest, Listing, Opened, Page, Quarantined, State, StateConfig, StateOrigin,
-    StateRetention, TrackPoint, Vital, open_state,
+    AuditFilter, AuditPage, CaseFilter, EventPage, IncidentFilter, Latest, Listing, Opened, Page, Past, Quarantined,
+    State, StateConfig, StateOrigin, StateRetention, TrackPoint, Vital, open_state,
 };

@@ -142,6 +142,7 @@ fn wearer(n: u32) -> Wearer {
         name: "王桂兰".to_owned(),
         org: OrgPath::new("/luyang/xinghua/"),
         birth_year: Some(1943),
+        lives_alone: false,
         phone: None,
         guardians: vec![PersonId::new("g1")],
         doctor: None,

@@ -1,11 +1,14 @@
 //! The state: what queries read. A view of the journal that the follower projects, in sled, behind
 //! `tree`; whatever is in it can be lost and rebuilt.
 
+mod audit;
 mod care;
+mod cases;
 mod facts;
 mod history;
 pub(crate) mod keys;
 mod opening;
+mod past;
 mod queries;
 mod telemetry;
 #[cfg(test)]
@@ -21,9 +24,11 @@ use model::{DeviceId, Located, Reject, ReportBody, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+pub use audit::{AuditFilter, AuditPage};
 pub(crate) use facts::FactChanges;
-pub(crate) use history::last_seq as last_seq_of_block;
+pub(crate) use history::{last_seq as last_seq_of_block, of_shelf};
 pub use opening::{Opened, StateOrigin, open_state};
+pub use past::Past;
 pub use queries::{CaseFilter, EventPage, IncidentFilter, Listing, Page};
 pub(crate) use telemetry::Telemetry;
 pub use upkeep::StateRetention;

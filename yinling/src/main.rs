@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    channel, check, completions, config, demo, import, init, journal, replay, serve, token, watchdog,
+    audit, channel, check, completions, config, demo, import, init, journal, replay, serve, token, user, watchdog,
 };
 
 /// Reports are allocated on a connection's thread and freed on the loop's: an allocator that is made for that.
@@ -48,9 +48,15 @@ enum Command {
     /// Makes, lists and ends API tokens of a running engine
     #[command(subcommand)]
     Token(token::Command),
+    /// Makes, lists and locks the accounts of people who sign in
+    #[command(subcommand)]
+    User(user::Command),
     /// Looks at what is on disk, also while nobody serves
     #[command(subcommand)]
     Journal(journal::Command),
+    /// Checks the record of who looked and who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Tries out how people are reached
     #[command(subcommand)]
     Channel(channel::Command),
@@ -76,7 +82,9 @@ fn main() -> ExitCode {
         Command::Init(args) => init::run(args),
         Command::Import(args) => import::run(&args),
         Command::Token(command) => token::run(&command),
+        Command::User(command) => user::run(&command),
         Command::Journal(command) => journal::run(command),
+        Command::Audit(command) => audit::run(command),
         Command::Channel(command) => channel::run(command),
         Command::Replay(args) => replay::run(args),
         Command::Config(command) => config::run(command),

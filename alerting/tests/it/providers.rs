@@ -48,6 +48,21 @@ fn an_unknown_end_is_tried_once_more_with_the_same_provider_before_another_is() 
 }
 
 #[test]
+fn a_call_whose_answers_were_lost_may_ring_all_the_same_and_a_key_from_it_counts() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("providers hold; sos; sent voice g1 unknown; sent voice g1 unknown");
+    let id = ward.latest(Channel::Voice, "g1");
+    assert_eq!(ward.alerting.attempt(id).unwrap().state, AttemptState::Failed);
+    ward.play("wait 6s; key g1 1");
+    assert_eq!(ward.alerting.attempt(id).unwrap().state, AttemptState::Confirmed);
+    // One that its provider refused cannot ring: what claims to come from it counts for nothing.
+    let mut ward = Ward::new(Home::default());
+    ward.play("providers hold; sos; sent voice g1 final; wait 6s; key g1 1");
+    let id = ward.latest(Channel::Voice, "g1");
+    assert_eq!(ward.alerting.attempt(id).unwrap().state, AttemptState::Failed);
+}
+
+#[test]
 fn a_text_asks_every_provider_before_it_waits() {
     let mut ward = Ward::new(Home::default());
     ward.play("providers hold; sos; sent sms g1 retry 5s at a left; sent sms g1 retry 5s");

@@ -109,6 +109,7 @@ impl Ward {
             name: "王桂兰".to_owned(),
             org: OrgPath::new("/luyang/xinghua/yinxing/"),
             birth_year: Some(1943),
+            lives_alone: false,
             phone: None,
             availability: Vec::new(),
             mode: home.mode.clone(),

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::IntoResponse;
 use axum::response::Response;
-use model::{Actor, Case, CaseAction, CaseId, CaseState, IncidentKind, PersonId, StaffCommand, WearerId};
-use serde::Deserialize;
+use compact_str::CompactString;
+use model::{Actor, Case, CaseAction, CaseId, CaseKind, CaseState, Entity, PersonId, Reply, StaffCommand, WearerId};
+use serde::{Deserialize, Serialize};
 use store::{CaseFilter, Page};
 
+use super::case_bodies::{CaseActionBody, FilingBody, ReceiptBody};
 use super::commands::entity_answer;
-use super::incidents::{
-    DISPOSITION_BYTES_MAX, NOTE_BYTES_MAX, action_named, after_id, checked_id, checked_text, name_of, state_filter,
-};
+use super::incidents::{action_named, after_id, name_of, state_filter};
 use crate::auth::Caller;
 use crate::body::Json;
 use crate::headers::CommandHeaders;
@@ -20,24 +23,7 @@ use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
 use crate::scope::visible_to;
 use crate::shared::{Shared, tagged};
-
-/// What callers may do. `file` makes a case and is not an action on one.
-const ACTIONS: &[CaseAction] = &[
-    CaseAction::Reject,
-    CaseAction::Dispatch,
-    CaseAction::Accept,
-    CaseAction::Reassign,
-    CaseAction::Arrive,
-    CaseAction::Feedback,
-    CaseAction::Return,
-    CaseAction::Verify,
-    CaseAction::Close,
-    CaseAction::Reopen,
-    CaseAction::Merge,
-    CaseAction::Whistle,
-    CaseAction::Note,
-    CaseAction::Rate,
-];
+use crate::{exact, look};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +32,7 @@ pub(crate) struct CaseParams {
     limit: Option<usize>,
     /// `open`, or one state.
     state: Option<String>,
-    kind: Option<IncidentKind>,
+    kind: Option<CaseKind>,
     wearer: Option<String>,
     handler: Option<String>,
 }
@@ -62,16 +48,22 @@ pub(crate) async fn list(
     let filter = CaseFilter { open_only, wearer: params.wearer.as_deref().map(WearerId::new) };
     let (kind, handler) = (params.kind, params.handler.as_deref().map(PersonId::new));
     let as_of = shared.newest_cursor().await?;
-    let listing = shared
+    let actor = caller.actor.clone();
+    let mut listing = shared
         .read(move |view| {
             view.cases(&filter, Page { after, limit }, &|case| {
-                visible_to(&caller.actor, Some(&case.org))
+                visible_to(&actor, Some(&case.org))
                     && kind.is_none_or(|kind| kind == case.kind)
                     && state.is_none_or(|state| state == case.state)
                     && (handler.is_none() || handler == case.handler)
             })
         })
         .await?;
+    listing.items = listing.items.into_iter().map(|case| exact::case(case, &caller.actor)).collect();
+    let placed = listing.items.iter().filter(|case| case.place.is_some()).map(|case| case.id);
+    if let Some(subject) = look::subject_of("cases", placed) {
+        look::record(&shared, &caller.actor, &subject, look::CASE_FIELDS, None).await?;
+    }
     let next = listing.items.last().filter(|_| listing.has_more).map(|case| case.id.to_string());
     let query: Vec<(&str, String)> =
         [("state", params.state), ("kind", kind.map(name_of)), ("wearer", params.wearer), ("handler", params.handler)]
@@ -87,17 +79,57 @@ pub(crate) async fn one(
     Segments(id): Segments<String>,
 ) -> Result<Response, Fault> {
     let case = visible(&shared, &caller.actor, &id).await?;
-    Ok(tagged(&case, case.version))
+    look_at(&shared, &caller.actor, &case).await?;
+    Ok(shown(case, &caller.actor))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CaseActionBody {
-    note: Option<String>,
-    handler: Option<String>,
-    disposition: Option<String>,
-    into: Option<CaseId>,
-    rating: Option<u8>,
+/// A case as its reader sees it, with what they may do to it now.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    case: Case,
+    allowed_actions: Vec<CompactString>,
+}
+
+fn shown(case: Case, actor: &Actor) -> Response {
+    let mut actions = CaseAction::allowed(case.state, actor.role);
+    actions.retain(|action| action.is_command());
+    let allowed_actions = actions.into_iter().map(|action| action.name().into()).collect();
+    let version = case.version;
+    tagged(&Shown { case: exact::case(case, actor), allowed_actions }, version)
+}
+
+async fn look_at(shared: &Shared, actor: &Actor, case: &Case) -> Result<(), Fault> {
+    if case.place.is_some() {
+        look::record(shared, actor, &format!("cases/{}", case.id), look::CASE_FIELDS, None).await?;
+    }
+    Ok(())
+}
+
+/// Files a case: for an incident, once, or from a person's report.
+pub(crate) async fn file(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    headers: CommandHeaders,
+    Json(body): Json<FilingBody>,
+) -> Result<Response, Fault> {
+    let filing = body.filing()?;
+    let mut there = None;
+    if let Some(id) = filing.incident {
+        let incident = shared.find(move |view| view.incident(id)).await?;
+        let visible = incident.filter(|incident| visible_to(&caller.actor, Some(&incident.org)));
+        there = visible.ok_or_else(|| Fault::not_found(&format!("incident {id}")))?.case;
+    }
+    let command = StaffCommand::FileCase(Box::new(filing));
+    let reply = shared.decide(&caller.actor, headers.idempotency_key, command).await?;
+    let Reply::Done(Some(Entity::Case(case))) = reply else { return Ok(entity_answer(reply)) };
+    let location = HeaderValue::from_str(&format!("/api/v1/cases/{}", case.id)).ok();
+    let status = if there.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    let mut response = (status, shown(*case, &caller.actor)).into_response();
+    if let Some(location) = location {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
 }
 
 pub(crate) async fn act(
@@ -107,31 +139,44 @@ pub(crate) async fn act(
     headers: CommandHeaders,
     Json(body): Json<CaseActionBody>,
 ) -> Result<Response, Fault> {
-    let action = action_named(ACTIONS, CaseAction::name, &action)?;
-    checked_text("/note", body.note.as_deref(), NOTE_BYTES_MAX)?;
-    checked_text("/disposition", body.disposition.as_deref(), DISPOSITION_BYTES_MAX)?;
-    let handler = checked_id("/handler", body.handler.as_deref())?.map(PersonId::new);
-    if body.rating.is_some_and(|rating| !(1..=5).contains(&rating)) {
-        return Err(Fault::invalid("/rating", "a rating is 1 to 5", "评分须为 1 至 5"));
-    }
-    let id = visible(&shared, &caller.actor, &id).await?.id;
-    if let Some(into) = body.into {
+    let commands: Vec<CaseAction> = CaseAction::ALL.iter().copied().filter(|action| action.is_command()).collect();
+    let action = action_named(&commands, CaseAction::name, &action)?;
+    let into = body.into;
+    let request = body.request(action)?;
+    let case = visible(&shared, &caller.actor, &id).await?;
+    if let Some(into) = into {
         visible(&shared, &caller.actor, &into.to_string()).await?;
     }
-    let command = StaffCommand::Case {
-        id,
-        action,
-        if_match: headers.if_match,
-        note: body.note,
-        handler,
-        disposition: body.disposition,
-        into: body.into,
-        rating: body.rating,
-    };
-    Ok(entity_answer(shared.decide(&caller.actor, headers.idempotency_key, command).await?))
+    // The answer shows where the case is. The look comes first: were it refused after the command was carried out, the
+    // caller would be told of a failure that is none.
+    look_at(&shared, &caller.actor, &case).await?;
+    let command = StaffCommand::Case { id: case.id, if_match: headers.if_match, request: Box::new(request) };
+    answer(&caller.actor, shared.decide(&caller.actor, headers.idempotency_key, command).await?)
 }
 
-async fn visible(shared: &Shared, actor: &Actor, id: &str) -> Result<Case, Fault> {
+/// Another system says how far it is.
+pub(crate) async fn receipt(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+    headers: CommandHeaders,
+    Json(body): Json<ReceiptBody>,
+) -> Result<Response, Fault> {
+    let receipt = Box::new(body.receipt()?);
+    let case = visible(&shared, &caller.actor, &id).await?;
+    look_at(&shared, &caller.actor, &case).await?;
+    let command = StaffCommand::CaseReceipt { id: case.id, receipt };
+    answer(&caller.actor, shared.decide(&caller.actor, headers.idempotency_key, command).await?)
+}
+
+pub(super) fn answer(actor: &Actor, reply: Reply) -> Result<Response, Fault> {
+    match reply {
+        Reply::Done(Some(Entity::Case(case))) => Ok(shown(*case, actor)),
+        other => Ok(entity_answer(other)),
+    }
+}
+
+pub(super) async fn visible(shared: &Shared, actor: &Actor, id: &str) -> Result<Case, Fault> {
     let wanted = counted::<CaseId>(id, "case")?;
     shared
         .find(move |view| view.case(wanted))

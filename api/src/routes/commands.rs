@@ -194,6 +194,8 @@ pub(super) fn entity_answer(reply: Reply) -> Response {
         Reply::Done(Some(Entity::Task(task))) => tagged(&*task, task.version),
         Reply::Done(Some(Entity::Campaign(campaign))) => tagged(&*campaign, campaign.version),
         Reply::Done(Some(Entity::CampaignCall(call))) => Answer(*call).into_response(),
+        Reply::Done(Some(Entity::Patrol(patrol))) => tagged(&*patrol, patrol.version),
+        Reply::Done(Some(Entity::Duty(roster))) => tagged(&*roster, roster.version),
         Reply::Done(None) => StatusCode::NO_CONTENT.into_response(),
         Reply::Refused(problem) => Fault::from(problem).into_response(),
     }

@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::auth::Caller;
 use crate::cursor::Cursor;
-use crate::look;
 use crate::page::checked_limit;
 use crate::params::{Params, bad_parameter, shortened};
 use crate::problem::{Code, Fault};
 use crate::scope::visible_to;
 use crate::shared::Shared;
+use crate::{exact, look};
 
 /// Where a consumer that fell out of the feed finds everything as it stands.
 const SNAPSHOTS: &[&str] =
@@ -54,7 +54,7 @@ pub(crate) async fn poll(
         look::record(&shared, &caller.actor, &subject, look::INCIDENT_FIELDS, None).await?;
     }
     Ok(Json(EventList {
-        data: page.events.iter().map(|event| event.envelope(after.epoch)).collect(),
+        data: page.events.into_iter().map(|it| exact::event(it, &caller.actor).envelope(after.epoch)).collect(),
         next_cursor: Cursor { epoch: after.epoch, seq: page.through.max(after.seq) }.to_string(),
         has_more: page.has_more,
     }))
@@ -72,6 +72,11 @@ impl Filter {
     pub(crate) fn new(actor: Actor, types: Option<&str>) -> Result<Filter, Fault> {
         let kinds = types.map(kinds_of).transpose()?;
         Ok(Filter { actor, kinds })
+    }
+
+    /// An event as its reader may see it.
+    pub(crate) fn shown(&self, event: Event) -> Event {
+        exact::event(event, &self.actor)
     }
 
     pub(crate) fn passes(&self, event: &Event) -> bool {
@@ -163,13 +168,15 @@ pub(crate) fn shown_incidents(events: &[Event]) -> Option<String> {
         .filter_map(|event| match &event.entity {
             Entity::Incident(incident) => Some(incident.id),
             Entity::Attempt(attempt) => attempt.incident,
-            Entity::Case(_)
-            | Entity::DownCommand(_)
+            Entity::Case(case) => case.incident.filter(|_| case.place.is_some()),
+            Entity::DownCommand(_)
             | Entity::Device(_)
             | Entity::Registry(_)
             | Entity::Task(_)
             | Entity::Campaign(_)
-            | Entity::CampaignCall(_) => None,
+            | Entity::CampaignCall(_)
+            | Entity::Patrol(_)
+            | Entity::Duty(_) => None,
         })
         .collect();
     ids.sort_unstable();

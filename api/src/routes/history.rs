@@ -1,5 +1,7 @@
 //! Where a wearer is and was, and how they are: audited reads.
 
+mod buckets;
+
 use std::sync::Arc;
 
 use axum::Json as Answer;
@@ -11,19 +13,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{TrackPoint, Vital};
 
+use super::glass::{behind_glass, may_locate};
 use super::wearers::visible_wearer;
 use crate::auth::Caller;
 use crate::look;
 use crate::params::{Params, Segments, bad_parameter};
 use crate::problem::Fault;
 use crate::shared::Shared;
+use buckets::Bucket;
 
 /// How many fixes or readings one answer has at most; `truncated_at` says where the next begins.
 const POINTS_MAX: usize = 20_000;
-/// How far back an answer goes when no `from` is given.
-const PERIOD_MILLIS_DEFAULT: i64 = 24 * 3_600_000;
-/// The longest period.
-const PERIOD_DAYS_MAX: i64 = 92;
+/// How many readings go into the buckets of one answer at most.
+const BUCKETED_READINGS_MAX: usize = 500_000;
+const PERIOD: Reach = Reach { days_default: 1, days_max: 92 };
 /// The longest purpose that is kept with a look, in bytes.
 const PURPOSE_BYTES_MAX: usize = 200;
 
@@ -61,15 +64,21 @@ pub(crate) async fn latest(
     let purpose = checked_purpose(params.purpose)?;
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
     let wanted = wearer.clone();
-    let found = shared.read(move |view| view.latest(&wanted)).await?;
+    let mut found = shared.read(move |view| view.latest(&wanted)).await?;
+    if !may_locate(&shared, &caller.actor, &wearer).await?
+        && let Some(found) = &mut found
+    {
+        found.position = None;
+    }
     let subject = format!("wearers/{wearer}/latest");
     look::record(&shared, &caller.actor, &subject, look::LATEST_FIELDS, purpose.as_deref()).await?;
     Ok(Answer(match found {
         None => LatestJson { wearer, seen: None, device: None, position: None, vitals: Vec::new() },
         Some(found) => LatestJson {
             wearer,
-            seen: Some(found.seen),
-            device: Some(found.device),
+            // Of somebody whom only the bedside knows there is no device.
+            seen: Some(found.seen).filter(|seen| *seen != Timestamp::EPOCH),
+            device: Some(found.device).filter(|device| !device.as_str().is_empty()),
             position: found.position.map(|point| PointJson {
                 position: point.located.position,
                 accuracy_m: point.located.accuracy_m,
@@ -106,9 +115,12 @@ pub(crate) async fn track(
     Params(params): Params<TrackParams>,
 ) -> Result<Response, Fault> {
     let purpose = checked_purpose(params.purpose)?;
-    let period = Period::new(params.from.as_deref(), params.to.as_deref(), shared.host.now())?;
+    let period = Period::new(params.from.as_deref(), params.to.as_deref(), shared.host.now(), PERIOD)?;
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
     let wanted = wearer.clone();
+    if !may_locate(&shared, &caller.actor, &wearer).await? {
+        return Err(behind_glass(&wearer));
+    }
     let mut points = shared.read(move |view| view.fixes(&wanted, period.from, period.to, POINTS_MAX + 1)).await?;
     let truncated_at = points.get(POINTS_MAX).map(|point| point.measured);
     points.truncate(POINTS_MAX);
@@ -119,7 +131,7 @@ pub(crate) async fn track(
             let body = geojson(&wearer, &period, &points, truncated_at);
             ([(CONTENT_TYPE, "application/geo+json")], body.to_string()).into_response()
         }
-        TrackFormat::Gpx => ([(CONTENT_TYPE, "application/gpx+xml")], gpx(&points)).into_response(),
+        TrackFormat::Gpx => ([(CONTENT_TYPE, "application/gpx+xml")], gpx(&points, truncated_at)).into_response(),
     })
 }
 
@@ -149,11 +161,15 @@ fn geojson(wearer: &WearerId, period: &Period, points: &[TrackPoint], truncated_
 }
 
 /// GPX 1.1; numbers and times only, so there is nothing to escape.
-fn gpx(points: &[TrackPoint]) -> String {
+fn gpx(points: &[TrackPoint], truncated_at: Option<Timestamp>) -> String {
     let mut text = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <gpx version=\"1.1\" creator=\"yinling\" xmlns=\"http://www.topografix.com/GPX/1/1\">\n<trk><trkseg>\n",
+         <gpx version=\"1.1\" creator=\"yinling\" xmlns=\"http://www.topografix.com/GPX/1/1\">\n",
     );
+    if let Some(at) = truncated_at {
+        text.push_str(&format!("<metadata><desc>cut; there is more from {at} on</desc></metadata>\n"));
+    }
+    text.push_str("<trk><trkseg>\n");
     for point in points {
         let Position { lat, lon } = point.located.position;
         text.push_str(&format!("<trkpt lat=\"{lat}\" lon=\"{lon}\"><time>{}</time></trkpt>\n", point.measured));
@@ -168,6 +184,8 @@ pub(crate) struct VitalParams {
     kind: ReportKind,
     from: Option<String>,
     to: Option<String>,
+    /// `1m`, `5m`, `15m`, `1h`, `6h` or `1d`: instead of readings, one entry for each such stretch that has any.
+    bucket: Option<String>,
     purpose: Option<String>,
 }
 
@@ -179,7 +197,10 @@ pub(crate) struct Vitals {
     to: Timestamp,
     /// Where to go on, when there is more.
     truncated_at: Option<Timestamp>,
-    data: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    buckets: Option<Vec<Bucket>>,
 }
 
 pub(crate) async fn vitals(
@@ -193,16 +214,19 @@ pub(crate) async fn vitals(
     if kind == ReportKind::Location {
         return Err(bad_parameter("positions are at …/track", "位置请使用 …/track 接口"));
     }
-    let period = Period::new(params.from.as_deref(), params.to.as_deref(), shared.host.now())?;
+    let period = Period::new(params.from.as_deref(), params.to.as_deref(), shared.host.now(), PERIOD)?;
+    let bucket_millis = params.bucket.as_deref().map(|name| buckets::millis_of(name, kind)).transpose()?;
+    let most = if bucket_millis.is_some() { BUCKETED_READINGS_MAX } else { POINTS_MAX };
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
     let wanted = wearer.clone();
-    let mut found = shared.read(move |view| view.vitals(&wanted, kind, period.from, period.to, POINTS_MAX + 1)).await?;
-    let truncated_at = found.get(POINTS_MAX).map(|vital| vital.measured);
-    found.truncate(POINTS_MAX);
+    let mut found = shared.read(move |view| view.vitals(&wanted, kind, period.from, period.to, most + 1)).await?;
+    let truncated_at = found.get(most).map(|vital| vital.measured);
+    found.truncate(most);
     let subject = format!("wearers/{wearer}/vitals {period}");
     look::record(&shared, &caller.actor, &subject, look::VITAL_FIELDS, purpose.as_deref()).await?;
-    let data = found.iter().map(vital_json).collect();
-    Ok(Answer(Vitals { wearer, kind, from: period.from, to: period.to, truncated_at, data }))
+    let buckets = bucket_millis.map(|millis| buckets::fill(&found, period.from, millis));
+    let data = buckets.is_none().then(|| found.iter().map(vital_json).collect());
+    Ok(Answer(Vitals { wearer, kind, from: period.from, to: period.to, truncated_at, data, buckets }))
 }
 
 /// A reading in the words of the JSON report.
@@ -221,6 +245,8 @@ fn vital_json(vital: &Vital) -> Value {
         ReportBody::FallCancel => json!({ "type": "fall_cancel" }),
         ReportBody::Sos { .. } => json!({ "type": "sos" }),
         ReportBody::Alive => json!({ "type": "alive" }),
+        ReportBody::Respiration { per_minute } => json!({ "type": "respiration", "rpm": per_minute }),
+        ReportBody::Consciousness { level } => json!({ "type": "consciousness", "level": level }),
         ReportBody::Location(_) => json!({ "type": "location" }),
         ReportBody::Unknown { kind, .. } => json!({ "type": kind }),
     };
@@ -231,11 +257,20 @@ fn vital_json(vital: &Vital) -> Value {
     value
 }
 
+/// How far back an answer goes: when no `from` is given, and at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    pub(super) days_default: i64,
+    pub(super) days_max: i64,
+}
+
+const DAY_MILLIS: i64 = 86_400_000;
+
 /// `from <= t < to`.
 #[derive(Debug, Clone, Copy)]
-struct Period {
-    from: Timestamp,
-    to: Timestamp,
+pub(super) struct Period {
+    pub(super) from: Timestamp,
+    pub(super) to: Timestamp,
 }
 
 impl std::fmt::Display for Period {
@@ -245,8 +280,13 @@ impl std::fmt::Display for Period {
 }
 
 impl Period {
-    /// The last day until now, unless said otherwise.
-    fn new(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Result<Period, Fault> {
+    /// Until now, unless said otherwise.
+    pub(super) fn new(
+        from: Option<&str>,
+        to: Option<&str>,
+        now: Timestamp,
+        Reach { days_default, days_max }: Reach,
+    ) -> Result<Period, Fault> {
         let read = |name: &str, text: Option<&str>| match text {
             None => Ok(None),
             Some(text) => Timestamp::parse(text).map(Some).ok_or_else(|| {
@@ -257,22 +297,19 @@ impl Period {
             }),
         };
         let to = read("to", to)?.unwrap_or_else(|| now.plus_millis(1));
-        let from = read("from", from)?.unwrap_or_else(|| to.plus_millis(-PERIOD_MILLIS_DEFAULT));
+        let from = read("from", from)?.unwrap_or_else(|| to.plus_millis(-days_default * DAY_MILLIS));
         let millis = to.millis_since(from);
         if millis <= 0 {
             return Err(bad_parameter("`from` must lie before `to`", "`from` 须早于 `to`"));
         }
-        if millis > PERIOD_DAYS_MAX * 86_400_000 {
-            return Err(bad_parameter(
-                format!("at most {PERIOD_DAYS_MAX} days at a time"),
-                format!("单次最多 {PERIOD_DAYS_MAX} 天"),
-            ));
+        if millis > days_max * DAY_MILLIS + 1 {
+            return Err(bad_parameter(format!("at most {days_max} days at a time"), format!("单次最多 {days_max} 天")));
         }
         Ok(Period { from, to })
     }
 }
 
-fn checked_purpose(purpose: Option<String>) -> Result<Option<String>, Fault> {
+pub(super) fn checked_purpose(purpose: Option<String>) -> Result<Option<String>, Fault> {
     match purpose {
         Some(text) if text.len() > PURPOSE_BYTES_MAX || text.chars().any(char::is_control) => Err(bad_parameter(
             format!("`purpose` is at most {PURPOSE_BYTES_MAX} bytes of plain text"),

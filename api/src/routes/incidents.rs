@@ -6,8 +6,8 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::Response;
 use model::{
-    Actor, Attempt, AttemptId, Incident, IncidentAction, IncidentId, IncidentKind, IncidentState, PersonId,
-    StaffCommand, WearerId,
+    Actor, Attempt, AttemptId, Entity, Incident, IncidentAction, IncidentId, IncidentKind, IncidentState, PersonId,
+    Reply, StaffCommand, WearerId,
 };
 use serde::{Deserialize, Serialize};
 use store::{IncidentFilter, Page};
@@ -16,12 +16,12 @@ use super::commands::entity_answer;
 use crate::auth::Caller;
 use crate::body::Json;
 use crate::headers::CommandHeaders;
-use crate::look;
 use crate::page::{checked_limit, respond};
 use crate::params::{Params, Segments, bad_parameter, counted, shortened};
 use crate::problem::{Code, Fault};
 use crate::scope::visible_to;
 use crate::shared::{Shared, tagged};
+use crate::{exact, look};
 
 /// What callers may do; the table's other actions are the engine's own.
 const ACTIONS: &[IncidentAction] = &[
@@ -75,11 +75,12 @@ pub(crate) async fn list(
         look::record(&shared, &caller.actor, &subject, look::INCIDENT_FIELDS, None).await?;
     }
     let next = listing.items.last().filter(|_| listing.has_more).map(|incident| incident.id.to_string());
+    let items = exactly(&shared, listing.items, &caller.actor).await?;
     let query: Vec<(&str, String)> = [("state", params.state), ("kind", kind.map(name_of)), ("wearer", params.wearer)]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect();
-    Ok(respond("/api/v1/incidents", &query, limit, listing.items, next, as_of))
+    Ok(respond("/api/v1/incidents", &query, limit, items, next, as_of))
 }
 
 pub(crate) async fn one(
@@ -90,6 +91,7 @@ pub(crate) async fn one(
     let incident = visible(&shared, &caller.actor, &id).await?;
     let subject = format!("incidents/{}", incident.id);
     look::record(&shared, &caller.actor, &subject, look::INCIDENT_FIELDS, None).await?;
+    let incident = exactly(&shared, vec![incident], &caller.actor).await?.remove(0);
     Ok(tagged(&incident, incident.version))
 }
 
@@ -156,7 +158,27 @@ pub(crate) async fn act(
     // The answer shows the incident, its position included. The look comes first: were it refused after the command
     // was carried out, the caller would be told of a failure that is none.
     look::record(&shared, &caller.actor, &format!("incidents/{id}"), look::INCIDENT_FIELDS, None).await?;
-    Ok(entity_answer(shared.decide(&caller.actor, headers.idempotency_key, command).await?))
+    let reply = shared.decide(&caller.actor, headers.idempotency_key, command).await?;
+    let Reply::Done(Some(Entity::Incident(incident))) = reply else { return Ok(entity_answer(reply)) };
+    let incident = exactly(&shared, vec![*incident], &caller.actor).await?.remove(0);
+    Ok(tagged(&incident, incident.version))
+}
+
+/// Incidents as somebody may see them: exactly where, or about where.
+async fn exactly(shared: &Shared, incidents: Vec<Incident>, actor: &Actor) -> Result<Vec<Incident>, Fault> {
+    if exact::is_for(actor) {
+        return Ok(incidents);
+    }
+    let actor = actor.clone();
+    shared
+        .read(move |view| {
+            let shown = incidents.into_iter().map(|incident| {
+                let case = incident.case.map(|id| view.case(id)).transpose()?.flatten();
+                Ok(exact::incident(incident, case.as_ref(), &actor))
+            });
+            shown.collect()
+        })
+        .await
 }
 
 async fn visible(shared: &Shared, actor: &Actor, id: &str) -> Result<Incident, Fault> {

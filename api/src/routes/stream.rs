@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 
 use super::events::{EventParams, Filter, start, still_there};
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::cursor::Cursor;
 use crate::look;
 use crate::params::{Params, bad_parameter};
@@ -59,7 +59,7 @@ pub(crate) async fn follow(
     let newest = shared.host.newest_event();
     let heartbeat_at = Instant::now();
     let follower =
-        Follower { shared, bearer: caller.bearer, filter, cursor, newest, heartbeat_at, greeted: false, place };
+        Follower { shared, credential: caller.credential, filter, cursor, newest, heartbeat_at, greeted: false, place };
     let body = Body::from_stream(stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         let (text, goes_on) = follower.next().await;
@@ -75,7 +75,7 @@ pub(crate) async fn follow(
 /// One client's place in the feed.
 struct Follower {
     shared: Arc<Shared>,
-    bearer: String,
+    credential: Credential,
     filter: Filter,
     cursor: Cursor,
     newest: watch::Receiver<u64>,
@@ -104,8 +104,8 @@ impl Follower {
             match self.turn().await {
                 Turn::HouseCloses => return (farewell("closing", "the server is stopping: connect again"), false),
                 Turn::Heartbeat => {
-                    if self.shared.host.authenticate(&self.bearer).is_none() {
-                        return (farewell("unauthenticated", "the token was revoked"), false);
+                    if self.credential.actor(&*self.shared.host).is_none() {
+                        return (farewell("unauthenticated", "the token was revoked, or the session ended"), false);
                     }
                     return (self.heartbeat(), true);
                 }
@@ -141,8 +141,9 @@ impl Follower {
             .await
             .map_err(last_words)?;
         let mut text = String::new();
-        for event in &page.events {
+        for event in page.events {
             let cursor = Cursor { seq: event.seq, ..self.cursor };
+            let event = self.filter.shown(event);
             text.push_str(&format!("id: {cursor}\ndata: {}\n\n", event.envelope(self.cursor.epoch)));
         }
         self.cursor.seq = page.through.max(seq);

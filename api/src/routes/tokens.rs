@@ -11,6 +11,7 @@ use model::staff::ApiToken;
 use model::{OrgPath, Role, StaffCommand, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 
+use super::accounts::checked_scope;
 use super::incidents::checked_text;
 use crate::auth::{Caller, only};
 use crate::body::Json;
@@ -83,15 +84,10 @@ pub(crate) async fn create(
         return Err(Fault::invalid("/label", "say what the token is for", "请说明令牌用途"));
     }
     checked_text("/label", Some(&body.label), LABEL_BYTES_MAX)?;
-    let scope = body.scope.map_or_else(|| caller.actor.scope.clone(), |scope| OrgPath::new(&scope));
-    if !(scope.as_str() == "/" || scope.is_well_formed()) {
-        let detail = "a scope is / or a path like /luyang/xinghua/, with a slash at both ends";
-        return Err(Fault::invalid("/scope", detail, "范围须为 / 或形如 /luyang/xinghua/ 的路径,首尾均为斜杠"));
-    }
-    if !caller.actor.scope.contains(&scope) {
-        let detail = format!("the scope must lie within yours, {}", caller.actor.scope);
-        return Err(Fault::invalid("/scope", detail, format!("范围须在您的范围 {} 之内", caller.actor.scope)));
-    }
+    let scope = match body.scope {
+        Some(scope) => checked_scope(&scope, &caller.actor)?,
+        None => caller.actor.scope.clone(),
+    };
     let mut random = [0; token::RANDOM_BYTES];
     shared.host.random(&mut random);
     let minted = token::mint(&random);

@@ -159,6 +159,7 @@ async fn who_does_not_say_who_they_are() {
         "wearers/w1/latest",
         "wearers/w1/track",
         "wearers/w1/vitals?kind=heart_rate",
+        "wearers/w1/fences",
         "people",
         "people/g1",
         "orgs",
@@ -176,7 +177,15 @@ async fn who_does_not_say_who_they_are() {
         let request = house.request("", Method::GET, "/api/v1/events").header("authorization", header);
         assert_eq!(Answer::of(request).await.problem(), "401 unauthenticated", "{header:?}");
     }
-    for path in ["import", "tokens", "incidents/i1/actions/note", "cases/c1/actions/note", "devices/b1/commands"] {
+    for path in [
+        "import",
+        "tokens",
+        "incidents/i1/actions/note",
+        "cases/c1/actions/note",
+        "devices/b1/commands",
+        "wearers/w1/preview",
+        "wearers/w1/observations",
+    ] {
         assert_eq!(house.post("", &format!("/api/v1/{path}"), "{}").await.problem(), "401 unauthenticated", "{path}");
     }
     let request = house.request("", Method::GET, "/api/v1/events").header("authorization", "bearer desk");

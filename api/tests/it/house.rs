@@ -6,15 +6,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use api::{
-    ApiConfig, Callback, Check, Committed, Health, Host, Import, ProviderAnswer, ProviderPost, ProviderRefusal,
-    RowError, Unavailable,
+    ApiConfig, Callback, Check, Committed, ConsoleSettings, FenceFormat, Health, Host, Import, Preview, PreviewFault,
+    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
 };
 use compact_str::CompactString;
 use model::event::RegistrySummary;
 use model::staff::Look;
 use model::{
-    Actor, AttemptId, AttemptOutcome, Counters, Decision, DownCommand, DownCommandState, Entity, Event, EventKind,
-    Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, StaffCommand, Timestamp,
+    Account, Actor, AttemptId, AttemptOutcome, Counters, Decision, DownCommand, DownCommandState, Entity, Event,
+    EventKind, Fence, Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, Session, StaffCommand, Timestamp,
+    WearerId,
 };
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -27,6 +28,9 @@ pub const NOW: i64 = 1_795_334_400_000;
 /// The callback token that the stand-in knows for every attempt.
 pub const CALLBACK_TOKEN: &str = "c4llback";
 
+/// The proof that the stand-in knows for every link.
+pub const LINK_PROOF: &str = "0123456789abcdef";
+
 /// The engine's stand-in.
 pub struct Engine {
     journal: Mutex<Option<Journal<oneshot::Sender<u64>>>>,
@@ -36,6 +40,8 @@ pub struct Engine {
     newest_event: AtomicU64,
     actors: Mutex<BTreeMap<String, Actor>>,
     token_hashes: Mutex<BTreeMap<[u8; 32], Actor>>,
+    accounts: Mutex<BTreeMap<String, Account>>,
+    sessions: Mutex<BTreeMap<[u8; 32], Session>>,
     counters: Mutex<Counters>,
     replies: Mutex<VecDeque<Reply>>,
     asked: Mutex<Vec<(Actor, Option<CompactString>, StaffCommand)>>,
@@ -45,7 +51,10 @@ pub struct Engine {
     epoch: AtomicU64,
     stopped: AtomicBool,
     refuses_looks: AtomicBool,
+    /// Whether where people are is behind glass.
+    glass: AtomicBool,
     health: Mutex<Health>,
+    photos: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Engine {
@@ -107,6 +116,11 @@ impl Engine {
     /// From now on no look can be written down.
     pub fn refuse_looks(&self) {
         self.refuses_looks.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on where people are is behind glass.
+    pub fn put_up_glass(&self) {
+        self.glass.store(true, Ordering::SeqCst);
     }
 
     pub fn forget_token(&self, bearer: &str) {
@@ -192,12 +206,37 @@ impl Engine {
                 self.token_hashes.lock().unwrap().insert(token.secret_sha256, actor);
                 vec![Decision::Token(token.clone()), done(None)]
             }
+            StaffCommand::CreateAccount(account) => {
+                self.accounts.lock().unwrap().insert(account.id.to_string(), (**account).clone());
+                vec![Decision::Account(account.clone()), done(None)]
+            }
+            StaffCommand::ChangeAccount { id, change, .. } => {
+                let mut accounts = self.accounts.lock().unwrap();
+                let account = accounts.get_mut(id.as_str()).unwrap();
+                *account = account.changed(change, Timestamp::from_millis(self.now.load(Ordering::SeqCst)));
+                vec![Decision::Account(Box::new(account.clone())), done(None)]
+            }
+            StaffCommand::BeginSession(session) => {
+                self.sessions.lock().unwrap().insert(session.secret_sha256, session.clone());
+                vec![Decision::Session(session.clone()), done(None)]
+            }
+            StaffCommand::EndSession(secret) => {
+                self.sessions.lock().unwrap().remove(secret);
+                vec![done(None)]
+            }
             StaffCommand::Incident { .. }
+            | StaffCommand::SendLink(_)
+            | StaffCommand::BreakGlass { .. }
             | StaffCommand::Case { .. }
             | StaffCommand::RevokeToken(_)
             | StaffCommand::Look(_)
             | StaffCommand::FinishTask { .. }
-            | StaffCommand::StartCampaign(_) => vec![done(None)],
+            | StaffCommand::StartCampaign(_)
+            | StaffCommand::Observe(_)
+            | StaffCommand::FileCase(_)
+            | StaffCommand::CaseReceipt { .. }
+            | StaffCommand::StartPatrol(_)
+            | StaffCommand::SetDuty { .. } => vec![done(None)],
         }
     }
 
@@ -234,6 +273,10 @@ impl Host for Door {
         Timestamp::from_millis(self.0.now.load(Ordering::SeqCst))
     }
 
+    fn utc_offset_minutes(&self, _at: Timestamp) -> i32 {
+        480
+    }
+
     fn epoch(&self) -> u32 {
         self.0.epoch.load(Ordering::SeqCst) as u32
     }
@@ -250,8 +293,38 @@ impl Host for Door {
         known.or_else(|| self.0.token_hashes.lock().unwrap().get(&api::token::sha256(bearer)).cloned())
     }
 
+    fn session(&self, secret_sha256: &[u8; 32]) -> Option<(Account, Session)> {
+        let session = self.0.sessions.lock().unwrap().get(secret_sha256).cloned()?;
+        let account = self.account(session.account.as_str())?;
+        account.admits(&session, self.now()).then_some((account, session))
+    }
+
+    fn account(&self, id: &str) -> Option<Account> {
+        self.0.accounts.lock().unwrap().get(id).cloned()
+    }
+
+    fn glass(&self, _: &PersonId, _: &WearerId) -> Option<Timestamp> {
+        (!self.0.glass.load(Ordering::SeqCst)).then(|| self.now().plus_seconds(1_800))
+    }
+
+    fn accounts(&self) -> Vec<Account> {
+        self.0.accounts.lock().unwrap().values().cloned().collect()
+    }
+
+    fn hash_password(&self, password: &str) -> Result<String, String> {
+        Ok(format!("hash of {password}"))
+    }
+
+    fn verify_password(&self, password: &str, stored: &str) -> bool {
+        stored == format!("hash of {password}")
+    }
+
     fn verify_callback(&self, _attempt: AttemptId, token: &str) -> bool {
         token == CALLBACK_TOKEN
+    }
+
+    fn verify_link(&self, _attempt: AttemptId, proof: &str) -> bool {
+        proof == LINK_PROOF
     }
 
     /// `ok` in the body is a good import of the sample registry; anything else has two faults.
@@ -265,6 +338,21 @@ impl Host for Door {
             true => Ok(Import { change: crate::samples::registry(), warnings: vec![row("/wearers/1/guardians")] }),
             false => Err(vec![row("/wearers/3/org"), row("/devices/0/secret")]),
         }
+    }
+
+    /// Says back what it was asked.
+    fn draw(&self, fences: &[Fence], format: FenceFormat, in_wgs84: bool) -> Value {
+        let ids: Vec<&str> = fences.iter().map(|fence| fence.id.as_str()).collect();
+        serde_json::json!({"fences": ids, "format": format!("{format:?}"), "in_wgs84": in_wgs84})
+    }
+
+    /// `{"thresholds":"bad"}` is not valid; anything else finds nothing.
+    fn preview(&self, request: PreviewRequest) -> Result<Preview, PreviewFault> {
+        if request.change["thresholds"] == "bad" {
+            let row = RowError { pointer: "/thresholds".into(), detail: "no".into(), detail_zh: "不".into() };
+            return Err(PreviewFault::Invalid(vec![row]));
+        }
+        Ok(Preview { from: request.from, reports: 7, ..Preview::default() })
     }
 
     fn parse_callback(&self, body: &[u8]) -> Result<Callback, String> {
@@ -319,6 +407,16 @@ impl Host for Door {
         })
     }
 
+    fn keep_photo(&self, hash: &str, bytes: Vec<u8>) -> api::BoxFuture<'_, Result<(), Unavailable>> {
+        self.0.photos.lock().unwrap().insert(hash.to_owned(), bytes);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn photo(&self, hash: &str) -> api::BoxFuture<'_, Result<Option<Vec<u8>>, Unavailable>> {
+        let photo = self.0.photos.lock().unwrap().get(hash).cloned();
+        Box::pin(async move { Ok(photo) })
+    }
+
     fn durable_seq(&self) -> u64 {
         self.0.durable.get()
     }
@@ -339,6 +437,10 @@ impl Host for Door {
 
     fn metrics(&self) -> String {
         "# TYPE yinling_up gauge\nyinling_up 1\n".to_owned()
+    }
+
+    fn console(&self) -> ConsoleSettings {
+        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None }
     }
 }
 
@@ -391,6 +493,8 @@ impl House {
             newest_event: AtomicU64::new(0),
             actors: Mutex::new(crate::samples::actors()),
             token_hashes: Mutex::new(BTreeMap::new()),
+            accounts: Mutex::new(BTreeMap::new()),
+            sessions: Mutex::new(BTreeMap::new()),
             counters: Mutex::new(Counters::default()),
             replies: Mutex::new(VecDeque::new()),
             asked: Mutex::new(Vec::new()),
@@ -400,6 +504,8 @@ impl House {
             epoch: AtomicU64::new(1),
             stopped: AtomicBool::new(false),
             refuses_looks: AtomicBool::new(false),
+            glass: AtomicBool::new(false),
+            photos: Mutex::default(),
             health: Mutex::new(Health {
                 live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
                 ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],

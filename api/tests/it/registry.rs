@@ -1,8 +1,8 @@
 //! The registry, history and quarantine.
 
 use model::{
-    Decision, DeviceId, Fix, Input, Located, Position, Reject, RejectReason, Report, ReportBody, Timestamp, WearerId,
-    record::Observed,
+    Decision, DeviceId, Fix, Input, Located, Position, Reject, RejectReason, Report, ReportBody, StaffCommand,
+    Timestamp, WearerId, record::Observed,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -73,6 +73,7 @@ async fn each_sees_their_own_part_and_no_secret() {
         "wearers/w9/latest",
         "wearers/w9/track",
         "wearers/w9/vitals?kind=spo2",
+        "wearers/w9/fences",
     ] {
         assert_eq!(house.get("desk", &format!("/api/v1/{path}")).await.problem(), "404 not-found", "{path}");
         assert_eq!(house.get("admin", &format!("/api/v1/{path}")).await.status, 200, "{path}");
@@ -183,7 +184,7 @@ async fn history_is_there_in_order_and_in_two_formats() {
         let answer = house.get("desk", &format!("/api/v1/wearers/w1/track?{query}")).await;
         assert_eq!(answer.problem(), "400 bad-parameter", "{query}");
     }
-    for query in ["", "?kind=location", "?kind=mood"] {
+    for query in ["", "?kind=location", "?kind=mood", "?kind=heart_rate&bucket=2h", "?kind=wear&bucket=1h"] {
         let answer = house.get("desk", &format!("/api/v1/wearers/w1/vitals{query}")).await;
         assert_eq!(answer.problem(), "400 bad-parameter", "{query}");
     }
@@ -220,4 +221,59 @@ async fn refused_payloads_are_shown_to_operators_of_that_part() {
     assert_eq!(house.get("admin", "/api/v1/quarantine?after=x").await.problem(), "400 bad-parameter");
     let page = house.get("admin", "/api/v1/quarantine?limit=2").await;
     assert_eq!(house.get("admin", &text(&page.json()["next"])).await.json()["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_is_a_look_and_what_is_not_valid_is_said() {
+    let house = House::furnished().await;
+    house.engine.looks();
+    let found = house.post("desk", "/api/v1/wearers/w1/preview", r#"{"purpose":"ward round"}"#).await;
+    assert_eq!((found.status.as_u16(), &found.json()["summary"]["reports"]), (200, &json!(7)), "{}", found.text);
+    assert_eq!(found.json()["from"], "2026-10-23T08:00:00.001Z");
+    let looks = house.engine.looks();
+    assert_eq!(
+        looks,
+        [
+            "t-desk wearers/w1/preview 2026-10-23T08:00:00.001Z/2026-11-22T08:00:00.001Z position,vitals,explain (ward round)"
+        ]
+    );
+    for (who, body, problem) in [
+        ("desk", r#"{"thresholds":"bad"}"#, "422 invalid /thresholds"),
+        ("desk", r#"{"from":"2026-10-01T00:00:00Z","to":"2026-11-01T00:00:00Z"}"#, "400 bad-parameter"),
+        ("desk", r#"{"threshold":{}}"#, "422 invalid /threshold"),
+        ("elsewhere", "{}", "404 not-found"),
+    ] {
+        assert_eq!(house.post(who, "/api/v1/wearers/w1/preview", body).await.problem(), problem, "{body}");
+    }
+    // Where no look can be written down nothing is shown.
+    house.engine.refuse_looks();
+    assert_eq!(house.post("desk", "/api/v1/wearers/w1/preview", "{}").await.problem(), "503 unavailable");
+    assert_eq!(house.get("desk", "/api/v1/wearers/w1/fences").await.problem(), "503 unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_from_the_bedside_brings_what_devices_said_last() {
+    let house = House::furnished().await;
+    observe(&house, NOW - 60_000, ReportBody::HeartRate { bpm: 72 }).await;
+    observe(&house, NOW - 60_000, ReportBody::Battery { percent: 50 }).await;
+    until(&house, "/api/v1/wearers/w1/latest", |answer| answer.text.contains("bpm") && answer.text.contains("pct"))
+        .await;
+    house.engine.asked();
+    let body = r#"{"respiration":18,"consciousness":"A","measured":"2026-11-22T07:59:00Z"}"#;
+    assert_eq!(house.post("desk", "/api/v1/wearers/w1/observations", body).await.status, 204);
+    let asked = house.engine.asked();
+    let [(actor, _, StaffCommand::Observe(note))] = asked.as_slice() else { panic!("{asked:?}") };
+    let known = [(Timestamp::from_millis(NOW - 60_000), ReportBody::HeartRate { bpm: 72 })];
+    assert_eq!((actor.person.as_str(), note.wearer.as_str(), note.known.as_slice()), ("t-desk", "w1", &known[..]));
+    assert_eq!((note.respiration_per_minute, note.consciousness), (Some(18), Some(model::Consciousness::Alert)));
+    for (who, body, problem) in [
+        ("desk", "{}", "422 invalid"),
+        ("desk", r#"{"respiration":0}"#, "422 invalid /respiration"),
+        ("desk", r#"{"consciousness":"sleepy"}"#, "422 invalid /consciousness"),
+        ("desk", r#"{"respiration":18,"measured":"yesterday"}"#, "422 invalid /measured"),
+        ("guardian", r#"{"respiration":18}"#, "403 not-allowed"),
+        ("elsewhere", r#"{"respiration":18}"#, "404 not-found"),
+    ] {
+        assert_eq!(house.post(who, "/api/v1/wearers/w1/observations", body).await.problem(), problem, "{who} {body}");
+    }
 }

@@ -144,7 +144,12 @@ fn authorise(connect: &Connect, env: &Env<'_>) -> Result<Grant, ConnectRefusal> 
     if anonymous || (!is_token && user_name != client_id) {
         return Err(ConnectRefusal::ClientId);
     }
-    let credentials = Credentials { client_id, user_name, password: connect.password.as_bytes() };
+    // A certificate speaks for the one device that it names.
+    if env.certified.is_some_and(|name| name != user_name) {
+        return Err(ConnectRefusal::ClientId);
+    }
+    let certified = env.certified.is_some();
+    let credentials = Credentials { client_id, user_name, password: connect.password.as_bytes(), certified };
     let grant = env.host.authorise(&credentials).map_err(|refusal| match refusal {
         Refusal::BadCredentials => ConnectRefusal::Credentials,
         Refusal::NotAuthorised => ConnectRefusal::NotAuthorised,

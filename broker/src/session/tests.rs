@@ -127,7 +127,7 @@ impl Talk {
     fn work(&mut self, work: impl FnOnce(&mut Session, &Env<'_>, &mut Output)) {
         let was_closed = self.session.is_closed();
         let mut out = Output::default();
-        let env = Env { host: &House, config: &self.config, stats: &self.stats, now: noon() };
+        let env = Env { host: &House, config: &self.config, stats: &self.stats, now: noon(), certified: None };
         work(&mut self.session, &env, &mut out);
         self.note(out);
         if self.session.is_closed() && !was_closed {

@@ -25,10 +25,16 @@ fn order() -> impl Strategy<Value = String> {
         Just("whistle"),
         Just("note"),
         Just("rate"),
+        Just("check_in"),
+        Just("voice"),
+        Just("hand_over"),
+        Just("hand_off"),
+        Just("photo"),
     ];
     let rest = prop_oneof![
         3 => Just("to w1 as helped into c2 3 v 理由"),
-        1 => Just("to w2 as helped into c1 9 v 电话确认"),
+        2 => Just("to w2 as helped into c1 3 v at 100 理由"),
+        1 => Just("with 她 system platform v at 9000 photo aa 安好"),
         1 => Just(""),
     ];
     prop_oneof![
@@ -37,6 +43,12 @@ fn order() -> impl Strategy<Value = String> {
         1 => (1..60u32).prop_map(|h| format!("wait {h}h")),
         1 => (1..4u8).prop_map(|i| format!("resolved {i}")),
         1 => Just("restart".to_owned()),
+        1 => Just("report v1".to_owned()),
+        1 => Just("patrol by s1 e1 e2".to_owned()),
+        1 => (1..4u8).prop_map(|i| format!("handoff exit {i} by s1")),
+        3 => (case.clone(), prop_oneof![
+            Just("received"), Just("accepted"), Just("on_site"), Just("feedback"), Just("closed"), Just("returned")
+        ]).prop_map(|(case, status)| format!("receipt {case} by x1 {status} #1 说明")),
         10 => (action, case, who, rest).prop_map(|(action, case, who, rest)| format!("{action} {case} by {who} {rest}")),
     ]
 }
@@ -54,9 +66,15 @@ proptest! {
         let mut of_incident = std::collections::BTreeMap::new();
         for output in &desk.outputs {
             let casework::Output::Case { kind, case, .. } = output else { continue };
+            if !case.state.is_open() && case.kind.is_emergency() && case.state != CaseState::Merged {
+                prop_assert!(casework::is_seen_to(case), "ended unseen: {:?}", case);
+            }
             if let Some(before) = states.insert(case.id, case.state) {
                 let row = CASE_TABLE.iter().any(|r| r.from == before && r.to == case.state && r.event == Some(*kind));
                 prop_assert!(row, "{:?} from {before:?} to {:?}", kind, case.state);
+            }
+            if case.incident.is_none() {
+                continue;
             }
             prop_assert_eq!(of_incident.entry(case.incident).or_insert(case.id), &case.id, "one case an incident");
         }
@@ -67,5 +85,37 @@ proptest! {
 fn whatever_has_a_clock_may_whistle() {
     for state in CASE_TABLE.iter().map(|row| row.from).filter(|state| state.is_open()) {
         assert!(CaseAction::Whistle.in_state(state).is_some(), "{state:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// 接单: whoever comes first has it, whoever else asks is told who does.
+    #[test]
+    fn two_people_cannot_both_take_a_case(
+        takers in prop::collection::vec(prop_oneof![Just("w1"), Just("w2"), Just("v1"), Just("v2"), Just("s1"), Just("t1")], 2..8),
+        is_dispatched: bool,
+    ) {
+        let mut desk = Desk::new();
+        desk.play("sos 1");
+        if is_dispatched {
+            desk.play("dispatch c1 by s1 to w2 v");
+        }
+        let mut holder: Option<String> = None;
+        for taker in takers {
+            let count = desk.outputs.len();
+            desk.play(&format!("accept c1 by {taker}"));
+            match (&desk.outputs[count], &holder) {
+                (casework::Output::Case { case, .. }, None) => holder = case.handler.as_ref().map(|h| h.to_string()),
+                (casework::Output::Case { .. }, Some(first)) => prop_assert!(false, "{taker} took what {first} has"),
+                (casework::Output::Refused(problem), holder) => {
+                    prop_assert_eq!(problem.code.status(), 409);
+                    let expected = holder.clone().unwrap_or_else(|| "w2".to_owned());
+                    prop_assert_eq!(problem.holder.as_ref().map(|h| h.to_string()), Some(expected));
+                }
+                (other, _) => prop_assert!(false, "{other:?}"),
+            }
+        }
     }
 }

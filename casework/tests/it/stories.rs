@@ -165,24 +165,164 @@ fn roles_and_holders_are_respected() {
 }
 
 #[test]
-fn an_sos_is_closed_only_after_somebody_saw_or_spoke_to_the_wearer() {
+fn an_sos_ends_only_after_somebody_saw_or_spoke_to_the_wearer() {
     check(
-        "sos 1; accept c1 by w1; feedback c1 by w1 无人应门; close c1 by s1 as helped v; wait 10s; \
-         note c1 by s1 电话确认 老人在女儿家; close c1 by s1 as helped v; wait 1m; reopen c1 by s1 又按了; wait 10s; \
-         accept c1 by w1; feedback c1 by w1; close c1 by s1 as helped v; \
-         close c1 by s1 as helped v Voice confirmation: she is well",
+        "sos 1; reject c1 by s1 误报; accept c1 by w1; feedback c1 by w1 无人应门; close c1 by s1 as helped v; \
+         voice c1 by s1 在女儿家; voice c1 by s1 with 王桂兰; wait 10s; voice c1 by s1 with 王桂兰 在女儿家; \
+         close c1 by s1 as helped v; wait 1m; reopen c1 by s1 又按了; wait 10s; \
+         accept c1 by w1; feedback c1 by w1; close c1 by s1 as helped v; check_in c1 by w1; hand_over c1 by w1 with 急救 意识清醒; \
+         close c1 by s1 as helped v",
         expect![[r#"
             00:00  c1 filed by itself [Filed Community]
+            00:00  refused 422 an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the place, or `voice` with whom you spoke and what was said
             00:00  c1 accepted by w1 [Accepted Community, with w1]
             00:00  c1 feedback by w1 [Feedback Community, with w1]
-            00:00  refused 422 an SOS or a fall is closed after somebody was on site, or with a note that begins with 'voice confirmation'
-            00:10  c1 noted by w1 [Feedback Community, with w1]
+            00:00  refused 422 an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the place, or `voice` with whom you spoke and what was said
+            00:00  refused 422 the request is not complete /with
+            00:00  refused 422 the request is not complete /note
+            00:10  c1 recorded by s1 [Feedback Community, with w1]
             00:10  c1 closed by s1 [Closed Community, with w1]
             01:10  c1 reopened by s1 [Filed Community]
             01:20  c1 accepted by w1 [Accepted Community, with w1]
             01:20  c1 feedback by w1 [Feedback Community, with w1]
-            01:20  refused 422 an SOS or a fall is closed after somebody was on site, or with a note that begins with 'voice confirmation'
-            01:20  c1 closed by s1 [Closed Community, with w1]
+            01:20  refused 422 an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the place, or `voice` with whom you spoke and what was said
+            01:20  refused 409 check_in is not possible now; the case is with w1, held by w1
+            01:20  c1 recorded by w1 [Feedback Community, with w1]
+            01:20  refused 422 an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the place, or `voice` with whom you spoke and what was said
+        "#]],
+    );
+    check(
+        "sos 1; voice c1 by s1 with 王桂兰 误触; reject c1 by s1 误报",
+        expect![[r#"
+        00:00  c1 filed by itself [Filed Community]
+        00:00  c1 recorded by s1 [Filed Community]
+        00:00  c1 rejected by s1 [Rejected Community]
+    "#]],
+    );
+}
+
+#[test]
+fn a_check_in_counts_at_the_place_and_is_kept_elsewhere() {
+    check(
+        "sos 1; check_in c1 by w1 at 0; accept c1 by w1; check_in c1 by w2 at 0; check_in c1 by w1 at 5000; arrive c1 by w1 at 5000; \
+         feedback c1 by w1; close c1 by s1 as helped v; return c1 by s1 再去; wait 1s; check_in c1 by w1 at 150; arrive c1 by w1 at 150; \
+         close c1 by w1 as helped v; close c1 by s1 as helped v",
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  refused 409 check_in is not possible now
+            00:00  c1 accepted by w1 [Accepted Community, with w1]
+            00:00  refused 409 the case is with w1, held by w1
+            00:00  c1 checked_in by w1 [Accepted Community, with w1]
+            00:00  refused 422 that is 5000 m from the case's place; arrive without a place if the wearer is somewhere else /position
+            00:00  c1 feedback by w1 [Feedback Community, with w1]
+            00:00  refused 422 an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the place, or `voice` with whom you spoke and what was said
+            00:00  c1 returned by s1 [Accepted Community, with w1]
+            00:01  c1 checked_in by w1 [Accepted Community, with w1]
+            00:01  c1 on_site by w1 [OnSite Community, with w1]
+            00:01  refused 403 who handled a case closes it only after another verified it
+            00:01  c1 closed by s1 [Closed Community, with w1]
+        "#]],
+    );
+}
+
+#[test]
+fn a_report_of_a_person_and_an_incident_that_is_handed_over_become_cases() {
+    check(
+        "report v1; accept c1 by v1; photo c1 by v1 photo aa; photo c1 by v1 photo aa; arrive c1 by v1; feedback c1 by v1 已清理; close c1 by v1 as done v; \
+         close c1 by s1 as done v; handoff exit 7 by s1; handoff exit 7 by s2; sos 8; handoff sos 8 by s1; report outsider",
+        expect![[r#"
+            00:00  c1 filed by v1 [Filed Community]
+            00:00  c1 accepted by v1 [Accepted Community, with v1]
+            00:00  c1 photo_added by v1 [Accepted Community, with v1]
+            00:00  c1 on_site by v1 [OnSite Community, with v1]
+            00:00  c1 feedback by v1 [Feedback Community, with v1]
+            00:00  refused 403 your role may not do this to a case
+            00:00  c1 closed by s1 [Closed Community, with v1]
+            00:00  c2 filed by s1 [Filed Community]
+            00:00  c3 filed by itself [Filed Community]
+            00:00  refused 422 say where it belongs: an organisation, or a wearer who is registered /org
+        "#]],
+    );
+}
+
+#[test]
+fn a_patrol_is_a_visit_for_each_with_a_form_to_answer() {
+    check(
+        "patrol by w1 w7; patrol by s1 w7 w8; patrol by s1 w8 w9; patrol by outsider w7; patrol by s1; accept c1 by v1; \
+         feedback c1 by v1; feedback c1 by v1 answer seen=maybe answer mood=好 answer weight=9; \
+         feedback c1 by v1 answer seen=true answer mood=好; close c1 by s1 as visited v",
+        expect![[r#"
+            00:00  refused 403 your role may not begin patrols
+            00:00  r1 of 2 visits, 0 passed over | c1 filed by s1 [Filed Community] | c2 filed by s1 [Filed Community]
+            00:00  r2 of 1 visits, 1 passed over | c3 filed by s1 [Filed Community]
+            00:00  refused 404 the organisation is not there, or not visible to you
+            00:00  refused 422 there is nobody to visit
+            00:00  c1 accepted by v1 [Accepted Community, with v1]
+            00:00  refused 422 the request is not complete /answers/seen
+            00:00  refused 422 the request is not complete /answers/0 /answers/2
+            00:00  c1 feedback by v1 [Feedback Community, with v1]
+            00:00  c1 closed by s1 [Closed Community, with v1]
+        "#]],
+    );
+}
+
+#[test]
+fn those_on_duty_join_when_it_is_whistled() {
+    check(
+        "duty /luyang/xinghua/ by s1 street t1 t2; duty /luyang/ by s1 department z1; duty /luyang/ by s1 department z1; \
+         duty /luyang/ by w1 department z1; duty /luyang/ by outsider department z1; sos 1; wait 3m; whistle c1 by s1; restart",
+        expect![[r#"
+            00:00  duty of /luyang/xinghua/ v1
+            00:00  duty of /luyang/ v1
+            00:00  refused 428 If-Match with the version that you saw is required to replace a duty roster
+            00:00  refused 403 your role may not write duty rosters
+            00:00  refused 404 the organisation is not there, or not visible to you
+            00:00  c1 filed by itself [Filed Community]
+            02:00  c1 whistled by itself [Filed Street]
+            03:00  c1 whistled by s1 [Filed Department]
+        "#]],
+    );
+    let mut desk = Desk::new();
+    desk.play("duty /luyang/xinghua/ by s1 street t1 t2; sos 1; wait 5m; wait 12h; sos 2; wait 3m");
+    let joined = |id: u64| {
+        let case = desk.casework.case(model::CaseId::new(0, id)).unwrap();
+        case.joined.iter().map(|j| format!("{:?} {} {:?}", j.level, j.org, j.people)).collect::<Vec<_>>().join("; ")
+    };
+    expect![[r#"Street /luyang/xinghua/ ["t1", "t2"]; Department /luyang/xinghua/ []"#]].assert_eq(&joined(1));
+    expect!["Street /luyang/xinghua/ []"].assert_eq(&joined(2));
+}
+
+#[test]
+fn another_system_takes_a_case_and_its_receipts_drive_it() {
+    check(
+        "sos 1; hand_off c1 by s1 v; hand_off c1 by s1 system platform v; hand_off c1 by s1 system platform v; \
+         receipt c1 by x1 accepted #7; receipt c1 by x1 accepted #7; receipt c1 by x1 received #7; receipt c1 by x1 closed #7 已处理; \
+         receipt c1 by x1 on_site #8; receipt c1 by w1 on_site #7; receipt c1 by x1 on_site #7; receipt c1 by x1 closed #7 已处理; receipt c1 by x1 closed #7",
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  refused 422 the request is not complete /system
+            00:00  c1 handed_off by s1 [Dispatched Community, with platform]
+            00:00  c1 receipt by x1 [Dispatched Community, with platform] | c1 accepted by x1 [Accepted Community, with platform]
+            00:00  refused 422 an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the place, or `voice` with whom you spoke and what was said
+            00:00  refused 409 it is known there under another external_case_id, held by platform
+            00:00  refused 403 your role may not do this to a case
+            00:00  c1 receipt by x1 [Accepted Community, with platform] | c1 on_site by x1 [OnSite Community, with platform]
+            00:00  c1 receipt by x1 [OnSite Community, with platform] | c1 closed by x1 [Closed Community, with platform]
+        "#]],
+    );
+    check(
+        "report v1; receipt c1 by x1 on_site #1; receipt c1 by x1 returned #1 非本辖区; accept c1 by w1; receipt c1 by x1 closed #1 完成; \
+         report v1; hand_off c2 by s1 system platform v; receipt c2 by x1 returned #2; receipt c2 by x1 returned #2 非本辖区",
+        expect![[r#"
+            00:00  c1 filed by v1 [Filed Community]
+            00:00  c1 receipt by x1 [Filed Community] | c1 accepted by x1 [Accepted Community, with platform] | c1 on_site by x1 [OnSite Community, with platform]
+            00:00  refused 409 what was begun on site is not given back; send feedback or closed, held by platform
+            00:00  refused 409 accept is not possible now; the case is with platform, held by platform
+            00:00  c1 receipt by x1 [OnSite Community, with platform] | c1 closed by x1 [Closed Community, with platform]
+            00:00  c2 filed by v1 [Filed Community]
+            00:00  c2 handed_off by s1 [Dispatched Community, with platform]
+            00:00  refused 422 the request is not complete /note
+            00:00  c2 receipt by x1 [Dispatched Community, with platform] | c2 returned by x1 [Filed Community]
         "#]],
     );
 }
@@ -190,7 +330,7 @@ fn an_sos_is_closed_only_after_somebody_saw_or_spoke_to_the_wearer() {
 #[test]
 fn duplicates_are_merged() {
     check(
-        "sos 1; fall 2; merge c2 by s1 into c1 同一事件; note c2 by s1 再看; accept c1 by w1; sos 3; merge c3 by s1 into c2 重复",
+        "sos 1; fall 2; merge c2 by s1 into c1 同一事件; note c2 by s1 再看; accept c1 by w1; sos 3; merge c3 by s1 into c2 重复; report v1; merge c1 by s1 into c4 重复; merge c4 by s1 into c1 重复",
         expect![[r#"
             00:00  c1 filed by itself [Filed Community]
             00:00  c2 filed by itself [Filed Community]
@@ -199,6 +339,9 @@ fn duplicates_are_merged() {
             00:00  c1 accepted by w1 [Accepted Community, with w1]
             00:00  c3 filed by itself [Filed Community]
             00:00  refused 409 the case to merge into has ended
+            00:00  c4 filed by v1 [Filed Community]
+            00:00  refused 422 an SOS or a fall is not merged into what is none; merge the other one into this /into
+            00:00  c4 merged by s1 [Merged Community] | c1 noted by s1 [Accepted Community, with w1]
         "#]],
     );
 }
@@ -207,7 +350,7 @@ fn duplicates_are_merged() {
 fn the_table_is_followed_row_by_row() {
     let ways = [
         (CaseState::Filed, ""),
-        (CaseState::Rejected, "reject c1 by s1 误报"),
+        (CaseState::Rejected, "voice c1 by s1 with 她 好; reject c1 by s1 误报"),
         (CaseState::Dispatched, "dispatch c1 by s1 to w1 v"),
         (CaseState::Accepted, "accept c1 by s1 to w1"),
         (CaseState::OnSite, "accept c1 by s1 to w1; arrive c1 by s1"),
@@ -217,37 +360,35 @@ fn the_table_is_followed_row_by_row() {
         (CaseState::Rated, "accept c1 by s1 to w1; arrive c1 by s1; close c1 by s1 as helped v; rate c1 by s1 4"),
         (CaseState::Merged, "merge c1 by s1 into c2 重复"),
     ];
-    let orders = [
-        (CaseAction::File, "file c1 by s1"),
-        (CaseAction::Reject, "reject c1 by s1 理由"),
-        (CaseAction::Dispatch, "dispatch c1 by s1 to w2 v"),
-        (CaseAction::Accept, "accept c1 by s1"),
-        (CaseAction::Reassign, "reassign c1 by s1 to w2 v 理由"),
-        (CaseAction::Arrive, "arrive c1 by s1"),
-        (CaseAction::Feedback, "feedback c1 by s1"),
-        (CaseAction::Return, "return c1 by s1 理由"),
-        (CaseAction::Verify, "verify c1 by s1"),
-        (CaseAction::Close, "close c1 by s1 as helped v"),
-        (CaseAction::Reopen, "reopen c1 by s1 理由"),
-        (CaseAction::Merge, "merge c1 by s1 into c2 理由"),
-        (CaseAction::Whistle, "whistle c1 by s1"),
-        (CaseAction::Note, "note c1 by s1 一句话"),
-        (CaseAction::Rate, "rate c1 by s1 3"),
-    ];
+    let order = |action: CaseAction| match action {
+        CaseAction::Dispatch => "to w2 v".to_owned(),
+        CaseAction::Reassign => "to w2 v 理由".to_owned(),
+        CaseAction::Close => "as helped v".to_owned(),
+        CaseAction::Merge => "into c2 理由".to_owned(),
+        CaseAction::Rate => "3".to_owned(),
+        CaseAction::Voice | CaseAction::HandOver => "with 她 好".to_owned(),
+        CaseAction::HandOff => "system platform v".to_owned(),
+        CaseAction::Photo => "photo aa".to_owned(),
+        _ => "理由".to_owned(),
+    };
     for (state, way_there) in ways {
-        for (action, order) in orders {
+        for action in CaseAction::ALL.iter().copied().filter(|action| *action != CaseAction::Receipt) {
             let mut desk = Desk::new();
             desk.play("sos 1; fall 2");
             desk.play(way_there);
             let id = model::CaseId::new(0, 1);
             assert_eq!(desk.casework.case(id).unwrap().state, state);
+            if state == CaseState::Filed && action == CaseAction::Reject {
+                desk.play("voice c1 by s1 with 她 好");
+            }
             let count = desk.outputs.len();
-            desk.play(order);
+            desk.play(&format!("{} c1 by s1 {}", action.name(), order(action)));
             let row = CASE_TABLE.iter().find(|row| row.from == state && row.action == action);
             match (row, &desk.outputs[count]) {
                 (None, casework::Output::Refused(problem)) => {
                     assert_eq!(problem.code.status(), 409, "{state:?} {action:?}");
-                    let allowed = CaseAction::allowed(state, actor("s1").role);
+                    let mut allowed = CaseAction::allowed(state, actor("s1").role);
+                    allowed.retain(|action| action.is_command());
                     assert_eq!(problem.allowed_actions, allowed.iter().map(|a| a.name()).collect::<Vec<_>>());
                 }
                 (Some(row), casework::Output::Case { kind, case, .. }) => {
@@ -266,7 +407,7 @@ fn the_table_is_followed_row_by_row() {
 #[test]
 fn what_has_ended_is_let_go_of_in_time() {
     let mut desk = Desk::new();
-    desk.play("sos 1; reject c1 by s1 误报; wait 700h; sos 2; restart");
+    desk.play("sos 1; voice c1 by s1 with 她 好; reject c1 by s1 误报; wait 700h; sos 2; restart");
     assert!(desk.casework.case(model::CaseId::new(0, 1)).is_some());
     desk.play("wait 24h; sos 3");
     assert!(desk.casework.case(model::CaseId::new(0, 1)).is_none());
@@ -283,7 +424,7 @@ fn a_case_that_nobody_closes_stays_open_and_bounded() {
     let steps = |desk: &Desk| desk.casework.case(model::CaseId::new(0, 1)).unwrap().steps.len();
     assert_eq!(steps(&desk), casework::STEPS_MAX);
     desk.play("whistle c1 by w1; resolved 1; wait 48h");
-    assert!(steps(&desk) <= casework::STEPS_MAX + 1, "{}", steps(&desk));
+    assert!(steps(&desk) <= casework::STEPS_MAX, "{}", steps(&desk));
     desk.play("arrive c1 by w1; close c1 by s1 as helped v");
     assert_eq!(desk.casework.case(model::CaseId::new(0, 1)).unwrap().state, CaseState::Closed);
 }

@@ -7,10 +7,11 @@ use chrono_tz::Tz;
 use model::Language;
 use serde_json::Value;
 
+use super::casework;
 use super::channels;
 use super::document::{Faults, Object, nearest};
 use super::layers::Merged;
-use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, KIBIBYTE, MEBIBYTE, WatchdogSettings};
+use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, KIBIBYTE, MEBIBYTE, TlsSettings, WatchdogSettings};
 
 /// The most faults that are told in words.
 const FAULTS_MAX: usize = 100;
@@ -45,14 +46,23 @@ fn walk(document: &Value, environment: &[(String, String)], faults: &mut Faults)
     if let Some(section) = root.object("mqtt", faults) {
         mqtt(&mut config, section, faults);
     }
+    if let Some(section) = root.object("tls", faults) {
+        config.tls = tls(section, faults);
+    }
     if let Some(section) = root.object("journal", faults) {
         journal(&mut config, section, faults);
+    }
+    if let Some(section) = root.object("history", faults) {
+        history(&mut config, section, faults);
     }
     if let Some(section) = root.object("api", faults) {
         api(&mut config, section, faults);
     }
     if let Some(section) = root.object("channels", faults) {
         channels::channels(&mut config, section, environment, faults);
+    }
+    if let Some(section) = root.object("casework", faults) {
+        config.casework = casework::casework(section, faults);
     }
     // Where somebody can be called or texted, somebody is to go on with it; elsewhere there is nothing to go on with.
     let calls =
@@ -69,6 +79,7 @@ fn http(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     let http = &mut config.http;
     http.allow_plaintext = section.boolean("allow_plaintext", faults).unwrap_or_default();
     http.listen = listen(&mut section, http.listen, http.allow_plaintext, faults);
+    http.tls_listen = tls_listen(&mut section, 8_443, faults);
     if let Some(url) = url(&mut section, "public_url", faults) {
         http.public_url = Some(url.trim_end_matches('/').to_owned());
     }
@@ -79,6 +90,7 @@ fn mqtt(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     let mqtt = &mut config.mqtt;
     mqtt.allow_plaintext = section.boolean("allow_plaintext", faults).unwrap_or_default();
     mqtt.listen = listen(&mut section, mqtt.listen, mqtt.allow_plaintext, faults);
+    mqtt.tls_listen = tls_listen(&mut section, 8_883, faults);
     size(&mut section, "packet_bytes_max", 1_024..=16 * MEBIBYTE, &mut mqtt.packet_bytes_max, faults);
     size(&mut section, "array_items_max", 1..=100_000, &mut mqtt.array_items_max, faults);
     if let Some(receive_maximum) = section.integer("receive_maximum", 1..=65_535, faults) {
@@ -89,6 +101,38 @@ fn mqtt(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     seconds(&mut section, "connect_seconds_max", 1..=600, &mut mqtt.connect_seconds_max, faults);
     seconds(&mut section, "keep_alive_seconds_max", 10..=65_535, &mut mqtt.keep_alive_seconds_max, faults);
     section.finish(faults);
+}
+
+fn tls(mut section: Object<'_>, faults: &mut Faults) -> Option<TlsSettings> {
+    let mut path = |name: &'static str, is_required: bool| match section.has(name) || is_required {
+        true => section.required_text(name, faults).map(PathBuf::from),
+        false => section.text(name, faults).map(PathBuf::from),
+    };
+    let (certificate, key, client_ca) = (path("certificate", true), path("key", true), path("client_ca", false));
+    let require_client_certificate = section.boolean("require_client_certificate", faults).unwrap_or_default();
+    if require_client_certificate && client_ca.is_none() {
+        faults.add(
+            section.at("require_client_certificate"),
+            "without `client_ca` nobody could show a certificate; set it too",
+            "未设 `client_ca` 时无人能出示证书，请一并设置",
+        );
+    }
+    section.finish(faults);
+    Some(TlsSettings { certificate: certificate?, key: key?, client_ca, require_client_certificate })
+}
+
+/// Where to listen with TLS.
+fn tls_listen(section: &mut Object<'_>, port: u16, faults: &mut Faults) -> Option<SocketAddr> {
+    let address = text(section, "tls_listen", faults)?;
+    let parsed = address.parse::<SocketAddr>();
+    if parsed.is_err() {
+        faults.add(
+            section.at("tls_listen"),
+            format!("{address:?} is not an address and port, like \"0.0.0.0:{port}\""),
+            format!("{address:?} 不是“地址:端口”，应形如 \"0.0.0.0:{port}\""),
+        );
+    }
+    parsed.ok()
 }
 
 fn journal(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
@@ -102,6 +146,18 @@ fn journal(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
         *target = section.integer(name, range, faults).unwrap_or(*target);
     }
     seconds(&mut section, "retain_days", 1..=3_650, &mut journal.retain_days, faults);
+    section.finish(faults);
+}
+
+fn history(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
+    let history = &mut config.history;
+    for (name, target) in [
+        ("positions_days", &mut history.positions_days),
+        ("vitals_days", &mut history.vitals_days),
+        ("device_days", &mut history.device_days),
+    ] {
+        seconds(&mut section, name, 1..=3_650, target, faults);
+    }
     section.finish(faults);
 }
 
@@ -189,13 +245,13 @@ fn listen(section: &mut Object<'_>, default: SocketAddr, plaintext: bool, faults
     if !parsed.ip().is_loopback() && !plaintext {
         let pointer = section.pointer().trim_start_matches('/');
         let detail = format!(
-            "{parsed} can be reached from outside, without encryption; listen on 127.0.0.1 behind a proxy that does \
-             TLS, or set `allow_plaintext = true` under [{pointer}]"
+            "{parsed} can be reached from outside, without encryption; set `tls_listen` instead, listen on \
+             127.0.0.1 behind a proxy that does TLS, or set `allow_plaintext = true` under [{pointer}]"
         );
         faults.add(
             at,
             detail,
-            format!("{parsed} 可从外部访问且未加密；请监听 127.0.0.1 并由代理提供 TLS，或在 [{pointer}] 下设 `allow_plaintext = true`"),
+            format!("{parsed} 可从外部访问且未加密；请改用 `tls_listen`，或监听 127.0.0.1 并由代理提供 TLS，或在 [{pointer}] 下设 `allow_plaintext = true`"),
         );
     }
     parsed

@@ -3,6 +3,7 @@
 //! As written → as checked: the layers are merged, then walked member by member, so that every fault is told at
 //! once with the place it came from, and what the rest of the engine sees cannot be wrong any more.
 
+mod casework;
 mod channels;
 mod check;
 mod credentials;
@@ -20,6 +21,7 @@ use ::channels::gateway::TIMEOUT_MS_DEFAULT as GATEWAY_TIMEOUT_MS;
 use ::channels::{GatewayConfig, ProviderConfig, ProviderSettings};
 use chrono_tz::Tz;
 use model::{Channel, Language};
+use store::StateRetention;
 
 pub use layers::{ENVIRONMENT_PREFIX, Overrides, Sources};
 
@@ -36,15 +38,34 @@ pub struct Config {
     pub http: HttpSettings,
     /// The devices' door.
     pub mqtt: MqttSettings,
+    /// The certificate of both doors; `None`: that of `init --self-signed`, or no TLS.
+    pub tls: Option<TlsSettings>,
     /// The journal and how long it is kept.
     pub journal: JournalSettings,
+    /// How long what is known of wearers is kept.
+    pub history: HistorySettings,
     /// Limits of the API.
     pub api: ApiSettings,
     /// How people are reached; a channel that is not here is shown on the console and in the log.
     pub channels: BTreeMap<Channel, ChannelSettings>,
+    /// How long each stage of a case may take, and when work is done.
+    pub casework: ::casework::Sla,
     /// The second process that calls on when this one is silent; `None`: there is none. Where nothing is written about
     /// it there is one as soon as calls or texts have a provider.
     pub watchdog: Option<WatchdogSettings>,
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// The server's certificate and what leads from it to its root, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// Who signs the devices' own certificates, PEM; `None`: they have none. Their common name is the device's id.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a device without one is turned away.
+    pub require_client_certificate: bool,
 }
 
 /// `[watchdog]`
@@ -91,10 +112,14 @@ impl Config {
 pub struct HttpSettings {
     /// Where to listen (127.0.0.1:8080); port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where to listen with TLS; `None`: on port 8443, everywhere with `[tls]`, else on loopback.
+    pub tls_listen: Option<SocketAddr>,
     /// How others reach us, for callback URLs, without a trailing slash; `None`: the bound address.
     pub public_url: Option<String>,
     /// Whether plain text beyond loopback is wanted, e.g. behind a proxy that does TLS.
     pub allow_plaintext: bool,
+    /// The page of the demo's phones: set by the demo, not by the file.
+    pub phones_page: Option<String>,
 }
 
 /// `[mqtt]`
@@ -102,6 +127,8 @@ pub struct HttpSettings {
 pub struct MqttSettings {
     /// Where to listen (127.0.0.1:1883); port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where to listen with TLS; `None`: on port 8883, everywhere with `[tls]`, else on loopback.
+    pub tls_listen: Option<SocketAddr>,
     /// Whether plain text beyond loopback is wanted.
     pub allow_plaintext: bool,
     /// The largest packet taken, bytes (256 KiB).
@@ -133,6 +160,26 @@ pub struct JournalSettings {
     pub checkpoint_records: u64,
     /// Below this much free disk, telemetry is refused and only alarms are taken, bytes (1 GiB).
     pub disk_reserve_bytes: u64,
+}
+
+/// `[history]`: days, today included; whole days are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Positions (30: what a preview goes back).
+    pub positions_days: u32,
+    /// Vital signs, falls and SOS (92).
+    pub vitals_days: u32,
+    /// What is about the device: battery, wear, steps, signs of life (30).
+    pub device_days: u32,
+}
+
+impl HistorySettings {
+    /// As the state is told.
+    #[must_use]
+    pub fn retention(&self) -> StateRetention {
+        let HistorySettings { positions_days, vitals_days, device_days } = *self;
+        StateRetention { positions_days, vitals_days, device_days, ..StateRetention::default() }
+    }
 }
 
 /// `[api]`
@@ -177,11 +224,14 @@ impl Default for Config {
             language: Language::ZhCn,
             http: HttpSettings {
                 listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                tls_listen: None,
                 public_url: None,
                 allow_plaintext: false,
+                phones_page: None,
             },
             mqtt: MqttSettings {
                 listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+                tls_listen: None,
                 allow_plaintext: false,
                 packet_bytes_max: 256 * KIBIBYTE as usize,
                 array_items_max: 1_000,
@@ -191,6 +241,7 @@ impl Default for Config {
                 connect_seconds_max: 10,
                 keep_alive_seconds_max: 1_200,
             },
+            tls: None,
             journal: JournalSettings {
                 segment_bytes: 64 * MEBIBYTE,
                 retain_days: 7,
@@ -198,12 +249,14 @@ impl Default for Config {
                 checkpoint_records: 2_000_000,
                 disk_reserve_bytes: GIBIBYTE,
             },
+            history: HistorySettings { positions_days: 30, vitals_days: 92, device_days: 30 },
             api: ApiSettings {
                 body_bytes_max: 256 * KIBIBYTE as usize,
                 import_bytes_max: 8 * MEBIBYTE as usize,
                 streams_max: 1_000,
             },
             channels: BTreeMap::new(),
+            casework: ::casework::Sla::default(),
             watchdog: None,
         }
     }

@@ -23,8 +23,21 @@ pub(super) fn print(config: &Config) -> String {
         http.insert("public_url".into(), Value::from(url.as_str()));
     }
     http.insert("allow_plaintext".into(), Value::from(config.http.allow_plaintext));
+    if let Some(listen) = config.http.tls_listen {
+        http.insert("tls_listen".into(), Value::from(listen.to_string()));
+    }
+    if let Some(tls) = &config.tls {
+        let path = |path: &std::path::Path| Value::from(path.to_string_lossy().into_owned());
+        let mut section = table(&[("certificate", path(&tls.certificate)), ("key", path(&tls.key))]);
+        if let Some(authority) = &tls.client_ca {
+            section.insert("client_ca".into(), path(authority));
+            section.insert("require_client_certificate".into(), Value::from(tls.require_client_certificate));
+        }
+        root.insert("tls".into(), Value::Table(section));
+    }
     let mqtt = &config.mqtt;
-    let mqtt = table(&[
+    let tls_listen = mqtt.tls_listen;
+    let mut mqtt = table(&[
         ("listen", Value::from(mqtt.listen.to_string())),
         ("allow_plaintext", Value::from(mqtt.allow_plaintext)),
         ("packet_bytes_max", whole(mqtt.packet_bytes_max)),
@@ -35,6 +48,9 @@ pub(super) fn print(config: &Config) -> String {
         ("connect_seconds_max", whole(mqtt.connect_seconds_max)),
         ("keep_alive_seconds_max", whole(mqtt.keep_alive_seconds_max)),
     ]);
+    if let Some(listen) = tls_listen {
+        mqtt.insert("tls_listen".into(), Value::from(listen.to_string()));
+    }
     let journal = &config.journal;
     let journal = table(&[
         ("segment_bytes", whole(journal.segment_bytes)),
@@ -42,6 +58,12 @@ pub(super) fn print(config: &Config) -> String {
         ("retain_bytes", whole(journal.retain_bytes)),
         ("checkpoint_records", whole(journal.checkpoint_records)),
         ("disk_reserve_bytes", whole(journal.disk_reserve_bytes)),
+    ]);
+    let history = &config.history;
+    let history = table(&[
+        ("positions_days", whole(history.positions_days)),
+        ("vitals_days", whole(history.vitals_days)),
+        ("device_days", whole(history.device_days)),
     ]);
     let api = &config.api;
     let api = table(&[
@@ -62,8 +84,17 @@ pub(super) fn print(config: &Config) -> String {
         (name_of(*channel).to_owned(), Value::Table(std::mem::take(section)))
     });
     let channels: Table = channels.collect();
-    for (name, section) in [("http", http), ("mqtt", mqtt), ("journal", journal), ("api", api), ("channels", channels)]
-    {
+    let casework = super::casework::print(&config.casework);
+    let sections = [
+        ("http", http),
+        ("mqtt", mqtt),
+        ("journal", journal),
+        ("history", history),
+        ("api", api),
+        ("channels", channels),
+        ("casework", casework),
+    ];
+    for (name, section) in sections {
         root.insert(name.into(), Value::Table(section));
     }
     // A table of strings, integers and booleans always has a TOML form.

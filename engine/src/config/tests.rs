@@ -210,6 +210,11 @@ fn what_is_printed_can_be_read_again_and_holds_no_secret() {
         timeout_ms = 5000
         url = "https://box.example.org/push"
 
+        [history]
+        device_days = 30
+        positions_days = 30
+        vitals_days = 92
+
         [http]
         allow_plaintext = false
         listen = "127.0.0.1:8080"

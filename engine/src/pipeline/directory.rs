@@ -240,6 +240,11 @@ impl Directory {
         self.wearers.get(wearer).map(|entry| &entry.wearer.org)
     }
 
+    /// The middle of a wearer's home fence.
+    pub fn home_of(&self, wearer: &WearerId) -> Option<Position> {
+        self.wearers.get(wearer)?.home.as_ref()?.centre
+    }
+
     /// Where a device is kept.
     pub fn placement_of(&self, device: &DeviceId) -> rules::Placement {
         rules::Placement::of_kind(self.devices.get(device).map_or("", |entry| entry.device.kind.as_str()))
@@ -299,6 +304,7 @@ impl Directory {
             name: self.orgs.get(&org).map_or_else(String::new, |org| org.name.clone()),
             org,
             birth_year: None,
+            lives_alone: false,
             guardians: Vec::new(),
             doctor: None,
             fences: Vec::new(),

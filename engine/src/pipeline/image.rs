@@ -13,6 +13,8 @@ use model::staff::ApiToken;
 use model::{Counters, Device, DownCommand, Org, OrgPath, Person, Timestamp, TokenId, Wearer};
 use serde::{Deserialize, Serialize};
 
+use super::accounts::Accounts;
+use super::audit::Audit;
 use super::directory::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
 use super::{Pipeline, Replies, RuleTimers};
 
@@ -81,6 +83,8 @@ pub struct Core {
     down_commands: Vec<DownCommand>,
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
+    accounts: Accounts,
+    audit: Audit,
     listening_since: Timestamp,
     area: rules::area::Area,
 }
@@ -113,6 +117,8 @@ impl Pipeline {
                 down_commands: self.down_commands.open().cloned().collect(),
                 replies: self.replies.clone(),
                 tokens: self.tokens.clone(),
+                accounts: self.accounts.clone(),
+                audit: self.audit.clone(),
                 listening_since: self.listening_since,
                 area: self.area.clone(),
             })),
@@ -166,6 +172,8 @@ impl Pipeline {
                 core.down_commands.into_iter().for_each(|command| self.down_commands.apply(command));
                 self.replies = core.replies;
                 self.tokens = core.tokens;
+                self.accounts = core.accounts;
+                self.audit = core.audit;
                 self.listening_since = core.listening_since;
                 self.area = core.area;
                 self.loaded_through = seq;

@@ -4,9 +4,14 @@
 //! from the journal: it applies what was decided and rebuilds the hot state from the inputs, and never decides
 //! again, so that an upgrade does not rewrite whom we called.
 
+mod accounts;
+#[cfg(test)]
+mod accounts_tests;
+mod audit;
 mod care;
 #[cfg(test)]
 mod care_tests;
+mod cases;
 mod directory;
 mod down_commands;
 mod image;
@@ -14,6 +19,7 @@ mod recovery;
 mod replies;
 mod respond;
 mod sense;
+mod sensing;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -32,8 +38,11 @@ use model::{
     OrgPath, Record, Report, StaffCommand, Timestamp, TokenId,
 };
 
+pub use accounts::Accounts;
+pub use audit::{Audit, hash_of};
 pub use directory::{DeviceEntry, Directory, WearerEntry};
 pub use image::{Section, SectionId};
+pub use sensing::Sensing;
 
 use directory::DeviceHot;
 use down_commands::DownCommands;
@@ -84,6 +93,8 @@ pub struct Pipeline {
     down_commands: DownCommands,
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
+    accounts: Accounts,
+    audit: Audit,
     /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
     loaded_through: u64,
     /// What must never happen and would otherwise be silent; the main loop shows it.
@@ -111,6 +122,8 @@ impl Pipeline {
             down_commands: DownCommands::default(),
             replies: Replies::default(),
             tokens: BTreeMap::new(),
+            accounts: Accounts::default(),
+            audit: Audit::default(),
             loaded_through: 0,
             faults: 0,
         }
@@ -297,6 +310,11 @@ impl Pipeline {
         attempts
     }
 
+    /// With other limits for the stages of cases than the default ones.
+    pub fn set_sla(&mut self, sla: casework::Sla) {
+        self.casework.set_sla(sla);
+    }
+
     /// The incidents that are open.
     pub fn open_incidents(&self) -> impl Iterator<Item = &model::Incident> {
         self.alerting.open_incidents()
@@ -316,6 +334,12 @@ impl Pipeline {
     /// Every API token, revoked ones included.
     pub fn tokens(&self) -> impl Iterator<Item = &ApiToken> {
         self.tokens.values()
+    }
+
+    /// Who may sign in, and who is signed in.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     fn decide_input(&mut self, input: Input, at: Timestamp, decisions: &mut Vec<Decision>) -> Input {
@@ -369,6 +393,7 @@ impl Pipeline {
             }
             reply
         });
+        self.write_down(&actor, &command, &reply, at, decisions);
         decisions.push(Decision::Reply(Box::new(reply)));
         Input::Command { actor, idempotency_key, command: journaled(command) }
     }

@@ -62,6 +62,13 @@ impl Pipeline {
                 }
             }
             Input::Started { .. } => self.forget_connections(),
+            Input::Command { command: StaffCommand::Observe(note), .. } => {
+                let Some(Decision::Observed(observed)) = record.decisions.first() else { return };
+                let Directory { wearers, .. } = &self.directory;
+                if wearers.slot(&note.wearer).is_some_and(|slot| !wearers.holds(slot, seq)) {
+                    self.note_bedside(note, observed.measured, record.at, &mut Vec::new());
+                }
+            }
             _ => {}
         }
     }
@@ -82,6 +89,10 @@ impl Pipeline {
             Decision::Token(token) => {
                 self.tokens.insert(token.id.clone(), token.clone());
             }
+            Decision::Audit(entry) => self.audit.apply(entry),
+            Decision::Glass(glass) => self.audit.apply_glass((**glass).clone()),
+            Decision::Account(account) => self.accounts.apply((**account).clone()),
+            Decision::Session(session) => self.accounts.apply_session(session.clone(), record.at),
             Decision::Reply(reply) => {
                 if let Input::Command { actor, idempotency_key: Some(key), command } = &record.input {
                     let import = record.decisions.iter().find_map(|d| match d {
@@ -132,6 +143,8 @@ impl Pipeline {
                 self.rounds.apply_campaign((**campaign).clone());
             }
             Entity::CampaignCall(call) => self.rounds.apply_call((**call).clone()),
+            Entity::Patrol(patrol) => count(&mut self.counters.patrol, patrol.id.raw()),
+            Entity::Duty(roster) => self.casework.apply_roster((**roster).clone()),
         }
     }
 

@@ -1,12 +1,13 @@
 //! From findings, evidence and commands to incidents, calls and cases: alerting and casework, put together.
 
 use alerting::Output as Alert;
-use casework::Output as CaseOutput;
 use model::event::RegistrySummary;
 use model::record::Input as Recorded;
+use model::staff::BedsideNote;
 use model::{
-    Actor, Decision, DownCommand, DownCommandKind, Entity, EventKind, Finding, IncidentKind, OrgPath, Position,
-    Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
+    Actor, Attempt, AttemptState, Channel, Decision, Destination, DownCommand, DownCommandKind, Entity, EventKind,
+    Finding, IncidentKind, OrgPath, Position, Problem, ProblemCode, Purpose, RegistryChange, Reply, Role, StaffCommand,
+    Timestamp, WearerId,
 };
 
 use super::Pipeline;
@@ -143,28 +144,13 @@ impl Pipeline {
                     }
                 }
             }
-            StaffCommand::Case { id, action, if_match, note, handler, disposition, into, rating } => {
-                if !self.casework.case(*id).is_some_and(|case| actor.scope.contains(&case.org)) {
-                    return Reply::Refused(Problem::not_found("the case"));
-                }
-                let input = casework::Input::Action {
-                    id: *id,
-                    actor,
-                    action: *action,
-                    if_match: *if_match,
-                    note: note.as_deref(),
-                    handler: handler.as_ref(),
-                    disposition: disposition.as_deref(),
-                    into: *into,
-                    rating: *rating,
-                };
-                let outputs = self.casework.handle(input, at, &mut self.counters);
-                if let [CaseOutput::Refused(problem)] = outputs.as_slice() {
-                    return Reply::Refused(problem.clone());
-                }
-                self.tell_cases(outputs, at, decisions);
-                Reply::Done(self.casework.case(*id).cloned().map(|case| Entity::Case(Box::new(case))))
+            StaffCommand::Case { id, if_match, request } => {
+                self.act_on_case(actor, *id, *if_match, request, at, decisions)
             }
+            StaffCommand::FileCase(filing) => self.file_case(actor, filing, at, decisions),
+            StaffCommand::CaseReceipt { id, receipt } => self.take_receipt(actor, *id, receipt, at, decisions),
+            StaffCommand::StartPatrol(order) => self.start_patrol(actor, order, at, decisions),
+            StaffCommand::SetDuty { if_match, roster } => self.set_duty(actor, *if_match, roster, at, decisions),
             StaffCommand::Device { device, kind, time_to_live_seconds } => {
                 let visible = self.directory.devices.get(device).is_some()
                     && (actor.scope.as_str() == "/"
@@ -210,7 +196,75 @@ impl Pipeline {
                 self.finish_task(actor, *id, note.as_deref().unwrap_or_default(), at, decisions)
             }
             StaffCommand::StartCampaign(order) => self.start_campaign(actor, order, at, decisions),
+            StaffCommand::CreateAccount(account) => self.accounts.create(actor, account, at, decisions),
+            StaffCommand::ChangeAccount { id, if_match, change } => {
+                self.accounts.change(actor, id, *if_match, change, at, decisions)
+            }
+            StaffCommand::BeginSession(session) => self.accounts.begin_session(session, at, decisions),
+            StaffCommand::BreakGlass { wearer, reason } => self.break_glass(actor, wearer, reason, at, decisions),
+            StaffCommand::SendLink(attempt) => self.send_link(actor, attempt, at, decisions),
+            StaffCommand::EndSession(secret) => self.accounts.end_session(secret, decisions),
+            StaffCommand::Observe(note) => self.observe_bedside(actor, note, at, decisions),
         }
+    }
+
+    /// The same message once more, under a number of its own: to the same guardian, where they are registered now.
+    fn send_link(&mut self, actor: &Actor, old: &Attempt, at: Timestamp, decisions: &mut Vec<Decision>) -> Reply {
+        let incident = old.incident.and_then(|id| self.alerting.incident(id));
+        let wearer = incident.and_then(|incident| self.directory.wearers.get(&incident.wearer));
+        let is_guardian = wearer.is_some_and(|entry| entry.wearer.guardians.contains(&actor.person));
+        let person = self.directory.people.get(&actor.person).filter(|_| is_guardian);
+        if actor.role != Role::Guardian || old.callee.person != actor.person {
+            return Reply::Refused(not_allowed("a link is sent again to the guardian whose it was"));
+        }
+        let Some(phone) = person.and_then(|person| person.phone.clone()) else {
+            return Reply::Refused(Problem::not_found("the incident"));
+        };
+        let attempt = Attempt {
+            id: self.counters.next_attempt(),
+            version: 1,
+            channel: Channel::Sms,
+            to: Destination(phone),
+            purpose: Purpose::Reminder,
+            state: AttemptState::Pending,
+            outcome: None,
+            created_at: at,
+            changed_at: at,
+            not_before: at,
+            sends: 0,
+            passed_over: Vec::new(),
+            ..old.clone()
+        };
+        self.alerting.apply_attempt(attempt.clone());
+        let org = attempt.org.clone();
+        self.tell(EventKind::AttemptStarted, Entity::Attempt(Box::new(attempt)), Some(org), Vec::new(), at, decisions);
+        Reply::Done(None)
+    }
+
+    /// Somebody noted at the bedside what no bracelet measures.
+    fn observe_bedside(
+        &mut self,
+        actor: &Actor,
+        note: &BedsideNote,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) -> Reply {
+        let entry = self.directory.wearers.get(&note.wearer);
+        if !entry.is_some_and(|entry| actor.scope.contains(&entry.wearer.org)) {
+            return Reply::Refused(Problem::not_found("the wearer"));
+        }
+        let measured = note.measured.unwrap_or(at);
+        if measured > at {
+            let mut problem = Problem::new(ProblemCode::Invalid, "the note cannot be taken", "无法记录");
+            problem.errors.push(("/measured".into(), "lies in the future".to_owned()));
+            return Reply::Refused(problem);
+        }
+        let mut findings = Vec::new();
+        if let Some(observed) = self.note_bedside(note, measured, at, &mut findings) {
+            decisions.push(Decision::Observed(observed));
+        }
+        self.find(findings, at, decisions);
+        Reply::Done(None)
     }
 
     /// Messages name the time of day in the configured zone.
@@ -218,6 +272,7 @@ impl Pipeline {
         let offset = self.utc_offset_minutes(at);
         self.alerting.set_utc_offset_minutes(offset);
         self.rounds.set_utc_offset_minutes(offset);
+        self.casework.set_utc_offset_minutes(offset);
     }
 
     fn import(
@@ -334,20 +389,6 @@ impl Pipeline {
     ) {
         let changes = self.down_commands.create(device, kind, None, None, at, &mut self.counters);
         self.tell_commands(changes, at, decisions);
-    }
-
-    /// Turns what casework decided into events; a case that was just filed is made known to its incident.
-    fn tell_cases(&mut self, outputs: Vec<CaseOutput>, at: Timestamp, decisions: &mut Vec<Decision>) {
-        for output in outputs {
-            let CaseOutput::Case { kind, case, changed } = output else { continue };
-            let (org, filed) = (case.org.clone(), (kind == EventKind::CaseFiled).then_some((case.incident, case.id)));
-            self.tell(kind, Entity::Case(Box::new(case)), Some(org), changed, at, decisions);
-            if let Some((Some(incident), case)) = filed {
-                let input = alerting::Input::CaseFiled { incident, case };
-                let outputs = self.alerting.handle(input, at, &mut self.counters);
-                self.respond(outputs, at, decisions);
-            }
-        }
     }
 
     pub(super) fn tell_commands(

@@ -3,6 +3,8 @@
 
 use geofence::Ground;
 use model::record::Observed;
+use model::report::Consciousness;
+use model::staff::BedsideNote;
 use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp};
 use rules::{Observation, Subject};
 
@@ -58,6 +60,42 @@ impl Pipeline {
         }
         let measure_again = measure_again.map(|(device, _)| device);
         Some(Sensed::Taken { observed, wearer_is_known: slot.is_some(), findings, measure_again })
+    }
+
+    /// Takes in what somebody noted at a wearer's bedside; `None` when there is no such wearer.
+    pub(super) fn note_bedside(
+        &mut self,
+        note: &BedsideNote,
+        measured: Timestamp,
+        at: Timestamp,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Observed> {
+        let late = at.millis_since(measured) > ingest::LATE_AFTER_SECONDS * 1000;
+        let utc_offset_minutes = self.utc_offset_minutes(at);
+        let slot = self.directory.wearers.slot(&note.wearer)?;
+        let WearerEntry { wearer, home, hot, .. } = self.directory.wearers.at_mut(slot)?;
+        let subject = Subject {
+            wearer: &wearer.id,
+            device: &DeviceId::default(),
+            placement: rules::Placement::PutAway,
+            thresholds: &wearer.thresholds,
+            suspension: wearer.suspension.as_ref(),
+            fall_window_seconds: wearer.plan.fall_window_seconds,
+            position: hot.last_fix.map(|(_, located)| located.position),
+            fix_before: None,
+            home: home.as_ref(),
+            utc_offset_minutes,
+            listening_since: self.listening_since,
+        };
+        let bedside = rules::Bedside {
+            respiration_per_minute: note.respiration_per_minute,
+            is_alert: note.consciousness.map(|level| level == Consciousness::Alert),
+            known: &note.known,
+        };
+        let observation = Observation::Bedside(&bedside);
+        findings.extend(rules::handle(&mut hot.rules, &subject, observation, measured, late, at));
+        self.rule_timers.set(hot, slot);
+        Some(Observed { wearer: Some(note.wearer.clone()), measured, late, located: None })
     }
 
     /// The blood pressure that waits for its repeat, before or after a report that may change that.

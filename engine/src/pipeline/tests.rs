@@ -226,7 +226,9 @@ fn a_caller_sees_and_does_nothing_outside_their_part_of_the_tree() {
         let before = image(&pipeline);
         pipeline.decide(Input::Command { actor: actor.clone(), idempotency_key: None, command }, at(1.0), &mut records);
         let last = records.last().unwrap();
-        assert!(matches!(&last.decisions[..], [Decision::Reply(reply)] if matches!(**reply, Reply::Refused(_))));
+        assert!(
+            matches!(&last.decisions[..], [Decision::Audit(_), Decision::Reply(reply)] if matches!(**reply, Reply::Refused(_)))
+        );
         assert_eq!(image(&pipeline).len(), before.len());
     }
 }

@@ -7,19 +7,36 @@ use serde_json::Value;
 
 use super::Walk;
 use super::hours::{daily, parse_weekly};
-use super::rows::{DATUMS, id};
-use crate::config::document::{Faults, Object, below, quote};
+use super::rows::{DATUMS, id, item_id};
+use crate::config::document::{Faults, Object, below, quote, wrong_type};
 
 /// The margin of a fence that names none, metres.
 const MARGIN_METRES_DEFAULT: f64 = 30.0;
+
+/// From bank to bank of a corridor.
+const WIDTH_METRES: std::ops::RangeInclusive<f64> = 1.0..=10_000.0;
+const RADIUS_METRES: std::ops::RangeInclusive<f64> = 1.0..=1_000_000.0;
 
 const KINDS: &[(&str, FenceKind)] = &[("inclusion", FenceKind::Inclusion), ("exclusion", FenceKind::Exclusion)];
 
 impl Walk<'_> {
     /// The member `fences` of a row, each of them valid on its own.
     pub(super) fn fences(&mut self, row: &mut Object<'_>, most: usize) -> Vec<Fence> {
-        let at = row.at("fences");
-        let items = row.list("fences", &mut self.faults);
+        let mut at = row.at("fences");
+        let items = match row.value("fences") {
+            Some(collection) if is_a(collection, "FeatureCollection") => {
+                at = below(&at, "features");
+                match collection.get("features") {
+                    Some(Value::Array(features)) => features.as_slice(),
+                    other => {
+                        let found = other.unwrap_or(&Value::Null);
+                        wrong_type(&mut self.faults, at.clone(), "a list of features", "要素列表", found);
+                        &[]
+                    }
+                }
+            }
+            _ => row.list("fences", &mut self.faults),
+        };
         if items.len() > most {
             let count = items.len();
             let detail = format!("{count} fences are more than the {most} that one entry may have");
@@ -29,8 +46,12 @@ impl Walk<'_> {
         let mut fences: Vec<Fence> = Vec::with_capacity(items.len());
         for (index, item) in items.iter().enumerate() {
             let pointer = below(&at, index);
-            let Some(object) = Object::new(item, pointer.clone(), &mut self.faults) else { continue };
-            let Some(fence) = fence(object, &mut self.faults) else { continue };
+            let read = if is_a(item, "Feature") {
+                self.feature(item, &pointer)
+            } else {
+                Object::new(item, pointer.clone(), &mut self.faults).and_then(|object| fence(object, &mut self.faults))
+            };
+            let Some(fence) = read else { continue };
             if fences.iter().any(|other| other.id == fence.id) {
                 let detail = format!("there is a fence {} in this list already", fence.id);
                 self.faults.add(pointer, detail, format!("此列表中已有围栏 {}", fence.id));
@@ -46,6 +67,68 @@ impl Walk<'_> {
         }
         fences
     }
+
+    /// A GeoJSON feature; what a row has beside its shape stands in its properties, named in the same way. Properties of
+    /// others are left out, and said to be.
+    fn feature(&mut self, item: &Value, pointer: &str) -> Option<Fence> {
+        let faults = &mut self.faults;
+        let before = faults.count();
+        let none = Value::Object(serde_json::Map::new());
+        let given = item.get("properties").filter(|value| !value.is_null()).unwrap_or(&none);
+        let mut properties = Object::new(given, below(pointer, "properties"), faults)?;
+        let id = match item.get("id").filter(|value| !value.is_null()) {
+            Some(Value::Number(number)) => Some(number.to_string()),
+            Some(id) => item_id(id, below(pointer, "id"), faults).map(str::to_owned),
+            None if properties.has("id") => id(&mut properties, "id", true, faults).map(str::to_owned),
+            None => {
+                let detail = "a feature that is to be a fence needs an `id`, unique among these fences";
+                faults.add(pointer, detail, "作为围栏的要素须有 `id`，且在列表中唯一");
+                None
+            }
+        };
+        let traits = Traits::read(&mut properties, faults);
+        // These two are read with the geometry; here they are checked.
+        properties.number("width_m", WIDTH_METRES, faults);
+        properties.number("radius_m", RADIUS_METRES, faults);
+        let shape = geojson::read(item, None).map_err(|wrong| {
+            for fault in wrong {
+                faults.add(format!("{pointer}{}", fault.pointer), fault.detail, fault.detail_zh);
+            }
+        });
+        properties.finish(&mut self.warnings);
+        let fence = traits.fence(id.as_deref()?, shape.ok()?);
+        (self.faults.count() == before).then_some(fence)
+    }
+}
+
+fn is_a(value: &Value, kind: &str) -> bool {
+    value.get("type").and_then(Value::as_str) == Some(kind)
+}
+
+/// What a fence has beside its id and its shape.
+struct Traits {
+    kind: FenceKind,
+    datum: Datum,
+    margin_m: f64,
+    large: bool,
+    active: Option<Schedule>,
+}
+
+impl Traits {
+    fn read(object: &mut Object<'_>, faults: &mut Faults) -> Traits {
+        Traits {
+            kind: object.word("kind", KINDS, faults).unwrap_or_default(),
+            datum: object.word("datum", DATUMS, faults).unwrap_or_default(),
+            margin_m: object.number("margin_m", 0.0..=10_000.0, faults).unwrap_or(MARGIN_METRES_DEFAULT),
+            large: object.boolean("large", faults).unwrap_or_default(),
+            active: schedule(object, faults),
+        }
+    }
+
+    fn fence(self, id: &str, shape: Shape) -> Fence {
+        let Traits { kind, datum, margin_m, large, active } = self;
+        Fence { id: FenceId::new(id), kind, datum, margin_m, shape, active, large }
+    }
 }
 
 /// Where a fault of the coordinates stands in the fence as it was written.
@@ -60,14 +143,10 @@ fn place_in(fence: &Value, pointer: String) -> String {
 fn fence(mut object: Object<'_>, faults: &mut Faults) -> Option<Fence> {
     let before = faults.count();
     let id = id(&mut object, "id", true, faults);
-    let kind = object.word("kind", KINDS, faults).unwrap_or_default();
-    let datum: Datum = object.word("datum", DATUMS, faults).unwrap_or_default();
-    let margin_m = object.number("margin_m", 0.0..=10_000.0, faults).unwrap_or(MARGIN_METRES_DEFAULT);
-    let large = object.boolean("large", faults).unwrap_or_default();
-    let active = schedule(&mut object, faults);
+    let traits = Traits::read(&mut object, faults);
     let shape = shape(&mut object, faults);
     object.finish(faults);
-    let fence = Fence { id: FenceId::new(id?), kind, datum, margin_m, shape: shape?, active, large };
+    let fence = traits.fence(id?, shape?);
     (faults.count() == before).then_some(fence)
 }
 
@@ -75,7 +154,7 @@ fn fence(mut object: Object<'_>, faults: &mut Faults) -> Option<Fence> {
 fn shape(object: &mut Object<'_>, faults: &mut Faults) -> Option<Shape> {
     let given = ["circle", "geometry", "wkt"].into_iter().filter(|name| object.has(name)).count();
     let circle = object.object("circle", faults).map(|circle| self::circle(circle, faults));
-    let width_m = object.number("width_m", 1.0..=10_000.0, faults);
+    let width_m = object.number("width_m", WIDTH_METRES, faults);
     let geometry_at = object.at("geometry");
     let geometry = object.value("geometry").map(|value| {
         let read = geojson::read(value, width_m).map_err(|wrong| {
@@ -113,7 +192,7 @@ fn circle(mut object: Object<'_>, faults: &mut Faults) -> Option<Shape> {
     }
     let lon = object.number("lon", -180.0..=180.0, faults);
     let lat = object.number("lat", -90.0..=90.0, faults);
-    let radius_m = object.number("radius_m", 1.0..=1_000_000.0, faults);
+    let radius_m = object.number("radius_m", RADIUS_METRES, faults);
     object.finish(faults);
     Some(Shape::Circle { lon: lon?, lat: lat?, radius_m: radius_m? })
 }

@@ -10,7 +10,7 @@ const DAY_MINUTES: u16 = 1_440;
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// `mon-fri 08:00-18:00`, `sat,sun 09:00-24:00`, `22:00-07:00`.
-pub(super) fn parse_weekly(text: &str) -> Option<WeeklyWindow> {
+pub(crate) fn parse_weekly(text: &str) -> Option<WeeklyWindow> {
     let text = text.trim();
     let (days, times) = match text.rsplit_once(char::is_whitespace) {
         Some((days, times)) => (parse_days(days.trim())?, times),

@@ -17,11 +17,12 @@ mod wearer;
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use model::{OrgPath, PersonId, RegistryChange, WearerId};
+use model::{OrgPath, PersonId, RegistryChange, Wearer, WearerId};
 use serde_json::Value;
 
 use crate::config::document::{Fault, Faults, Object, below};
 
+pub(crate) use hours::parse_weekly;
 pub use known::{ImportContext, Known, Nothing, Unreadable};
 
 /// The most rows (organisations, people, wearers and devices together) of one import.
@@ -88,6 +89,26 @@ pub fn validate(body: &[u8], context: &ImportContext<'_>) -> Result<Import, Vec<
 /// As [`validate`].
 pub fn validate_alone(body: &[u8], zone: Tz) -> Result<RegistryChange, Vec<RowError>> {
     validate(body, &ImportContext::alone(zone)).map(|import| import.change)
+}
+
+/// A wearer with other `thresholds`, `fences` or `plan`, each as in a row of the document and in the place of what stands.
+///
+/// # Errors
+/// Everything that is wrong with the change, with pointers into it.
+pub fn amend(change: &Value, wearer: &Wearer, zone: Tz) -> Result<Wearer, Vec<RowError>> {
+    let mut walk = Walk {
+        context: &ImportContext::alone(zone),
+        faults: Faults::new(ROW_ERRORS_MAX),
+        warnings: Faults::new(ROW_WARNINGS_MAX),
+        change: RegistryChange::default(),
+        references: Vec::new(),
+    };
+    let mut wearer = wearer.clone();
+    if let Some(object) = Object::new(change, String::new(), &mut walk.faults) {
+        walk.amend(object, &mut wearer);
+    }
+    let faults = walk.faults.into_list();
+    if faults.is_empty() { Ok(wearer) } else { Err(faults.into_iter().map(RowError::from).collect()) }
 }
 
 fn parse(body: &[u8]) -> Result<Value, RowError> {

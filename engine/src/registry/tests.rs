@@ -1,5 +1,7 @@
 //! Stories of registry documents, right and wrong.
 
+mod geojson;
+
 use chrono_tz::Tz;
 use expect_test::{Expect, expect};
 use model::registry::{DailyWindow, Desk, EVERY_DAY};

@@ -20,6 +20,7 @@ impl Walk<'_> {
         let name = name(&mut row, faults);
         let org = org_path(&mut row, "org", faults);
         let birth_year = row.integer("birth_year", 1880..=2100, faults).and_then(|year| u16::try_from(year).ok());
+        let lives_alone = row.boolean("lives_alone", faults).unwrap_or_default();
         let thresholds = row.object("thresholds", faults).map(|object| thresholds::thresholds(object, faults));
         let suspension = row.object("suspension", faults).and_then(|object| thresholds::suspension(object, faults));
         let plan = row.object("plan", faults).map(|object| plan(object, faults));
@@ -46,6 +47,7 @@ impl Walk<'_> {
                 name,
                 org,
                 birth_year,
+                lives_alone,
                 phone,
                 guardians,
                 doctor,
@@ -58,6 +60,22 @@ impl Walk<'_> {
             });
         }
         Some(id.to_owned())
+    }
+}
+
+impl Walk<'_> {
+    /// What of a wearer may be tried out.
+    pub(super) fn amend(&mut self, mut change: Object<'_>, wearer: &mut Wearer) {
+        if let Some(object) = change.object("thresholds", &mut self.faults) {
+            wearer.thresholds = thresholds::thresholds(object, &mut self.faults);
+        }
+        if let Some(object) = change.object("plan", &mut self.faults) {
+            wearer.plan = plan(object, &mut self.faults);
+        }
+        if change.has("fences") {
+            wearer.fences = self.fences(&mut change, FENCES_MAX);
+        }
+        change.finish(&mut self.faults);
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on says so by failing
 
+mod allocations;
 mod killed;
 mod power_cut;
+mod preview;
 mod replay;

@@ -18,8 +18,13 @@ const REGISTRY: &str = r#"{
               {"id":"c1","kind":"cuff","wearer":"w1","secret":"not used here"}]
 }"#;
 
-/// Findings of a recording with lines of `HH:MM:SS device {report}`, as `time kind change`.
+/// Findings of a recording with lines of `HH:MM:SS device {report}`, as `time kind change priority`.
 fn findings(recording: &str, until: &str) -> String {
+    replayed(recording, None, until)
+}
+
+/// The same; with another registry, each line says whether it was found or would have been.
+fn replayed(recording: &str, changed: Option<&str>, until: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (registry, reports) = (folder.path().join("registry.json"), folder.path().join("reports.ndjson"));
     let mut lines = String::new();
@@ -31,17 +36,24 @@ fn findings(recording: &str, until: &str) -> String {
     }
     std::fs::write(&registry, REGISTRY).unwrap();
     std::fs::write(&reports, lines).unwrap();
+    let changed = changed.map(|document| {
+        let path = folder.path().join("changed.json");
+        std::fs::write(&path, document).unwrap();
+        path
+    });
     let until = Timestamp::parse(&format!("2026-11-22T{until}+08:00"));
     let mut out = Vec::new();
-    run(&Options { registry, reports, until, zone: Tz::Asia__Shanghai }, &mut out).unwrap();
+    run(&Options { registry, changed, reports, until, zone: Tz::Asia__Shanghai }, &mut out).unwrap();
     let lines = String::from_utf8(out).unwrap();
     let found = lines.lines().filter_map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();
-        let finding = line.get("finding")?;
+        let names = ["finding", "was", "would"];
+        let (name, finding) = names.iter().find_map(|name| Some((*name, line.get(*name)?)))?;
         assert!(!finding["explain"].as_str()?.is_empty() && !finding["explain_en"].as_str()?.is_empty());
         let at = Timestamp::parse(line["at"].as_str()?)?.plus_seconds(8 * 3600).to_string();
         let word = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-        Some(format!("{} {} {} {}", &at[11..19], word("kind"), word("change"), word("priority")))
+        let whose = if name == "finding" { String::new() } else { format!("{name:<5} ") };
+        Some(format!("{whose}{} {} {} {}", &at[11..19], word("kind"), word("change"), word("priority")))
     });
     found.collect::<Vec<_>>().join("\n")
 }
@@ -87,4 +99,26 @@ fn a_day_in_which_everything_happens() {
         12:45:20 silence raised low
         22:00:00 wandering raised high"#]]
     .assert_eq(&findings(recording, "22:30:00"));
+}
+
+#[test]
+fn a_changed_registry_is_shown_beside_the_one_that_was() {
+    let recording = r#"
+        08:00:00 b1 {"type":"heart_rate","bpm":125}
+        08:05:00 b1 {"type":"heart_rate","bpm":126}
+        08:10:00 b1 {"type":"heart_rate","bpm":125}
+        08:11:00 b1 {"type":"location","lat":31.8206,"lon":117.2272,"acc":8}
+        08:12:00 b1 {"type":"location","lat":31.8260,"lon":117.2272,"acc":8}
+        08:13:00 b1 {"type":"location","lat":31.8261,"lon":117.2272,"acc":8}
+        08:14:00 b1 {"type":"spo2","value":95}
+        08:17:00 b1 {"type":"spo2","value":95}"#;
+    let changed = REGISTRY
+        .replace("\"radius_m\":300", "\"radius_m\":1000")
+        .replace("\"doctor\":\"d1\",", "\"doctor\":\"d1\",\"thresholds\":{\"spo2\":{\"watch\":95}},");
+    expect![[r#"
+        was   08:10:15 heart_rate_high raised medium
+        would 08:10:15 heart_rate_high raised medium
+        was   08:13:00 fence_exit raised medium
+        would 08:17:15 spo2_low raised medium"#]]
+    .assert_eq(&replayed(recording, Some(&changed), "08:20:00"));
 }

@@ -6,6 +6,7 @@ mod drawing;
 mod formats;
 mod hours;
 mod jitter;
+mod traces;
 mod walks;
 mod zones;
 

@@ -66,10 +66,12 @@ pub(super) enum Member {
     Count,
     On,
     Value,
+    BreathsPerMinute,
+    Level,
 }
 
 /// How many members there are.
-const MEMBERS: usize = Member::Value as usize + 1;
+const MEMBERS: usize = Member::Level as usize + 1;
 
 impl Member {
     /// The name in the wire format.
@@ -93,6 +95,8 @@ impl Member {
             Member::Count => "count",
             Member::On => "on",
             Member::Value => "value",
+            Member::BreathsPerMinute => "rpm",
+            Member::Level => "level",
         }
     }
 
@@ -116,6 +120,8 @@ impl Member {
             b"count" => Member::Count,
             b"on" => Member::On,
             b"value" => Member::Value,
+            b"rpm" => Member::BreathsPerMinute,
+            b"level" => Member::Level,
             _ => return None,
         })
     }

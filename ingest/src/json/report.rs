@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use compact_str::CompactString;
-use model::{Datum, Fix, RejectReason, Report, ReportBody, Timestamp};
+use model::{Consciousness, Datum, Fix, RejectReason, Report, ReportBody, Timestamp};
 
 use super::members::{Member, Members, Raw, Shape};
 use super::scan::unescaped;
@@ -39,6 +39,11 @@ impl Source<'_> {
             }
             "wear" => ReportBody::Wear { on: self.boolean(Member::On)? },
             "alive" => ReportBody::Alive,
+            "respiration" => {
+                let members = [Member::BreathsPerMinute, Member::Value];
+                ReportBody::Respiration { per_minute: self.whole(&members, content::RESPIRATION)? as u8 }
+            }
+            "consciousness" => ReportBody::Consciousness { level: self.consciousness()? },
             _ => match self.alarm_of(&kind) {
                 Some(alarm) => return Ok(alarm),
                 None => return self.unknown(&kind),
@@ -159,6 +164,12 @@ impl Source<'_> {
             Some(_) => self.whole(&[Member::Flags], content::FLAGS)? as u16,
         };
         Ok(ReportBody::BloodPressure { systolic, diastolic, pulse, flags })
+    }
+
+    fn consciousness(&self) -> Result<Consciousness, Fault> {
+        let raw = self.members.get(Member::Level);
+        let level = self.string(raw).and_then(|text| Consciousness::named(&text));
+        level.ok_or_else(|| self.bad(Member::Level, raw, "send alert, confused, voice, pain or unresponsive"))
     }
 
     fn boolean(&self, member: Member) -> Result<bool, Fault> {

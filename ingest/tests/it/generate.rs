@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 use ingest::{Format, Limits, decode};
-use model::{Datum, Fix, Position, Report, ReportBody, Timestamp};
+use model::{Consciousness, Datum, Fix, Position, Report, ReportBody, Timestamp};
 use proptest::prelude::*;
 
 pub fn fix() -> impl Strategy<Value = Fix> {
@@ -28,6 +28,8 @@ pub fn body() -> impl Strategy<Value = ReportBody> {
         (0..=100u8).prop_map(|percent| ReportBody::Battery { percent }),
         any::<bool>().prop_map(|on| ReportBody::Wear { on }),
         Just(ReportBody::Alive),
+        (1..=80u8).prop_map(|per_minute| ReportBody::Respiration { per_minute }),
+        prop::sample::select(Consciousness::ALL.to_vec()).prop_map(|level| ReportBody::Consciousness { level }),
         any::<u16>().prop_map(|number| ReportBody::Unknown {
             kind: CompactString::new(format!("姿势{number}")),
             json: format!("{{\"text\":\"{number}\"}}"),

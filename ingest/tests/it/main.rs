@@ -51,6 +51,8 @@ fn shown_report(report: &Report) -> String {
         ReportBody::Battery { percent } => format!("battery {percent} %"),
         ReportBody::Wear { on } => format!("worn {on}"),
         ReportBody::Alive => "alive".to_owned(),
+        ReportBody::Respiration { per_minute } => format!("{per_minute} breaths"),
+        ReportBody::Consciousness { level } => level.name().to_owned(),
         ReportBody::Unknown { kind, json } => format!("unknown {kind:?} {json}"),
     };
     if let Some(id) = &report.event_id {

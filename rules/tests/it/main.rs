@@ -10,6 +10,7 @@ mod fence;
 mod home_readings;
 mod order;
 mod sos;
+mod table;
 mod vitals;
 mod whereabouts;
 
@@ -155,7 +156,7 @@ impl World {
             "breaths" => {
                 let respiration_per_minute = words.next().map(|word| word.parse().unwrap());
                 let is_alert = Some(words.next().is_none());
-                let bedside = Bedside { respiration_per_minute, is_alert };
+                let bedside = Bedside { respiration_per_minute, is_alert, known: &[] };
                 return self.observe(&device, Observation::Bedside(&bedside), measured, now);
             }
             "out" | "home" => {

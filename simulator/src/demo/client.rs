@@ -11,7 +11,7 @@ const EVENTS_PER_PAGE: usize = 200;
 
 /// A caller with a token.
 #[derive(Debug, Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     token: String,
@@ -19,24 +19,24 @@ pub(super) struct Client {
 
 /// A page of the feed.
 #[derive(Debug, Deserialize)]
-pub(super) struct EventPage {
-    pub(super) data: Vec<Value>,
-    pub(super) next_cursor: String,
-    pub(super) has_more: bool,
+pub(crate) struct EventPage {
+    pub(crate) data: Vec<Value>,
+    pub(crate) next_cursor: String,
+    pub(crate) has_more: bool,
 }
 
 impl Client {
-    pub(super) fn new(address: SocketAddr, token: &str) -> anyhow::Result<Client> {
+    pub(crate) fn new(address: SocketAddr, token: &str) -> anyhow::Result<Client> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         Ok(Client { http, base: format!("http://{address}/api/v1"), token: token.to_owned() })
     }
 
-    pub(super) async fn import(&self, registry: &Value) -> anyhow::Result<()> {
+    pub(crate) async fn import(&self, registry: &Value) -> anyhow::Result<()> {
         let request = self.http.post(format!("{}/import", self.base)).bearer_auth(&self.token).json(registry);
         said(request.send().await?).await.context("the registry was not taken").map(drop)
     }
 
-    pub(super) async fn events(&self, after: Option<&str>) -> anyhow::Result<EventPage> {
+    pub(crate) async fn events(&self, after: Option<&str>) -> anyhow::Result<EventPage> {
         let mut request =
             self.http.get(format!("{}/events?limit={EVENTS_PER_PAGE}", self.base)).bearer_auth(&self.token);
         if let Some(cursor) = after {
@@ -46,7 +46,7 @@ impl Client {
     }
 
     /// Acts on a case or an incident as it is now; the version that was seen goes with it.
-    pub(super) async fn act(&self, entity: &str, action: &str, body: Value) -> anyhow::Result<Value> {
+    pub(crate) async fn act(&self, entity: &str, action: &str, body: Value) -> anyhow::Result<Value> {
         let seen = self.http.get(format!("{}/{entity}", self.base)).bearer_auth(&self.token).send().await?;
         let version = said(seen).await?["version"].as_u64().unwrap_or_default();
         let request = self

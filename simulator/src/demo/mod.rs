@@ -1,6 +1,6 @@
 //! `yinling demo`: a throw-away engine, a neighbourhood that lives, phones that ring, and the story told in words.
 
-mod client;
+pub(crate) mod client;
 mod narrator;
 mod screen;
 mod staff;
@@ -109,7 +109,7 @@ impl Demo {
         let data = directory.path().join("data");
         let token = {
             let data = data.clone();
-            tokio::task::spawn_blocking(move || engine::init(&data)).await??
+            tokio::task::spawn_blocking(move || engine::init(&data)).await??.token
         };
         step.done(&directory.path().display().to_string());
 
@@ -120,7 +120,7 @@ impl Demo {
         step.done(&page_url(&phones, screen.language()));
 
         let step = screen.begin("启动引擎", "the engine");
-        let config = configure(options, &data, &phones.gateway_url(), &secret);
+        let config = configure(options, &data, &phones, &secret, screen.language());
         let running = engine::serve::start(config).await?;
         let ready = running.ready();
         step.done(&format!("http {} · mqtt {}", ready.http, ready.mqtt));
@@ -213,8 +213,9 @@ impl Demo {
             self.screen
                 .say("这些人都是虚构的,号码不属于任何人。", "Everybody here is invented; the numbers are nobody's."),
             String::new(),
+            format!("  {}  http://{http}/console/#token={token}", self.screen.say("控 制 台", "console")),
             format!("  {}  {page}", self.screen.say("手机页面", "phones ")),
-            format!("  {}  http://{http}/", self.screen.say("接口地址", "API    ")),
+            format!("  {}  http://{http}/api/v1", self.screen.say("接口地址", "API    ")),
             format!("  {}  mqtt://{mqtt}", self.screen.say("设备入口", "MQTT   ")),
             format!("  {}  {token}", self.screen.say("访问令牌", "token  ")),
             String::new(),
@@ -336,10 +337,11 @@ fn hear(
     })
 }
 
-fn configure(options: &Options, data: &Path, gateway: &str, secret: &str) -> Config {
-    let channel = || ChannelSettings::gateway(gateway, secret);
+fn configure(options: &Options, data: &Path, phones: &Phones, secret: &str, language: Language) -> Config {
+    let channel = || ChannelSettings::gateway(&phones.gateway_url(), secret);
     let mut config = Config { data: data.to_owned(), ..Config::default() };
     config.http.listen = free(options.http);
+    config.http.phones_page = Some(page_url(phones, language));
     config.mqtt.listen = free(options.mqtt);
     config.channels = [Channel::Sms, Channel::Voice, Channel::Push].map(|name| (name, channel())).into();
     config

@@ -6,4 +6,5 @@
 mod bracelets;
 mod demo;
 mod phones;
+mod scenarios;
 mod vendors;

@@ -16,15 +16,15 @@
 //! varint  observed measured − at if OBSERVED and not SAME_TIME (it equals `measured`, or `at` without one)
 //! body    location: position (2 × i32 in 1e-7° if FIXED, else 2 × f64: lat, lon), f32 accuracy if ACCURACY;
 //!         heart_rate: u16; blood_pressure: u16 systolic, u16 diastolic, u16 flags, u16 pulse if PULSE;
-//!         spo2, battery, wear: u8; temperature: f32; steps: varint; alive: nothing
+//!         spo2, battery, wear, respiration, consciousness: u8; temperature: f32; steps: varint; alive: nothing
 //! located if LOCATED: 2 × f64 if not SAME_PLACE, f32 accuracy if not SAME_ACCURACY (that of the fix, or 50)
 //! ```
 
 use compact_str::CompactString;
 use model::record::Observed;
 use model::{
-    Datum, Decision, DeviceId, Fix, Input, Located, Position, Record, Report, ReportBody, ReportKind, Timestamp,
-    WearerId,
+    Consciousness, Datum, Decision, DeviceId, Fix, Input, Located, Position, Record, Report, ReportBody, ReportKind,
+    Timestamp, WearerId,
 };
 
 use super::{bad, fix_is_good, position_is_good};
@@ -131,7 +131,9 @@ fn is_compact(kind: ReportKind) -> bool {
         | ReportKind::Steps
         | ReportKind::Battery
         | ReportKind::Wear
-        | ReportKind::Alive => true,
+        | ReportKind::Alive
+        | ReportKind::Respiration
+        | ReportKind::Consciousness => true,
         ReportKind::Fall | ReportKind::FallCancel | ReportKind::Sos | ReportKind::Unknown => false,
     }
 }
@@ -203,6 +205,8 @@ fn put_body(out: &mut Vec<u8>, body: &ReportBody, fixed: Option<[i32; 2]>) {
         ReportBody::Temperature { celsius } => out.extend_from_slice(&celsius.to_le_bytes()),
         ReportBody::Steps { count } => put_unsigned(out, u64::from(*count)),
         ReportBody::Wear { on } => out.push(u8::from(*on)),
+        ReportBody::Respiration { per_minute } => out.push(*per_minute),
+        ReportBody::Consciousness { level } => out.push(*level as u8),
         ReportBody::Alive => {}
         // `is_compact` has kept these out.
         ReportBody::Fall { .. } | ReportBody::FallCancel | ReportBody::Sos { .. } | ReportBody::Unknown { .. } => {}
@@ -358,6 +362,8 @@ fn read_body(bytes: &mut Bytes<'_>, kind: u8, flags: u16) -> Option<ReportBody> 
     const BATTERY: u8 = ReportKind::Battery as u8;
     const WEAR: u8 = ReportKind::Wear as u8;
     const ALIVE: u8 = ReportKind::Alive as u8;
+    const RESPIRATION: u8 = ReportKind::Respiration as u8;
+    const CONSCIOUSNESS: u8 = ReportKind::Consciousness as u8;
     Some(match kind {
         LOCATION => ReportBody::Location(read_fix(bytes, flags)?),
         HEART_RATE => ReportBody::HeartRate { bpm: bytes.u16()? },
@@ -372,6 +378,8 @@ fn read_body(bytes: &mut Bytes<'_>, kind: u8, flags: u16) -> Option<ReportBody> 
         BATTERY => ReportBody::Battery { percent: bytes.byte()? },
         WEAR => ReportBody::Wear { on: bytes.byte()? != 0 },
         ALIVE => ReportBody::Alive,
+        RESPIRATION => ReportBody::Respiration { per_minute: bytes.byte()? },
+        CONSCIOUSNESS => ReportBody::Consciousness { level: Consciousness::numbered(u64::from(bytes.byte()?))? },
         _ => return None,
     })
 }

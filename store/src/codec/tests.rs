@@ -126,6 +126,8 @@ fn a_body() -> impl Strategy<Value = ReportBody> {
         any::<u8>().prop_map(|percent| ReportBody::Battery { percent }),
         any::<bool>().prop_map(|on| ReportBody::Wear { on }),
         Just(ReportBody::Alive),
+        any::<u8>().prop_map(|per_minute| ReportBody::Respiration { per_minute }),
+        prop::sample::select(Consciousness::ALL.to_vec()).prop_map(|level| ReportBody::Consciousness { level }),
         Just(ReportBody::FallCancel),
         a_fix().prop_map(|fix| ReportBody::Sos { fix: Some(fix) }),
     ]

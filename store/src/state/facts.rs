@@ -1,8 +1,8 @@
 //! Facts into changes of the view.
 
 use model::{
-    Attempt, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, Incident, Record, RegistryChange,
-    Task, Timestamp,
+    Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, EventKind, Incident,
+    Record, RegistryChange, Task, Timestamp,
 };
 
 use super::keys;
@@ -42,8 +42,10 @@ impl FactChanges {
                 Decision::Event(event) => {
                     self.changes.put(&keys::number(keys::EVENT, event.seq), EventOffset::value(event)?);
                     self.take_entity(&event.entity)?;
+                    self.take_response(event)?;
                 }
                 Decision::Registry(change) => self.take_registry(change)?,
+                Decision::Audit(entry) => self.take_audit(entry)?,
                 Decision::Token(token) => {
                     self.changes.put(&keys::text(keys::TOKEN, token.id.as_str()), encode_value(token)?);
                 }
@@ -51,7 +53,11 @@ impl FactChanges {
                 | Decision::Repeated
                 | Decision::Finding(_)
                 | Decision::Escalation(_)
-                | Decision::Reply(_) => {}
+                | Decision::Reply(_)
+                // The engine holds these: they are asked for with every request.
+                | Decision::Account(_)
+                | Decision::Session(_)
+                | Decision::Glass(_) => {}
             }
         }
         Ok(())
@@ -66,6 +72,14 @@ impl FactChanges {
             Entity::Task(task) => self.take_task(task),
             Entity::Campaign(campaign) => self.take_campaign(campaign),
             Entity::CampaignCall(call) => self.take_campaign_call(call),
+            Entity::Patrol(patrol) => {
+                self.changes.put(&keys::number(keys::PATROL, patrol.id.raw()), encode_value(patrol)?);
+                Ok(())
+            }
+            Entity::Duty(roster) => {
+                self.changes.put(&keys::text(keys::DUTY, roster.org.as_str()), encode_value(roster)?);
+                Ok(())
+            }
             // Connection and battery are read from the latest values and the feed; the registry has its own decision.
             Entity::Device(_) | Entity::Registry(_) => Ok(()),
         }
@@ -79,10 +93,27 @@ impl FactChanges {
         Ok(())
     }
 
+    /// How an incident was responded to, step by step: kept when the feed has long let go of its events.
+    fn take_response(&mut self, event: &Event) -> Result<(), StoreError> {
+        let is_step = matches!(
+            event.kind,
+            EventKind::IncidentAcknowledged | EventKind::IncidentOnSite | EventKind::IncidentResolved
+        );
+        if let (Entity::Incident(incident), true) = (&event.entity, is_step) {
+            self.changes.put(&keys::response(incident.id, event.seq), encode_value(&(event.kind, event.at))?);
+        }
+        Ok(())
+    }
+
     fn take_case(&mut self, case: &Case) -> Result<(), StoreError> {
         let id = case.id.raw();
         self.changes.put(&keys::number(keys::CASE, id), encode_value(case)?);
-        self.changes.put(&keys::case_of(&case.wearer, case.id), Vec::new());
+        if let Some(wearer) = &case.wearer {
+            self.changes.put(&keys::case_of(wearer, case.id), Vec::new());
+        }
+        for photo in &case.photos {
+            self.changes.put(&keys::text_number(keys::PHOTO, &photo.hash, id), Vec::new());
+        }
         self.mark(&keys::number(keys::CASE_OPEN, id), case.state.is_open());
         Ok(())
     }
@@ -115,6 +146,15 @@ impl FactChanges {
     fn take_down_command(&mut self, command: &DownCommand) -> Result<(), StoreError> {
         self.changes.put(&keys::number(keys::DOWN_COMMAND, command.id.raw()), encode_value(command)?);
         self.changes.put(&keys::down_command_of(&command.device, command.id), Vec::new());
+        Ok(())
+    }
+
+    fn take_audit(&mut self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.changes.put(&keys::number(keys::AUDIT, entry.number), encode_value(entry)?);
+        for wearer in &entry.wearers {
+            let key = keys::text_number(keys::AUDIT_OF_WEARER, wearer.as_str(), entry.number);
+            self.changes.put(&key, Vec::new());
+        }
         Ok(())
     }
 

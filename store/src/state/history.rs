@@ -1,17 +1,19 @@
 //! History in blocks: up to [`BLOCK_SAMPLES_MAX`] samples of one wearer and one kind on one day, each sample as the
-//! difference to the one before. A fix takes 8 to 10 bytes.
+//! difference to the one before. A fix takes 9 to 12 bytes.
 //!
 //! Positions are kept in 1e-7 degrees (a centimetre), accuracies in decimetres, temperatures in hundredths. Each
 //! sample carries its record's sequence number, so that one that was projected twice (after a crash) is told
-//! apart from one that was measured twice.
+//! apart from one that was measured twice; and which device said so and how long after measuring it was decided on, so
+//! that what was heard of a wearer can be gone through again as it came.
+//!
+//! Blocks stand in a shelf for each day and sort of history: how long a sort is kept is decided by dropping shelves.
 
-use std::collections::BTreeMap;
-
+use model::report::Consciousness;
 use model::{Located, Position, ReportBody, ReportKind, Timestamp};
 
 use super::{TrackPoint, Vital};
+use crate::codec::bad;
 use crate::codec::telemetry::{Bytes, put_signed, put_unsigned};
-use crate::codec::{VALUE_SCHEMA, bad};
 use crate::error::StoreError;
 
 /// A block that has so many samples is full.
@@ -20,6 +22,53 @@ pub(crate) const BLOCK_SAMPLES_MAX: u32 = 128;
 const BLOCK_BYTES_MAX: usize = 3 << 10;
 const DAY_MILLIS: i64 = 86_400_000;
 const COLUMNS_MAX: usize = 4;
+
+/// How many devices may speak in one block; one more begins the next.
+const BLOCK_DEVICES_MAX: usize = 8;
+/// The present version of a block.
+const BLOCK_SCHEMA: u8 = 2;
+
+/// What is kept for the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Sort {
+    Positions = 0,
+    Vitals = 1,
+    Device = 2,
+}
+
+const SORT_BITS: u32 = 2;
+
+impl Sort {
+    fn of(kind: ReportKind) -> Sort {
+        match kind {
+            ReportKind::Location => Sort::Positions,
+            ReportKind::HeartRate
+            | ReportKind::BloodPressure
+            | ReportKind::Spo2
+            | ReportKind::Temperature
+            | ReportKind::Respiration
+            | ReportKind::Consciousness
+            | ReportKind::Fall
+            | ReportKind::FallCancel
+            | ReportKind::Sos => Sort::Vitals,
+            ReportKind::Steps | ReportKind::Battery | ReportKind::Wear | ReportKind::Alive | ReportKind::Unknown => {
+                Sort::Device
+            }
+        }
+    }
+}
+
+/// The shelf of a kind's history of a day.
+pub(crate) fn shelf_of(kind: ReportKind, day: u32) -> u32 {
+    (day << SORT_BITS) | Sort::of(kind) as u32
+}
+
+/// The day of a shelf, and what stands in it; `None` for a number that is none.
+pub(crate) fn of_shelf(shelf: u32) -> Option<(u32, Sort)> {
+    let sorts = [Sort::Positions, Sort::Vitals, Sort::Device];
+    let sort = sorts.into_iter().find(|sort| *sort as u32 == shelf & ((1 << SORT_BITS) - 1))?;
+    Some((shelf >> SORT_BITS, sort))
+}
 
 /// The day of an instant, counted from 1970-01-01 in UTC.
 pub(crate) fn day_of(at: Timestamp) -> u32 {
@@ -33,14 +82,41 @@ pub(crate) struct Sample {
     pub(crate) measured: i64,
     pub(crate) seq: u64,
     pub(crate) late: bool,
+    /// When it was decided on, milliseconds after it was measured.
+    pub(crate) delay: i64,
     pub(crate) columns: [i64; COLUMNS_MAX],
+}
+
+impl Sample {
+    fn before_the_first_of(day: u32) -> Sample {
+        Sample { measured: i64::from(day) * DAY_MILLIS, seq: 0, late: false, delay: 0, columns: [0; COLUMNS_MAX] }
+    }
+}
+
+/// When something was heard of a wearer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heard {
+    pub(crate) seq: u64,
+    pub(crate) at: Timestamp,
+    pub(crate) measured: Timestamp,
+    pub(crate) late: bool,
+}
+
+impl Heard {
+    fn sample(self, columns: [i64; COLUMNS_MAX]) -> Sample {
+        let Heard { seq, at, measured, late } = self;
+        Sample { measured: measured.millis(), seq, late, delay: at.millis() - measured.millis(), columns }
+    }
 }
 
 /// The block that a wearer's samples of one kind go to at present.
 #[derive(Debug)]
 pub(crate) struct OpenBlock {
     pub(crate) kind: ReportKind,
-    pub(crate) day: u32,
+    day: u32,
+    /// Who speaks in it, in the order of their first word, and who spoke last.
+    devices: Vec<Box<[u8]>>,
+    device: usize,
     first: Sample,
     last: Sample,
     measured_min: i64,
@@ -50,50 +126,87 @@ pub(crate) struct OpenBlock {
 }
 
 impl OpenBlock {
-    pub(crate) fn new(kind: ReportKind, sample: Sample) -> OpenBlock {
-        OpenBlock::in_buffer(kind, sample, Vec::new())
+    pub(crate) fn new(kind: ReportKind, sample: Sample, device: &[u8]) -> OpenBlock {
+        OpenBlock::in_buffer(kind, sample, Vec::new(), vec![device.into()])
     }
 
-    fn in_buffer(kind: ReportKind, sample: Sample, samples: Vec<u8>) -> OpenBlock {
+    fn in_buffer(kind: ReportKind, sample: Sample, samples: Vec<u8>, devices: Vec<Box<[u8]>>) -> OpenBlock {
         let day = day_of(Timestamp::from_millis(sample.measured));
         let mut block = OpenBlock {
             kind,
             day,
+            devices,
+            device: 0,
             first: sample,
-            last: Sample { measured: i64::from(day) * DAY_MILLIS, seq: 0, late: false, columns: [0; COLUMNS_MAX] },
+            last: Sample::before_the_first_of(day),
             measured_min: sample.measured,
             measured_max: sample.measured,
             count: 0,
             samples,
         };
-        block.append(sample);
+        block.put(sample, 0);
         block
     }
 
     /// Begins anew with a sample, in the same memory.
-    pub(crate) fn restart(&mut self, sample: Sample) {
-        let mut samples = std::mem::take(&mut self.samples);
+    pub(crate) fn restart(&mut self, sample: Sample, device: &[u8]) {
+        let (mut samples, mut devices) = (std::mem::take(&mut self.samples), std::mem::take(&mut self.devices));
         samples.clear();
-        *self = OpenBlock::in_buffer(self.kind, sample, samples);
+        let known = devices.iter().position(|known| **known == *device);
+        match known {
+            // Nearly always the one that there is.
+            Some(0) => devices.truncate(1),
+            _ => devices = vec![device.into()],
+        }
+        *self = OpenBlock::in_buffer(self.kind, sample, samples, devices);
     }
 
-    pub(crate) fn takes(&self, measured: i64) -> bool {
-        self.count < BLOCK_SAMPLES_MAX
+    /// The shelf that it stands in.
+    pub(crate) fn shelf(&self) -> u32 {
+        shelf_of(self.kind, self.day)
+    }
+
+    /// Appends a sample, unless the block is full or not for its day.
+    pub(crate) fn append(&mut self, sample: Sample, device: &[u8]) -> bool {
+        let takes = self.count < BLOCK_SAMPLES_MAX
             && self.samples.len() < BLOCK_BYTES_MAX
-            && measured / DAY_MILLIS == i64::from(self.day)
+            && sample.measured / DAY_MILLIS == i64::from(self.day);
+        if !takes {
+            return false;
+        }
+        if *self.devices[self.device] == *device {
+            self.put(sample, self.device);
+            return true;
+        }
+        let known = self.devices.iter().position(|known| **known == *device);
+        if known.is_none() && self.devices.len() == BLOCK_DEVICES_MAX {
+            return false;
+        }
+        let place = known.unwrap_or_else(|| {
+            self.devices.push(device.into());
+            self.devices.len() - 1
+        });
+        self.put(sample, place);
+        true
     }
 
-    pub(crate) fn append(&mut self, sample: Sample) {
+    fn put(&mut self, sample: Sample, device: usize) {
+        let is_other = device != self.device;
         let out = &mut self.samples;
         put_signed(out, sample.measured - self.last.measured);
         // Sequence numbers only ascend within a block.
-        put_unsigned(out, (sample.seq.saturating_sub(self.last.seq) << 1) | u64::from(sample.late));
+        let step = sample.seq.saturating_sub(self.last.seq) << 2;
+        put_unsigned(out, step | (u64::from(is_other) << 1) | u64::from(sample.late));
+        if is_other {
+            out.push(device as u8);
+        }
+        put_signed(out, sample.delay - self.last.delay);
         for column in 0..columns(self.kind) {
             put_signed(out, sample.columns[column] - self.last.columns[column]);
         }
         self.measured_min = self.measured_min.min(sample.measured);
         self.measured_max = self.measured_max.max(sample.measured);
-        self.last = sample;
+        (self.last, self.device) = (sample, device);
         self.count += 1;
     }
 
@@ -111,12 +224,17 @@ impl OpenBlock {
 
     pub(crate) fn value(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.samples.len() + 40);
-        out.extend_from_slice(&[VALUE_SCHEMA, self.kind as u8]);
+        out.extend_from_slice(&[BLOCK_SCHEMA, self.kind as u8]);
         put_unsigned(&mut out, u64::from(self.count));
         put_unsigned(&mut out, u64::from(self.day));
         put_signed(&mut out, self.measured_min);
         put_signed(&mut out, self.measured_max);
         put_unsigned(&mut out, self.last.seq);
+        out.push(self.devices.len() as u8);
+        for device in &self.devices {
+            put_unsigned(&mut out, device.len() as u64);
+            out.extend_from_slice(device);
+        }
         out.extend_from_slice(&self.samples);
         out
     }
@@ -143,6 +261,7 @@ fn columns(kind: ReportKind) -> usize {
     match kind {
         ReportKind::Location => 3,
         ReportKind::BloodPressure => 4,
+        ReportKind::FallCancel | ReportKind::Sos | ReportKind::Alive | ReportKind::Unknown => 0,
         _ => 1,
     }
 }
@@ -157,7 +276,7 @@ struct BlockHeader {
 
 fn read_header(bytes: &mut Bytes<'_>, kind: Option<ReportKind>) -> Option<BlockHeader> {
     let (schema, kind_byte) = (bytes.byte()?, bytes.byte()?);
-    if schema != VALUE_SCHEMA || kind.is_some_and(|kind| kind as u8 != kind_byte) {
+    if schema != BLOCK_SCHEMA || kind.is_some_and(|kind| kind as u8 != kind_byte) {
         return None;
     }
     Some(BlockHeader {
@@ -175,13 +294,13 @@ pub(crate) fn last_seq(block: &[u8]) -> Result<u64, StoreError> {
     header.map(|header| header.last_seq).ok_or_else(|| bad("history block", "no header".to_owned()))
 }
 
-/// Adds the samples of a block that were measured from `from` up to, not including, `to`; each once, in order.
-pub(crate) fn collect(
+/// Hands over the samples of a block that were measured from `from` up to, not including, `to`, with their devices.
+pub(crate) fn each(
     kind: ReportKind,
     block: &[u8],
     from: Timestamp,
     to: Timestamp,
-    found: &mut BTreeMap<(i64, u64), Sample>,
+    visit: &mut dyn FnMut(Sample, &[u8]),
 ) -> Result<(), StoreError> {
     let mut bytes = Bytes::new(block);
     let damaged = || bad("history block", format!("{} bytes that are none", block.len()));
@@ -190,26 +309,34 @@ pub(crate) fn collect(
     if header.measured_max < from || header.measured_min >= to {
         return Ok(());
     }
-    let mut last = Sample {
-        measured: (header.day as i64).saturating_mul(DAY_MILLIS),
-        seq: 0,
-        late: false,
-        columns: [0; COLUMNS_MAX],
-    };
+    let mut devices: SmallDevices<'_> = [&[]; BLOCK_DEVICES_MAX];
+    let count = usize::from(bytes.byte().ok_or_else(damaged)?);
+    for device in devices.get_mut(..count).ok_or_else(damaged)? {
+        let length = bytes.unsigned().and_then(|length| usize::try_from(length).ok());
+        *device = length.and_then(|length| bytes.take(length)).ok_or_else(damaged)?;
+    }
+    let mut last = Sample::before_the_first_of(u32::try_from(header.day).map_err(|_| damaged())?);
+    let mut device = 0;
     for _ in 0..header.count {
-        last = read_sample(&mut bytes, kind, last).ok_or_else(damaged)?;
+        last = read_sample(&mut bytes, kind, last, &mut device).ok_or_else(damaged)?;
+        let device = devices[..count].get(device).ok_or_else(damaged)?;
         if (from..to).contains(&last.measured) {
-            found.insert((last.measured, last.seq), last);
+            visit(last, device);
         }
     }
     if bytes.is_empty() { Ok(()) } else { Err(damaged()) }
 }
 
-fn read_sample(bytes: &mut Bytes<'_>, kind: ReportKind, last: Sample) -> Option<Sample> {
+type SmallDevices<'b> = [&'b [u8]; BLOCK_DEVICES_MAX];
+
+fn read_sample(bytes: &mut Bytes<'_>, kind: ReportKind, last: Sample, device: &mut usize) -> Option<Sample> {
     let measured = last.measured.checked_add(bytes.signed()?)?;
     let step = bytes.unsigned()?;
-    let mut sample =
-        Sample { measured, seq: last.seq.checked_add(step >> 1)?, late: step & 1 == 1, columns: last.columns };
+    if step & 2 != 0 {
+        *device = usize::from(bytes.byte()?);
+    }
+    let (seq, delay) = (last.seq.checked_add(step >> 2)?, last.delay.checked_add(bytes.signed()?)?);
+    let mut sample = Sample { measured, seq, late: step & 1 == 1, delay, columns: last.columns };
     for column in &mut sample.columns[..columns(kind)] {
         *column = column.checked_add(bytes.signed()?)?;
     }
@@ -221,35 +348,43 @@ const PER_METRE: f32 = 10.0;
 const PER_KELVIN: f32 = 100.0;
 
 /// A position as history keeps it.
-pub(crate) fn location_sample(measured: Timestamp, seq: u64, late: bool, located: &Located) -> Sample {
+pub(crate) fn location_sample(heard: Heard, located: &Located) -> Sample {
     // Rounded by hand: `round` is a call into libm on the processors that we build for.
     let fixed = |degrees: f64| (degrees * FIXED_PER_DEGREE + 0.5f64.copysign(degrees)) as i64;
     let accuracy = (located.accuracy_m * PER_METRE + 0.5) as i64;
-    let columns = [fixed(located.position.lat), fixed(located.position.lon), accuracy, 0];
-    Sample { measured: measured.millis(), seq, late, columns }
+    heard.sample([fixed(located.position.lat), fixed(located.position.lon), accuracy, 0])
 }
 
-/// A vital sign as history keeps it; `None` for what is not one.
-pub(crate) fn vital_sample(measured: Timestamp, seq: u64, late: bool, body: &ReportBody) -> Option<Sample> {
-    let columns = match *body {
-        ReportBody::HeartRate { bpm } => [i64::from(bpm), 0, 0, 0],
+/// Anything but a position as history keeps it; `None` for a position.
+pub(crate) fn vital_sample(heard: Heard, body: &ReportBody) -> Option<(ReportKind, Sample)> {
+    let (kind, columns) = match *body {
+        ReportBody::HeartRate { bpm } => (ReportKind::HeartRate, [i64::from(bpm), 0, 0, 0]),
         ReportBody::BloodPressure { systolic, diastolic, pulse, flags } => {
             // No pulse is 0, so that a pulse is one more than itself.
             let pulse = pulse.map_or(0, |pulse| i64::from(pulse) + 1);
-            [i64::from(systolic), i64::from(diastolic), pulse, i64::from(flags)]
+            (ReportKind::BloodPressure, [i64::from(systolic), i64::from(diastolic), pulse, i64::from(flags)])
         }
-        ReportBody::Spo2 { percent } | ReportBody::Battery { percent } => [i64::from(percent), 0, 0, 0],
-        ReportBody::Temperature { celsius } => [(celsius * PER_KELVIN).round() as i64, 0, 0, 0],
-        ReportBody::Steps { count } => [i64::from(count), 0, 0, 0],
-        ReportBody::Wear { on } => [i64::from(on), 0, 0, 0],
-        ReportBody::Location(_)
-        | ReportBody::Fall { .. }
-        | ReportBody::FallCancel
-        | ReportBody::Sos { .. }
-        | ReportBody::Alive
-        | ReportBody::Unknown { .. } => return None,
+        ReportBody::Spo2 { percent } => (ReportKind::Spo2, [i64::from(percent), 0, 0, 0]),
+        ReportBody::Battery { percent } => (ReportKind::Battery, [i64::from(percent), 0, 0, 0]),
+        ReportBody::Temperature { celsius } => {
+            (ReportKind::Temperature, [(celsius * PER_KELVIN).round() as i64, 0, 0, 0])
+        }
+        ReportBody::Steps { count } => (ReportKind::Steps, [i64::from(count), 0, 0, 0]),
+        ReportBody::Wear { on } => (ReportKind::Wear, [i64::from(on), 0, 0, 0]),
+        ReportBody::Respiration { per_minute } => (ReportKind::Respiration, [i64::from(per_minute), 0, 0, 0]),
+        ReportBody::Consciousness { level } => (ReportKind::Consciousness, [level as i64, 0, 0, 0]),
+        ReportBody::Fall { confidence, .. } => {
+            // None is 0, so that a confidence is one more than itself, in thousandths.
+            let thousandths = confidence.map_or(0, |confidence| (confidence * 1000.0).round() as i64 + 1);
+            (ReportKind::Fall, [thousandths, 0, 0, 0])
+        }
+        ReportBody::FallCancel => (ReportKind::FallCancel, [0; COLUMNS_MAX]),
+        ReportBody::Sos { .. } => (ReportKind::Sos, [0; COLUMNS_MAX]),
+        ReportBody::Alive => (ReportKind::Alive, [0; COLUMNS_MAX]),
+        ReportBody::Unknown { .. } => (ReportKind::Unknown, [0; COLUMNS_MAX]),
+        ReportBody::Location(_) => return None,
     };
-    Some(Sample { measured: measured.millis(), seq, late, columns })
+    Some((kind, heard.sample(columns)))
 }
 
 /// A position from history; `None` when the numbers are no place on earth.
@@ -262,8 +397,14 @@ pub(crate) fn track_point(sample: &Sample) -> Option<TrackPoint> {
 
 /// A vital sign from history; `None` when the numbers are out of its type's range.
 pub(crate) fn vital(kind: ReportKind, sample: &Sample) -> Option<Vital> {
+    let body = body(kind, sample)?;
+    Some(Vital { measured: Timestamp::from_millis(sample.measured), late: sample.late, body })
+}
+
+/// What was said, without the place; of what is not known, that something was.
+pub(crate) fn body(kind: ReportKind, sample: &Sample) -> Option<ReportBody> {
     let [first, second, third, fourth] = sample.columns;
-    let body = match kind {
+    Some(match kind {
         ReportKind::HeartRate => ReportBody::HeartRate { bpm: first.try_into().ok()? },
         ReportKind::BloodPressure => ReportBody::BloodPressure {
             systolic: first.try_into().ok()?,
@@ -276,81 +417,20 @@ pub(crate) fn vital(kind: ReportKind, sample: &Sample) -> Option<Vital> {
         ReportKind::Temperature => ReportBody::Temperature { celsius: first as f32 / PER_KELVIN },
         ReportKind::Steps => ReportBody::Steps { count: first.try_into().ok()? },
         ReportKind::Wear => ReportBody::Wear { on: first != 0 },
-        ReportKind::Location
-        | ReportKind::Fall
-        | ReportKind::FallCancel
-        | ReportKind::Sos
-        | ReportKind::Alive
-        | ReportKind::Unknown => return None,
-    };
-    Some(Vital { measured: Timestamp::from_millis(sample.measured), late: sample.late, body })
+        ReportKind::Respiration => ReportBody::Respiration { per_minute: first.try_into().ok()? },
+        ReportKind::Consciousness => {
+            ReportBody::Consciousness { level: Consciousness::numbered(first.try_into().ok()?)? }
+        }
+        ReportKind::Fall => {
+            let confidence = (first > 0).then(|| (first - 1) as f32 / 1000.0);
+            ReportBody::Fall { confidence, fix: None }
+        }
+        ReportKind::FallCancel => ReportBody::FallCancel,
+        ReportKind::Sos => ReportBody::Sos { fix: None },
+        ReportKind::Alive | ReportKind::Unknown => ReportBody::Alive,
+        ReportKind::Location => return None,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::expect;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::sample::{START, at, located};
-
-    fn all(kind: ReportKind, block: &[u8]) -> Vec<Sample> {
-        let mut found = BTreeMap::new();
-        collect(kind, block, Timestamp::EPOCH, Timestamp::LATEST, &mut found).unwrap();
-        found.into_values().collect()
-    }
-
-    #[test]
-    fn golden_bytes_of_a_block() {
-        let mut block = OpenBlock::new(ReportKind::Location, location_sample(at(0), 7, false, &located(0)));
-        block.append(location_sample(at(1000), 9, true, &located(1)));
-        let hex: String = block.value().iter().map(|byte| format!("{byte:02x}")).collect();
-        expect!["010002aba20180d0eb88c068d0dfeb88c06809000e80e3baaf0280cefbdd08a001d00f05141400"].assert_eq(&hex);
-    }
-
-    #[test]
-    fn a_walk_of_a_fix_a_second_takes_about_ten_bytes_a_fix() {
-        let mut block = OpenBlock::new(ReportKind::Location, location_sample(at(0), 1000, false, &located(0)));
-        let mut n = 1;
-        while block.takes(START + i64::from(n) * 1000) {
-            block.append(location_sample(at(i64::from(n) * 1000), 1000 + u64::from(n) * 64, false, &located(n)));
-            n += 1;
-        }
-        assert_eq!(n, BLOCK_SAMPLES_MAX);
-        let bytes = block.value().len() as u32;
-        assert!(bytes / n <= 10, "{bytes} bytes for {n} fixes");
-        assert_eq!(all(ReportKind::Location, &block.value()).len(), n as usize);
-    }
-
-    fn a_vital() -> impl Strategy<Value = ReportBody> {
-        prop_oneof![
-            any::<u16>().prop_map(|bpm| ReportBody::HeartRate { bpm }),
-            any::<u32>().prop_map(|count| ReportBody::Steps { count }),
-            (any::<u16>(), any::<u16>(), any::<Option<u16>>(), any::<u16>()).prop_map(
-                |(systolic, diastolic, pulse, flags)| ReportBody::BloodPressure { systolic, diastolic, pulse, flags }
-            ),
-            (2500..4500u16).prop_map(|hundredths| ReportBody::Temperature { celsius: f32::from(hundredths) / 100.0 }),
-            any::<bool>().prop_map(|on| ReportBody::Wear { on }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn vitals_come_back_as_they_were(body in a_vital(), offset in 0..86_399_999i64, late in any::<bool>()) {
-            let kind = model::Report { event_id: None, measured: None, body: body.clone(), content_hash: 0 }.kind();
-            let first = vital_sample(at(offset), 5, late, &body).unwrap();
-            let mut block = OpenBlock::new(kind, first);
-            block.append(Sample { seq: 6, ..first });
-            let vitals: Vec<Vital> = all(kind, &block.value()).iter().filter_map(|s| vital(kind, s)).collect();
-            let expected = Vital { measured: at(offset), late, body };
-            prop_assert_eq!(vitals, vec![expected.clone(), expected]);
-        }
-
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let mut found = BTreeMap::new();
-            let _ = collect(ReportKind::Location, &bytes, Timestamp::EPOCH, Timestamp::LATEST, &mut found);
-            let _ = last_seq(&bytes);
-        }
-    }
-}
+mod tests;

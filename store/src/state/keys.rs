@@ -24,15 +24,25 @@ pub(crate) const QUARANTINE: u8 = b'q';
 pub(crate) const LATEST: u8 = b'l';
 pub(crate) const TASK: u8 = b'k';
 pub(crate) const TASK_OPEN: u8 = b'K';
+pub(crate) const AUDIT: u8 = b'u';
+pub(crate) const AUDIT_OF_WEARER: u8 = b'U';
+/// By when the engine started: until when it had run before.
+pub(crate) const START: u8 = b's';
 pub(crate) const CAMPAIGN: u8 = b'g';
 pub(crate) const CAMPAIGN_CALL: u8 = b'G';
+pub(crate) const PATROL: u8 = b'r';
+pub(crate) const DUTY: u8 = b'y';
+/// A photo's hash, then a case that it belongs to.
+pub(crate) const PHOTO: u8 = b'f';
+/// An incident, then the event that told a step of its response: what reports are made of.
+pub(crate) const RESPONSE: u8 = b'R';
 
 /// The schema of the whole view; another one is rebuilt.
 pub(crate) const META_VERSION: &[u8] = b"Mversion";
 pub(crate) const META_FACTS: &[u8] = b"Mfacts";
 pub(crate) const META_TELEMETRY: &[u8] = b"Mtelemetry";
-/// Followed by the day, big-endian: the last record that changed its history.
-pub(crate) const META_DAY: &[u8] = b"Mday";
+/// Followed by the shelf, big-endian: the last record that changed its history.
+pub(crate) const META_SHELF: &[u8] = b"Mshelf";
 
 pub(crate) fn number(letter: u8, number: u64) -> [u8; 9] {
     let mut key = [letter; 9];
@@ -84,6 +94,13 @@ pub(crate) fn attempt_of(incident: IncidentId, attempt: AttemptId) -> [u8; 17] {
     key
 }
 
+pub(crate) fn response(incident: IncidentId, event: u64) -> [u8; 17] {
+    let mut key = [RESPONSE; 17];
+    key[1..9].copy_from_slice(&incident.raw().to_be_bytes());
+    key[9..].copy_from_slice(&event.to_be_bytes());
+    key
+}
+
 /// One person of a campaign, by its place.
 pub(crate) fn campaign_call(campaign: CampaignId, place: u32) -> [u8; 13] {
     let mut key = [CAMPAIGN_CALL; 13];
@@ -104,8 +121,8 @@ pub(crate) fn down_command_of(device: &DeviceId, command: DownCommandId) -> Vec<
     text_number(DOWN_COMMAND_OF_DEVICE, device.as_str(), command.raw())
 }
 
-pub(crate) fn day(day: u32) -> Vec<u8> {
-    let mut key = META_DAY.to_vec();
-    key.extend_from_slice(&day.to_be_bytes());
+pub(crate) fn shelf(shelf: u32) -> Vec<u8> {
+    let mut key = META_SHELF.to_vec();
+    key.extend_from_slice(&shelf.to_be_bytes());
     key
 }

@@ -16,7 +16,7 @@ use crate::export::{self, ExportInfo};
 use crate::layout::DataDir;
 
 /// The layout of keys and values as a whole; a view with another one is rebuilt.
-const STATE_VERSION: u32 = 1;
+const STATE_VERSION: u32 = 2;
 /// How many entries of each kind are read to see whether the view makes sense.
 const PROBED_ENTRIES: usize = 64;
 /// How many directories that were moved aside may lie about.

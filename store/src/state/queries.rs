@@ -320,20 +320,40 @@ impl State {
         if from >= to {
             return Ok(found);
         }
-        let (first_day, last_day) = (history::day_of(from), history::day_of(to.plus_millis(-1)));
+        self.each_sample(wearer, kind, from, to, &mut |sample, _| {
+            found.insert((sample.measured, sample.seq), sample);
+        })?;
+        Ok(found)
+    }
+
+    /// Hands over the samples of a kind, with their devices; out of order, and one that was projected twice twice.
+    pub(super) fn each_sample(
+        &self,
+        wearer: &WearerId,
+        kind: ReportKind,
+        from: Timestamp,
+        to: Timestamp,
+        visit: &mut dyn FnMut(Sample, &[u8]),
+    ) -> Result<(), StoreError> {
+        let days = history::day_of(from)..=history::day_of(to.plus_millis(-1));
         let (first_key, end_key) = history::series_range(wearer.as_str(), kind);
         // Held throughout, so that no block moves from memory to the view unseen.
         let telemetry = self.telemetry();
-        for day in self.database.days().into_iter().filter(|day| (first_day..=last_day).contains(day)) {
-            self.database.scan_day(day, &first_key, &end_key, &mut |_, block| {
-                history::collect(kind, block, from, to, &mut found)?;
+        for shelf in self.database.shelves() {
+            let is_wanted = history::of_shelf(shelf)
+                .is_some_and(|(day, _)| days.contains(&day) && shelf == history::shelf_of(kind, day));
+            if !is_wanted {
+                continue;
+            }
+            self.database.scan_shelf(shelf, &first_key, &end_key, &mut |_, block| {
+                history::each(kind, block, from, to, visit)?;
                 Ok(Scan::Go)
             })?;
         }
         if let Some(block) = telemetry.open_block(wearer, kind) {
-            history::collect(kind, &block.value(), from, to, &mut found)?;
+            history::each(kind, &block.value(), from, to, visit)?;
         }
-        Ok(found)
+        Ok(())
     }
 }
 

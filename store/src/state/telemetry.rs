@@ -5,10 +5,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use model::record::Observed;
-use model::{Decision, DeviceId, Input, Located, Record, ReportBody, ReportKind, Timestamp, WearerId};
+use model::staff::BedsideNote;
+use model::{Decision, DeviceId, Input, Located, Record, ReportBody, ReportKind, StaffCommand, Timestamp, WearerId};
 use rustc_hash::FxBuildHasher;
 
-use super::history::{self, OpenBlock, Sample};
+use super::history::{self, Heard, OpenBlock, Sample};
 use super::tree::Changes;
 use super::{Latest, Quarantined, TrackPoint, Vital, keys};
 use crate::codec;
@@ -20,7 +21,7 @@ use crate::error::StoreError;
 pub(crate) struct Telemetry {
     /// By the bytes of their ids, as they stand in the journal.
     wearers: HashMap<Box<[u8]>, OpenWearer, FxBuildHasher>,
-    /// Blocks that are full, with their day and last record, for the next write.
+    /// Blocks that are full, with their shelf and last record, for the next write.
     full: Vec<FullBlock>,
     /// How much memory the growing blocks take, about.
     open_bytes: usize,
@@ -28,12 +29,12 @@ pub(crate) struct Telemetry {
     flushing: Vec<Box<[u8]>>,
     /// Quarantine entries in the view, oldest first.
     quarantined: VecDeque<u64>,
-    /// Changes of the quarantine for the next write.
+    /// Changes beside the blocks for the next write: of the quarantine, and when the engine started.
     quarantine: Changes,
 }
 
 pub(crate) struct FullBlock {
-    pub(crate) day: u32,
+    pub(crate) shelf: u32,
     pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
 }
@@ -119,6 +120,12 @@ impl Telemetry {
                 }
                 Ok(())
             }
+            Input::Command { command: StaffCommand::Observe(bedside), .. } => self.take_bedside(seq, record, bedside),
+            Input::Started { down_since: Some(down_since) } => {
+                let at = record.at.millis() as u64;
+                self.quarantine.put(&keys::number(keys::START, at), codec::encode_value(down_since)?);
+                Ok(())
+            }
             Input::Connection { .. }
             | Input::Command { .. }
             | Input::Callback { .. }
@@ -131,6 +138,28 @@ impl Telemetry {
         }
     }
 
+    /// What somebody at the bedside noted, as if a device without a name had said it.
+    fn take_bedside(&mut self, seq: u64, record: &Record, bedside: &BedsideNote) -> Result<(), StoreError> {
+        let observed = record.decisions.iter().find_map(|decision| match decision {
+            Decision::Observed(Observed { wearer: Some(wearer), measured, late, .. }) => Some((wearer, measured, late)),
+            _ => None,
+        });
+        let Some((wearer, measured, late)) = observed else { return Ok(()) };
+        for body in bedside.bodies() {
+            self.see(&Seen {
+                seq,
+                at: record.at,
+                device: &[],
+                wearer: wearer.as_str().as_bytes(),
+                measured: *measured,
+                late: *late,
+                located: None,
+                body: &body,
+            })?;
+        }
+        Ok(())
+    }
+
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), StoreError> {
         let wearer = match self.wearers.get_mut(seen.wearer) {
             Some(wearer) => wearer,
@@ -141,14 +170,14 @@ impl Telemetry {
         };
         wearer.is_dirty = true;
         wearer.note_latest(seen)?;
+        let heard = Heard { seq: seen.seq, at: seen.at, measured: seen.measured, late: seen.late };
         if let Some(located) = &seen.located {
-            let sample = history::location_sample(seen.measured, seen.seq, seen.late, located);
-            let grown = wearer.add(seen.wearer, ReportKind::Location, sample, &mut self.full);
+            let sample = history::location_sample(heard, located);
+            let grown = wearer.add(seen, ReportKind::Location, sample, &mut self.full);
             self.open_bytes = self.open_bytes.saturating_add_signed(grown);
         }
-        let vital = history::vital_sample(seen.measured, seen.seq, seen.late, seen.body);
-        if let (Some(sample), Some(kind)) = (vital, vital_kind(seen.body)) {
-            let grown = wearer.add(seen.wearer, kind, sample, &mut self.full);
+        if let Some((kind, sample)) = history::vital_sample(heard, seen.body) {
+            let grown = wearer.add(seen, kind, sample, &mut self.full);
             self.open_bytes = self.open_bytes.saturating_add_signed(grown);
         }
         Ok(())
@@ -186,7 +215,7 @@ impl Telemetry {
             let Some(wearer) = self.wearers.get_mut(&id) else { continue };
             wearer.is_dirty = false;
             for block in &wearer.blocks {
-                blocks.push(FullBlock { day: block.day, key: block.key(&id), value: block.value() });
+                blocks.push(FullBlock { shelf: block.shelf(), key: block.key(&id), value: block.value() });
             }
             // What is stored is merged with what is there, so nothing is lost by forgetting it here.
             latest.extend(wearer.latest.take().map(|latest| (id, latest)));
@@ -222,19 +251,17 @@ impl Telemetry {
 
 impl OpenWearer {
     /// Adds a sample; says by how much the memory has grown.
-    fn add(&mut self, wearer: &[u8], kind: ReportKind, sample: Sample, full: &mut Vec<FullBlock>) -> isize {
+    fn add(&mut self, seen: &Seen<'_>, kind: ReportKind, sample: Sample, full: &mut Vec<FullBlock>) -> isize {
         let Some(block) = self.blocks.iter_mut().find(|block| block.kind == kind) else {
-            let block = OpenBlock::new(kind, sample);
+            let block = OpenBlock::new(kind, sample, seen.device);
             let grown = block.bytes() as isize;
             self.blocks.push(block);
             return grown;
         };
         let before = block.bytes() as isize;
-        if block.takes(sample.measured) {
-            block.append(sample);
-        } else {
-            full.push(FullBlock { day: block.day, key: block.key(wearer), value: block.value() });
-            block.restart(sample);
+        if !block.append(sample, seen.device) {
+            full.push(FullBlock { shelf: block.shelf(), key: block.key(seen.wearer), value: block.value() });
+            block.restart(sample, seen.device);
         }
         block.bytes() as isize - before
     }
@@ -244,11 +271,14 @@ impl OpenWearer {
             Some(latest) => latest,
             empty => {
                 let device = DeviceId::new(text(seen.device)?);
-                empty.insert(Latest { seen: seen.at, device, position: None, vitals: Vec::new() })
+                empty.insert(Latest { seen: Timestamp::EPOCH, device, position: None, vitals: Vec::new() })
             }
         };
-        latest.seen = seen.at;
-        if latest.device.as_str().as_bytes() != seen.device {
+        // Somebody at the bedside is no device.
+        if !seen.device.is_empty() {
+            latest.seen = seen.at;
+        }
+        if !seen.device.is_empty() && latest.device.as_str().as_bytes() != seen.device {
             latest.device = DeviceId::new(text(seen.device)?);
         }
         if let Some(located) = seen.located {
@@ -303,6 +333,8 @@ fn vital_kind(body: &ReportBody) -> Option<ReportKind> {
         ReportBody::Steps { .. } => Some(ReportKind::Steps),
         ReportBody::Battery { .. } => Some(ReportKind::Battery),
         ReportBody::Wear { .. } => Some(ReportKind::Wear),
+        ReportBody::Respiration { .. } => Some(ReportKind::Respiration),
+        ReportBody::Consciousness { .. } => Some(ReportKind::Consciousness),
         ReportBody::Location(_)
         | ReportBody::Fall { .. }
         | ReportBody::FallCancel

@@ -1,3 +1,5 @@
+mod past;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -372,7 +374,7 @@ fn two_exports_are_kept_and_a_damaged_one_gives_way_to_the_one_before() {
         export(&mut house, day);
     }
     let (last, names) = export(&mut house, 7);
-    let of_first_day = START / 86_400_000;
+    let of_first_day = (START / 86_400_000) << 2;
     let prefix = format!("history-{of_first_day:06}-");
     let closed: Vec<&String> = names.iter().filter(|name| name.starts_with(&prefix)).collect();
     assert_eq!(closed.len(), 1, "a closed day is exported once: {names:?}");
@@ -431,36 +433,29 @@ fn the_quarantine_keeps_the_newest_only() {
 }
 
 #[test]
-fn retention_drops_whole_days_and_the_oldest_events() {
+fn each_sort_of_history_is_dropped_by_whole_days_and_events_by_their_number() {
     let days =
         (0..5u32).flat_map(|day| (0..3).map(move |n| sample::location_at(day * 3 + n, 0, i64::from(day) * 86_400_000)));
-    let house = House::with(days.chain((1..=50).map(sample::fact)));
+    let of_day = |body: ReportBody| {
+        (0..5i64).map(move |day| sample::report(0, &format!("{:?}{day}", body), day * 86_400_000, body.clone(), None))
+    };
+    let vitals = of_day(ReportBody::HeartRate { bpm: 70 }).chain(of_day(ReportBody::Sos { fix: None }));
+    let device = of_day(ReportBody::Battery { percent: 70 });
+    let house = House::with(days.chain(vitals).chain(device).chain((1..=50).map(sample::fact)));
     let (state, _) = house.open();
     let follower = house.follow(&state, FollowerConfig::default());
     follower.flush();
-    let keep = StateRetention { history_days: 2, events_max: 20 };
+    let keep = StateRetention { positions_days: 2, vitals_days: 4, device_days: 1, events_max: 20 };
     follower.retain(&keep, Timestamp::from_millis(START + 4 * 86_400_000 + 5));
     follower.close();
     let walk = state.fixes(&WearerId::new("w0"), Timestamp::EPOCH, Timestamp::LATEST, usize::MAX).unwrap();
     assert_eq!(walk.first().map(|point| point.measured), Some(at(3 * 86_400_000)));
     assert_eq!((walk.len(), state.oldest_event().unwrap(), state.newest_event().unwrap()), (6, Some(31), Some(50)));
-}
-
-#[test]
-fn late_fixes_of_another_day_stand_in_their_place() {
-    let mut records: Vec<Record> =
-        (0..300).map(|n| sample::location_at(n, 0, 86_400_000 + i64::from(n) * 1000)).collect();
-    // Yesterday evening comes in backwards, between today's.
-    records.splice(100..100, (0..200).map(|n| sample::location_at(1000 + n, 0, 86_000_000 - i64::from(n) * 1000)));
-    let house = House::with(records);
-    let state = house.projected();
-    let walk = state.fixes(&WearerId::new("w0"), Timestamp::EPOCH, Timestamp::LATEST, usize::MAX).unwrap();
-    assert_eq!(walk.len(), 500);
-    assert!(walk.is_sorted_by_key(|point| point.measured));
-    assert_eq!(
-        state.latest(&WearerId::new("w0")).unwrap().unwrap().position.map(|p| p.measured),
-        Some(at(86_400_000 + 299_000))
-    );
+    let kept = |kind| {
+        let kept = state.vitals(&WearerId::new("w0"), kind, Timestamp::EPOCH, Timestamp::LATEST, usize::MAX).unwrap();
+        kept.len()
+    };
+    assert_eq!([ReportKind::HeartRate, ReportKind::Sos, ReportKind::Battery].map(kept), [4, 4, 1]);
 }
 
 #[test]

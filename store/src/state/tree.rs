@@ -1,4 +1,4 @@
-//! sled, behind one file: an ordered map of bytes with atomic batches, and one such map for each day of history.
+//! sled, behind one file: an ordered map of bytes with atomic batches, and one such map for each shelf of history.
 //!
 //! sled's own `flush` is no `fsync`, a directory of its may not open any more after an abrupt stop, and it may
 //! panic over one. So what is here is a view that can be rebuilt; there is one writer (the follower), values stay
@@ -12,14 +12,14 @@ use parking_lot::RwLock;
 use crate::error::StoreError;
 
 const MAIN_TREE: &str = "main";
-const DAY_PREFIX: &str = "day-";
+const SHELF_PREFIX: &str = "shelf-";
 
 /// The view's database.
 pub(crate) struct Database {
     db: sled::Db,
     main: sled::Tree,
-    /// Opening a tree takes a lock and a search: the few days that are in use are kept open.
-    days: RwLock<Vec<(u32, sled::Tree)>>,
+    /// Opening a tree takes a lock and a search: the few shelves that are in use are kept open.
+    shelves: RwLock<Vec<(u32, sled::Tree)>>,
 }
 
 /// Changes that are applied together or not at all; of several to one key the last counts.
@@ -71,7 +71,7 @@ impl Database {
         match opened {
             Ok(Ok((db, main))) => {
                 let existed = db.was_recovered();
-                Ok((Database { db, main, days: RwLock::new(Vec::new()) }, existed))
+                Ok((Database { db, main, shelves: RwLock::new(Vec::new()) }, existed))
             }
             Ok(Err(error)) => Err(error.to_string()),
             Err(panic) => {
@@ -100,33 +100,33 @@ impl Database {
         each(self.main.range(from..to).rev(), visit)
     }
 
-    pub(crate) fn apply_day(&self, day: u32, changes: Changes) -> Result<(), StoreError> {
-        self.day(day)?.apply_batch(changes.batch).map_err(failed)
+    pub(crate) fn apply_shelf(&self, shelf: u32, changes: Changes) -> Result<(), StoreError> {
+        self.shelf(shelf)?.apply_batch(changes.batch).map_err(failed)
     }
 
-    pub(crate) fn scan_day(&self, day: u32, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
-        // A day that was never written is not made by being read.
-        if !self.has_day(day) {
+    pub(crate) fn scan_shelf(&self, shelf: u32, from: &[u8], to: &[u8], visit: Visit<'_>) -> Result<(), StoreError> {
+        // A shelf that was never written is not made by being read.
+        if !self.has_shelf(shelf) {
             return Ok(());
         }
-        let tree = self.day(day)?;
+        let tree = self.shelf(shelf)?;
         if to.is_empty() { each(tree.range(from..), visit) } else { each(tree.range(from..to), visit) }
     }
 
-    /// The days that have history, ascending.
-    pub(crate) fn days(&self) -> Vec<u32> {
+    /// The shelves that have history, ascending.
+    pub(crate) fn shelves(&self) -> Vec<u32> {
         let names = self.db.tree_names();
-        let mut days: Vec<u32> = names
+        let mut shelves: Vec<u32> = names
             .iter()
-            .filter_map(|name| std::str::from_utf8(name).ok()?.strip_prefix(DAY_PREFIX)?.parse().ok())
+            .filter_map(|name| std::str::from_utf8(name).ok()?.strip_prefix(SHELF_PREFIX)?.parse().ok())
             .collect();
-        days.sort_unstable();
-        days
+        shelves.sort_unstable();
+        shelves
     }
 
-    pub(crate) fn drop_day(&self, day: u32) -> Result<(), StoreError> {
-        self.days.write().retain(|(open, _)| *open != day);
-        self.db.drop_tree(day_name(day)).map(|_| ()).map_err(failed)
+    pub(crate) fn drop_shelf(&self, shelf: u32) -> Result<(), StoreError> {
+        self.shelves.write().retain(|(open, _)| *open != shelf);
+        self.db.drop_tree(shelf_name(shelf)).map(|_| ()).map_err(failed)
     }
 
     /// Hands what is buffered to the kernel.
@@ -134,23 +134,23 @@ impl Database {
         self.db.flush().map(|_| ()).map_err(failed)
     }
 
-    fn has_day(&self, day: u32) -> bool {
-        self.days.read().iter().any(|(open, _)| *open == day)
-            || self.db.tree_names().iter().any(|name| **name == *day_name(day).as_bytes())
+    fn has_shelf(&self, shelf: u32) -> bool {
+        self.shelves.read().iter().any(|(open, _)| *open == shelf)
+            || self.db.tree_names().iter().any(|name| **name == *shelf_name(shelf).as_bytes())
     }
 
-    fn day(&self, day: u32) -> Result<sled::Tree, StoreError> {
-        if let Some((_, tree)) = self.days.read().iter().find(|(open, _)| *open == day) {
+    fn shelf(&self, shelf: u32) -> Result<sled::Tree, StoreError> {
+        if let Some((_, tree)) = self.shelves.read().iter().find(|(open, _)| *open == shelf) {
             return Ok(tree.clone());
         }
-        let tree = self.db.open_tree(day_name(day)).map_err(failed)?;
-        self.days.write().push((day, tree.clone()));
+        let tree = self.db.open_tree(shelf_name(shelf)).map_err(failed)?;
+        self.shelves.write().push((shelf, tree.clone()));
         Ok(tree)
     }
 }
 
-fn day_name(day: u32) -> String {
-    format!("{DAY_PREFIX}{day:06}")
+fn shelf_name(shelf: u32) -> String {
+    format!("{SHELF_PREFIX}{shelf:06}")
 }
 
 fn each(

@@ -21,15 +21,19 @@ const REMOVED_PER_BATCH: usize = 1000;
 /// How much the view keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateRetention {
-    /// How many days of history, today included; 30.
-    pub history_days: u32,
+    /// How many days of positions, today included; 30.
+    pub positions_days: u32,
+    /// How many days of vital signs, falls and SOS; 92.
+    pub vitals_days: u32,
+    /// How many days of what is about the device: battery, wear, steps, signs of life; 30.
+    pub device_days: u32,
     /// How many events of the feed, the newest; 2 000 000.
     pub events_max: u64,
 }
 
 impl Default for StateRetention {
     fn default() -> StateRetention {
-        StateRetention { history_days: 30, events_max: 2_000_000 }
+        StateRetention { positions_days: 30, vitals_days: 92, device_days: 30, events_max: 2_000_000 }
     }
 }
 
@@ -51,13 +55,13 @@ impl State {
         mut changes: Changes,
         seq: u64,
     ) -> Result<(), StoreError> {
-        let mut by_day: BTreeMap<u32, Changes> = BTreeMap::new();
+        let mut by_shelf: BTreeMap<u32, Changes> = BTreeMap::new();
         for block in blocks {
-            by_day.entry(block.day).or_default().put(&block.key, block.value);
+            by_shelf.entry(block.shelf).or_default().put(&block.key, block.value);
         }
-        for (day, blocks) in by_day {
-            changes.put(&keys::day(day), number_value(seq));
-            self.database.apply_day(day, blocks)?;
+        for (shelf, blocks) in by_shelf {
+            changes.put(&keys::shelf(shelf), number_value(seq));
+            self.database.apply_shelf(shelf, blocks)?;
         }
         if changes.len() > 0 { self.database.apply(changes) } else { Ok(()) }
     }
@@ -101,13 +105,21 @@ impl State {
         self.database.apply(changes).unwrap();
     }
 
-    /// Drops days of history and events that are not kept any more.
+    /// Drops what of history is older than its sort is kept, and events beyond their number.
     pub(crate) fn retain(&self, keep: &StateRetention, now: Timestamp) -> Result<(), StoreError> {
-        let first_day = (history::day_of(now) + 1).saturating_sub(keep.history_days);
-        for day in self.database.days().into_iter().filter(|day| *day < first_day) {
-            self.database.drop_day(day)?;
+        let is_over = |shelf: &u32| {
+            let Some((day, sort)) = history::of_shelf(*shelf) else { return false };
+            let days = match sort {
+                history::Sort::Positions => keep.positions_days,
+                history::Sort::Vitals => keep.vitals_days,
+                history::Sort::Device => keep.device_days,
+            };
+            day < (history::day_of(now) + 1).saturating_sub(days)
+        };
+        for shelf in self.database.shelves().into_iter().filter(is_over) {
+            self.database.drop_shelf(shelf)?;
             let mut changes = Changes::default();
-            changes.delete(&keys::day(day));
+            changes.delete(&keys::shelf(shelf));
             self.database.apply(changes)?;
         }
         let first_event = (self.newest_event()?.unwrap_or(0) + 1).saturating_sub(keep.events_max);
@@ -161,27 +173,28 @@ impl State {
     /// Hands over every entry but the cursors, for an export.
     pub(crate) fn dump(&self, visit: Take<'_>) -> Result<(), StoreError> {
         self.database.scan(&[0], &[u8::MAX], &mut |key, value| {
-            if key.first() != Some(&keys::META) || key.starts_with(keys::META_DAY) {
+            if key.first() != Some(&keys::META) || key.starts_with(keys::META_SHELF) {
                 visit(key, value)?;
             }
             Ok(Scan::Go)
         })
     }
 
-    /// Days of history, each with the last record that changed it.
-    pub(crate) fn history_days(&self) -> Result<Vec<(u32, u64)>, StoreError> {
-        let days = self.database.days();
-        days.into_iter()
-            .map(|day| {
-                let value = self.database.get(&keys::day(day))?;
-                Ok((day, value.map_or(u64::MAX, |value| keys::last_number(&value))))
+    /// Shelves of history, each with the last record that changed it.
+    pub(crate) fn shelves(&self) -> Result<Vec<(u32, u64)>, StoreError> {
+        let shelves = self.database.shelves();
+        shelves
+            .into_iter()
+            .map(|shelf| {
+                let value = self.database.get(&keys::shelf(shelf))?;
+                Ok((shelf, value.map_or(u64::MAX, |value| keys::last_number(&value))))
             })
             .collect()
     }
 
-    /// Hands over every block of a day, for an export.
-    pub(crate) fn dump_day(&self, day: u32, visit: Take<'_>) -> Result<(), StoreError> {
-        self.database.scan_day(day, &[], &[], &mut |key, value| {
+    /// Hands over every block of a shelf, for an export.
+    pub(crate) fn dump_shelf(&self, shelf: u32, visit: Take<'_>) -> Result<(), StoreError> {
+        self.database.scan_shelf(shelf, &[], &[], &mut |key, value| {
             visit(key, value)?;
             Ok(Scan::Go)
         })
@@ -193,8 +206,8 @@ impl State {
     }
 
     /// Writes blocks of an export.
-    pub(crate) fn restore_day(&self, day: u32, blocks: Changes) -> Result<(), StoreError> {
-        self.database.apply_day(day, blocks)
+    pub(crate) fn restore_shelf(&self, shelf: u32, blocks: Changes) -> Result<(), StoreError> {
+        self.database.apply_shelf(shelf, blocks)
     }
 
     /// An export has been read: quarantine and cursors are as it says.

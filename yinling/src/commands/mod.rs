@@ -1,5 +1,6 @@
 //! One file per subcommand.
 
+pub mod audit;
 pub mod channel;
 pub mod check;
 pub mod completions;
@@ -11,6 +12,7 @@ pub mod journal;
 pub mod replay;
 pub mod serve;
 pub mod token;
+pub mod user;
 pub mod watchdog;
 
 use std::ffi::OsString;

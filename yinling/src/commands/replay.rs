@@ -15,6 +15,9 @@ pub struct Args {
     /// The registry as JSON, as for `import`; devices need no secret here
     #[arg(long, value_name = "FILE")]
     registry: PathBuf,
+    /// The registry changed: shows what was found beside what would have been, and nothing else
+    #[arg(long, value_name = "FILE")]
+    changed: Option<PathBuf>,
     /// The recording: one `{"device":…,"received":…,"report":{…}}` a line
     #[arg(long, value_name = "FILE")]
     reports: PathBuf,
@@ -28,9 +31,9 @@ pub struct Args {
 
 /// Writes what was found and told, as NDJSON.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Args { registry, reports, until, config } = args;
+    let Args { registry, changed, reports, until, config } = args;
     let config = ConfigArgs { config, data: None }.load(Overrides::default())?;
-    let options = engine::replay::Options { registry, reports, until, zone: config.zone };
+    let options = engine::replay::Options { registry, changed, reports, until, zone: config.zone };
     let mut out = output::buffered();
     engine::replay::run(&options, &mut out)?;
     out.flush()?;

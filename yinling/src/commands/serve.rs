@@ -40,8 +40,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 /// Scripts wait for this line.
 fn announce(ready: Ready) {
-    let Ready { http, mqtt } = ready;
-    if output::line(&format!("ready http={http} mqtt={mqtt}")).is_err() {
+    let Ready { http, mqtt, tls } = ready;
+    let tls = tls.map_or_else(String::new, |tls| format!(" https={} mqtts={}", tls.https, tls.mqtts));
+    if output::line(&format!("ready http={http} mqtt={mqtt}{tls}")).is_err() {
         tracing::warn!("stdout is closed; serving on http={http} mqtt={mqtt}");
     }
 }

@@ -72,15 +72,18 @@ const HARMLESS: &[(&str, &str, &str)] =
 
 /// Parts that only these crates hold, so that a successor costs a day.
 const KEPT_BY: &[(&str, &[&str])] = &[
+    ("argon2", &["engine"]),
     ("axum", &["api", "simulator"]),
     ("clap", &["yinling", "simulator", "benches"]),
     ("figment", &["engine"]),
     ("geo", &["geofence"]),
     ("lettre", &["channels"]),
+    ("rcgen", &["engine"]),
     ("reqwest", &["channels", "simulator", "yinling"]),
     ("rumqttc", &["broker", "simulator", "benches"]),
     ("rumqttd", &["broker", "benches"]),
     ("sled", &["store"]),
+    ("tokio-rustls", &["api", "broker", "engine"]),
 ];
 
 /// What pure code does not say. (`std::time::Duration` is a length, not a clock.)

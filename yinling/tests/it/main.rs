@@ -5,20 +5,26 @@
 //! A tool that is missing is a failure, never a skip: `./test.sh` installs them all.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod accounts;
 mod arrows;
 mod case;
 mod command_line;
+mod community;
 mod crash;
 mod down;
 mod feed;
+mod guardian;
 mod harness;
 mod health;
+mod history;
 mod hostile;
 mod import;
 mod lanes;
+mod matrix;
 mod providers;
 mod replay;
 mod sos;
+mod tls;
 mod trace;
 mod truncation;
 mod watchdog;

@@ -6,7 +6,7 @@ use super::*;
 fn refused(bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut session = Session::new();
     let (config, stats, mut out) = (DoorConfig::default(), DoorStats::default(), Output::default());
-    let env = Env { host: &House, config: &config, stats: &stats, now: noon() };
+    let env = Env { host: &House, config: &config, stats: &stats, now: noon(), certified: None };
     session.receive(bytes, &env, &mut out);
     assert_eq!(out.admitted, None);
     (out.bytes.to_vec(), session.is_closed())

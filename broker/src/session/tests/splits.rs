@@ -107,7 +107,7 @@ proptest! {
     ) {
         let mut talk = if connected { small_device(version) } else { Talk::new(version) };
         let (config, stats) = (talk.config.clone(), DoorStats::default());
-        let env = Env { host: &House, config: &config, stats: &stats, now: noon() };
+        let env = Env { host: &House, config: &config, stats: &stats, now: noon(), certified: None };
         let mut rest = &bytes[..];
         for cut in cuts {
             let (chunk, later) = rest.split_at(cut % (rest.len() + 1));
@@ -136,7 +136,7 @@ proptest! {
             bytes[at] = value;
         }
         let (config, stats) = (talk.config.clone(), DoorStats::default());
-        let env = Env { host: &House, config: &config, stats: &stats, now: noon() };
+        let env = Env { host: &House, config: &config, stats: &stats, now: noon(), certified: None };
         let mut out = Output::default();
         talk.session.receive(&bytes, &env, &mut out);
         // Whatever was said can be read by a client (unless the damage made it one of the other version).

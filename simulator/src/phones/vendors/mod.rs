@@ -176,11 +176,12 @@ impl Vendors {
     /// What a provider's books say was sent to a number, and its name for each, oldest first.
     fn books(&self, vendor: Vendor, channel: Channel, number: &str) -> Vec<(&String, &Issued, &str, Timestamp)> {
         let fits = |issued: &Issued| issued.vendor == vendor && issued.channel == channel && issued.number == number;
-        let entry = |(reference, issued)| {
-            let (text, at) = issued.taken.as_ref().filter(|_| fits(issued))?;
-            Some((reference, issued, text.as_str(), *at))
-        };
-        let mut entries: Vec<_> = self.issued.iter().filter_map(entry).collect();
+        let mut entries = Vec::new();
+        for (reference, issued) in self.issued.iter().filter(|(_, issued)| fits(issued)) {
+            if let Some((text, at)) = &issued.taken {
+                entries.push((reference, issued, text.as_str(), *at));
+            }
+        }
         entries.sort_by_key(|(.., at)| *at);
         entries
     }

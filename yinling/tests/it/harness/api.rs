@@ -87,9 +87,44 @@ impl Api {
         self.send("GET", path, &[], None)
     }
 
+    /// Any method to `/api/v1{path}`.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        let sent = self.send(method, path, &[], body.map(Value::to_string));
+        sent.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
     /// Any body to `POST /api/v1{path}`.
     pub fn post_raw(&self, path: &str, body: &str) -> Reply {
         self.send("POST", path, &[], Some(body.to_owned())).unwrap()
+    }
+
+    /// Any bytes to `POST /api/v1{path}`.
+    pub fn post_bytes(&self, path: &str, bytes: Vec<u8>) -> Reply {
+        let request = self.client.post(format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token).body(bytes);
+        runtime().block_on(async {
+            let response = request.send().await.unwrap();
+            let status = response.status().as_u16();
+            let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
+            let (etag, content_type) = (header("etag"), header("content-type").unwrap_or_default());
+            let body = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
+            Reply { status, etag, content_type, body }
+        })
+    }
+
+    /// Status, `Content-Type` and bytes of `GET /api/v1{path}`.
+    pub fn get_bytes(&self, path: &str) -> (u16, String, Vec<u8>) {
+        let request = self.client.get(format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token);
+        runtime().block_on(async {
+            let response = request.send().await.unwrap();
+            let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+            let (status, content_type) = (response.status().as_u16(), content_type.unwrap_or_default().to_owned());
+            (status, content_type, response.bytes().await.unwrap().to_vec())
+        })
+    }
+
+    /// `PUT /api/v1{path}` with headers and a JSON body.
+    pub fn put_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+        self.send("PUT", path, headers, Some(body.to_string())).unwrap_or_else(|e| panic!("PUT {path}: {e}"))
     }
 
     /// The text at a path outside `/api/v1`, e.g. `/metrics`.

@@ -1,6 +1,6 @@
 //! Other people's MQTT clients.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -40,8 +40,24 @@ pub fn paho_publish(door: SocketAddr, version: &str, device: &str, secret: &str,
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
+/// What gpxpy reads in a GPX document.
+pub fn gpx(document: &str) -> serde_json::Value {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/gpx_reader.py");
+    let mut command = Command::new(python());
+    command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut reader = command.spawn().unwrap();
+    reader.stdin.take().unwrap().write_all(document.as_bytes()).unwrap();
+    let output = reader.wait_with_output().unwrap();
+    assert!(
+        output.status.success(),
+        "gpxpy (does `{}` have it? ./test.sh installs it) does not read this: {document}",
+        python().display()
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 /// A Python that has paho-mqtt: `YINLING_PYTHON`, else the project's virtual environment, else the system's.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let own = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.venv/bin/python3"));
     match std::env::var_os("YINLING_PYTHON") {
         Some(python) => python.into(),

@@ -18,6 +18,8 @@ pub struct House {
     dir: tempfile::TempDir,
     /// The administrator's token, as `init` printed it.
     pub token: String,
+    /// The password of the administrator's account.
+    pub password: String,
 }
 
 impl House {
@@ -35,7 +37,8 @@ impl House {
         let stdout = String::from_utf8(output.stdout).unwrap();
         let last = stdout.lines().last().unwrap_or_default();
         let token = last.strip_prefix("token: ").unwrap_or_else(|| panic!("last line of init: {last:?}")).to_owned();
-        House { dir, token }
+        let password = stdout.lines().find_map(|line| line.strip_prefix("password: ")).unwrap_or_default().to_owned();
+        House { dir, token, password }
     }
 
     /// The data directory.
@@ -61,6 +64,19 @@ impl House {
         arguments.extend(["--config".into(), self.file("yinling.toml").into()]);
         arguments.extend(["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"].map(Into::into));
         arguments
+    }
+
+    /// Serves at an address that is known before, as behind a name that others have.
+    pub fn serve_at(&self, http: SocketAddr) -> Server {
+        let mut command = Command::new(YINLING);
+        let arguments = self.serve_arguments();
+        let place = arguments.iter().position(|argument| argument == "--http").unwrap() + 1;
+        command
+            .args(&arguments[..place])
+            .arg(http.to_string())
+            .args(&arguments[place + 1..])
+            .env("YINLING_LOG", "info");
+        Server::start(command, &self.token, &self.file("serve.log"))
     }
 
     /// Serves, and returns when it says that it is ready.
@@ -119,6 +135,8 @@ pub struct Server {
     pub http: SocketAddr,
     /// Where the door listens.
     pub mqtt: SocketAddr,
+    /// Both again, with TLS.
+    tls: Option<(SocketAddr, SocketAddr)>,
     token: String,
 }
 
@@ -147,8 +165,19 @@ impl Server {
             text.parse().unwrap_or_else(|_| panic!("{ready}"))
         };
         let (http, mqtt) = (address("http="), address("mqtt="));
+        let tls = ready.contains("https=").then(|| (address("https="), address("mqtts=")));
         let process = only_child_of(child.id()).filter(|child| !is_watchdog(*child)).unwrap_or(child.id());
-        Server { child, process, log: log.to_owned(), http, mqtt, token: token.to_owned() }
+        Server { child, process, log: log.to_owned(), http, mqtt, tls, token: token.to_owned() }
+    }
+
+    /// Where the API listens with TLS.
+    pub fn https(&self) -> SocketAddr {
+        self.tls.unwrap().0
+    }
+
+    /// Where the door listens with TLS.
+    pub fn mqtts(&self) -> SocketAddr {
+        self.tls.unwrap().1
     }
 
     /// The API with the administrator's token.

@@ -1,0 +1,131 @@
+// The map. It is useful without a single tile: graticule, scale, fences, tracks and people are drawn here.
+import "./vendor/leaflet.js";
+import { t } from "./i18n.js";
+
+const L = window.L;
+/** Steps of the graticule in degrees; the one with lines nearest to this distance on the screen is taken. */
+const STEPS = [10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002];
+const LINE_EVERY_PX = 110;
+const ZOOM_MAX = 19;
+/** Where a map that has nothing to show looks: the middle of China. */
+const NOWHERE = [[34.5, 108.9], 4];
+
+/** Lines of equal longitude and latitude with their degrees, on one canvas. */
+const Graticule = L.Layer.extend({
+  onAdd(map) {
+    this.canvas = L.DomUtil.create("canvas", "graticule leaflet-zoom-hide", map.getPane("overlayPane"));
+    map.on("moveend zoomend resize viewreset", this.draw, this);
+    this.draw();
+  },
+  onRemove(map) {
+    map.off("moveend zoomend resize viewreset", this.draw, this);
+    this.canvas.remove();
+  },
+  draw() {
+    const map = this._map;
+    const size = map.getSize();
+    const ratio = window.devicePixelRatio || 1;
+    this.canvas.width = size.x * ratio;
+    this.canvas.height = size.y * ratio;
+    this.canvas.style.width = `${size.x}px`;
+    this.canvas.style.height = `${size.y}px`;
+    L.DomUtil.setPosition(this.canvas, map.containerPointToLayerPoint([0, 0]));
+    const pen = this.canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    const style = getComputedStyle(map.getContainer());
+    pen.strokeStyle = style.getPropertyValue("--graticule");
+    pen.fillStyle = style.getPropertyValue("--ink-soft");
+    pen.font = "11px system-ui, sans-serif";
+    pen.lineWidth = 1;
+    const bounds = map.getBounds();
+    const perPixel = (bounds.getEast() - bounds.getWest()) / Math.max(1, size.x);
+    const step = STEPS.reduce((best, one) =>
+      Math.abs(one / perPixel - LINE_EVERY_PX) < Math.abs(best / perPixel - LINE_EVERY_PX) ? one : best);
+    const digits = Math.max(0, Math.ceil(-Math.log10(step)));
+    pen.beginPath();
+    for (let lon = Math.ceil(bounds.getWest() / step) * step; lon <= bounds.getEast(); lon += step) {
+      const { x } = map.latLngToContainerPoint([bounds.getCenter().lat, lon]);
+      pen.moveTo(Math.round(x) + 0.5, 0);
+      pen.lineTo(Math.round(x) + 0.5, size.y);
+      pen.fillText(`${lon.toFixed(digits)}°`, x + 3, size.y - 5);
+    }
+    for (let lat = Math.ceil(bounds.getSouth() / step) * step; lat <= bounds.getNorth(); lat += step) {
+      const { y } = map.latLngToContainerPoint([lat, bounds.getCenter().lng]);
+      pen.moveTo(0, Math.round(y) + 0.5);
+      pen.lineTo(size.x, Math.round(y) + 0.5);
+      if (y > 14 && y < size.y - 20) pen.fillText(`${lat.toFixed(digits)}°`, 4, y - 4);
+    }
+    pen.stroke();
+  },
+});
+
+/** A map in an element. Say `end()` when the page goes. */
+export class Chart {
+  constructor(element, { wheel = true } = {}) {
+    element.classList.add("map");
+    this.map = L.map(element, {
+      attributionControl: false, zoomControl: false, preferCanvas: true, maxZoom: ZOOM_MAX, minZoom: 3,
+      zoomAnimation: !matchMedia("(prefers-reduced-motion: reduce)").matches, scrollWheelZoom: wheel, worldCopyJump: true,
+    }).setView(...NOWHERE);
+    L.control.zoom({ position: "topright", zoomInTitle: t("map.zoom_in"), zoomOutTitle: t("map.zoom_out") }).addTo(this.map);
+    L.control.scale({ imperial: false, maxWidth: 140 }).addTo(this.map);
+    new Graticule().addTo(this.map);
+    this.layers = L.featureGroup().addTo(this.map);
+    this.observer = new ResizeObserver(() => this.map.invalidateSize({ pan: false }));
+    this.observer.observe(element);
+    this.colour = (name) => getComputedStyle(element).getPropertyValue(`--${name}`).trim();
+  }
+
+  end() {
+    this.observer.disconnect();
+    this.map.remove();
+  }
+
+  clear() {
+    this.layers.clearLayers();
+  }
+
+  /** Brings all that is drawn into view. */
+  fit(most = 17) {
+    const bounds = this.layers.getBounds();
+    if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [28, 28], maxZoom: most, animate: false });
+  }
+
+  /** A fence in WGS-84: as the registry has it, or a GeoJSON feature of one. */
+  fence(fence, { label } = {}) {
+    const colour = this.colour(fence.kind === "exclusion" ? "high" : "fence");
+    const style = { color: colour, weight: 2, dashArray: "6 5", fillColor: colour, fillOpacity: 0.07, interactive: !!label };
+    let layer = null;
+    if (fence.circle) layer = L.circle([fence.circle.lat, fence.circle.lon], { ...style, radius: fence.circle.radius_m });
+    else if (fence.geometry) layer = L.geoJSON(fence.geometry, { style });
+    if (layer && label) layer.bindTooltip(label);
+    if (layer) this.layers.addLayer(layer);
+    return layer;
+  }
+
+  /** A walk: `[[lat, lon], …]`, oldest first. */
+  track(points) {
+    if (points.length > 1) {
+      this.layers.addLayer(L.polyline(points, { color: this.colour("track"), weight: 3, opacity: 0.85, interactive: false }));
+    }
+    for (const point of points) {
+      this.layers.addLayer(L.circleMarker(point, { radius: 2, weight: 0, fillColor: this.colour("track"), fillOpacity: 1, interactive: false }));
+    }
+  }
+
+  /** Somebody's place with its accuracy and a label that can always be read. */
+  place(position, { accuracy, label, tone = "high", radius = 9, permanent = true, click } = {}) {
+    const at = [position.lat, position.lon];
+    const colour = this.colour(tone);
+    if (accuracy) {
+      this.layers.addLayer(L.circle(at, { radius: accuracy, color: colour, weight: 1, fillColor: colour, fillOpacity: 0.12, interactive: false }));
+    }
+    const marker = L.circleMarker(at, { radius, color: this.colour("surface"), weight: 3, fillColor: colour, fillOpacity: 1, interactive: !!click || !permanent });
+    if (label) marker.bindTooltip(label, { permanent, direction: "top", offset: [0, -8], className: "place-label" });
+    if (click) marker.on("click", click);
+    this.layers.addLayer(marker);
+    return marker;
+  }
+}
+
+export { L };

@@ -1,0 +1,81 @@
+// Where the elder of an incident is: last position, fences, and the walk before.
+import { get } from "../api.js";
+import { h } from "../dom.js";
+import { drawable } from "../fences.js";
+import { t } from "../i18n.js";
+import { Chart } from "../map.js";
+import { incidents, wearer, wearerName } from "../store.js";
+import { ago, millis } from "../time.js";
+
+/** How much of the walk before the incident is shown. */
+const TRACK_MS = 2 * 3_600_000;
+
+export class IncidentMap {
+  constructor() {
+    this.caption = h("p", { class: "map-caption" });
+    this.holder = h("div", { class: "map-holder" });
+    this.element = h("section", { class: "map-pane", "aria-label": t("map.label") }, this.holder, this.caption);
+    this.tracks = new Map();
+    requestAnimationFrame(() => {
+      if (!this.holder.isConnected) return;
+      this.chart = new Chart(this.holder);
+      this.show(this.incident ?? null);
+    });
+  }
+
+  end() {
+    this.chart?.end();
+  }
+
+  show(incident) {
+    this.incident = incident;
+    if (!this.chart) return;
+    const elder = incident && wearer(incident.wearer);
+    const position = incident?.position;
+    const track = incident ? this.track(incident) : [];
+    const others = incident ? [] : [...incidents.values()].filter((one) => one.state !== "resolved" && one.position);
+    const sign = JSON.stringify([others.map((one) => [one.id, one.position, one.priority, wearerName(one.wearer)]), incident?.id, position, elder?.fences?.length, track.length, elder?.name, incident?.priority]);
+    if (sign === this.sign) return;
+    this.sign = sign;
+    this.chart.clear();
+    this.caption.textContent = position ? t("map.last", { ago: ago(incident.occurrences[0]?.measured ?? incident.raised_at) }) : t("map.none");
+    if (!incident) return this.everybody(others);
+    this.fences(incident, elder?.fences ? elder : { fences: [] });
+    this.chart.track(track);
+    if (position) this.chart.place(position, { label: wearerName(incident.wearer), tone: incident.priority });
+  }
+
+  async fences(incident, elder) {
+    const fences = await drawable(elder);
+    if (this.incident?.id !== incident.id) return;
+    for (const fence of fences) this.chart.fence(fence, { label: t("map.fence", { id: fence.id }) });
+    const frame = `${incident.id} ${fences.length} ${this.track(incident).length > 0}`;
+    if (this.framed === frame) return;
+    this.framed = frame;
+    this.chart.fit();
+  }
+
+  /** Nobody is chosen: everybody who needs help. */
+  everybody(others) {
+    this.caption.textContent = t("map.everybody", { n: others.length });
+    for (const one of others) {
+      this.chart.place(one.position, { label: wearerName(one.wearer), tone: one.priority, click: () => { location.hash = `#/alerts/${one.id}`; } });
+    }
+    this.framed = null;
+    if (others.length) this.chart.fit(16);
+  }
+
+  /** The walk, asked for once an incident; whoever looks is on record with the incident as the reason. */
+  track(incident) {
+    if (!this.tracks.has(incident.id)) {
+      this.tracks.set(incident.id, []);
+      const from = new Date(millis(incident.raised_at) - TRACK_MS).toISOString();
+      const path = `/wearers/${encodeURIComponent(incident.wearer)}/track?from=${from}&purpose=${encodeURIComponent(`incident ${incident.id}`)}`;
+      get(path).then(({ features }) => {
+        this.tracks.set(incident.id, features.map(({ geometry }) => [geometry.coordinates[1], geometry.coordinates[0]]));
+        this.show(this.incident);
+      }).catch(() => {});
+    }
+    return this.tracks.get(incident.id);
+  }
+}

@@ -1,0 +1,39 @@
+// 通道与健康: is the house well, do the channels reach anybody, what was refused.
+import { all } from "../api.js";
+import { h, replace } from "../dom.js";
+import { icon } from "../icons.js";
+import { t, word } from "../i18n.js";
+import { ago } from "../time.js";
+import { inWords } from "../ui.js";
+
+const AGAIN_SECONDS = 15;
+const REFUSED_SHOWN = 50;
+
+export function providersPage(main) {
+  const ready = h("section", { class: "card" });
+  const channels = h("section", { class: "card" });
+  const refused = h("section", { class: "card wide" });
+  main.append(h("header", { class: "page-head" }, h("h1", null, t("nav.providers"))), h("div", { class: "grid page-grid" }, channels, ready, refused));
+  let beats = 0;
+
+  async function read() {
+    // Outside /api/v1, and 503 is an answer too.
+    const health = await fetch("/readyz", { cache: "no-store" }).then((response) => response.json()).catch(() => null);
+    if (health) {
+      const line = (one, name) => h("li", { class: `check ${one.ok ? "ok" : "bad"}` }, icon(one.ok ? "check" : "cross"), h("b", null, name), h("span", { class: "soft" }, one.reason === "ok" ? t("health.ok") : one.reason));
+      replace(ready, h("h3", null, t("health.title")), h("ul", { class: "checks" }, health.checks.filter((one) => one.name !== "provider").map((one) => line(one, word("check", one.name)))));
+      const providers = health.checks.filter((one) => one.name === "provider");
+      replace(channels, h("h3", null, t("health.channels")), providers.length ? h("ul", { class: "checks" }, providers.map((one) => {
+        const [name, ...rest] = one.reason.split(": ");
+        const at = /last reached (\S+)/.exec(one.reason)?.[1];
+        return line({ ok: one.ok, reason: at ? t("health.reached", { ago: ago(at) }) : rest.join(": ") }, word("channel", name));
+      })) : h("p", { class: "warning inline" }, icon("sos"), h("span", null, t("health.no_channel"))));
+    }
+    const found = await all("/quarantine?limit=100").catch((problem) => problem);
+    replace(refused, h("h3", null, t("health.refused")), found instanceof Error ? h("p", { class: "soft" }, inWords(found)) : found.length ? h("div", { class: "table-holder" }, h("table", null,
+      h("thead", null, h("tr", null, ["looks.when", "registry.devices", "import.what"].map((name) => h("th", { scope: "col" }, t(name))))),
+      h("tbody", null, found.slice(-REFUSED_SHOWN).reverse().map((one) => h("tr", null, h("td", null, ago(one.at ?? one.received)), h("td", null, one.device ?? "—"), h("td", null, one.detail ?? one.reason)))))) : h("p", { class: "soft" }, t("nothing")));
+  }
+  read();
+  return { tick() { beats += 1; if (beats % AGAIN_SECONDS === 0) read(); } };
+}

@@ -1,0 +1,91 @@
+//! Where an elder is, when nothing has happened: behind glass, which breaks with a reason, for a while, and whose
+//! breaking is told to the guardians.
+
+use std::sync::Arc;
+
+use axum::Json as Answer;
+use axum::extract::State;
+use model::{Actor, Role, StaffCommand, Timestamp, WearerId};
+use serde::{Deserialize, Serialize};
+use store::{CaseFilter, IncidentFilter, Page};
+
+use super::incidents::checked_text;
+use super::wearers::visible_wearer;
+use crate::auth::Caller;
+use crate::body::Json;
+use crate::headers::CommandHeaders;
+use crate::params::Segments;
+use crate::problem::{Code, Fault};
+use crate::shared::Shared;
+
+/// Who sees an exact position only on account of something.
+const BEHIND_GLASS: &[Role] =
+    &[Role::Operator, Role::Desk, Role::Doctor, Role::Street, Role::Department, Role::GridWorker, Role::Volunteer];
+/// Those among them who see it only while the case is theirs.
+const HOLDERS_ONLY: &[Role] = &[Role::GridWorker, Role::Volunteer];
+/// The longest reason, in bytes.
+const REASON_BYTES_MAX: usize = 500;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GlassBody {
+    reason: String,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Broken {
+    wearer: WearerId,
+    /// Until when the position shows.
+    until: Option<Timestamp>,
+}
+
+/// `POST /api/v1/wearers/{id}/break-glass`.
+pub(crate) async fn break_it(
+    State(shared): State<Arc<Shared>>,
+    caller: Caller,
+    Segments(id): Segments<String>,
+    headers: CommandHeaders,
+    Json(body): Json<GlassBody>,
+) -> Result<Answer<Broken>, Fault> {
+    checked_text("/reason", Some(&body.reason), REASON_BYTES_MAX)?;
+    let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
+    let command = StaffCommand::BreakGlass { wearer: wearer.clone(), reason: body.reason };
+    shared.decide(&caller.actor, headers.idempotency_key, command).await?;
+    let until = shared.host.glass(&caller.actor.person, &wearer);
+    Ok(Answer(Broken { wearer, until }))
+}
+
+/// Whether somebody may see exactly where a wearer is, or was, now.
+pub(crate) async fn may_locate(shared: &Shared, actor: &Actor, wearer: &WearerId) -> Result<bool, Fault> {
+    if !BEHIND_GLASS.contains(&actor.role) || shared.host.glass(&actor.person, wearer).is_some() {
+        return Ok(true);
+    }
+    let (role, person, wearer) = (actor.role, actor.person.clone(), wearer.clone());
+    shared
+        .read(move |view| {
+            if HOLDERS_ONLY.contains(&role) {
+                let filter = CaseFilter { open_only: true, wearer: Some(wearer) };
+                let held = view
+                    .cases(&filter, Page { after: None, limit: 1 }, &|case| case.handler.as_ref() == Some(&person))?;
+                return Ok(!held.items.is_empty());
+            }
+            let filter = IncidentFilter { open_only: true, wearer: Some(wearer) };
+            Ok(!view.incidents(&filter, Page { after: None, limit: 1 }, &|_| true)?.items.is_empty())
+        })
+        .await
+}
+
+/// The refusal of a position that stays behind glass.
+pub(crate) fn behind_glass(wearer: &WearerId) -> Fault {
+    Fault::new(
+        Code::BehindGlass,
+        format!(
+            "nothing has happened to {wearer} that you see to: say why you need to know where they are, with \
+             POST /api/v1/wearers/{wearer}/break-glass {{\"reason\"}}; it is told to their guardians"
+        ),
+        format!(
+            "{wearer} 目前没有由您处理的事件:查看位置须说明事由,POST /api/v1/wearers/{wearer}/break-glass \
+             {{\"reason\"}};该操作会告知其监护人"
+        ),
+    )
+}

@@ -1,0 +1,68 @@
+//! Who is on duty: the departments of an organisation and their rosters.
+
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+
+use crate::case::WhistleLevel;
+use crate::registry::WeeklyWindow;
+use crate::{OrgPath, PersonId, Timestamp};
+
+/// How many departments an organisation has at most, how many shifts a department, how many people a shift.
+pub const UNITS_MAX: usize = 50;
+/// How many shifts a department has at most.
+pub const SHIFTS_MAX: usize = 100;
+/// How many people a shift has at most.
+pub const SHIFT_PEOPLE_MAX: usize = 50;
+
+/// The duty roster of an organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DutyRoster {
+    /// Whose.
+    pub org: OrgPath,
+    /// Counts changes, from 1.
+    pub version: u32,
+    /// Its departments.
+    pub units: Vec<DutyUnit>,
+    /// Who wrote it.
+    pub changed_by: PersonId,
+    /// When.
+    pub changed_at: Timestamp,
+}
+
+/// A department: the desk of a community, the street's office, 民政, 卫健.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DutyUnit {
+    /// Its id, unique within the organisation.
+    pub id: CompactString,
+    /// Its name.
+    pub name: String,
+    /// At which whistle level it joins a case.
+    pub level: WhistleLevel,
+    /// Who is on duty when.
+    pub shifts: Vec<Shift>,
+}
+
+/// One shift of a department.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shift {
+    /// Who, in the order of calling.
+    pub people: Vec<PersonId>,
+    /// When, in the configured zone.
+    pub window: WeeklyWindow,
+}
+
+impl DutyUnit {
+    /// Who is on duty at a minute (0–1 439) of a day of the week (0 is Monday), each once.
+    #[must_use]
+    pub fn on_duty(&self, weekday: u8, minute: u16) -> Vec<PersonId> {
+        let mut people: Vec<PersonId> = Vec::new();
+        for shift in self.shifts.iter().filter(|shift| shift.window.contains(weekday, minute)) {
+            for person in &shift.people {
+                if !people.contains(person) {
+                    people.push(person.clone());
+                }
+            }
+        }
+        people
+    }
+}

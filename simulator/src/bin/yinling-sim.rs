@@ -1,0 +1,7 @@
+//! `yinling-sim`: the neighbourhood in a box, for testers.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    simulator::cli::main()
+}

@@ -1,0 +1,125 @@
+//! `yinling-sim load`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use model::Clock;
+use serde_json::json;
+
+use crate::load::{self, LoadOptions, LoadReport, Pace, Target};
+
+/// Whom to load, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The server's MQTT listener
+    #[arg(required_unless_present = "registry")]
+    address: Option<SocketAddr>,
+    /// How many connections; devices `load000000`, `load000001`…
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// For how long, seconds
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Closed loop: so many reports on the way per connection
+    #[arg(long, conflicts_with_all = ["rate", "idle"])]
+    window: Option<usize>,
+    /// Open loop: so many reports a second in all, each at its intended time; latency counts from there
+    #[arg(long, conflicts_with = "idle")]
+    rate: Option<f64>,
+    /// Connects and stays, sending nothing but a ping now and then
+    #[arg(long)]
+    idle: bool,
+    /// The devices' secret; without it, a broker without credentials is spoken to
+    #[arg(long)]
+    secret: Option<String>,
+    /// Connects from these addresses in turn: one address has about 28 000 ports to one server
+    #[arg(long, value_delimiter = ',')]
+    from: Vec<IpAddr>,
+    /// So many connections are made at a time
+    #[arg(long, default_value_t = 64)]
+    at_once: usize,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// Writes the registry that the server needs for these devices (two fences each) in parts for `yinling import`, and ends
+    #[arg(long, value_name = "FILE")]
+    registry: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
+    if let Some(path) = &args.registry {
+        let secret = args.secret.as_deref().context("--registry needs the devices' --secret")?;
+        return write_registry(path, args.connections, secret).map(|()| 0);
+    }
+    ensure!(args.connections > 0 && args.seconds > 0.0 && args.at_once > 0, "nothing to do");
+    let pace = match (args.window, args.rate, args.idle) {
+        (_, _, true) => Pace::Idle,
+        (_, Some(rate), _) if rate > 0.0 => Pace::Rate(rate),
+        (Some(window), _, _) if (1..=load::WINDOW_MAX).contains(&window) => Pace::Window(window),
+        (None, None, _) => Pace::Window(1),
+        _ => anyhow::bail!("--rate must be above 0, --window between 1 and {}", load::WINDOW_MAX),
+    };
+    let options = LoadOptions {
+        address: args.address.context("an address to load")?,
+        connections: args.connections,
+        duration: Duration::from_secs_f64(args.seconds),
+        pace,
+        target: args.secret.clone().map_or(Target::Broker, |secret| Target::Yinling { secret }),
+        from: args.from.clone(),
+        at_once: args.at_once,
+        now: engine::clock::SystemClock::new(None).now(),
+    };
+    let report = load::run(&options)?;
+    tell(args, &report);
+    Ok(0)
+}
+
+/// In parts that one import takes: `registry.json`, `registry.2.json`…
+fn write_registry(path: &Path, connections: usize, secret: &str) -> anyhow::Result<()> {
+    for (part, first) in (1..).zip((0..connections).step_by(load::REGISTRY_DEVICES_MAX)) {
+        let last = (first + load::REGISTRY_DEVICES_MAX).min(connections);
+        let path = if part == 1 { path.to_owned() } else { path.with_extension(format!("{part}.json")) };
+        let document = load::registry(first..last, secret).to_string();
+        std::fs::write(&path, document).with_context(|| format!("writing {}", path.display()))?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
+
+fn tell(args: &Args, report: &LoadReport) {
+    let at = |quantile| report.latency_us.value_at_quantile(quantile);
+    let limit = report.generator_limit();
+    if args.json {
+        let told = json!({
+            "acknowledged": report.acknowledged, "rate": report.rate(), "seconds": report.elapsed.as_secs_f64(),
+            "connected_in_s": report.connected_in.as_secs_f64(), "connections": args.connections,
+            "latency_us": {"p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": report.latency_us.max()},
+            "late_sends": report.late_sends, "generator_busy": report.busy, "generator_waited_for_cpu": report.waited,
+            "generator_is_the_limit": limit,
+        });
+        println!("{told}");
+        return;
+    }
+    let connected = report.connected_in.as_secs_f64();
+    println!("{} connections in {connected:.2} s ({:.0}/s)", args.connections, args.connections as f64 / connected);
+    if !args.idle {
+        println!(
+            "{} reports acknowledged in {:.2} s: {:.0}/s",
+            report.acknowledged,
+            report.elapsed.as_secs_f64(),
+            report.rate()
+        );
+        println!("latency µs: p50 {}  p99 {}  p99.9 {}  max {}", at(0.5), at(0.99), at(0.999), report.latency_us.max());
+    }
+    match limit {
+        Some(why) => println!("NOTE the generator, not the server, was the limit: {why}"),
+        None => println!(
+            "the generator was not the limit: {:.0} % busy, {:.0} % waiting for a processor, {} reports left late",
+            report.busy * 100.0,
+            report.waited * 100.0,
+            report.late_sends
+        ),
+    }
+}

@@ -1,0 +1,162 @@
+//! `yinling-sim run`.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, bail, ensure};
+use serde_json::json;
+
+use crate::live;
+use crate::oracle::Verdict;
+use crate::scenario::{Scenario, shipped};
+use crate::town::Town;
+use crate::world::mutant::Mutant;
+use crate::world::{self, Drive};
+
+use super::screen::Screen;
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Scenarios by name, or TOML files; see `yinling-sim ls`
+    #[arg(required_unless_present = "all")]
+    scenarios: Vec<String>,
+    /// Every scenario that is shipped
+    #[arg(long, conflicts_with = "scenarios")]
+    all: bool,
+    /// What decides the whole run; several are run one after the other
+    #[arg(long, value_delimiter = ',', default_value = "1")]
+    seed: Vec<u64>,
+    /// How many elders (each has a bracelet and a cuff) instead of as many as the scenario says
+    #[arg(long)]
+    devices: Option<u32>,
+    /// Virtual seconds a second; without it, as fast as it goes
+    #[arg(long)]
+    speed: Option<f64>,
+    /// Writes the verdicts as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Writes the verdicts as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// In real time against a real server over MQTT and the feed; without --http, one that is started for it
+    #[arg(long, conflicts_with_all = ["speed", "mutant"])]
+    live: bool,
+    /// The server's API
+    #[arg(long, requires_all = ["live", "mqtt", "token", "phones"])]
+    http: Option<SocketAddr>,
+    /// The server's MQTT listener
+    #[arg(long, requires = "http")]
+    mqtt: Option<SocketAddr>,
+    /// An administrator's token
+    #[arg(long, requires = "http", env = "YINLING_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Where the phones listen; the server's gateway channels post to http://ADDR/gateway
+    #[arg(long, requires = "live", value_name = "ADDR")]
+    phones: Option<SocketAddr>,
+    /// The gateway channels' secret
+    #[arg(long, requires = "live", default_value = "whsec_eWlubGluZy1zaW0tcGhvbmVz")]
+    phones_secret: String,
+    /// Puts a seeded fault between the world and the engine: then the run must fail
+    #[arg(long)]
+    mutant: Option<String>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
+    let mutant = match &args.mutant {
+        None => None,
+        Some(name) => Some(Mutant::named(name).with_context(|| {
+            let names: Vec<&str> = Mutant::ALL.iter().map(|(name, _, _)| *name).collect();
+            format!("there is no mutant {name:?}; there are {}", names.join(", "))
+        })?),
+    };
+    if let Some(speed) = args.speed {
+        ensure!(speed > 0.0, "--speed must be above 0");
+    }
+    let names: Vec<String> = match args.all {
+        true => shipped::ALL.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        false => args.scenarios.clone(),
+    };
+    let mut verdicts = Vec::new();
+    for name in &names {
+        let scenario = Scenario::open(name)?;
+        for seed in &args.seed {
+            let verdict = one(&scenario, *seed, args, mutant)?;
+            print!("{}", verdict.table());
+            if verdict.exit_code() != 0 {
+                println!("again: {}", again(name, *seed, args));
+            }
+            println!();
+            verdicts.push(verdict);
+        }
+    }
+    write(args, &verdicts)?;
+    // A miss weighs more than a threshold.
+    let codes = verdicts.iter().map(Verdict::exit_code).filter(|code| *code != 0);
+    Ok(codes.min().unwrap_or(0))
+}
+
+fn one(scenario: &Scenario, seed: u64, args: &Args, mutant: Option<Mutant>) -> anyhow::Result<Verdict> {
+    if let Some(devices) = args.devices
+        && (devices as usize) < scenario.elders.len()
+    {
+        bail!("scenario {} is about {} elders; --devices {devices} are too few", scenario.name, scenario.elders.len());
+    }
+    let began = Instant::now();
+    let name = format!("{} (seed {seed})", scenario.name);
+    let screen = RefCell::new(Screen::new(&name, u64::from(scenario.duration_s)));
+    if args.live {
+        let options = live_options(args);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let progress = |at, reports| screen.borrow_mut().at(at, reports);
+        let verdict = runtime.block_on(live::run(scenario, seed, args.devices, &options, progress));
+        screen.into_inner().end();
+        return verdict;
+    }
+    let town = Town::build(scenario, seed, args.devices);
+    let drive = Drive {
+        mutant,
+        speed: args.speed,
+        tap: None,
+        progress: Some(Box::new(|at, reports| screen.borrow_mut().at(at.unsigned_abs() / 1000, reports))),
+    };
+    let verdict = world::run(scenario, &town, drive);
+    screen.into_inner().end();
+    let verdict = verdict?;
+    let (took, seconds) = (began.elapsed().as_secs_f64(), f64::from(scenario.duration_s));
+    eprintln!("{name}: {took:.1} s, {:.0} × as fast as life", seconds / took.max(f64::EPSILON));
+    Ok(verdict)
+}
+
+fn live_options(args: &Args) -> live::Options {
+    let server = match (args.http, args.mqtt, &args.token) {
+        (Some(http), Some(mqtt), Some(token)) => Some(live::Server { http, mqtt, token: token.clone() }),
+        _ => None,
+    };
+    let phones = args.phones.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)));
+    live::Options { server, phones, secret: args.phones_secret.clone() }
+}
+
+/// The line that runs this again.
+fn again(name: &str, seed: u64, args: &Args) -> String {
+    let devices = args.devices.map(|devices| format!(" --devices {devices}")).unwrap_or_default();
+    let mutant = args.mutant.as_ref().map(|mutant| format!(" --mutant {mutant}")).unwrap_or_default();
+    let live = if args.live { " --live" } else { "" };
+    format!("yinling-sim run {name} --seed {seed}{devices}{mutant}{live}")
+}
+
+fn write(args: &Args, verdicts: &[Verdict]) -> anyhow::Result<()> {
+    if let Some(path) = &args.json {
+        let all = json!({"runs": verdicts.iter().map(Verdict::json).collect::<Vec<_>>()});
+        std::fs::write(path, format!("{all:#}\n")).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if let Some(path) = &args.junit {
+        let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+        let suites: String = verdicts.iter().map(|verdict| verdict.junit().replace(head, "")).collect();
+        let text = format!("{head}<testsuites>\n{suites}</testsuites>\n");
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}

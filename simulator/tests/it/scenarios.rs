@@ -1,0 +1,70 @@
+//! Every scenario holds with three seeds, and the oracle notices every mutant.
+
+use simulator::oracle::Verdict;
+use simulator::oracle::report::{EXIT_MISS, EXIT_THRESHOLD};
+use simulator::scenario::{Scenario, shipped};
+use simulator::town::Town;
+use simulator::world::mutant::Mutant;
+use simulator::world::{self, Drive};
+
+const SEEDS: [u64; 3] = [1, 2, 3];
+
+fn run(name: &str, seed: u64, mutant: Option<Mutant>) -> Verdict {
+    let scenario = Scenario::open(name).unwrap();
+    let town = Town::build(&scenario, seed, None);
+    world::run(&scenario, &town, Drive { mutant, ..Drive::default() }).unwrap()
+}
+
+fn holds(name: &str) {
+    for seed in SEEDS {
+        let verdict = run(name, seed, None);
+        assert_eq!(verdict.exit_code(), 0, "yinling-sim run {name} --seed {seed}\n{}", verdict.table());
+    }
+}
+
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        $(#[test] fn $name() { holds(stringify!($name)); })*
+        const TESTED: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+scenarios! {
+    sos fall false_fall fence_exit night_wandering dementia_walk_lost_coverage bus_ride heart_rate blood_pressure
+    cuff_artefact oxygen_and_fever immobility silence battery family_never_answers two_sos_at_once
+    sos_on_three_percent provider_outage cell_outage reconnect_storm newest_first echoes forged_device
+    clock_off_by_a_day gcj02_bracelet edge_walkers festival_crowd restart_in_the_middle disk_nearly_full
+}
+
+#[test]
+fn every_scenario_is_tested_but_the_long_day() {
+    let shipped: Vec<&str> = shipped::ALL.iter().map(|(name, _)| *name).filter(|name| *name != "town_day").collect();
+    assert_eq!(shipped, TESTED);
+}
+
+#[test]
+fn a_day_of_a_small_town_holds() {
+    let scenario = Scenario::open("town_day").unwrap();
+    let town = Town::build(&scenario, 1, Some(25));
+    let verdict = world::run(&scenario, &town, Drive::default()).unwrap();
+    // Of 25 elders one false exit is more than one a month: only the thousand show the rate.
+    assert!(verdict.holds() && matches!(verdict.exit_code(), 0 | EXIT_THRESHOLD), "{}", verdict.table());
+}
+
+#[test]
+fn the_oracle_notices_every_mutant() {
+    let blind: Vec<&str> = Mutant::ALL
+        .iter()
+        .filter(|(_, mutant, scenario)| run(scenario, 1, Some(*mutant)).exit_code() != EXIT_MISS)
+        .map(|(name, _, _)| *name)
+        .collect();
+    assert!(blind.is_empty(), "nobody noticed {blind:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let (one, two, other) =
+        (run("festival_crowd", 5, None), run("festival_crowd", 5, None), run("festival_crowd", 6, None));
+    assert_eq!(one.json(), two.json());
+    assert_ne!(one.json(), other.json());
+}
