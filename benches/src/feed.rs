@@ -48,6 +48,8 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
         window: None,
         rate: Some(BACKGROUND),
         secret: Some(SECRET.to_owned()),
+        from: Vec::new(),
+        at_once: args.connections,
     })?;
     std::thread::sleep(Duration::from_secs(2));
     let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
