@@ -185,7 +185,8 @@ fn routes(described: &Value) -> Vec<String> {
 #[test]
 fn every_route_has_a_row_and_every_row_a_route() {
     let phones = Phones::start();
-    let server = House::new(&phones, "").serve();
+    let house = House::new(&phones, "");
+    let server = house.serve();
     let described = server.api().get("/openapi.json").body;
     let mut rows = ROWS.iter().map(|row| format!("{} {}", row.0, row.1)).collect::<Vec<_>>();
     let mut routes = routes(&described);
