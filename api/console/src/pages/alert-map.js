@@ -69,6 +69,8 @@ export class IncidentMap {
 
   /** The walk, asked for once an incident; whoever looks is on record with the incident as the reason. */
   track(incident) {
+    // What is over is nobody's reason to look.
+    if (incident.state === "resolved") return this.tracks.get(incident.id) ?? [];
     if (!this.tracks.has(incident.id)) {
       this.tracks.set(incident.id, []);
       const from = new Date(millis(incident.raised_at) - TRACK_MS).toISOString();
