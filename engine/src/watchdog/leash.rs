@@ -132,7 +132,7 @@ impl Keeper {
     /// Whether it is still there. It hears that all is well only if that is so.
     fn beat(&self, (child, pipe): &mut Held) -> bool {
         let has_ended = !matches!(child.try_wait(), Ok(None));
-        !has_ended && !((self.lives)() && pipe.write_all(&[BEAT]).is_err())
+        !has_ended && (!(self.lives)() || pipe.write_all(&[BEAT]).is_ok())
     }
 
     fn start_again(&self) -> Option<Held> {

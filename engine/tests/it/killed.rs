@@ -282,7 +282,7 @@ impl World {
 }
 
 fn seed() -> u64 {
-    let given = std::env::var("YINLING_SEED").ok().map(|text| text.parse().expect("a number"));
+    let given = std::env::var("YINLING_SEED").ok().map(|text| text.parse().unwrap());
     // Without a clock at hand: the address of something new differs from run to run.
     given.unwrap_or_else(|| Box::into_raw(Box::new(0u8)) as u64 ^ u64::from(std::process::id()).rotate_left(32)) | 1
 }
@@ -290,7 +290,7 @@ fn seed() -> u64 {
 #[test]
 fn killed_anywhere_in_an_escalation_no_sos_is_lost_and_no_call_starts_after_the_key() {
     let seed = seed();
-    let points: u64 = std::env::var("YINLING_KILL_POINTS").map_or(POINTS, |text| text.parse().expect("a number"));
+    let points: u64 = std::env::var("YINLING_KILL_POINTS").map_or(POINTS, |text| text.parse().unwrap());
     println!("YINLING_SEED={seed}, {points} points");
     let mut dice = Dice(seed);
     let mut undisturbed = World::new(Kill::Never);

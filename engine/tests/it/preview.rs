@@ -109,7 +109,7 @@ fn inputs() -> Vec<(Timestamp, Input)> {
         match minute % 60 {
             5 => say("b1", 0, json!({"type":"steps","count":minute % 1440 * 3})),
             7 => say("b1", 0, json!({"type":"spo2","pct": if hour == 3 { 90 } else { 96 }})),
-            8 | 9 | 10 => say("b1", 0, json!({"type":"spo2","pct": if hour == 3 { 89 } else { 97 }})),
+            8..=10 => say("b1", 0, json!({"type":"spo2","pct": if hour == 3 { 89 } else { 97 }})),
             11 => say("b1", 0, json!({"type":"temperature","celsius": if hour == 21 { 39.4 } else { 36.6 }})),
             20 => say(
                 "c1",

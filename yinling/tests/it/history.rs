@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::clients::gpx;
 use crate::harness::registry::{BRACELET, SECRET, household, patient_plan, up};
-use crate::harness::{House, Phones, Server, Wire, eventually};
+use crate::harness::{House, Phones, Server, Wire, eventually, now};
 
 fn served() -> (House, Phones, Server) {
     let phones = Phones::start();
@@ -27,14 +27,10 @@ fn backfill(now: i64) -> Vec<Value> {
     (0..6).rev().map(fix).collect()
 }
 
-fn now_millis() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
-}
-
 #[test]
 fn a_track_is_read_by_others_as_geojson_and_gpx_and_readings_come_in_buckets() {
     let (_house, _phones, server) = served();
-    let (api, now) = (server.api(), now_millis());
+    let (api, now) = (server.api(), now().millis());
     let mut wire = bracelet(&server);
     wire.report(&up(BRACELET), json!(backfill(now)).to_string().as_bytes());
     let readings: Vec<Value> = (0..10)

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Channel, Timestamp};
+use model::Channel;
 use serde_json::{Value, json};
 use simulator::clock::RunningClock;
 use simulator::phones::{self, Accounts, Button, CallScript, CallState, Entry, Fault, Options, RING_MS, TextScript};
@@ -14,7 +14,7 @@ use simulator::phones::{self, Accounts, Button, CallScript, CallState, Entry, Fa
 use crate::harness::api::{post_form, post_url};
 use crate::harness::registry::{BRACELET, G1, G2, SECRET, household, patient_plan, up};
 use crate::harness::server::{YINLING, run_within};
-use crate::harness::{House, Phones, Server, Wire, eventually};
+use crate::harness::{House, Phones, Server, Wire, eventually, now};
 
 /// A relative's phone abroad: a number set aside for fiction.
 const ABROAD: &str = "+12025550100";
@@ -78,12 +78,6 @@ impl Vendors {
         let _runtime = self.runtime.enter();
         self.phones.press(number, button);
     }
-}
-
-fn now() -> Timestamp {
-    let output = Command::new("date").arg("+%s").output().unwrap();
-    let seconds: i64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
-    Timestamp::from_millis(seconds * 1_000)
 }
 
 fn channel_command(house: &House, http: SocketAddr, arguments: &[&str]) -> std::process::Output {

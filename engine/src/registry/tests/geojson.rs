@@ -26,9 +26,9 @@ fn fences_may_come_as_geojson_features_with_our_properties() {
     let again = self::import(&document(written.clone())).unwrap();
     assert_eq!(again.change.wearers[0].fences, [home.clone(), campus.clone()]);
     let one = self::import(&document(json!([written["features"][1]]))).unwrap();
-    assert_eq!(one.change.wearers[0].fences, [campus.clone()]);
+    assert_eq!(one.change.wearers[0].fences, std::slice::from_ref(campus));
     let rows = json!([geofence::wkt::row(campus)]);
-    assert_eq!(self::import(&document(rows)).unwrap().change.wearers[0].fences, [campus.clone()]);
+    assert_eq!(self::import(&document(rows)).unwrap().change.wearers[0].fences, std::slice::from_ref(campus));
     check_faults(
         &document(json!({"type": "FeatureCollection", "features": [
             {"type": "Feature", "geometry": {"type": "Point", "coordinates": [1, 2]}},
