@@ -52,11 +52,13 @@ install_packages() {
 install_python_clients() {
     [ -x .venv/bin/python3 ] || python3 -m venv .venv
     local modules='paho.mqtt, aiosmtpd, apprise, cryptography, twilio, tencentcloud.sms, tencentcloud.vms'
+    modules+=', schemathesis, standardwebhooks'
     modules+=', alibabacloud_dysmsapi20170525, alibabacloud_dyvmsapi20170525'
     .venv/bin/python3 -c "import $modules" 2>/dev/null && return
     .venv/bin/python3 -m pip install -q 'paho-mqtt>=2,<3' 'aiosmtpd>=1.4,<2' 'apprise>=1.9,<3' 'gpxpy>=1.6,<2' \
         'cryptography>=42' 'twilio>=9,<10' 'alibabacloud-dysmsapi20170525>=4,<5' 'alibabacloud-dyvmsapi20170525>=5,<6' \
-        'tencentcloud-sdk-python-sms>=3,<4' 'tencentcloud-sdk-python-vms>=3,<4'
+        'tencentcloud-sdk-python-sms>=3,<4' 'tencentcloud-sdk-python-vms>=3,<4' \
+        'schemathesis>=4,<5' 'standardwebhooks>=1,<2'
 }
 
 # What the console is made of and tested with, by its lock.

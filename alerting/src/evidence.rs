@@ -99,7 +99,7 @@ pub(crate) fn sent(
         // A call that its provider does not take is bad news at once: the next phone matters more than this one.
         SendResult::Unknown { .. } | SendResult::Retry { .. } | SendResult::Final { .. } => {
             // Where only the answer was lost nobody said that it failed: it may ring all the same.
-            let is_said = !matches!(sent.result, SendResult::Unknown { .. });
+            let is_said = !is_voice || !matches!(sent.result, SendResult::Unknown { .. });
             turn.change(id, EventKind::AttemptFailed, |attempt| {
                 attempt.state = AttemptState::Failed;
                 attempt.outcome = is_said.then_some(AttemptOutcome::Failed);

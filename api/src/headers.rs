@@ -5,12 +5,46 @@ use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use compact_str::CompactString;
+use utoipa::IntoParams;
 
 use crate::problem::{Code, Fault};
 
 /// The longest `Idempotency-Key`.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// For OpenAPI: the header that makes a repeat harmless.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // described, not read
+pub(crate) struct IdempotencyKey {
+    /// The same key gives the same answer, and no second effect.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
+    idempotency_key: Option<String>,
+}
+
+/// For OpenAPI: the header that says which version the caller saw.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // described, not read
+pub(crate) struct IfMatch {
+    /// The entity's `ETag`. 428 where it is required and missing, 412 where it is stale.
+    #[param(rename = "If-Match", pattern = "^\"[0-9]{1,9}\"$")]
+    if_match: Option<String>,
+}
+
+/// For OpenAPI: the headers that say what of a registry entry the caller saw.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[allow(dead_code)] // described, not read
+pub(crate) struct EntryMatch {
+    /// The entry's `ETag`. 428 where there is an entry and nothing is said, 412 where it has changed.
+    #[param(rename = "If-Match", pattern = "^\"[0-9a-f]{16}\"$")]
+    if_match: Option<String>,
+    /// `*`: only if there is none yet.
+    #[param(rename = "If-None-Match", pattern = "^\\*$")]
+    if_none_match: Option<String>,
+}
 
 /// What a command's headers say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,6 +56,11 @@ pub(crate) struct CommandHeaders {
 impl CommandHeaders {
     fn read(headers: &HeaderMap) -> Result<CommandHeaders, Fault> {
         Ok(CommandHeaders { idempotency_key: idempotency_key(headers)?, if_match: if_match(headers)? })
+    }
+
+    /// Where `If-Match` is no version but an entry's fingerprint.
+    pub(crate) fn key_only(headers: &HeaderMap) -> Result<CommandHeaders, Fault> {
+        Ok(CommandHeaders { idempotency_key: idempotency_key(headers)?, if_match: None })
     }
 }
 

@@ -7,11 +7,12 @@ use std::pin::Pin;
 use compact_str::CompactString;
 use model::{
     Account, Actor, AttemptId, AttemptOutcome, Fence, Finding, PersonId, RegistryChange, Reply, Session, StaffCommand,
-    Timestamp, Wearer, WearerId,
+    Timestamp, Wearer, WearerId, WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 /// A future that can be kept behind `dyn`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,6 +56,15 @@ pub trait Host: Send + Sync + 'static {
     /// Whether this is the password that was hashed. Takes as long when `stored` is no hash at all. Called where
     /// blocking is allowed.
     fn verify_password(&self, password: &str, stored: &str) -> bool;
+
+    /// The secret that signs what a subscription is sent, as its receiver needs it: `whsec_` and base64.
+    fn webhook_secret(&self, id: &WebhookId, generation: u32) -> String;
+
+    /// Whether an address is one that messages may be posted to.
+    ///
+    /// # Errors
+    /// What is wrong with it, in English and in Chinese.
+    fn check_outward_url(&self, url: &str) -> Result<(), (String, String)>;
 
     /// Whether this is the callback token of this attempt. Compares in constant time.
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool;
@@ -146,7 +156,7 @@ pub struct Import {
 }
 
 /// One remark about a request or a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RowError {
     /// Where: an RFC 6901 JSON pointer, e.g. `/wearers/3/org`; for CSV `/rows/17/phone`.
     pub pointer: String,
@@ -279,7 +289,7 @@ pub struct Health {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     /// What, e.g. `journal`.
     pub name: &'static str,

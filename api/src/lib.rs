@@ -18,11 +18,13 @@ mod leftover;
 mod login;
 mod look;
 mod middleware;
+mod openapi;
 mod page;
 mod params;
 mod patience;
 mod photo;
 mod problem;
+mod recent;
 mod registry_json;
 mod routes;
 pub mod scope;
@@ -39,6 +41,7 @@ pub use host::{
     BoxFuture, Callback, Check, Committed, ConsoleSettings, FenceFormat, Health, Host, Import, Preview, PreviewFault,
     PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
 };
+pub use routes::SNAPSHOTS;
 pub use serve::{TlsSource, serve, serve_tls};
 
 /// The limits of the API.
@@ -74,7 +77,11 @@ impl Default for ApiConfig {
 /// Every route, with authentication, limits and problem documents; hand it to [`serve`].
 pub fn router(host: Arc<dyn Host>, state: Arc<State>, config: ApiConfig) -> Router {
     let shared = shared::Shared::new(host, state, config);
-    routes::all()
+    let (router, document) = routes::all().split_for_parts();
+    router
+        .fallback(routes::nothing_here)
+        .method_not_allowed_fallback(routes::wrong_method)
+        .layer(axum::Extension(Arc::new(openapi::Published::new(document))))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), middleware::observe))
         .with_state(shared)
 }

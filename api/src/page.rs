@@ -5,6 +5,7 @@ use axum::http::HeaderValue;
 use axum::http::header::LINK;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::cursor::Cursor;
 use crate::params::bad_parameter;
@@ -16,10 +17,14 @@ const LIMIT_DEFAULT: usize = 100;
 pub(crate) const LIMIT_MAX: usize = 500;
 
 /// Where a page begins and how long it is.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
+    /// The key that the last page ended with.
     pub(crate) after: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
     pub(crate) limit: Option<usize>,
 }
 
@@ -31,11 +36,13 @@ pub(crate) fn checked_limit(limit: Option<usize>) -> Result<usize, Fault> {
     }
 }
 
-#[derive(Serialize)]
-struct Body<T> {
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Listing<T> {
     data: Vec<T>,
     /// The feed from here on tells every change that this list may not show yet.
     as_of_cursor: String,
+    /// Where the next page is; `null`: this was the last.
     next: Option<String>,
 }
 
@@ -56,7 +63,7 @@ pub(crate) fn respond<T: Serialize>(
         url
     });
     let link = next.as_ref().and_then(|url| HeaderValue::from_str(&format!("<{url}>; rel=\"next\"")).ok());
-    let mut response = Json(Body { data, as_of_cursor: as_of.to_string(), next }).into_response();
+    let mut response = Json(Listing { data, as_of_cursor: as_of.to_string(), next }).into_response();
     if let Some(link) = link {
         response.headers_mut().insert(LINK, link);
     }

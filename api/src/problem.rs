@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use compact_str::CompactString;
 use model::{Language, PersonId, Problem, ProblemCode};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::host::{RowError, Unavailable};
 
@@ -55,6 +56,7 @@ codes! {
     MethodNotAllowed = 405 "method-not-allowed", "This address does not take this method", "此地址不支持该方法";
     Timeout = 503 "timeout", "It took too long", "处理超时";
     IllegalInState = 409 "illegal-in-state", "Not possible in this state", "当前状态不允许此操作";
+    ErasureNotOffered = 409 "erasure-not-offered", "Erasure is not offered yet", "尚不支持彻底清除";
     KeyReused = 409 "key-reused", "This idempotency key belongs to another request", "幂等键已用于其他请求";
     LinkExpired = 410 "link-expired", "This link is over", "链接已过期";
     CursorExpired = 410 "cursor-expired", "The feed does not reach back so far", "游标已过期";
@@ -197,28 +199,40 @@ impl std::fmt::Display for Fault {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// A problem document (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Document<'a> {
+    #[schema(examples("urn:yinling:problem:not-found"))]
     r#type: String,
     title: &'a str,
     title_zh: &'a str,
     status: u16,
+    /// The class; names do not change.
     code: &'a str,
     detail: &'a str,
     detail_zh: &'a str,
     trace_id: String,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<RowError>, required = false)]
     errors: &'a [RowError],
     /// How many there are, when not all are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors_total: Option<usize>,
+    /// For 409: what would be possible now.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     allowed_actions: Option<&'a [CompactString]>,
+    /// For 409: who holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     holder: Option<&'a PersonId>,
+    /// For 412: the present version.
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u32>,
+    /// For 410: where everything is to be read as it stands.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<String>, required = false)]
     snapshots: &'a [&'static str],
 }
 

@@ -9,6 +9,7 @@ use model::registry::{
 use model::{Actor, Datum, DeviceId, Language, OrgPath, PersonId, Role, WearerId};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::scope::sees_everything;
 
@@ -16,7 +17,7 @@ use crate::scope::sees_everything;
 const CALLERS: &[Role] = &[Role::Admin, Role::Operator, Role::Desk, Role::Integration];
 
 /// A device, without its secret.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct DeviceJson {
     id: DeviceId,
     kind: String,
@@ -38,7 +39,7 @@ impl DeviceJson {
 }
 
 /// A person.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct PersonJson {
     id: PersonId,
     role: Role,
@@ -68,7 +69,7 @@ impl PersonJson {
 }
 
 /// An organisation.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct OrgJson {
     path: OrgPath,
     name: String,
@@ -86,7 +87,7 @@ impl From<Org> for OrgJson {
 }
 
 /// A wearer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct WearerJson {
     id: WearerId,
     name: String,

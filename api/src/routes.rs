@@ -26,19 +26,26 @@ mod preview;
 mod providers;
 mod quarantine;
 mod registry;
+mod registry_write;
 mod reports;
 mod session;
 mod stream;
 mod tasks;
 mod tokens;
 mod wearers;
+mod webhooks;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+pub use events::SNAPSHOTS;
+use registry_write as entry;
+
+use crate::openapi;
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
@@ -47,8 +54,10 @@ pub(crate) const IMPORT_PATH: &str = "/api/v1/import";
 /// The other one: a photo comes over a telephone's network.
 pub(crate) const PHOTOS_PATH: &str = "/api/v1/cases/{id}/photos";
 
-pub(crate) fn all() -> Router<Arc<Shared>> {
-    let router = Router::new();
+/// Pages for people are added with `route`, everything else with `routes!`, so that it stands in OpenAPI (a test holds
+/// this).
+pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
+    let router = OpenApiRouter::with_openapi(openapi::frame());
     #[cfg(feature = "console")]
     let router = router
         .route("/console", get(crate::console::home))
@@ -56,67 +65,74 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .route("/console/{*path}", get(crate::console::file));
     router
         .route("/", get(front::page))
-        .route("/api/v1/console", get(front::settings))
-        .route("/healthz", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route(IMPORT_PATH, post(import::import))
-        .route("/api/v1/events", get(events::poll))
-        .route("/api/v1/events/stream", get(stream::follow))
-        .route("/api/v1/incidents", get(incidents::list))
-        .route("/api/v1/incidents/{id}", get(incidents::one))
-        .route("/api/v1/incidents/{id}/attempts", get(incidents::attempts))
-        .route("/api/v1/incidents/{id}/actions/{action}", post(incidents::act))
-        .route("/api/v1/attempts/{id}", get(incidents::attempt))
-        .route("/api/v1/cases", get(cases::list).post(cases::file))
-        .route("/api/v1/cases/{id}", get(cases::one))
-        .route("/api/v1/cases/{id}/actions/{action}", post(cases::act))
-        .route("/api/v1/cases/{id}/receipts", post(cases::receipt))
-        .route(PHOTOS_PATH, post(photos::add))
-        .route("/api/v1/photos/{hash}", get(photos::one))
-        .route("/api/v1/reports/response", get(reports::response))
-        .route("/api/v1/duty", get(duty::one).put(duty::write))
-        .route("/api/v1/patrols", get(patrols::list).post(patrols::start))
-        .route("/api/v1/patrols/{id}", get(patrols::one))
-        .route("/api/v1/commands/{id}", get(commands::one))
-        .route("/api/v1/devices", get(registry::devices))
-        .route("/api/v1/devices/{id}", get(registry::device))
-        .route("/api/v1/devices/{id}/commands", get(commands::list).post(commands::send))
-        .route("/api/v1/wearers", get(wearers::list))
-        .route("/api/v1/wearers/{id}", get(wearers::one))
-        .route("/api/v1/wearers/{id}/fences", get(fences::export))
-        .route("/api/v1/wearers/{id}/observations", post(observations::note))
-        .route("/api/v1/wearers/{id}/preview", post(preview::preview))
-        .route("/api/v1/wearers/{id}/latest", get(history::latest))
-        .route("/api/v1/wearers/{id}/track", get(history::track))
-        .route("/api/v1/wearers/{id}/vitals", get(history::vitals))
-        .route("/api/v1/wearers/{id}/break-glass", post(glass::break_it))
-        .route("/api/v1/audit", get(audit::list))
-        .route("/api/v1/people", get(registry::people))
-        .route("/api/v1/people/{id}", get(registry::person))
-        .route("/api/v1/orgs", get(registry::orgs))
         .route("/g/{token}", get(guardian::page))
         .route("/g/{token}/{action}", post(guardian::act))
-        .route("/api/v1/guardian/{token}", get(guardian::json))
-        .route("/api/v1/session", get(session::show).post(session::begin).delete(session::end))
-        .route("/api/v1/accounts", get(accounts::list).post(accounts::create))
-        .route("/api/v1/accounts/{id}", get(accounts::one).patch(accounts::change).delete(accounts::remove))
-        .route("/api/v1/tokens", get(tokens::list).post(tokens::create))
-        .route("/api/v1/tokens/{id}", delete(tokens::revoke))
-        .route("/api/v1/tasks", get(tasks::list))
-        .route("/api/v1/tasks/{id}", get(tasks::one))
-        .route("/api/v1/tasks/{id}/actions/done", post(tasks::done))
-        .route("/api/v1/campaigns", get(campaigns::list).post(campaigns::create))
-        .route("/api/v1/campaigns/{id}", get(campaigns::one))
-        .route("/api/v1/campaigns/{id}/calls", get(campaigns::calls))
-        .route("/api/v1/quarantine", get(quarantine::list))
-        .route("/api/v1/callbacks/{attempt}/{token}", post(callbacks::take))
-        .route("/api/v1/providers/{channel}/{token}", post(providers::take))
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_method)
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(import::import))
+        .routes(routes!(events::poll))
+        .routes(routes!(stream::follow))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::one))
+        .routes(routes!(incidents::attempts))
+        .routes(routes!(incidents::act))
+        .routes(routes!(incidents::attempt))
+        .routes(routes!(cases::list, cases::file))
+        .routes(routes!(cases::one))
+        .routes(routes!(cases::act))
+        .routes(routes!(cases::receipt))
+        .routes(routes!(photos::add))
+        .routes(routes!(photos::one))
+        .routes(routes!(reports::response))
+        .routes(routes!(duty::one, duty::write))
+        .routes(routes!(patrols::list, patrols::start))
+        .routes(routes!(patrols::one))
+        .routes(routes!(commands::one))
+        .routes(routes!(registry::devices))
+        .routes(routes!(entry::device, entry::put_device, entry::patch_device, entry::delete_device))
+        .routes(routes!(commands::list, commands::send))
+        .routes(routes!(wearers::list))
+        .routes(routes!(entry::wearer, entry::put_wearer, entry::patch_wearer, entry::delete_wearer))
+        .routes(routes!(fences::export))
+        .routes(routes!(observations::note))
+        .routes(routes!(preview::preview))
+        .routes(routes!(glass::break_it))
+        .routes(routes!(audit::list))
+        .routes(routes!(history::latest))
+        .routes(routes!(history::track))
+        .routes(routes!(history::vitals))
+        .routes(routes!(registry::people))
+        .routes(routes!(entry::person, entry::put_person, entry::patch_person, entry::delete_person))
+        .routes(routes!(registry::orgs))
+        .routes(routes!(entry::org, entry::put_org, entry::patch_org, entry::delete_org))
+        .routes(routes!(guardian::json))
+        .routes(routes!(front::settings))
+        .routes(routes!(session::show, session::begin, session::end))
+        .routes(routes!(accounts::list, accounts::create))
+        .routes(routes!(accounts::one, accounts::change, accounts::remove))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::one))
+        .routes(routes!(tasks::done))
+        .routes(routes!(campaigns::list, campaigns::create))
+        .routes(routes!(campaigns::one))
+        .routes(routes!(campaigns::calls))
+        .routes(routes!(quarantine::list))
+        .routes(routes!(callbacks::take))
+        .routes(routes!(providers::take))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::one, webhooks::change, webhooks::end))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(openapi::document))
+        .routes(routes!(openapi::page))
 }
 
-async fn nothing_here() -> Fault {
+pub(crate) async fn nothing_here() -> Fault {
     Fault::new(
         Code::NoSuchPath,
         "there is nothing at this address; GET / says where to look",
@@ -124,7 +140,7 @@ async fn nothing_here() -> Fault {
     )
 }
 
-async fn wrong_method(request: Request) -> Fault {
+pub(crate) async fn wrong_method(request: Request) -> Fault {
     let method = request.method();
     Fault::new(
         Code::MethodNotAllowed,

@@ -18,6 +18,7 @@ use crate::cursor::Cursor;
 use crate::host::{Committed, Host};
 use crate::login::Logins;
 use crate::problem::{Code, Fault};
+use crate::recent::Recent;
 
 /// How many previews are gone through at the same time: each keeps a thread busy.
 pub(crate) const PREVIEWS_MAX: usize = 2;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     hashing: Semaphore,
     /// Places for what keeps a thread busy for seconds.
     pub(crate) previews: Arc<Semaphore>,
+    pub(crate) recent: Recent,
     state: Arc<State>,
     trace_prefix: u64,
     traces: AtomicU64,
@@ -47,6 +49,7 @@ impl Shared {
         let mut prefix = [0; 8];
         host.random(&mut prefix);
         Arc::new(Shared {
+            recent: Recent::default(),
             streams: Arc::new(Semaphore::new(config.streams_max)),
             logins: Logins::default(),
             hashing: Semaphore::new(PASSWORDS_AT_ONCE),

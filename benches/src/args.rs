@@ -63,6 +63,12 @@ pub(crate) struct Args {
     /// Where node-red is installed (`npm install node-red`), the directory that holds `node_modules`
     #[arg(long)]
     pub(crate) node_red: Option<PathBuf>,
+    /// Only the feed: incidents to live streams while 20 000 reports/s flow, and a page
+    #[arg(long)]
+    pub(crate) feed: bool,
+    /// How many live streams
+    #[arg(long, default_value_t = 2_000)]
+    pub(crate) readers: usize,
     /// The background rate of the latency runs, in reports a second, when there is no ingest run to halve
     #[arg(long, default_value_t = 50_000.0)]
     pub(crate) background: f64,
@@ -89,6 +95,8 @@ pub(crate) enum Role {
     /// The load generator; prints one line of JSON
     #[command(hide = true)]
     Load(Load),
+    /// The whole table: what happens without a word, too
+    Table,
 }
 
 /// What the generator is to do.

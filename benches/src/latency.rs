@@ -161,7 +161,7 @@ impl Bench {
 }
 
 /// A bracelet on a blocking socket, and its SOS, ready to be written.
-fn connect(door: SocketAddr, id: &str) -> anyhow::Result<(TcpStream, Vec<u8>)> {
+pub(crate) fn connect(door: SocketAddr, id: &str) -> anyhow::Result<(TcpStream, Vec<u8>)> {
     const KEEP_ALIVE_SECONDS: [u8; 2] = 1_000_u16.to_be_bytes();
     let mut socket = TcpStream::connect(door)?;
     socket.set_nodelay(true)?;
@@ -198,6 +198,16 @@ pub(crate) fn publish_packet(topic: &str, payload: &str) -> Vec<u8> {
     publish.extend([0, 1]);
     publish.extend(payload.as_bytes());
     packet(0x32, &publish)
+}
+
+/// Presses; when the PUBACK was there, and with it the commit.
+pub(crate) fn press(socket: &mut TcpStream, publish: &[u8]) -> anyhow::Result<Instant> {
+    socket.write_all(publish)?;
+    let mut puback = [0_u8; 4];
+    socket.read_exact(&mut puback)?;
+    let committed = Instant::now();
+    ensure!(puback[0] == 0x40, "not a PUBACK: {puback:?}");
+    Ok(committed)
 }
 
 fn push_text(out: &mut Vec<u8>, text: &str) {

@@ -13,6 +13,7 @@ mod children;
 mod core;
 mod crowd;
 mod disk;
+mod feed;
 mod fences;
 mod flow;
 mod gateway;
@@ -39,7 +40,7 @@ pub fn main() -> anyhow::Result<()> {
     match &args.role {
         Some(Role::Peer { address }) => children::be_peer(*address),
         Some(Role::Load(load)) => children::be_load(load),
-        None => measure(&args),
+        Some(Role::Table) | None => measure(&args),
     }
 }
 
@@ -50,6 +51,9 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         .prefix("benches-")
         .tempdir_in(children::own_directory()?)
         .context("a directory on the same disk as the build")?;
+    if args.feed {
+        return feed::measure(args, &yinling, place.path());
+    }
     let mut table = table::Table::new(machine::describe(place.path()));
     if !args.skip_core {
         table.core = core::measure_all(args)?;

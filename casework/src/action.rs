@@ -7,7 +7,7 @@ use model::{Actor, Case, CaseAction, CaseId, CaseStep, EventKind, PersonId, Prob
 
 use crate::Output;
 use crate::book::Book;
-use crate::check::check;
+use crate::check::{check, check_role};
 use crate::place;
 use crate::sla::Sla;
 use crate::story::{level_above, rise, settle};
@@ -26,6 +26,9 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn act(book: &mut Book, sla: &Sla, id: CaseId, asked: Asked<'_>, now: Timestamp) -> Vec<Output> {
     let visible = book.case(id).filter(|case| asked.actor.scope.contains(&case.org));
     let Some(case) = visible else { return vec![Output::Refused(Problem::not_found("the case"))] };
+    if let Err(problem) = check_role(case, asked.request.action, asked.actor.role) {
+        return vec![Output::Refused(problem)];
+    }
     if is_done_already(case, asked.request) {
         return Vec::new();
     }

@@ -6,6 +6,7 @@ use model::{Actor, Case, CaseAction, CaseId, CaseState, EventKind, PersonId, Pro
 use crate::Output;
 use crate::action::{Asked, step_on};
 use crate::book::Book;
+use crate::check::check_role;
 use crate::sla::Sla;
 use crate::story::settle;
 
@@ -40,6 +41,7 @@ fn follow(
     receipt: &Receipt,
     now: Timestamp,
 ) -> Result<Vec<Output>, Problem> {
+    check_role(case, CaseAction::Receipt, actor.role)?;
     let known = case.external.as_ref();
     if let Some(external) = known {
         check_same(case, external, receipt)?;

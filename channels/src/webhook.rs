@@ -47,6 +47,18 @@ impl SigningSecret {
         Ok(SigningSecret(key))
     }
 
+    /// From 32 random bytes.
+    #[must_use]
+    pub fn of_bytes(bytes: [u8; 32]) -> SigningSecret {
+        SigningSecret(bytes.to_vec())
+    }
+
+    /// As the specification writes it, `whsec_` and base64: for whoever is to verify with it.
+    #[must_use]
+    pub fn written(&self) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(&self.0))
+    }
+
     /// The signature of a message, with its `v1,`. `seconds` since 1970.
     #[must_use]
     pub fn sign(&self, id: &str, seconds: i64, payload: &[u8]) -> String {

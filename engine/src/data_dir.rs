@@ -20,8 +20,8 @@ use crate::secrets::{Secrets, SecretsError};
 
 /// The layout that this version reads and writes.
 const LAYOUT_VERSION: &str = "yinling data directory, layout 1";
-const VERSION_FILE: &str = "VERSION";
-const LOCK_FILE: &str = "lock";
+pub(crate) const VERSION_FILE: &str = "VERSION";
+pub(crate) const LOCK_FILE: &str = "lock";
 const FOLDERS: [&str; 6] = ["keys", "journal", "state", "checkpoints", "exports", "photos"];
 
 /// A data directory whose layout is known.

@@ -24,7 +24,7 @@ pub struct Options {
 }
 
 /// The kinds of a record, by its input.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 11] = [
     "report",
     "reject",
     "connection",
@@ -35,6 +35,7 @@ pub const KINDS: [&str; 10] = [
     "down_acknowledged",
     "tick",
     "started",
+    "told",
 ];
 
 /// Writes the journal as NDJSON. Damage is told on stderr and what comes after it is still shown.
@@ -78,6 +79,7 @@ fn kind_of(input: &Input) -> &'static str {
     match input {
         Input::Report { .. } => "report",
         Input::Reject { .. } => "reject",
+        Input::Told { .. } => "told",
         Input::Connection { .. } => "connection",
         Input::Command { .. } => "command",
         Input::Callback { .. } => "callback",
@@ -114,5 +116,7 @@ fn name_of(decision: &Decision) -> &'static str {
         Decision::Session(_) => "session",
         Decision::Audit(_) => "audit",
         Decision::Glass(_) => "glass",
+        Decision::Webhook(_) => "webhook",
+        Decision::Delivery(_) => "delivery",
     }
 }

@@ -6,11 +6,12 @@ use broker::{Credentials, Grant, Inbound, Items, Lane, Refusal};
 use channels::Channels;
 use channels::callback::{self, Post};
 use channels::directory::name_of;
+use channels::outward::Reachable;
 use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
     Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Session, StaffCommand,
-    Timestamp, WearerId,
+    Timestamp, WearerId, WebhookId,
 };
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
@@ -58,6 +59,8 @@ pub struct House {
     pub vitals: Arc<Vitals>,
     /// The providers, who post to us too.
     pub channels: Arc<Channels>,
+    /// What other systems' addresses may be.
+    pub reachable: Reachable,
     /// How others reach us, without a slash at its end: what a provider signs begins with it.
     pub base: String,
     /// The page of the demo's phones, where there is one.
@@ -180,6 +183,14 @@ impl api::Host for House {
         self.secrets.verify_password(password, stored)
     }
 
+    fn webhook_secret(&self, id: &WebhookId, generation: u32) -> String {
+        self.secrets.webhook_secret(id, generation).written()
+    }
+
+    fn check_outward_url(&self, url: &str) -> Result<(), (String, String)> {
+        self.reachable.check(url).map(drop)
+    }
+
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {
         self.secrets.verify_callback(attempt, token)
     }
@@ -188,10 +199,13 @@ impl api::Host for House {
         self.secrets.verify_link(attempt, proof)
     }
 
-    fn validate_import(&self, body: &[u8], _content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
+    fn validate_import(&self, body: &[u8], content_type: &str) -> Result<api::Import, Vec<api::RowError>> {
         let context =
             registry::ImportContext::of_state(&self.state, &self.secrets, self.zone).with_reach(self.reach.clone());
-        registry::validate(body, &context)
+        let is_table = content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/csv"));
+        let checked =
+            if is_table { registry::validate_csv(body, &context) } else { registry::validate(body, &context) };
+        checked
             .map(|import| api::Import {
                 change: import.change,
                 warnings: import.warnings.into_iter().map(row).collect(),

@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod authority;
+pub mod backup;
 pub mod channel_test;
 pub mod checkpoint;
 pub mod clock;
@@ -30,6 +31,7 @@ pub mod release;
 pub mod replay;
 pub mod secrets;
 pub mod serve;
+pub mod teller;
 pub mod tls;
 pub mod watchdog;
 

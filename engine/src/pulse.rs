@@ -79,6 +79,7 @@ impl Pulse {
             | Input::DownSent { .. }
             | Input::DownAcknowledged { .. }
             | Input::Tick
+            | Input::Told { .. }
             | Input::Resumed { .. }
             | Input::Started { .. } => {}
         }

@@ -7,13 +7,14 @@ use broker::{Door, Receipts};
 use model::staff::ApiToken;
 use model::{
     Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Glass, IncidentId, Record,
-    RegistryChange, Reply, Session, Timestamp,
+    RegistryChange, Reply, Session, Timestamp, Webhook,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::authority::Authority;
 use crate::outbox::Outbox;
+use crate::teller::Book;
 
 /// Everything that one batch lets out.
 #[derive(Default)]
@@ -43,6 +44,8 @@ enum Effect {
     Account(Box<Account>),
     Session(Session),
     Glass(Box<Glass>),
+    /// Who tells other systems is to know.
+    Webhook(Box<Webhook>),
 }
 
 impl Release {
@@ -81,7 +84,9 @@ impl Release {
                 Decision::Account(account) => self.effects.push(Effect::Account(account.clone())),
                 Decision::Glass(glass) => self.effects.push(Effect::Glass(glass.clone())),
                 Decision::Session(session) => self.effects.push(Effect::Session(session.clone())),
-                Decision::Observed(_)
+                Decision::Webhook(webhook) => self.effects.push(Effect::Webhook(webhook.clone())),
+                Decision::Delivery(_)
+                | Decision::Observed(_)
                 | Decision::Repeated
                 | Decision::Finding(_)
                 | Decision::Reply(_)
@@ -123,6 +128,8 @@ pub struct Releaser {
     pub outbox: Arc<Outbox>,
     /// The door, once it is open.
     pub door: Arc<OnceLock<Door>>,
+    /// The subscriptions of other systems.
+    pub book: Arc<Book>,
     /// The feed's epoch.
     pub epoch: u32,
     /// Who watches over what was committed about open incidents.
@@ -169,6 +176,7 @@ impl Releaser {
             Effect::Account(account) => self.authority.apply_account(*account),
             Effect::Glass(glass) => self.authority.apply_glass(*glass),
             Effect::Session(session) => self.authority.apply_session(session),
+            Effect::Webhook(webhook) => self.book.note(&webhook),
             Effect::Token(token) => {
                 if let (Some(revoked), Some(door)) = (self.authority.apply_token(&token), door) {
                     door.disconnect_token(&revoked);

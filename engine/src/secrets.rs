@@ -15,8 +15,9 @@ use std::path::{Path, PathBuf};
 use api::token::Minted;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use channels::SigningSecret;
 use hmac::{Hmac, Mac};
-use model::AttemptId;
+use model::{AttemptId, WebhookId};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
@@ -44,6 +45,7 @@ const PASSWORD_MEMORY_KIB: u32 = 19 * 1024;
 const PASSWORD_PASSES: u32 = 2;
 const PASSWORD_LANES: u32 = 1;
 const PASSWORD_SALT_BYTES: usize = 16;
+const WEBHOOK_DOMAIN: &[u8] = b"yinling webhook v1\0";
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -60,6 +62,8 @@ pub struct Secrets {
     link: HmacSha256,
     /// What argon2id is keyed with.
     password: [u8; 32],
+    /// Keyed for what signs other systems' webhooks.
+    webhook: HmacSha256,
 }
 
 impl fmt::Debug for Secrets {
@@ -136,6 +140,7 @@ impl Secrets {
             provider: keyed(link_key, PROVIDER_DOMAIN),
             link: keyed(link_key, LINK_DOMAIN),
             password: keyed(pepper, PASSWORD_DOMAIN).finalize().into_bytes().into(),
+            webhook: keyed(link_key, WEBHOOK_DOMAIN),
         }
     }
 
@@ -205,6 +210,17 @@ impl Secrets {
         let mut mac = self.provider.clone();
         mac.update(channel.as_bytes());
         base32(&mac.finalize().into_bytes()[..CALLBACK_TOKEN_BYTES])
+    }
+
+    /// What signs for a subscription of another system: made of the key file and the number of its rotations, so that no
+    /// journal, backup or log holds it.
+    #[must_use]
+    pub fn webhook_secret(&self, id: &WebhookId, generation: u32) -> SigningSecret {
+        let mut mac = self.webhook.clone();
+        mac.update(id.as_str().as_bytes());
+        mac.update(&[0]);
+        mac.update(&generation.to_be_bytes());
+        SigningSecret::of_bytes(mac.finalize().into_bytes().into())
     }
 
     /// Whether this is the channel's token, in constant time.

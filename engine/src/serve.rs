@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use anyhow::{Context, anyhow};
 use api::ApiConfig;
 use broker::{Door, DoorConfig};
+use channels::outward::{Outward, Reachable};
 use channels::{Channels, Links};
 use model::Clock;
 use parking_lot::Mutex;
@@ -35,6 +36,7 @@ use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
 use crate::release::{Release, Releaser};
 use crate::secrets::Secrets;
+use crate::teller::{Book, Teller};
 use crate::tls::{self, Tls};
 use crate::watchdog::{self, Gate, Ground, Leash, Lives, Watch};
 
@@ -232,6 +234,7 @@ impl Assembly {
         let (inbox, outbox) = (Arc::new(Inbox::default()), Arc::new(Outbox::default()));
         let (door, pulse) = (Arc::new(OnceLock::new()), Arc::new(Pulse::default()));
         let channels = Arc::new(channels_of(&self.config, &as_clock)?);
+        let outward = Outward::new(Reachable { allowed: self.config.webhooks.allow.clone() })?;
         let seen = Arc::new(Seen::default());
         seen.damage.store(recovery.damage.len() as u64, Relaxed);
         seen.recovered_seq.store(recovery.last_seq, Relaxed);
@@ -240,7 +243,9 @@ impl Assembly {
 
         let epoch = state.feed_epoch();
         let auditor = Arc::new(Mutex::new(pipeline.auditor()));
+        let book = Arc::new(Book::new(pipeline.webhooks()));
         let releaser = Releaser {
+            book: Arc::clone(&book),
             authority: Arc::clone(&authority),
             outbox: Arc::clone(&outbox),
             door: Arc::clone(&door),
@@ -355,6 +360,17 @@ impl Assembly {
             links: self.links(),
             page: self.page(),
         };
+        let teller = Teller {
+            book,
+            state: Arc::clone(&state),
+            inbox: Arc::clone(&inbox),
+            clock: Arc::clone(&as_clock),
+            newest: newest_event.clone(),
+            epoch,
+            secrets: Arc::clone(&self.secrets),
+            outward: outward.clone(),
+        };
+        tasks.push(tokio::spawn(Arc::new(teller).run()));
         tasks.extend(gate.map(|gate| tokio::spawn(gate.keep_settled())));
         tasks.extend(dispatcher.start());
         tasks.push(tokio::spawn(probe_providers(Arc::clone(&channels))));
@@ -376,6 +392,7 @@ impl Assembly {
             channels,
             base: self.base(),
             phones_page: self.config.http.phones_page.clone(),
+            reachable: outward.reachable().clone(),
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
         let mut https = None;

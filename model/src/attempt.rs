@@ -2,13 +2,14 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::{
     AttemptId, CampaignId, IncidentId, IncidentKind, Language, OrgPath, PersonId, Priority, Timestamp, WearerId,
 };
 
 /// How a person is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names say what they are
 pub enum Channel {
@@ -20,7 +21,7 @@ pub enum Channel {
 }
 
 /// Who is to be reached, and in which capacity.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Callee {
     /// The person; for a desk phone that belongs to nobody, `desk`.
     pub person: PersonId,
@@ -29,7 +30,7 @@ pub struct Callee {
 }
 
 /// In which capacity somebody is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names say what they are
 pub enum CalleeRole {
@@ -42,7 +43,8 @@ pub enum CalleeRole {
 }
 
 /// A telephone number, address or topic. JSON shows it masked (`+86138****0001`), disk holds it whole.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, ToSchema)]
+#[schema(value_type = String)]
 pub struct Destination(pub CompactString);
 
 impl Destination {
@@ -75,7 +77,7 @@ impl Serialize for Destination {
 }
 
 /// Why somebody is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Something happened; answer.
@@ -95,7 +97,7 @@ pub enum Purpose {
 }
 
 /// Which queue an attempt waits in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
     /// SOS, falls, crises: nothing delays it.
@@ -105,7 +107,7 @@ pub enum Lane {
 }
 
 /// One attempt. The full state is the `data` of its feed events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
     /// The one short id that is used everywhere: provider reference, callback, idempotency key.
     pub id: AttemptId,
@@ -140,6 +142,7 @@ pub struct Attempt {
     /// The message as it is to be sent or spoken.
     pub text: String,
     /// The message's named parameters, for providers that take templates.
+    #[schema(value_type = Vec<Vec<String>>)]
     pub params: Vec<(CompactString, String)>,
     /// Where it stands.
     pub state: AttemptState,
@@ -154,8 +157,10 @@ pub struct Attempt {
     /// How often it was handed to a provider.
     pub sends: u16,
     /// The providers, by name, that did not take it: the next one in the channel's order is tried.
+    #[schema(value_type = Vec<String>)]
     pub passed_over: Vec<CompactString>,
     /// The provider's own name for the message or call, once it took it: what it posts later is known by that.
+    #[schema(value_type = Option<String>)]
     pub reference: Option<CompactString>,
 }
 
@@ -169,7 +174,7 @@ impl Attempt {
 
 /// Where an attempt stands. Late receipts never move it backwards: a state only gives way to one of a higher
 /// [`rank`](AttemptState::rank).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptState {
     /// Decided and committed, waiting for a dispatcher.
@@ -219,7 +224,7 @@ impl AttemptState {
 }
 
 /// What a provider or the person reports about an attempt: the words of the gateway's callback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names are the gateway contract's
 pub enum AttemptOutcome {

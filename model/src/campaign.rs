@@ -2,12 +2,13 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::registry::DailyWindow;
 use crate::{AttemptId, CampaignId, Contact, OrgPath, PersonId, Timestamp, WearerId};
 
 /// What is called for. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CampaignKind {
     /// How are you: 1 "I am well", 2 "I need help"; 2, or nobody after so many tries, raises an incident.
@@ -38,7 +39,7 @@ pub struct CampaignOrder {
 }
 
 /// Where a campaign stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CampaignState {
     /// Somebody is still to be called.
@@ -49,7 +50,7 @@ pub enum CampaignState {
 
 /// The full state of a campaign: the `data` of its feed events. The two rates are `answered` and `keyed`, each of
 /// `people`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Campaign {
     /// Its id.
     pub id: CampaignId,
@@ -94,7 +95,7 @@ pub struct Campaign {
 }
 
 /// How far the calling of one person is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CampaignCallState {
     /// Waits for its turn.
@@ -118,7 +119,7 @@ impl CampaignCallState {
 }
 
 /// One person of a campaign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CampaignCall {
     /// Of which campaign.
     pub campaign: CampaignId,
@@ -143,7 +144,9 @@ pub struct CampaignCall {
     /// When it last changed.
     pub changed_at: Timestamp,
     /// The community's name, for the words.
+    #[schema(value_type = String)]
     pub community_name: CompactString,
     /// The elder's name, for the words of a test call.
+    #[schema(value_type = String)]
     pub wearer_name: CompactString,
 }

@@ -4,6 +4,7 @@ mod kind;
 mod parts;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::incident::{Note, Transition};
 use crate::registry::Role;
@@ -16,7 +17,7 @@ pub use parts::{
 };
 
 /// Where a case stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseState {
     /// 立案
@@ -42,7 +43,7 @@ pub enum CaseState {
 }
 
 /// What is done to a case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names are those of the API
 pub enum CaseAction {
@@ -295,7 +296,7 @@ impl CaseAction {
 }
 
 /// How high a case was whistled. Ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhistleLevel {
     /// 社区
@@ -314,7 +315,7 @@ pub const RECORDS_MAX: usize = 50;
 pub const PHOTOS_MAX: usize = 30;
 
 /// The full state of a case: the `data` of its feed events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Case {
     /// Its id.
     pub id: CaseId,
@@ -373,7 +374,7 @@ pub struct Case {
 }
 
 /// One step: who did what, when, and what they said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CaseStep {
     /// What was done.
     pub action: CaseAction,

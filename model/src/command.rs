@@ -2,11 +2,12 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{DeviceId, DownCommandId, PersonId, Timestamp};
 
 /// What a device is told to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DownCommandKind {
     /// Report the position now.
@@ -28,6 +29,7 @@ pub enum DownCommandKind {
     /// Settings by name.
     Configuration {
         /// Name and value.
+        #[schema(value_type = Vec<Vec<String>>)]
         settings: Vec<(CompactString, CompactString)>,
     },
 }
@@ -59,7 +61,7 @@ impl DownCommandKind {
 }
 
 /// Where a command stands: `queued → sent → acknowledged`, or `expired`, or `replaced` by a newer of its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DownCommandState {
     /// Committed, waits for the device.
@@ -89,7 +91,7 @@ pub const DOWN_COMMAND_TABLE: &[(DownCommandState, DownCommandState)] = {
 };
 
 /// One command to one device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DownCommand {
     /// Its id; the device sees it as `id`.
     pub id: DownCommandId,

@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::case::WhistleLevel;
 use crate::registry::WeeklyWindow;
@@ -15,7 +16,7 @@ pub const SHIFTS_MAX: usize = 100;
 pub const SHIFT_PEOPLE_MAX: usize = 50;
 
 /// The duty roster of an organisation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DutyRoster {
     /// Whose.
     pub org: OrgPath,
@@ -30,9 +31,10 @@ pub struct DutyRoster {
 }
 
 /// A department: the desk of a community, the street's office, 民政, 卫健.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DutyUnit {
     /// Its id, unique within the organisation.
+    #[schema(value_type = String)]
     pub id: CompactString,
     /// Its name.
     pub name: String,
@@ -43,7 +45,7 @@ pub struct DutyUnit {
 }
 
 /// One shift of a department.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Shift {
     /// Who, in the order of calling.
     pub people: Vec<PersonId>,

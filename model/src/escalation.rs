@@ -2,6 +2,7 @@
 //! holds telephone numbers and is never on the feed. Deciding on it is the business of `alerting`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::registry::WeeklyWindow;
 use crate::{AttemptId, Callee, Destination, IncidentId, Language, PersonId, Plan, Position, Timestamp};
@@ -56,7 +57,7 @@ pub struct Escalation {
 }
 
 /// Somebody who can be reached, as they were when the incident was raised.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Contact {
     /// Who; for a desk phone that belongs to nobody, `desk`.
     pub person: PersonId,

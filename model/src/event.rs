@@ -3,6 +3,7 @@
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::{
     Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, DutyRoster, Incident, OrgPath, Patrol, Task,
@@ -135,7 +136,7 @@ pub enum Entity {
 }
 
 /// What the feed says about a device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeviceStatus {
     /// Which.
     pub id: DeviceId,
@@ -148,7 +149,7 @@ pub struct DeviceStatus {
 }
 
 /// What the feed says about a change of the registry; the entities themselves are read over REST.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RegistrySummary {
     /// How many organisations were written.
     pub orgs: u32,

@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use compact_str::CompactString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The longest identifier that the registry takes, in bytes.
 pub const ID_BYTES_MAX: usize = 64;
@@ -34,6 +37,12 @@ macro_rules! text_id {
                 Self::new(text)
             }
         }
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new().schema_type(Type::String).into()
+            }
+        }
+        impl ToSchema for $name {}
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -75,6 +84,10 @@ text_id!(
 text_id!(
     /// An API token's public name (the secret is stored hashed, elsewhere).
     TokenId
+);
+text_id!(
+    /// A subscription of another system.
+    WebhookId
 );
 text_id!(
     /// An organisation's place in the tree: `/district/street/community/`, slash at both ends.
@@ -196,6 +209,13 @@ macro_rules! counted_id {
                 Ok(Self(value))
             }
         }
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let pattern = concat!("^", $prefix, "[0-9a-hjkmnp-tv-z]{1,13}$");
+                ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).into()
+            }
+        }
+        impl ToSchema for $name {}
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u64(self.0) }

@@ -1,6 +1,7 @@
 //! The incident: what happened to a wearer, and how far the response is.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::registry::Role;
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
 };
 
 /// What kind of incident. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names say what they are
 pub enum IncidentKind {
@@ -139,7 +140,7 @@ impl IncidentKind {
 }
 
 /// How urgent, after the idea of IEC 60601-1-8 (no conformity claimed). Ordered: `Low < Medium < High`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Awareness.
@@ -151,7 +152,7 @@ pub enum Priority {
 }
 
 /// Whether what was found is still so. Kept apart from the response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Still so, as far as we know.
@@ -161,7 +162,7 @@ pub enum Condition {
 }
 
 /// How far the response is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentState {
     /// Decided, nobody told yet (exists only within the batch that also notifies).
@@ -187,7 +188,7 @@ impl IncidentState {
 }
 
 /// What may happen to an incident's response. The first seven are commands of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IncidentAction {
     /// "I am going": takes the lease.
@@ -352,7 +353,7 @@ impl IncidentAction {
 }
 
 /// The full state of an incident: the `data` of its feed events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Incident {
     /// Its id.
     pub id: IncidentId,
@@ -407,7 +408,7 @@ pub struct Incident {
 }
 
 /// A doctor's 接单.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DoctorOrder {
     /// Who took it.
     pub by: PersonId,
@@ -421,7 +422,7 @@ pub const OCCURRENCES_MAX: usize = 64;
 pub const NOTES_MAX: usize = 200;
 
 /// One thing that happened within an incident.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Occurrence {
     /// Its kind.
     pub kind: IncidentKind,
@@ -444,7 +445,7 @@ pub struct Occurrence {
 }
 
 /// Somebody's "I am going".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Acknowledgement {
     /// Who.
     pub person: PersonId,
@@ -457,7 +458,7 @@ pub struct Acknowledgement {
 }
 
 /// How an incident ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Resolution {
     /// Who says so.
     pub by: PersonId,
@@ -470,7 +471,7 @@ pub struct Resolution {
 }
 
 /// A remark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Note {
     /// By whom.
     pub by: PersonId,

@@ -30,6 +30,7 @@ pub mod staff;
 pub mod task;
 pub mod text;
 pub mod time;
+pub mod webhook;
 
 pub use account::{Account, AccountChange, AccountState, Session};
 pub use attempt::{Attempt, AttemptOutcome, AttemptState, Callee, Channel, Destination, Lane, Purpose};
@@ -44,7 +45,7 @@ pub use explain::{Explain, Reading};
 pub use finding::{Change, Crossing, CrossingDirection, Finding};
 pub use id::{
     AccountId, AttemptId, CampaignId, CaseId, Counters, DeviceId, DownCommandId, FenceId, IncidentId, OrgPath,
-    PatrolId, PersonId, TaskId, TokenId, WearerId,
+    PatrolId, PersonId, TaskId, TokenId, WearerId, WebhookId,
 };
 pub use incident::{
     Acknowledgement, Category, Condition, Incident, IncidentAction, IncidentKind, IncidentState, Occurrence, Priority,
@@ -60,3 +61,4 @@ pub use report::{Consciousness, Report, ReportBody, ReportKind};
 pub use staff::{Actor, StaffCommand};
 pub use task::{Task, TaskKind, TaskState};
 pub use time::{Clock, Language, Timestamp};
+pub use webhook::Webhook;

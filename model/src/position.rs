@@ -1,9 +1,10 @@
 //! Places on the ground.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The coordinate system of a pair of numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Datum {
     /// WGS-84; CGCS2000 is the same at our accuracy.
@@ -17,7 +18,7 @@ pub enum Datum {
 }
 
 /// A place in WGS-84 degrees: what everything inside the house compares.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, ToSchema)]
 pub struct Position {
     /// Degrees north, −90 to 90.
     pub lat: f64,

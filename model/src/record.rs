@@ -9,8 +9,10 @@ use crate::event::Event;
 use crate::finding::Finding;
 use crate::registry::RegistryChange;
 use crate::staff::{Actor, ApiToken, StaffCommand};
+use crate::webhook::{Delivery, Webhook, WebhookTry};
 use crate::{
-    AttemptId, AttemptOutcome, DeviceId, DownCommandId, Escalation, Located, Reject, Reply, Report, Timestamp, WearerId,
+    AttemptId, AttemptOutcome, DeviceId, DownCommandId, Escalation, Located, Reject, Reply, Report, Timestamp,
+    WearerId, WebhookId,
 };
 
 /// One input and what was decided on it.
@@ -106,6 +108,13 @@ pub enum Input {
         /// When it started.
         at: Timestamp,
     },
+    /// What came of telling another system something that it subscribed to.
+    Told {
+        /// Which subscription.
+        webhook: WebhookId,
+        /// What came of it.
+        outcome: WebhookTry,
+    },
 }
 
 /// What came of handing an attempt to its provider.
@@ -161,6 +170,10 @@ pub enum Decision {
     Audit(Box<AuditEntry>),
     /// Somebody may see where a wearer is, for a while.
     Glass(Box<Glass>),
+    /// A subscription of another system as it is now; private, never on the feed.
+    Webhook(Box<Webhook>),
+    /// A line of a subscription's log.
+    Delivery(Box<Delivery>),
 }
 
 /// A report that was taken in, as history keeps it.

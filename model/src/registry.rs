@@ -3,12 +3,21 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::incident::{Category, IncidentKind};
 use crate::{Datum, DeviceId, FenceId, Language, OrgPath, PersonId, Position, Timestamp, WearerId};
 
+/// What tells two states of an entry apart: FNV-1a, 64 bits, over its JSON. It stands in `ETag`.
+#[must_use]
+pub fn fingerprint<T: Serialize>(entry: &T) -> u64 {
+    // Plain structs of strings, numbers and finite floats: the conversion cannot fail.
+    let json = serde_json::to_vec(entry).unwrap_or_default();
+    json.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// In which role somebody acts. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names say what they are
 pub enum Role {
@@ -41,9 +50,10 @@ pub struct Org {
 }
 
 /// The human desk: where an incident ends up when every contact was tried in vain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Desk {
     /// The desk's own phone, E.164.
+    #[schema(value_type = Option<String>)]
     pub phone: Option<CompactString>,
     /// The people on it, in the order of calling.
     pub people: Vec<PersonId>,
@@ -69,11 +79,13 @@ pub struct Person {
 }
 
 /// Where push messages go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Push {
     /// The service, e.g. `ntfy`.
+    #[schema(value_type = String)]
     pub kind: CompactString,
     /// The topic or device key there.
+    #[schema(value_type = String)]
     pub topic: CompactString,
 }
 
@@ -121,7 +133,7 @@ pub struct Availability {
 }
 
 /// A window on some days of the week in the configured zone; `from > to` runs over midnight into the next day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WeeklyWindow {
     /// On which days it begins: bit 0 is Monday, bit 6 Sunday.
     pub days: u8,
@@ -162,7 +174,7 @@ pub enum WearerMode {
 pub const TEST_MODE_SECONDS_MAX: u32 = 24 * 3600;
 
 /// A time in which most of what would be found is expected; it ends by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Suspension {
     /// Why.
     pub kind: SuspensionKind,
@@ -171,7 +183,7 @@ pub struct Suspension {
 }
 
 /// Why a wearer's rules rest. An SOS and a fall never do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SuspensionKind {
     /// In hospital: others watch over the vital signs, and the device may lie in a drawer.
@@ -269,7 +281,7 @@ pub struct Schedule {
 pub const EVERY_DAY: u8 = 0b111_1111;
 
 /// A window of the day in minutes since midnight; `from > to` runs over midnight, `from == to` is the whole day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DailyWindow {
     /// First minute, 0–1 439.
     pub from_minute: u16,
@@ -424,7 +436,7 @@ pub struct Device {
 }
 
 /// Who wore a device from when on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Binding {
     /// Who; `None`: nobody.
     pub wearer: Option<WearerId>,

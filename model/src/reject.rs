@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How much of a rejected payload quarantine keeps, in bytes.
 pub const QUARANTINED_PAYLOAD_BYTES_MAX: usize = 4096;
@@ -33,7 +34,7 @@ impl Reject {
 }
 
 /// Why a payload was refused. The door answers MQTT 5 with 0x87 for `ForeignTopic`, 0x99 for the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectReason {
     /// No bytes.

@@ -7,9 +7,10 @@ use crate::account::{Account, AccountChange, Session};
 use crate::case::{CaseFiling, CaseRequest, PatrolOrder, Receipt};
 use crate::registry::{RegistryChange, Role};
 use crate::report::Consciousness;
+use crate::webhook::WebhookAct;
 use crate::{
     AccountId, Attempt, CampaignOrder, CaseId, DeviceId, DownCommandKind, DutyRoster, IncidentAction, IncidentId,
-    OrgPath, PersonId, ReportBody, TaskId, Timestamp, TokenId, WearerId,
+    OrgPath, PersonId, ReportBody, TaskId, Timestamp, TokenId, WearerId, WebhookId,
 };
 
 /// Who asks: whose name stands on the step, in which role, for which part of the tree.
@@ -121,6 +122,33 @@ pub enum StaffCommand {
     },
     /// Writes down what somebody saw at a wearer's bedside.
     Observe(BedsideNote),
+    /// Writes one registry entry, if the one that the caller saw is still as it was.
+    Write {
+        /// One entry.
+        change: Box<RegistryChange>,
+        /// What the caller knows of the entry that it replaces.
+        known: Known,
+    },
+    /// Does something to a subscription of another system.
+    Webhook {
+        /// Which.
+        id: WebhookId,
+        /// The version that the caller saw, from `If-Match`.
+        if_match: Option<u32>,
+        /// What.
+        act: WebhookAct,
+    },
+}
+
+/// What the writer of a registry entry knows of the one that it replaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Known {
+    /// Nothing was said: refused where there is one.
+    Nothing,
+    /// There is none (`If-None-Match: *`).
+    Absent,
+    /// It has this [`fingerprint`](crate::registry::fingerprint) (`If-Match`).
+    Fingerprint(u64),
 }
 
 /// What somebody at the bedside noted that no bracelet measures.

@@ -1,11 +1,12 @@
 //! The task: something about an elder's protection that somebody has to put right.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{OrgPath, PersonId, TaskId, Timestamp, WearerId};
 
 /// What is to be put right. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskKind {
     /// A guardian's number is missing, wrong, or nobody was ever reached under it.
@@ -26,7 +27,7 @@ impl TaskKind {
 }
 
 /// Where a task stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
     /// Somebody has to see to it.
@@ -36,7 +37,7 @@ pub enum TaskState {
 }
 
 /// The full state of a task: the `data` of its feed events.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Task {
     /// Its id.
     pub id: TaskId,

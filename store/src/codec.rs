@@ -72,7 +72,12 @@ impl RecordKind {
 
     fn of(record: &Record) -> RecordKind {
         let facts = record.decisions.iter().any(|decision| match decision {
-            Decision::Event(_) | Decision::Registry(_) | Decision::Token(_) | Decision::Audit(_) => true,
+            Decision::Event(_)
+            | Decision::Registry(_)
+            | Decision::Token(_)
+            | Decision::Audit(_)
+            | Decision::Webhook(_)
+            | Decision::Delivery(_) => true,
             Decision::Observed(_)
             | Decision::Repeated
             | Decision::Finding(_)

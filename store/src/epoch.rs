@@ -33,7 +33,15 @@ pub fn load(disk: &dyn Disk, root: &Path) -> Result<u32, StoreError> {
 /// # Errors
 /// When the present epoch cannot be read or the new one cannot be made durable.
 pub fn bump(disk: &dyn Disk, root: &Path) -> Result<u32, StoreError> {
-    let epoch = load(disk, root)?.saturating_add(1);
+    begin(disk, root, 0)
+}
+
+/// As [`bump`], and not below `at_least`: two restores of one backup are not to begin the same epoch.
+///
+/// # Errors
+/// As [`bump`].
+pub fn begin(disk: &dyn Disk, root: &Path, at_least: u32) -> Result<u32, StoreError> {
+    let epoch = load(disk, root)?.saturating_add(1).max(at_least);
     let (path, new) = (root.join(FILE), root.join(FILE_NEW));
     let file = disk.open(&new, Access::Create).map_err(StoreError::disk("create", &new))?;
     file.write_at(0, format!("{epoch}\n").as_bytes()).map_err(StoreError::disk("write", &new))?;

@@ -5,6 +5,7 @@ use model::event::DeviceStatus;
 use model::record::{Observed, SendResult};
 use model::registry::{Binding, Role};
 use model::staff::ApiToken;
+use model::webhook::{Delivery, DeliveryOutcome, Waiting, WebhookOrder, WebhookState, WebhookTry};
 use model::*;
 
 /// 2026-11-22T00:00:00Z.
@@ -201,6 +202,17 @@ pub(crate) fn one_of_each_input() -> Vec<Record> {
         bare(Input::Tick),
         bare(Input::Started { down_since: Some(at(0)) }),
         bare(Input::Resumed { at: at(3) }),
+        bare(Input::Told {
+            webhook: WebhookId::new("wh_1"),
+            outcome: WebhookTry {
+                event: 9,
+                since: Some(at(1)),
+                status: Some(503),
+                retry_after_seconds: None,
+                detail: CompactString::new(""),
+                millis: 12,
+            },
+        }),
     ]
 }
 
@@ -271,6 +283,36 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
         entity: Entity::DownCommand(Box::new(down_command(1, DownCommandState::Queued))),
         changed: vec![CompactString::new("state")],
     };
+    let webhook = Webhook {
+        id: WebhookId::new("wh_1"),
+        version: 2,
+        order: WebhookOrder {
+            name: CompactString::new("street"),
+            url: "https://example.org/".to_owned(),
+            types: vec![CompactString::new("case.*")],
+        },
+        scope: OrgPath::new("/luyang/"),
+        by: PersonId::new("o1"),
+        created_at: at(0),
+        state: WebhookState::Active,
+        secret_generation: 1,
+        rotated_until: None,
+        cursor: 9,
+        waiting: vec![Waiting { event: 9, tries: 1, next_at: at(7), since: at(2) }],
+        deliveries: 1,
+    };
+    let delivery = Delivery {
+        webhook: WebhookId::new("wh_1"),
+        number: 1,
+        event: 9,
+        at: at(2),
+        attempt: 1,
+        status: Some(503),
+        detail: CompactString::new(""),
+        millis: 12,
+        outcome: DeliveryOutcome::Retrying,
+        next_at: Some(at(7)),
+    };
     let refused = Reply::Refused(Problem::new(ProblemCode::Stale, "stale", "已过期"));
     let decisions = [
         Decision::Repeated,
@@ -280,6 +322,8 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
         Decision::Registry(Box::default()),
         Decision::Token(token()),
         Decision::Reply(Box::new(refused)),
+        Decision::Webhook(Box::new(webhook)),
+        Decision::Delivery(Box::new(delivery)),
     ];
     decisions.map(|decision| Record { at: at(2), input: Input::Tick, decisions: vec![decision] }).to_vec()
 }

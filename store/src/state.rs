@@ -15,6 +15,7 @@ mod telemetry;
 mod tests;
 pub(crate) mod tree;
 mod upkeep;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

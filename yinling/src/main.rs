@@ -14,7 +14,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    audit, channel, check, completions, config, demo, import, init, journal, replay, serve, token, user, watchdog,
+    audit, backup, channel, check, completions, config, demo, import, init, journal, replay, serve, token, user,
+    watchdog,
 };
 
 /// Reports are allocated on a connection's thread and freed on the loop's: an allocator that is made for that.
@@ -62,6 +63,10 @@ enum Command {
     Channel(channel::Command),
     /// Runs the rules over a recording, without a server and without calling anybody
     Replay(replay::Args),
+    /// Copies a data directory, served or not, with everything up to the record that it states
+    Backup(backup::Args),
+    /// Brings a backup back into a new data directory
+    Restore(backup::RestoreArgs),
     /// Shows the configuration in force
     #[command(subcommand)]
     Config(config::Command),
@@ -87,6 +92,8 @@ fn main() -> ExitCode {
         Command::Audit(command) => audit::run(command),
         Command::Channel(command) => channel::run(command),
         Command::Replay(args) => replay::run(args),
+        Command::Backup(args) => backup::run(args),
+        Command::Restore(args) => backup::restore(args),
         Command::Config(command) => config::run(command),
         Command::Watchdog(args) => watchdog::run(args),
         Command::Completions(args) => completions::run(&args),

@@ -376,7 +376,7 @@ fn a_provider_that_does_not_take_a_call_brings_the_next_at_once() {
         expect![[r#"
         00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
         00:05  call-retry-in-1s g1
-        00:11  g1 call failed (failed) | call g2
+        00:11  g1 call failed (unknown) | call g2
     "#]],
     );
 }

@@ -62,7 +62,7 @@ pub fn phrase(output: &Output, now: Timestamp) -> (String, Option<String>) {
                     (format!("{channel}-retry-in-{wait}s"), Some(who))
                 }
                 _ if attempt.state == AttemptState::Failed => {
-                    let outcome = format!("{:?}", attempt.outcome.unwrap()).to_lowercase();
+                    let outcome = attempt.outcome.map_or("unknown".to_owned(), |o| format!("{o:?}").to_lowercase());
                     (format!("{who} {channel} failed ({outcome})"), None)
                 }
                 _ => {

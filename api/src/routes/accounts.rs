@@ -60,6 +60,17 @@ impl From<Account> for AccountEntry {
     }
 }
 
+/// Accounts of the caller's part of the tree.
+#[utoipa::path(
+    get,
+    path = "/api/v1/accounts",
+    tag = "accounts",
+    params(
+        ("after" = Option<String>, Query, description = "The key that the last page ended with."),
+        ("limit" = Option<u16>, Query, description = "How many at most, 1 to 500."),
+    ),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -77,6 +88,16 @@ pub(crate) async fn list(
     Ok(respond("/api/v1/accounts", &[], limit, data, next, as_of))
 }
 
+/// One account.
+#[utoipa::path(
+    get,
+    path = "/api/v1/accounts/{id}",
+    tag = "accounts",
+    params(
+        ("id" = String, Path, description = "Account."),
+    ),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -105,6 +126,17 @@ pub(crate) struct AccountBody {
     scope: Option<String>,
 }
 
+/// Makes an account.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts",
+    tag = "accounts",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+    ),
+    request_body(content = Object, description = "Name, role, scope and password of the account."),
+    responses((status = 201, description = "New, as committed.", body = Object)),
+)]
 pub(crate) async fn create(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -157,6 +189,19 @@ pub(crate) struct ChangeBody {
     end_sessions: bool,
 }
 
+/// Changes an account.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/accounts/{id}",
+    tag = "accounts",
+    params(
+        ("id" = String, Path, description = "Account."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+        ("If-Match" = Option<String>, Header, description = "The entity's `ETag`."),
+    ),
+    request_body(content = Object, description = "What changes."),
+    responses((status = 200, description = "As committed.", body = Object)),
+)]
 pub(crate) async fn change(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -202,6 +247,18 @@ pub(crate) async fn change(
     Ok(shown(shared.host.account(&id).ok_or_else(|| not_found(&id))?))
 }
 
+/// Ends an account.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/accounts/{id}",
+    tag = "accounts",
+    params(
+        ("id" = String, Path, description = "Account."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+        ("If-Match" = Option<String>, Header, description = "The entity's `ETag`."),
+    ),
+    responses((status = 204, description = "Ended.")),
+)]
 pub(crate) async fn remove(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

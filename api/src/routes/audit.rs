@@ -87,6 +87,21 @@ impl From<AuditEntry> for EntryJson {
     }
 }
 
+/// Who asked for what, and what came of it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    tag = "audit",
+    params(
+        ("wearer" = Option<String>, Query, description = "About whom."),
+        ("actor" = Option<String>, Query, description = "Who did it."),
+        ("from" = Option<String>, Query, description = "RFC 3339."),
+        ("to" = Option<String>, Query, description = "RFC 3339."),
+        ("after" = Option<String>, Query, description = "The key that the last page ended with."),
+        ("limit" = Option<u16>, Query, description = "How many at most, 1 to 500."),
+    ),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

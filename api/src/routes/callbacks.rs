@@ -13,11 +13,21 @@ use crate::params::Segments;
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Taken {
     status: &'static str,
 }
 
+/// What a gateway reports about a message. The address is the authentication.
+#[utoipa::path(
+    post,
+    path = "/api/v1/callbacks/{attempt}/{token}",
+    tag = "callbacks",
+    security(()),
+    params(("attempt" = String, Path, description = "Attempt."), ("token" = String, Path, description = "Its capability.")),
+    request_body(content = Object, description = "`{\"attempt\",\"outcome\",\"key\"?,\"text\"?}`", content_type = "application/json"),
+    responses((status = 200, description = "Saved.", body = Taken)),
+)]
 pub(crate) async fn take(
     State(shared): State<Arc<Shared>>,
     Segments((attempt, token)): Segments<(String, String)>,

@@ -16,8 +16,8 @@ use super::incidents::{after_id, checked_text};
 use super::tasks::STAFF;
 use crate::auth::{Caller, only};
 use crate::body::Json;
-use crate::headers::CommandHeaders;
-use crate::page::{Paging, checked_limit, respond};
+use crate::headers::{CommandHeaders, IdempotencyKey};
+use crate::page::{Listing, Paging, checked_limit, respond};
 use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
 use crate::scope::visible_to;
@@ -35,7 +35,7 @@ const GAP_SECONDS_DEFAULT: u32 = 1_800;
 const LASTS_SECONDS_DEFAULT: u32 = 86_400;
 const LASTS_SECONDS_MAX: u32 = 30 * 86_400;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CampaignBody {
     kind: CampaignKind,
@@ -96,6 +96,15 @@ fn window(text: &str) -> Result<DailyWindow, Fault> {
     })
 }
 
+/// Begins a campaign of welfare or test calls.
+#[utoipa::path(
+    post,
+    path = "/api/v1/campaigns",
+    tag = "campaigns",
+    params(IdempotencyKey),
+    request_body = CampaignBody,
+    responses((status = 200, description = "As committed.", body = Campaign)),
+)]
 pub(crate) async fn create(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -108,6 +117,14 @@ pub(crate) async fn create(
     Ok(entity_answer(shared.decide(&caller.actor, headers.idempotency_key, command).await?))
 }
 
+/// Campaigns.
+#[utoipa::path(
+    get,
+    path = "/api/v1/campaigns",
+    tag = "campaigns",
+    params(Paging),
+    responses((status = 200, description = "As asked.", body = Listing<Campaign>)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -126,6 +143,14 @@ pub(crate) async fn list(
     Ok(respond("/api/v1/campaigns", &[], limit, listing.items, next, as_of))
 }
 
+/// One campaign.
+#[utoipa::path(
+    get,
+    path = "/api/v1/campaigns/{id}",
+    tag = "campaigns",
+    params(("id" = String, Path, description = "Campaign.")),
+    responses((status = 200, description = "As asked.", body = Campaign)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -135,12 +160,19 @@ pub(crate) async fn one(
     Ok(tagged(&campaign, campaign.version))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Calls {
     data: Vec<CampaignCall>,
 }
 
 /// Everybody of a campaign with their answer.
+#[utoipa::path(
+    get,
+    path = "/api/v1/campaigns/{id}/calls",
+    tag = "campaigns",
+    params(("id" = String, Path, description = "Campaign.")),
+    responses((status = 200, description = "As asked.", body = Calls)),
+)]
 pub(crate) async fn calls(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -17,18 +17,22 @@ use super::commands::entity_answer;
 use super::incidents::{action_named, after_id, name_of, state_filter};
 use crate::auth::Caller;
 use crate::body::Json;
-use crate::headers::CommandHeaders;
-use crate::page::{checked_limit, respond};
+use crate::headers::{CommandHeaders, IdempotencyKey, IfMatch};
+use crate::page::{Listing, checked_limit, respond};
 use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
 use crate::scope::visible_to;
 use crate::shared::{Shared, tagged};
 use crate::{exact, look};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct CaseParams {
+    /// The key that the last page ended with.
     after: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// `open`, or one state.
     state: Option<String>,
@@ -37,6 +41,14 @@ pub(crate) struct CaseParams {
     handler: Option<String>,
 }
 
+/// Community cases that the caller may see.
+#[utoipa::path(
+    get,
+    path = "/api/v1/cases",
+    tag = "cases",
+    params(CaseParams),
+    responses((status = 200, description = "As asked.", body = Listing<Case>)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -73,6 +85,14 @@ pub(crate) async fn list(
     Ok(respond("/api/v1/cases", &query, limit, listing.items, next, as_of))
 }
 
+/// One case.
+#[utoipa::path(
+    get,
+    path = "/api/v1/cases/{id}",
+    tag = "cases",
+    params(("id" = String, Path, description = "Case.")),
+    responses((status = 200, description = "As asked.", body = Case)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -107,6 +127,16 @@ async fn look_at(shared: &Shared, actor: &Actor, case: &Case) -> Result<(), Faul
 }
 
 /// Files a case: for an incident, once, or from a person's report.
+#[utoipa::path(
+    post,
+    path = "/api/v1/cases",
+    tag = "cases",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+    ),
+    request_body(content = Object, description = "An incident, or a person's report."),
+    responses((status = 200, description = "As committed.", body = Object), (status = 201, description = "New, as committed.", body = Object)),
+)]
 pub(crate) async fn file(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -132,6 +162,15 @@ pub(crate) async fn file(
     Ok(response)
 }
 
+/// Does something to a case; `If-Match` is required where a stale view could harm.
+#[utoipa::path(
+    post,
+    path = "/api/v1/cases/{id}/actions/{action}",
+    tag = "cases",
+    params(("id" = String, Path, description = "Case."), ("action" = inline(crate::openapi::CaseActions), Path, description = "What is done."), IdempotencyKey, IfMatch),
+    request_body(content = Object, description = "What there is to say about it, by the action."),
+    responses((status = 200, description = "As committed.", body = Case)),
+)]
 pub(crate) async fn act(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -154,7 +193,18 @@ pub(crate) async fn act(
     answer(&caller.actor, shared.decide(&caller.actor, headers.idempotency_key, command).await?)
 }
 
-/// Another system says how far it is.
+/// Another system says how far it is with a case.
+#[utoipa::path(
+    post,
+    path = "/api/v1/cases/{id}/receipts",
+    tag = "cases",
+    params(
+        ("id" = String, Path, description = "Case."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+    ),
+    request_body(content = Object, description = "`{system, external_case_id, status}`"),
+    responses((status = 200, description = "As committed.", body = Object)),
+)]
 pub(crate) async fn receipt(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

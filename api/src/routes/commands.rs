@@ -16,7 +16,7 @@ use super::incidents::checked_text;
 use super::registry::visible_device;
 use crate::auth::{Caller, only};
 use crate::body::Json;
-use crate::headers::CommandHeaders;
+use crate::headers::{CommandHeaders, IdempotencyKey};
 use crate::page::LIMIT_MAX;
 use crate::params::{Segments, counted};
 use crate::problem::Fault;
@@ -51,7 +51,7 @@ const ASKERS: &[Role] = &[
 const CONFIGURERS: &[Role] = &[Role::Admin, Role::Operator, Role::Integration];
 
 /// `{"kind":"set_interval","seconds":60}`: the members beside `kind` and `time_to_live_seconds` are the kind's own.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CommandBody {
     kind: Kind,
@@ -61,8 +61,9 @@ pub(crate) struct CommandBody {
     time_to_live_seconds: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = CommandKind)]
 enum Kind {
     Locate,
     SetInterval,
@@ -72,6 +73,17 @@ enum Kind {
     Configuration,
 }
 
+/// Sends a command to a device.
+#[utoipa::path(
+    post,
+    path = "/api/v1/devices/{id}/commands",
+    tag = "devices",
+    params(("id" = String, Path, description = "Device."), IdempotencyKey),
+    request_body = CommandBody,
+    responses(
+        (status = 201, description = "Queued; it is delivered when the device is there.", body = DownCommand),
+    ),
+)]
 pub(crate) async fn send(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -97,12 +109,20 @@ pub(crate) async fn send(
     Ok(response)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Commands {
     /// Newest first.
     data: Vec<DownCommand>,
 }
 
+/// The commands to a device, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices/{id}/commands",
+    tag = "devices",
+    params(("id" = String, Path, description = "Device.")),
+    responses((status = 200, description = "As asked.", body = Commands)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -113,6 +133,14 @@ pub(crate) async fn list(
     Ok(Answer(Commands { data }))
 }
 
+/// One command.
+#[utoipa::path(
+    get,
+    path = "/api/v1/commands/{id}",
+    tag = "devices",
+    params(("id" = String, Path, description = "Command.")),
+    responses((status = 200, description = "As asked.", body = DownCommand)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

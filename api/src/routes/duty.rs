@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use model::case::WhistleLevel;
 use model::duty::{DutyUnit, Shift};
 use model::registry::WeeklyWindow;
-use model::{DutyRoster, Entity, OrgPath, PersonId, Reply, StaffCommand, Timestamp};
+use model::{DutyRoster, Entity, OrgPath, PersonId, Reply, Role, StaffCommand, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::case_bodies::checked_org;
@@ -25,6 +25,8 @@ use crate::problem::Fault;
 use crate::scope::visible_to;
 use crate::shared::Shared;
 
+/// Who writes rosters; casework says the same.
+const WRITERS: &[Role] = &[Role::Admin, Role::Operator, Role::Desk, Role::Street, Role::Department, Role::Integration];
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const MINUTES_OF_DAY: u16 = 1_440;
 const DAY_MILLIS: i64 = 86_400_000;
@@ -95,6 +97,16 @@ pub(crate) struct RosterBody {
     units: Vec<UnitJson>,
 }
 
+/// An organisation's duty roster.
+#[utoipa::path(
+    get,
+    path = "/api/v1/duty",
+    tag = "duty",
+    params(
+        ("org" = String, Query, description = "The organisation's path."),
+    ),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -112,6 +124,19 @@ pub(crate) async fn one(
     Ok(answer(&shared, &roster))
 }
 
+/// Writes an organisation's duty roster.
+#[utoipa::path(
+    put,
+    path = "/api/v1/duty",
+    tag = "duty",
+    params(
+        ("org" = String, Query, description = "The organisation's path."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+        ("If-Match" = Option<String>, Header, description = "The entity's `ETag`."),
+    ),
+    request_body(content = Object, description = "The roster."),
+    responses((status = 200, description = "As committed.", body = Object)),
+)]
 pub(crate) async fn write(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -119,6 +144,7 @@ pub(crate) async fn write(
     headers: CommandHeaders,
     Json(body): Json<RosterBody>,
 ) -> Result<Response, Fault> {
+    only(&caller.actor, WRITERS)?;
     let org = params.org()?;
     if !visible_to(&caller.actor, Some(&org)) {
         return Err(not_there(&org));

@@ -18,29 +18,41 @@ use crate::shared::Shared;
 use crate::{exact, look};
 
 /// Where a consumer that fell out of the feed finds everything as it stands.
-const SNAPSHOTS: &[&str] =
+pub const SNAPSHOTS: &[&str] =
     &["/api/v1/incidents", "/api/v1/cases", "/api/v1/wearers", "/api/v1/devices", "/api/v1/people", "/api/v1/orgs"];
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct EventParams {
     /// A cursor, or `latest`.
     pub(crate) after: Option<String>,
     /// RFC 3339.
     pub(crate) since: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
     pub(crate) limit: Option<usize>,
     /// `incident.*,case.filed`.
     pub(crate) types: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct EventList {
+    #[schema(value_type = Vec<crate::openapi::Envelope>)]
     data: Vec<Value>,
     /// Never null: whoever stores it cannot skip anything.
     next_cursor: String,
     has_more: bool,
 }
 
+/// The feed, ascending in commit order.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    tag = "feed",
+    params(EventParams),
+    responses((status = 200, description = "As asked.", body = EventList)),
+)]
 pub(crate) async fn poll(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -87,7 +99,7 @@ impl Filter {
 
 /// `incident.*` and `case.filed`, separated by commas. A name that fits nothing is refused: it would be a filter that
 /// silently drops everything.
-fn kinds_of(types: &str) -> Result<Vec<EventKind>, Fault> {
+pub(super) fn kinds_of(types: &str) -> Result<Vec<EventKind>, Fault> {
     let mut kinds = Vec::new();
     for pattern in types.split(',').map(str::trim) {
         let before = kinds.len();

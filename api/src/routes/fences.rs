@@ -35,7 +35,17 @@ enum DrawnIn {
     Own,
 }
 
-/// `GET /wearers/{id}/fences?format=geojson|wkt&datum=wgs84|own`. What comes out can be imported as a wearer's `fences`.
+/// A wearer's fences in WGS-84. The look is on record.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wearers/{id}/fences",
+    tag = "history",
+    params(
+        ("id" = String, Path, description = "Wearer."),
+        ("format" = Option<String>, Query, description = "`geojson` or `wkt`."),
+    ),
+    responses((status = 200, description = "GeoJSON, or WKT.", content((Object = "application/geo+json"), (String = "text/plain")))),
+)]
 pub(crate) async fn export(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

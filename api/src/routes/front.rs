@@ -33,7 +33,14 @@ pub(crate) async fn page() -> Response {
     overview()
 }
 
-/// What the console has to know before anybody has signed in.
+/// What the console is to show of this house.
+#[utoipa::path(
+    get,
+    path = "/api/v1/console",
+    tag = "description",
+    security(()),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn settings(State(shared): State<Arc<Shared>>) -> Json<Settings> {
     Json(Settings { house: shared.host.console(), incident: rows(INCIDENT_TABLE), case: rows(CASE_TABLE) })
 }

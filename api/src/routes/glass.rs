@@ -39,7 +39,18 @@ pub(crate) struct Broken {
     until: Option<Timestamp>,
 }
 
-/// `POST /api/v1/wearers/{id}/break-glass`.
+/// Leave to see where a wearer is although nothing has happened; its guardians can see it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/wearers/{id}/break-glass",
+    tag = "history",
+    params(
+        ("id" = String, Path, description = "Wearer."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+    ),
+    request_body(content = Object, description = "The reason."),
+    responses((status = 200, description = "Until when.", body = Object)),
+)]
 pub(crate) async fn break_it(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -117,6 +117,12 @@ impl Link {
         let attempt = shared.find(move |view| view.attempt(id)).await?;
         let is_guardian = |attempt: &Attempt| attempt.callee.role == CalleeRole::Guardian && attempt.incident.is_some();
         let attempt = attempt.filter(is_guardian).ok_or_else(unknown)?;
+        // Who is a guardian no more sees and does nothing any more, whatever they were sent.
+        let (wearer, person) = (attempt.wearer.clone(), attempt.callee.person.clone());
+        let wearer = shared.read(move |view| view.wearer(&wearer)).await?;
+        if !wearer.is_some_and(|wearer| wearer.guardians.contains(&person)) {
+            return Err(unknown());
+        }
         let org = attempt.org.clone();
         let community = shared.read(move |view| community(view, &org)).await?;
         let actor = Actor { person: attempt.callee.person.clone(), role: Role::Guardian, scope: attempt.org.clone() };
@@ -147,10 +153,6 @@ impl Link {
         let (id, person) = (self.attempt.incident.ok_or_else(gone)?, self.actor.person.clone());
         let found = shared.read(move |view| seen(view, id, &person)).await?;
         let (incident, wearer, you, taken, looks) = found.ok_or_else(gone)?;
-        // Who is a guardian no more sees nothing any more, whatever they were sent.
-        if !wearer.guardians.contains(&self.actor.person) {
-            return Err(gone());
-        }
         let subject = format!("incidents/{}", incident.id);
         look::record(shared, &self.actor, &subject, look::INCIDENT_FIELDS, Some("guardian link")).await?;
         let is_yours = incident.acknowledged_by.as_ref().is_some_and(|taken| taken.person == self.actor.person);
@@ -222,7 +224,17 @@ fn community(view: &View, path: &OrgPath) -> Result<Community, StoreError> {
     Ok(Community { name, phone: None })
 }
 
-/// `GET /api/v1/guardian/{token}`.
+/// What a guardian's link shows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/guardian/{token}",
+    tag = "guardian",
+    security(()),
+    params(
+        ("token" = String, Path, description = "The link's."),
+    ),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn json(
     State(shared): State<Arc<Shared>>,
     Segments(token): Segments<String>,

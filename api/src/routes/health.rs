@@ -12,19 +12,51 @@ use serde::Serialize;
 use crate::host::Check;
 use crate::shared::Shared;
 
+/// Whether the process is worth keeping.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "health",
+    security(()),
+    responses(
+        (status = 200, description = "Worth keeping.", body = Report),
+        (status = 503, description = "Not so; each reason is given.", body = Report),
+    ),
+)]
 pub(crate) async fn live(State(shared): State<Arc<Shared>>) -> Response {
     report(shared.host.health().live)
 }
 
+/// Whether it does its work.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    security(()),
+    responses(
+        (status = 200, description = "It does its work.", body = Report),
+        (status = 503, description = "Not so; each reason is given.", body = Report),
+    ),
+)]
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     report(shared.host.health().ready)
 }
 
+/// The metrics.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    security(()),
+    responses(
+        (status = 200, description = "Prometheus text.", body = String, content_type = "text/plain"),
+    ),
+)]
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], shared.host.metrics()).into_response()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Report {
     status: &'static str,
     /// What is not well, by name.

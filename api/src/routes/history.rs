@@ -30,13 +30,14 @@ const PERIOD: Reach = Reach { days_default: 1, days_max: 92 };
 /// The longest purpose that is kept with a look, in bytes.
 const PURPOSE_BYTES_MAX: usize = 200;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct LatestParams {
     purpose: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct LatestJson {
     wearer: WearerId,
     /// When anything of the wearer was last measured; `null`: never.
@@ -46,7 +47,7 @@ pub(crate) struct LatestJson {
     vitals: Vec<Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct PointJson {
     #[serde(flatten)]
     position: Position,
@@ -55,6 +56,14 @@ struct PointJson {
     late: bool,
 }
 
+/// Where a wearer was last, and how they were. The look is on record.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wearers/{id}/latest",
+    tag = "history",
+    params(("id" = String, Path, description = "Wearer."), LatestParams),
+    responses((status = 200, description = "As asked.", body = LatestJson)),
+)]
 pub(crate) async fn latest(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -90,7 +99,7 @@ pub(crate) async fn latest(
     }))
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum TrackFormat {
     #[default]
@@ -98,16 +107,28 @@ enum TrackFormat {
     Gpx,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct TrackParams {
     from: Option<String>,
     to: Option<String>,
     #[serde(default)]
+    #[param(inline)]
     format: TrackFormat,
     purpose: Option<String>,
 }
 
+/// Where a wearer was. The look is on record.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wearers/{id}/track",
+    tag = "history",
+    params(("id" = String, Path, description = "Wearer."), TrackParams),
+    responses(
+        (status = 200, description = "GeoJSON, or GPX.", content((Object = "application/geo+json"), (String = "application/gpx+xml"))),
+    ),
+)]
 pub(crate) async fn track(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -178,8 +199,9 @@ fn gpx(points: &[TrackPoint], truncated_at: Option<Timestamp>) -> String {
     text
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct VitalParams {
     kind: ReportKind,
     from: Option<String>,
@@ -189,7 +211,7 @@ pub(crate) struct VitalParams {
     purpose: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Vitals {
     wearer: WearerId,
     kind: ReportKind,
@@ -203,6 +225,14 @@ pub(crate) struct Vitals {
     buckets: Option<Vec<Bucket>>,
 }
 
+/// What was measured. The look is on record.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wearers/{id}/vitals",
+    tag = "history",
+    params(("id" = String, Path, description = "Wearer."), VitalParams),
+    responses((status = 200, description = "As asked.", body = Vitals)),
+)]
 pub(crate) async fn vitals(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Caller, only};
 use crate::body;
-use crate::headers::CommandHeaders;
+use crate::headers::{CommandHeaders, IdempotencyKey};
 use crate::host::RowError;
 use crate::params::Params;
 use crate::problem::{Code, Fault};
@@ -18,23 +18,24 @@ use crate::scope::sees_everything;
 use crate::shared::Shared;
 
 /// Who may write the registry.
-const IMPORTERS: &[Role] = &[Role::Admin, Role::Operator, Role::Integration];
+pub(super) const IMPORTERS: &[Role] = &[Role::Admin, Role::Operator, Role::Integration];
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ImportParams {
     #[serde(default)]
     dry_run: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Imported {
     dry_run: bool,
     counts: Counts,
     warnings: Vec<RowError>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Counts {
     orgs: usize,
     people: usize,
@@ -53,6 +54,15 @@ impl Counts {
     }
 }
 
+/// The registry: upsert, all or nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/import",
+    tag = "registry",
+    params(ImportParams, IdempotencyKey),
+    request_body(content = Object, description = "The registry as the README describes it, as JSON, or CSV of one noun.", content_type = "application/json"),
+    responses((status = 200, description = "Written, or checked.", body = Imported)),
+)]
 pub(crate) async fn import(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -92,7 +102,7 @@ pub(crate) async fn import(
     Ok(Json(imported))
 }
 
-fn refused(errors: Vec<RowError>) -> Fault {
+pub(super) fn refused(errors: Vec<RowError>) -> Fault {
     let count = errors.len();
     Fault::new(
         Code::Invalid,

@@ -15,8 +15,8 @@ use store::{IncidentFilter, Page};
 use super::commands::entity_answer;
 use crate::auth::Caller;
 use crate::body::Json;
-use crate::headers::CommandHeaders;
-use crate::page::{checked_limit, respond};
+use crate::headers::{CommandHeaders, IdempotencyKey, IfMatch};
+use crate::page::{Listing, checked_limit, respond};
 use crate::params::{Params, Segments, bad_parameter, counted, shortened};
 use crate::problem::{Code, Fault};
 use crate::scope::visible_to;
@@ -39,10 +39,14 @@ pub(super) const NOTE_BYTES_MAX: usize = 2_000;
 /// The longest disposition, in bytes.
 pub(super) const DISPOSITION_BYTES_MAX: usize = 64;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct IncidentParams {
+    /// The key that the last page ended with.
     after: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// `open`, or one state.
     state: Option<String>,
@@ -50,6 +54,14 @@ pub(crate) struct IncidentParams {
     wearer: Option<String>,
 }
 
+/// Incidents that the caller may see.
+#[utoipa::path(
+    get,
+    path = "/api/v1/incidents",
+    tag = "incidents",
+    params(IncidentParams),
+    responses((status = 200, description = "As asked.", body = Listing<Incident>)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -83,6 +95,14 @@ pub(crate) async fn list(
     Ok(respond("/api/v1/incidents", &query, limit, items, next, as_of))
 }
 
+/// One incident.
+#[utoipa::path(
+    get,
+    path = "/api/v1/incidents/{id}",
+    tag = "incidents",
+    params(("id" = String, Path, description = "Incident.")),
+    responses((status = 200, description = "As asked.", body = Incident)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -95,11 +115,19 @@ pub(crate) async fn one(
     Ok(tagged(&incident, incident.version))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Attempts {
     data: Vec<Attempt>,
 }
 
+/// Who was called for an incident, and what came of it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/incidents/{id}/attempts",
+    tag = "incidents",
+    params(("id" = String, Path, description = "Incident.")),
+    responses((status = 200, description = "As asked.", body = Attempts)),
+)]
 pub(crate) async fn attempts(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -112,6 +140,14 @@ pub(crate) async fn attempts(
     Ok(Answer(Attempts { data }))
 }
 
+/// One attempt to reach somebody.
+#[utoipa::path(
+    get,
+    path = "/api/v1/attempts/{id}",
+    tag = "incidents",
+    params(("id" = String, Path, description = "Attempt.")),
+    responses((status = 200, description = "As asked.", body = Attempt)),
+)]
 pub(crate) async fn attempt(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -127,7 +163,7 @@ pub(crate) async fn attempt(
     Ok(tagged(&attempt, attempt.version))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IncidentActionBody {
     note: Option<String>,
@@ -135,6 +171,15 @@ pub(crate) struct IncidentActionBody {
     on_behalf_of: Option<String>,
 }
 
+/// Does something to an incident; what may be done when, and by whom, is in the table `x-transitions`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/incidents/{id}/actions/{action}",
+    tag = "incidents",
+    params(("id" = String, Path, description = "Incident."), ("action" = inline(crate::openapi::IncidentActions), Path, description = "What is done."), IdempotencyKey, IfMatch),
+    request_body = IncidentActionBody,
+    responses((status = 200, description = "As committed.", body = Incident)),
+)]
 pub(crate) async fn act(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

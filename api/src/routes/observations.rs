@@ -32,7 +32,18 @@ pub(crate) struct NoteBody {
     consciousness: Option<String>,
 }
 
-/// `POST /wearers/{id}/observations`: 204 once it is durable.
+/// Writes down what somebody saw at the bedside.
+#[utoipa::path(
+    post,
+    path = "/api/v1/wearers/{id}/observations",
+    tag = "history",
+    params(
+        ("id" = String, Path, description = "Wearer."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+    ),
+    request_body(content = Object, description = "What was seen at the bedside."),
+    responses((status = 200, description = "As committed.", body = Object), (status = 204, description = "Noted.")),
+)]
 pub(crate) async fn note(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

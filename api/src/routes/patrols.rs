@@ -118,6 +118,17 @@ impl QuestionBody {
     }
 }
 
+/// Begins a patrol.
+#[utoipa::path(
+    post,
+    path = "/api/v1/patrols",
+    tag = "cases",
+    params(
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+    ),
+    request_body(content = Object, description = "Whom the patrol visits, and what it asks."),
+    responses((status = 200, description = "As committed.", body = Object), (status = 201, description = "New, as committed.", body = Object)),
+)]
 pub(crate) async fn start(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -133,6 +144,17 @@ pub(crate) async fn start(
     }
 }
 
+/// Patrols.
+#[utoipa::path(
+    get,
+    path = "/api/v1/patrols",
+    tag = "cases",
+    params(
+        ("after" = Option<String>, Query, description = "The key that the last page ended with."),
+        ("limit" = Option<u16>, Query, description = "How many at most, 1 to 500."),
+    ),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -151,6 +173,16 @@ pub(crate) async fn list(
     Ok(respond("/api/v1/patrols", &[], limit, listing.items, next, as_of))
 }
 
+/// One patrol.
+#[utoipa::path(
+    get,
+    path = "/api/v1/patrols/{id}",
+    tag = "cases",
+    params(
+        ("id" = String, Path, description = "Patrol."),
+    ),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -25,7 +25,19 @@ const CACHE: HeaderValue = HeaderValue::from_static("private, max-age=300");
 /// An image and nothing else, whatever it says it is.
 const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
 
-/// `POST /cases/{id}/photos` with the image as the body.
+/// Adds a photo; where it was taken is taken out of it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/cases/{id}/photos",
+    tag = "cases",
+    params(
+        ("id" = String, Path, description = "Case."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
+        ("If-Match" = Option<String>, Header, description = "The entity's `ETag`."),
+    ),
+    request_body(content = Vec<u8>, description = "A JPEG or PNG.", content_type = "image/jpeg"),
+    responses((status = 200, description = "As committed.", body = Object), (status = 201, description = "New, as committed.", body = Object)),
+)]
 pub(crate) async fn add(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -53,7 +65,16 @@ pub(crate) async fn add(
     Ok(response)
 }
 
-/// `GET /photos/{hash}`.
+/// One photo.
+#[utoipa::path(
+    get,
+    path = "/api/v1/photos/{hash}",
+    tag = "cases",
+    params(
+        ("hash" = String, Path, description = "Its SHA-256."),
+    ),
+    responses((status = 200, description = "The image.", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png")))),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -63,7 +63,17 @@ pub(crate) struct PreviewJson {
     summary: Value,
 }
 
-/// `POST /wearers/{id}/preview`. Changes nothing.
+/// What would have been found with other fences and thresholds.
+#[utoipa::path(
+    post,
+    path = "/api/v1/wearers/{id}/preview",
+    tag = "history",
+    params(
+        ("id" = String, Path, description = "Wearer."),
+    ),
+    request_body(content = Object, description = "A period, and the fences and thresholds to try."),
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn preview(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

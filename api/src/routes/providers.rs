@@ -18,6 +18,18 @@ use crate::shared::Shared;
 /// Twilio's signature.
 const SIGNATURE: &str = "x-twilio-signature";
 
+/// Receipts, replies and keys in the words of a provider.
+#[utoipa::path(
+    post,
+    path = "/api/v1/providers/{channel}/{token}",
+    tag = "callbacks",
+    security(()),
+    params(("channel" = String, Path, description = "`sms`, `voice`, …"), ("token" = String, Path, description = "The secret of the address.")),
+    request_body(content = Vec<u8>, description = "Whatever the provider posts.", content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "Taken in, in the words that the provider waits for.", content((String = "application/json"), (String = "text/plain"), (String = "application/xml"))),
+    ),
+)]
 pub(crate) async fn take(
     State(shared): State<Arc<Shared>>,
     Segments((channel, token)): Segments<(String, String)>,

@@ -14,7 +14,7 @@ use super::incidents::after_id;
 use super::registry::org_of_device;
 use crate::auth::{Caller, only};
 use crate::look;
-use crate::page::{Paging, checked_limit, respond};
+use crate::page::{Listing, Paging, checked_limit, respond};
 use crate::params::Params;
 use crate::problem::Fault;
 use crate::scope::visible_to;
@@ -24,7 +24,7 @@ use crate::shared::Shared;
 const READERS: &[Role] = &[Role::Admin, Role::Operator, Role::Integration];
 
 /// A refused payload as outsiders see it.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct Entry {
     seq: u64,
     at: Timestamp,
@@ -56,6 +56,14 @@ impl From<Quarantined> for Entry {
     }
 }
 
+/// Payloads that were refused, and why.
+#[utoipa::path(
+    get,
+    path = "/api/v1/quarantine",
+    tag = "quarantine",
+    params(Paging),
+    responses((status = 200, description = "As asked.", body = Listing<Entry>)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

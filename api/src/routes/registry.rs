@@ -3,29 +3,40 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::Response;
-use model::{Actor, Device, DeviceId, OrgPath, Person, PersonId, Wearer, WearerId};
+use model::{Actor, Device, DeviceId, OrgPath, PersonId, Wearer, WearerId};
 use serde::Deserialize;
 use store::{Page, State as View, StoreError};
 
 use crate::auth::Caller;
-use crate::page::{Paging, checked_limit, respond};
-use crate::params::{Params, Segments, shortened};
+use crate::page::{Listing, Paging, checked_limit, respond};
+use crate::params::{Params, shortened};
 use crate::problem::Fault;
 use crate::registry_json::{DeviceJson, OrgJson, PersonJson};
 use crate::scope::{sees_everything, visible_to};
 use crate::shared::Shared;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct DeviceParams {
+    /// The key that the last page ended with.
     after: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     wearer: Option<String>,
 }
 
+/// Devices on wearers that the caller may see.
+#[utoipa::path(
+    get,
+    path = "/api/v1/devices",
+    tag = "registry",
+    params(DeviceParams),
+    responses((status = 200, description = "As asked.", body = Listing<DeviceJson>)),
+)]
 pub(crate) async fn devices(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -49,15 +60,6 @@ pub(crate) async fn devices(
     let data: Vec<DeviceJson> =
         listing.items.into_iter().map(|device| DeviceJson::for_actor(device, &caller.actor)).collect();
     Ok(respond("/api/v1/devices", &query, limit, data, next, as_of))
-}
-
-pub(crate) async fn device(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    Segments(id): Segments<String>,
-) -> Result<Answer<DeviceJson>, Fault> {
-    let device = visible_device(&shared, &caller.actor, &id).await?;
-    Ok(Answer(DeviceJson::for_actor(device, &caller.actor)))
 }
 
 /// A device that the caller may see.
@@ -88,6 +90,14 @@ fn org_of(view: &View, device: &Device) -> Result<Option<OrgPath>, StoreError> {
     }
 }
 
+/// Guardians, doctors and staff in the circle of the caller.
+#[utoipa::path(
+    get,
+    path = "/api/v1/people",
+    tag = "registry",
+    params(Paging),
+    responses((status = 200, description = "As asked.", body = Listing<PersonJson>)),
+)]
 pub(crate) async fn people(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -109,31 +119,15 @@ pub(crate) async fn people(
     Ok(respond("/api/v1/people", &[], limit, data, next, as_of))
 }
 
-pub(crate) async fn person(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    Segments(id): Segments<String>,
-) -> Result<Answer<PersonJson>, Fault> {
-    let (wanted, actor) = (PersonId::new(&id), caller.actor.clone());
-    let found: Option<Person> = shared
-        .find(move |view| {
-            let Some(person) = view.person(&wanted)? else { return Ok(None) };
-            Ok(Circle::of(view, &actor)?.contains(&person.id).then_some(person))
-        })
-        .await?;
-    let person = found.ok_or_else(|| Fault::not_found(&format!("person {:?}", shortened(&id))))?;
-    Ok(Answer(PersonJson::for_role(person, caller.actor.role)))
-}
-
 /// The people that a caller may see. A person belongs to no organisation: whoever cares for a wearer in the caller's
 /// scope, or sits on a desk in it, is in their circle.
-enum Circle {
+pub(super) enum Circle {
     Everybody,
     These(BTreeSet<PersonId>),
 }
 
 impl Circle {
-    fn of(view: &View, actor: &Actor) -> Result<Circle, StoreError> {
+    pub(super) fn of(view: &View, actor: &Actor) -> Result<Circle, StoreError> {
         if sees_everything(actor) {
             return Ok(Circle::Everybody);
         }
@@ -152,7 +146,7 @@ impl Circle {
         Ok(Circle::These(people))
     }
 
-    fn contains(&self, person: &PersonId) -> bool {
+    pub(super) fn contains(&self, person: &PersonId) -> bool {
         match self {
             Circle::Everybody => true,
             Circle::These(people) => people.contains(person),
@@ -160,6 +154,14 @@ impl Circle {
     }
 }
 
+/// Organisations.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orgs",
+    tag = "registry",
+    params(Paging),
+    responses((status = 200, description = "As asked.", body = Listing<OrgJson>)),
+)]
 pub(crate) async fn orgs(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

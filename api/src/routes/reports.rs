@@ -101,7 +101,19 @@ struct Row {
     figures: figures::Shown,
 }
 
-/// `GET /reports/response`.
+/// How quickly and how well it was answered.
+#[utoipa::path(
+    get,
+    path = "/api/v1/reports/response",
+    tag = "reports",
+    params(
+        ("org" = Option<String>, Query, description = "The organisation's path."),
+        ("from" = Option<String>, Query, description = "RFC 3339."),
+        ("to" = Option<String>, Query, description = "RFC 3339."),
+        ("format" = Option<String>, Query, description = "`json` or `csv`."),
+    ),
+    responses((status = 200, description = "JSON, or CSV.", content((Object = "application/json"), (String = "text/csv")))),
+)]
 pub(crate) async fn response(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -58,6 +58,15 @@ impl Who {
     }
 }
 
+/// Signs somebody in.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session",
+    tag = "session",
+    security(()),
+    request_body(content = Object, description = "`{account, password}`"),
+    responses((status = 200, description = "Signed in; the cookie is in the answer.", body = Object)),
+)]
 pub(crate) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Fault> {
     // Another site must not sign somebody in as somebody else. Programs say nothing of where they come from.
     let headers = request.headers();
@@ -109,6 +118,13 @@ pub(crate) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
     Ok(([(SET_COOKIE, set)], Answer(Who::signed_in(account, &session))).into_response())
 }
 
+/// Who is signed in.
+#[utoipa::path(
+    get,
+    path = "/api/v1/session",
+    tag = "session",
+    responses((status = 200, description = "As asked.", body = Object)),
+)]
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, caller: Caller) -> Result<Answer<Who>, Fault> {
     let signed_in = match &caller.credential {
         Credential::Session(secret_sha256) => shared.host.session(secret_sha256),
@@ -127,6 +143,13 @@ pub(crate) async fn show(State(shared): State<Arc<Shared>>, caller: Caller) -> R
     }))
 }
 
+/// Signs somebody out.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/session",
+    tag = "session",
+    responses((status = 204, description = "Ended.")),
+)]
 pub(crate) async fn end(State(shared): State<Arc<Shared>>, caller: Caller) -> Result<Response, Fault> {
     let Credential::Session(secret_sha256) = caller.credential else {
         let detail = "a token is ended with DELETE /api/v1/tokens/{id}";

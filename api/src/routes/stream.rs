@@ -31,6 +31,16 @@ const EVENTS_PER_READ: usize = 200;
 const RECONNECT_MILLIS: u32 = 2_000;
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
+/// The feed live, as server-sent events.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events/stream",
+    tag = "feed",
+    params(EventParams, ("Last-Event-ID" = Option<String>, Header, description = "The cursor of the last event seen; goes before `after`.")),
+    responses(
+        (status = 200, description = "`id` is a cursor, `data` an event; `heartbeat` tells the time, `gap` that the feed moved past this stream.", body = String, content_type = "text/event-stream"),
+    ),
+)]
 pub(crate) async fn follow(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -63,7 +73,7 @@ pub(crate) async fn follow(
     let body = Body::from_stream(stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         let (text, goes_on) = follower.next().await;
-        Some((Ok::<_, std::convert::Infallible>(Bytes::from(text)), goes_on.then_some(follower)))
+        Some((Ok::<_, std::convert::Infallible>(text), goes_on.then_some(follower)))
     }));
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -95,24 +105,29 @@ enum Turn {
 
 impl Follower {
     /// The next piece of text, and whether more will follow.
-    async fn next(&mut self) -> (String, bool) {
+    async fn next(&mut self) -> (Bytes, bool) {
         if !self.greeted {
             self.greeted = true;
-            return (format!("retry: {RECONNECT_MILLIS}\n\n{}", self.heartbeat()), true);
+            return (format!("retry: {RECONNECT_MILLIS}\n\n{}", self.heartbeat()).into(), true);
         }
         loop {
             match self.turn().await {
-                Turn::HouseCloses => return (farewell("closing", "the server is stopping: connect again"), false),
+                Turn::HouseCloses => {
+                    return (farewell("closing", "the server is stopping: connect again").into(), false);
+                }
                 Turn::Heartbeat => {
                     if self.credential.actor(&*self.shared.host).is_none() {
-                        return (farewell("unauthenticated", "the token was revoked, or the session ended"), false);
+                        return (
+                            farewell("unauthenticated", "the token was revoked, or the session ended").into(),
+                            false,
+                        );
                     }
-                    return (self.heartbeat(), true);
+                    return (self.heartbeat().into(), true);
                 }
                 Turn::Read => match self.read().await {
                     Ok(text) if text.is_empty() => {}
                     Ok(text) => return (text, true),
-                    Err(text) => return (text, false),
+                    Err(text) => return (text.into(), false),
                 },
             }
         }
@@ -132,7 +147,26 @@ impl Follower {
     }
 
     /// What is after the cursor; empty when nothing of it is for this client. The error is the stream's last words.
-    async fn read(&mut self) -> Result<String, String> {
+    async fn read(&mut self) -> Result<Bytes, String> {
+        let newest = *self.newest.borrow();
+        let held = self.shared.recent.after(&self.shared, self.cursor.seq, newest).await.map_err(last_words)?;
+        let Some(after) = held else { return self.read_back().await.map(Bytes::from) };
+        let mut mine = after.events.iter().filter(|told| self.filter.passes(&told.event));
+        let text = match (mine.next(), mine.next()) {
+            (None, _) => Bytes::new(),
+            // One event for many streams: its text is shared and not copied.
+            (Some(one), None) => one.text.clone(),
+            (Some(one), Some(two)) => {
+                let rest = mine.flat_map(|told| told.text.iter().copied());
+                one.text.iter().chain(two.text.iter()).copied().chain(rest).collect()
+            }
+        };
+        self.cursor.seq = after.through;
+        Ok(text)
+    }
+
+    /// The same from the state, for a stream that is behind.
+    async fn read_back(&mut self) -> Result<String, String> {
         still_there(&self.shared, self.cursor).await.map_err(last_words)?;
         let (seq, filter) = (self.cursor.seq, self.filter.clone());
         let page = self

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use model::{Role, StaffCommand, TaskId, TaskState};
+use model::{Role, StaffCommand, Task, TaskId, TaskState};
 use serde::Deserialize;
 use store::Page;
 
@@ -12,8 +12,8 @@ use super::commands::entity_answer;
 use super::incidents::{NOTE_BYTES_MAX, after_id, checked_text, state_filter};
 use crate::auth::{Caller, only};
 use crate::body::Json;
-use crate::headers::CommandHeaders;
-use crate::page::{checked_limit, respond};
+use crate::headers::{CommandHeaders, IdempotencyKey};
+use crate::page::{Listing, checked_limit, respond};
 use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
 use crate::scope::visible_to;
@@ -31,15 +31,27 @@ pub(super) const STAFF: &[Role] = &[
     Role::Doctor,
 ];
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct TaskParams {
+    /// The key that the last page ended with.
     after: Option<String>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
     /// `open` or `done`.
     state: Option<String>,
 }
 
+/// What somebody has to put right.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks",
+    tag = "tasks",
+    params(TaskParams),
+    responses((status = 200, description = "As asked.", body = Listing<Task>)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -62,6 +74,14 @@ pub(crate) async fn list(
     Ok(respond("/api/v1/tasks", &query, limit, listing.items, next, as_of))
 }
 
+/// One task.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tasks/{id}",
+    tag = "tasks",
+    params(("id" = String, Path, description = "Task.")),
+    responses((status = 200, description = "As asked.", body = Task)),
+)]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -77,13 +97,21 @@ pub(crate) async fn one(
     Ok(tagged(&task, task.version))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskBody {
     note: Option<String>,
 }
 
-/// `POST /tasks/{id}/actions/done`.
+/// Says that a task was seen to.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tasks/{id}/actions/done",
+    tag = "tasks",
+    params(("id" = String, Path, description = "Task."), IdempotencyKey),
+    request_body = TaskBody,
+    responses((status = 200, description = "As committed.", body = Task)),
+)]
 pub(crate) async fn done(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -15,7 +15,7 @@ use super::accounts::checked_scope;
 use super::incidents::checked_text;
 use crate::auth::{Caller, only};
 use crate::body::Json;
-use crate::headers::CommandHeaders;
+use crate::headers::{CommandHeaders, IdempotencyKey};
 use crate::params::{Segments, shortened};
 use crate::problem::Fault;
 use crate::scope::visible_to;
@@ -27,7 +27,7 @@ const KEEPERS: &[Role] = &[Role::Admin];
 /// The longest label, in bytes.
 const LABEL_BYTES_MAX: usize = 128;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenBody {
     label: String,
@@ -37,7 +37,7 @@ pub(crate) struct TokenBody {
 }
 
 /// A token as outsiders see it.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct TokenEntry {
     id: TokenId,
     label: String,
@@ -60,7 +60,7 @@ impl From<ApiToken> for TokenEntry {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct NewToken {
     #[serde(flatten)]
     entry: TokenEntry,
@@ -68,11 +68,20 @@ struct NewToken {
     token: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Tokens {
     data: Vec<TokenEntry>,
 }
 
+/// Makes an API token.
+#[utoipa::path(
+    post,
+    path = "/api/v1/tokens",
+    tag = "tokens",
+    params(IdempotencyKey),
+    request_body = TokenBody,
+    responses((status = 201, description = "Shown here and never again.", body = NewToken)),
+)]
 pub(crate) async fn create(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -108,6 +117,13 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, [(LOCATION, location)], Answer(answer)).into_response())
 }
 
+/// API tokens, without their secrets.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tokens",
+    tag = "tokens",
+    responses((status = 200, description = "As asked.", body = Tokens)),
+)]
 pub(crate) async fn list(State(shared): State<Arc<Shared>>, caller: Caller) -> Result<Answer<Tokens>, Fault> {
     only(&caller.actor, KEEPERS)?;
     let tokens = shared.read(|view| view.tokens()).await?;
@@ -115,6 +131,14 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>, caller: Caller) -> R
     Ok(Answer(Tokens { data: visible.map(TokenEntry::from).collect() }))
 }
 
+/// Ends an API token.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/tokens/{id}",
+    tag = "tokens",
+    params(("id" = String, Path, description = "Token."), IdempotencyKey),
+    responses((status = 204, description = "Ended.")),
+)]
 pub(crate) async fn revoke(
     State(shared): State<Arc<Shared>>,
     caller: Caller,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Json as Answer;
 use axum::extract::State;
 use axum::response::Response;
 use model::{Actor, Wearer, WearerId};
@@ -10,13 +9,21 @@ use store::Page;
 
 use crate::auth::Caller;
 use crate::look;
-use crate::page::{Paging, checked_limit, respond};
-use crate::params::{Params, Segments, shortened};
+use crate::page::{Listing, Paging, checked_limit, respond};
+use crate::params::{Params, shortened};
 use crate::problem::Fault;
 use crate::registry_json::WearerJson;
 use crate::scope::visible_to;
 use crate::shared::Shared;
 
+/// Elders that the caller may see.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wearers",
+    tag = "registry",
+    params(Paging),
+    responses((status = 200, description = "As asked.", body = Listing<WearerJson>)),
+)]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
     caller: Caller,
@@ -37,16 +44,6 @@ pub(crate) async fn list(
     let role = caller.actor.role;
     let data: Vec<WearerJson> = listing.items.into_iter().map(|wearer| WearerJson::for_role(wearer, role)).collect();
     Ok(respond("/api/v1/wearers", &[], limit, data, next, as_of))
-}
-
-pub(crate) async fn one(
-    State(shared): State<Arc<Shared>>,
-    caller: Caller,
-    Segments(id): Segments<String>,
-) -> Result<Answer<WearerJson>, Fault> {
-    let wearer = visible_wearer(&shared, &caller.actor, &id).await?;
-    look::record(&shared, &caller.actor, &format!("wearers/{}", wearer.id), look::FENCE_FIELDS, None).await?;
-    Ok(Answer(WearerJson::for_role(wearer, caller.actor.role)))
 }
 
 /// A wearer that the caller may see.

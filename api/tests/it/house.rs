@@ -229,6 +229,8 @@ impl Engine {
             | StaffCommand::BreakGlass { .. }
             | StaffCommand::Case { .. }
             | StaffCommand::RevokeToken(_)
+            | StaffCommand::Write { .. }
+            | StaffCommand::Webhook { .. }
             | StaffCommand::Look(_)
             | StaffCommand::FinishTask { .. }
             | StaffCommand::StartCampaign(_)
@@ -317,6 +319,14 @@ impl Host for Door {
 
     fn verify_password(&self, password: &str, stored: &str) -> bool {
         stored == format!("hash of {password}")
+    }
+
+    fn webhook_secret(&self, id: &model::WebhookId, generation: u32) -> String {
+        format!("whsec_{id}{generation}")
+    }
+
+    fn check_outward_url(&self, url: &str) -> Result<(), (String, String)> {
+        if url.starts_with("https://") { Ok(()) } else { Err(("not so".to_owned(), "不对".to_owned())) }
     }
 
     fn verify_callback(&self, _attempt: AttemptId, token: &str) -> bool {

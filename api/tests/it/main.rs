@@ -10,6 +10,7 @@ mod events;
 mod glass;
 mod guardian;
 mod house;
+mod openapi;
 mod registry;
 mod samples;
 mod session;

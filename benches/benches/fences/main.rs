@@ -41,6 +41,9 @@ struct Args {
     /// A walk to measure on, in Geolife's format
     #[arg(long)]
     walk: Vec<PathBuf>,
+    /// Which bench is meant; another one than this is not run here
+    #[arg(hide = true)]
+    only: Option<String>,
     /// Given by `cargo bench`; has no meaning here
     #[arg(long, hide = true)]
     bench: bool,
@@ -48,6 +51,9 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if args.only.as_ref().is_some_and(|only| only != "fences") {
+        return Ok(());
+    }
     println!("seed {}\n", args.seed);
     sizes(&args);
     if args.places > 0 {

@@ -119,3 +119,29 @@ proptest! {
         }
     }
 }
+
+/// Whoever follows the feed knows from an event's name which state a case has entered.
+#[test]
+fn the_feed_tells_each_row_of_the_table_by_its_name() {
+    let name = |state: CaseState| serde_json::to_value(state).unwrap().as_str().unwrap().to_owned();
+    for row in CASE_TABLE {
+        let told = row.event.unwrap().name().strip_prefix("case.").unwrap();
+        let by_action = match row.action {
+            CaseAction::Return => "returned",
+            CaseAction::Reassign => "reassigned",
+            CaseAction::Reopen => "reopened",
+            CaseAction::HandOff => "handed_off",
+            _ => "",
+        };
+        if by_action.is_empty() && row.from != row.to {
+            assert_eq!(told, name(row.to), "{row:?}");
+        } else {
+            assert!(told == by_action || row.from == row.to, "{row:?}");
+        }
+    }
+    // And what stays where it is does not pretend to have moved.
+    for row in CASE_TABLE.iter().filter(|row| row.from == row.to) {
+        let told = row.event.unwrap().name().strip_prefix("case.").unwrap();
+        assert!(CaseState::ALL.iter().all(|state| told != name(*state)), "{row:?}");
+    }
+}

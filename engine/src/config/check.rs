@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::casework;
 use super::channels;
-use super::document::{Faults, Object, nearest};
+use super::document::{Faults, Object, below, nearest};
 use super::layers::Merged;
 use super::{Config, ConfigFault, ConfigFaults, GIBIBYTE, KIBIBYTE, MEBIBYTE, TlsSettings, WatchdogSettings};
 
@@ -57,6 +57,9 @@ fn walk(document: &Value, environment: &[(String, String)], faults: &mut Faults)
     }
     if let Some(section) = root.object("api", faults) {
         api(&mut config, section, faults);
+    }
+    if let Some(section) = root.object("webhooks", faults) {
+        webhooks(&mut config, section, faults);
     }
     if let Some(section) = root.object("channels", faults) {
         channels::channels(&mut config, section, environment, faults);
@@ -166,6 +169,17 @@ fn api(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     size(&mut section, "body_bytes_max", KIBIBYTE..=64 * MEBIBYTE, &mut api.body_bytes_max, faults);
     size(&mut section, "import_bytes_max", KIBIBYTE..=8 * MEBIBYTE, &mut api.import_bytes_max, faults);
     size(&mut section, "streams_max", 1..=1_000_000, &mut api.streams_max, faults);
+    section.finish(faults);
+}
+
+fn webhooks(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
+    let at = section.at("allow");
+    for (index, block) in section.list("allow", faults).iter().enumerate() {
+        match block.as_str().unwrap_or_default().parse() {
+            Ok(block) => config.webhooks.allow.push(block),
+            Err(detail) => faults.add(below(&at, index), detail, "须为地址块,例如 10.0.0.0/8 或 fd00::/8"),
+        }
+    }
     section.finish(faults);
 }
 

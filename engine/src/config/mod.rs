@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ::channels::gateway::TIMEOUT_MS_DEFAULT as GATEWAY_TIMEOUT_MS;
+use ::channels::outward::Cidr;
 use ::channels::{GatewayConfig, ProviderConfig, ProviderSettings};
 use chrono_tz::Tz;
 use model::{Channel, Language};
@@ -46,6 +47,8 @@ pub struct Config {
     pub history: HistorySettings,
     /// Limits of the API.
     pub api: ApiSettings,
+    /// What other systems' webhooks may be.
+    pub webhooks: WebhookSettings,
     /// How people are reached; a channel that is not here is shown on the console and in the log.
     pub channels: BTreeMap<Channel, ChannelSettings>,
     /// How long each stage of a case may take, and when work is done.
@@ -162,6 +165,13 @@ pub struct JournalSettings {
     pub disk_reserve_bytes: u64,
 }
 
+/// `[webhooks]`
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WebhookSettings {
+    /// Blocks of addresses that are not public and may be posted to all the same, and in the clear (none).
+    pub allow: Vec<Cidr>,
+}
+
 /// `[history]`: days, today included; whole days are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistorySettings {
@@ -255,6 +265,7 @@ impl Default for Config {
                 import_bytes_max: 8 * MEBIBYTE as usize,
                 streams_max: 1_000,
             },
+            webhooks: WebhookSettings::default(),
             channels: BTreeMap::new(),
             casework: ::casework::Sla::default(),
             watchdog: None,

@@ -71,6 +71,8 @@ pub(super) fn print(config: &Config) -> String {
         ("import_bytes_max", whole(api.import_bytes_max)),
         ("streams_max", whole(api.streams_max)),
     ]);
+    let allow = config.webhooks.allow.iter().map(|block| Value::from(block.to_string())).collect();
+    let webhooks = table(&[("allow", Value::Array(allow))]);
     let channels = config.channels.iter().map(|(channel, settings)| {
         let mut section = Value::try_from(&settings.written).ok().and_then(|value| value.try_into().ok());
         let section = section.get_or_insert_with(Table::new);
@@ -91,6 +93,7 @@ pub(super) fn print(config: &Config) -> String {
         ("journal", journal),
         ("history", history),
         ("api", api),
+        ("webhooks", webhooks),
         ("channels", channels),
         ("casework", casework),
     ];

@@ -170,6 +170,11 @@ impl Pipeline {
                 let wearers = change.wearers.iter().map(|wearer| wearer.id.clone()).take(AUDIT_WEARERS_MAX).collect();
                 About { wearers, ..about("registry.import", "registry".into()) }
             }
+            StaffCommand::Write { change, .. } => {
+                let wearers = change.wearers.iter().map(|wearer| wearer.id.clone()).take(AUDIT_WEARERS_MAX).collect();
+                About { wearers, ..about("registry.write", "registry".into()) }
+            }
+            StaffCommand::Webhook { id, .. } => about("webhook.change", format_compact!("webhooks/{id}")),
             StaffCommand::Incident { id, action, note: _, disposition, on_behalf_of, .. } => About {
                 wearers: self.wearer_of_incident(*id).into_iter().collect(),
                 incident: Some(*id),

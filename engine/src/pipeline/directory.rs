@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use geofence::{CompiledFence, Watch, Zones};
-use model::registry::{Binding, Desk, Shape, TEST_MODE_SECONDS_MAX, ThresholdsSet, WearerMode};
+use model::registry::{Binding, Desk, Shape, TEST_MODE_SECONDS_MAX, ThresholdsSet, WearerMode, fingerprint};
+use model::staff::Known;
 use model::{
-    Actor, Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, Position, RegistryChange,
-    Timestamp, Wearer, WearerId,
+    Actor, Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, Position, Problem,
+    ProblemCode, RegistryChange, Timestamp, Wearer, WearerId,
 };
 
 use super::slots::{SLICE_SLOTS, Slots};
@@ -169,6 +170,36 @@ impl Directory {
         } else {
             self.tested.remove(&wearer.id);
         }
+    }
+
+    /// Whether the writer of an entry knows the one that it replaces.
+    ///
+    /// # Errors
+    /// 428 where there is one and nothing is known of it, 412 where it is another.
+    pub fn check_known(&self, change: &RegistryChange, known: Known) -> Result<(), Problem> {
+        let org = change.orgs.iter().map(|org| self.orgs.get(&org.path).map(fingerprint));
+        let person = change.people.iter().map(|person| self.people.get(&person.id).map(fingerprint));
+        let wearer =
+            change.wearers.iter().map(|wearer| self.wearers.get(&wearer.id).map(|entry| fingerprint(&entry.wearer)));
+        let device =
+            change.devices.iter().map(|device| self.devices.get(&device.id).map(|entry| fingerprint(&entry.device)));
+        for there in org.chain(person).chain(wearer).chain(device) {
+            let (code, detail, zh) = match (known, there) {
+                (Known::Nothing | Known::Absent, None) => continue,
+                (Known::Fingerprint(seen), Some(there)) if seen == there => continue,
+                (Known::Nothing, Some(_)) => (
+                    ProblemCode::VersionRequired,
+                    "there is one already: say which state of it you saw, If-Match with its ETag",
+                    "条目已存在:请以 If-Match(其 ETag)说明所见状态",
+                ),
+                (Known::Absent, Some(_)) => (ProblemCode::Stale, "there is one already", "条目已存在"),
+                (Known::Fingerprint(_), _) => {
+                    (ProblemCode::Stale, "it was changed since you saw it: read it again", "条目已被更改,请重新读取")
+                }
+            };
+            return Err(Problem::new(code, detail, zh));
+        }
+        Ok(())
     }
 
     /// Completes a change with the dated bindings that follow from what is there now.

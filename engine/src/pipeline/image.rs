@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::Accounts;
 use super::audit::Audit;
 use super::directory::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
+use super::webhooks::Webhooks;
 use super::{Pipeline, Replies, RuleTimers};
 
 /// Which part of the state.
@@ -85,6 +86,7 @@ pub struct Core {
     tokens: BTreeMap<TokenId, ApiToken>,
     accounts: Accounts,
     audit: Audit,
+    webhooks: Webhooks,
     listening_since: Timestamp,
     area: rules::area::Area,
 }
@@ -119,6 +121,7 @@ impl Pipeline {
                 tokens: self.tokens.clone(),
                 accounts: self.accounts.clone(),
                 audit: self.audit.clone(),
+                webhooks: self.webhooks.clone(),
                 listening_since: self.listening_since,
                 area: self.area.clone(),
             })),
@@ -174,6 +177,7 @@ impl Pipeline {
                 self.tokens = core.tokens;
                 self.accounts = core.accounts;
                 self.audit = core.audit;
+                self.webhooks = core.webhooks;
                 self.listening_since = core.listening_since;
                 self.area = core.area;
                 self.loaded_through = seq;

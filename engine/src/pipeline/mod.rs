@@ -23,6 +23,7 @@ mod sensing;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -48,6 +49,7 @@ use directory::DeviceHot;
 use down_commands::DownCommands;
 use replies::Replies;
 use sense::{RuleTimers, Sensed};
+use webhooks::Webhooks;
 
 /// How often timers may fire for one instant before it counts as a fault of a core that does not move on: enough for
 /// ten million wearers at [`FIRED_TOGETHER_MAX`] a firing.
@@ -95,6 +97,7 @@ pub struct Pipeline {
     tokens: BTreeMap<TokenId, ApiToken>,
     accounts: Accounts,
     audit: Audit,
+    webhooks: Webhooks,
     /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
     loaded_through: u64,
     /// What must never happen and would otherwise be silent; the main loop shows it.
@@ -124,6 +127,7 @@ impl Pipeline {
             tokens: BTreeMap::new(),
             accounts: Accounts::default(),
             audit: Audit::default(),
+            webhooks: Webhooks::default(),
             loaded_through: 0,
             faults: 0,
         }
@@ -331,6 +335,11 @@ impl Pipeline {
         &self.directory
     }
 
+    /// Every subscription of another system.
+    pub fn webhooks(&self) -> impl Iterator<Item = &model::Webhook> {
+        self.webhooks.iter()
+    }
+
     /// Every API token, revoked ones included.
     pub fn tokens(&self) -> impl Iterator<Item = &ApiToken> {
         self.tokens.values()
@@ -353,6 +362,13 @@ impl Pipeline {
             }
             Input::Callback { .. } | Input::Sent { .. } | Input::Started { .. } => {
                 self.evidence(&input, at, decisions);
+                input
+            }
+            Input::Told { ref webhook, ref outcome } => {
+                if let Some((webhook, delivery)) = self.webhooks.told(webhook, outcome, at) {
+                    decisions.push(Decision::Webhook(Box::new(webhook)));
+                    decisions.push(Decision::Delivery(Box::new(delivery)));
+                }
                 input
             }
             Input::DownSent { command } => {
@@ -459,7 +475,7 @@ impl Pipeline {
 /// A command as the journal keeps it: an import's content stands in the decision, once.
 fn journaled(command: StaffCommand) -> StaffCommand {
     match command {
-        StaffCommand::Import(_) => StaffCommand::Import(Box::default()),
+        StaffCommand::Import(_) | StaffCommand::Write { .. } => StaffCommand::Import(Box::default()),
         other => other,
     }
 }

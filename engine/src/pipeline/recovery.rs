@@ -107,7 +107,8 @@ impl Pipeline {
                     self.area.handle(finding, &entry.wearer.org, record.at);
                 }
             }
-            Decision::Registry(_) | Decision::Observed(_) | Decision::Repeated => {}
+            Decision::Webhook(webhook) => self.webhooks.apply(webhook),
+            Decision::Registry(_) | Decision::Delivery(_) | Decision::Observed(_) | Decision::Repeated => {}
         }
     }
 

@@ -50,12 +50,25 @@ impl Replies {
     }
 }
 
+pub fn checked_version(if_match: Option<u32>, version: u32) -> Result<(), Problem> {
+    let (code, detail, zh) = match if_match {
+        Some(seen) if seen == version => return Ok(()),
+        Some(_) => (ProblemCode::Stale, "it was changed since you saw it: read it again", "内容已被更改,请重新读取"),
+        None => (ProblemCode::VersionRequired, "say which version you saw: If-Match", "请以 If-Match 说明所见版本"),
+    };
+    Err(Problem { version: Some(version), ..Problem::new(code, detail, zh) })
+}
+
 /// Half of a SHA-256 over the command's JSON. Device bindings, and who set thresholds, are left out of an import: the
 /// pipeline completes them, and a recovery sees the import as it was completed.
+/// Refuses whoever does not say which version they saw, or saw another.
+///
+/// # Errors
+/// 428 without, 412 for another.
 fn digest_of(command: &StaffCommand) -> [u8; 16] {
     let mut hasher = Sha256::new();
     match command {
-        StaffCommand::Import(change) => {
+        StaffCommand::Import(change) | StaffCommand::Write { change, .. } => {
             let mut change = change.clone();
             change.devices.iter_mut().for_each(|device| device.bindings.clear());
             change.wearers.iter_mut().for_each(|wearer| wearer.thresholds.set = None);

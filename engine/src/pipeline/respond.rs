@@ -191,6 +191,20 @@ impl Pipeline {
                 decisions.push(Decision::Token(token.clone()));
                 Reply::Done(None)
             }
+            StaffCommand::Webhook { id, if_match, act } => {
+                let newest = self.counters.event;
+                match self.webhooks.act(actor, (id, *if_match), act, newest, at) {
+                    Err(problem) => Reply::Refused(problem),
+                    Ok(webhook) => {
+                        decisions.push(Decision::Webhook(Box::new(webhook)));
+                        Reply::Done(None)
+                    }
+                }
+            }
+            StaffCommand::Write { change, known } => match self.directory.check_known(change, *known) {
+                Err(problem) => Reply::Refused(problem),
+                Ok(()) => self.import(actor, change, at, decisions),
+            },
             StaffCommand::Look(_) => Reply::Done(None),
             StaffCommand::FinishTask { id, note } => {
                 self.finish_task(actor, *id, note.as_deref().unwrap_or_default(), at, decisions)

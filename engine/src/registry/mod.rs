@@ -5,6 +5,7 @@
 //! is written. References may point into the document itself or to what is there already.
 
 mod care;
+mod csv;
 mod fence;
 mod hours;
 mod known;
@@ -81,6 +82,20 @@ pub fn validate(body: &[u8], context: &ImportContext<'_>) -> Result<Import, Vec<
         return Err(list(walk.faults));
     }
     Ok(Import { change: walk.change, warnings: list(walk.warnings) })
+}
+
+/// Reads and checks a table of one noun; what is wrong is told with its place in the table, `/rows/17/phone`.
+///
+/// # Errors
+/// As [`validate`].
+pub fn validate_csv(body: &[u8], context: &ImportContext<'_>) -> Result<Import, Vec<RowError>> {
+    let table = csv::Table::read(body)?;
+    let placed = |remarks: Vec<RowError>| remarks.into_iter().map(|remark| table.placed(remark)).collect();
+    let body = table.document.to_string();
+    match validate(body.as_bytes(), context) {
+        Ok(import) => Ok(Import { warnings: placed(import.warnings), ..import }),
+        Err(errors) => Err(placed(errors)),
+    }
 }
 
 /// Reads and checks a document that stands for itself, over an empty registry and without secrets: a replay's.

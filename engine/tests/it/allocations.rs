@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-const WEARERS: u32 = 50;
+const WEARERS: u32 = 10;
 /// Each reports as often: where they are, and their heart rate.
 const EVERY_SECONDS: u32 = 30;
 /// Until every repeat window has its full size, and then as long again: two and a half hours each.

@@ -40,6 +40,14 @@ impl From<IncidentKind> for CaseKind {
     }
 }
 
+impl utoipa::PartialSchema for CaseKind {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String).into()
+    }
+}
+
+impl utoipa::ToSchema for CaseKind {}
+
 impl Serialize for CaseKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self, serializer.is_human_readable()) {

@@ -2,13 +2,14 @@
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{CaseAction, CaseKind, WhistleLevel};
 use crate::registry::Role;
 use crate::{CaseId, Datum, IncidentId, OrgPath, PatrolId, PersonId, Position, Priority, Timestamp, WearerId};
 
 /// Where somebody has to go.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CasePlace {
     /// In WGS-84, if known.
     pub position: Option<Position>,
@@ -17,7 +18,7 @@ pub struct CasePlace {
 }
 
 /// Where somebody is, as their phone says.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Spot {
     /// In `datum`; once decided on, in WGS-84.
     pub position: Position,
@@ -28,7 +29,7 @@ pub struct Spot {
 }
 
 /// 打卡: somebody was there.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CheckIn {
     /// Who.
     pub by: PersonId,
@@ -43,7 +44,7 @@ pub struct CheckIn {
 }
 
 /// A confirmation or hand-over that is on record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CaseRecord {
     /// What it is.
     pub kind: RecordKind,
@@ -62,7 +63,7 @@ pub struct CaseRecord {
 }
 
 /// What a record is. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordKind {
     /// Somebody spoke to the wearer.
@@ -72,9 +73,10 @@ pub enum RecordKind {
 }
 
 /// A photo of a case. The bytes lie beside the journal, under their hash.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Photo {
     /// SHA-256 of what is kept, 64 hexadecimal digits.
+    #[schema(value_type = String)]
     pub hash: CompactString,
     /// Its length in bytes.
     pub bytes: u32,
@@ -87,7 +89,7 @@ pub struct Photo {
 }
 
 /// The formats that are taken. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub enum PhotoType {
     /// JPEG.
     #[serde(rename = "image/jpeg")]
@@ -113,13 +115,14 @@ impl PhotoType {
 }
 
 /// Who joined a case by a whistle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Joined {
     /// Which level.
     pub level: WhistleLevel,
     /// Whose duty roster was asked; the case's own organisation or one above it.
     pub org: OrgPath,
     /// The departments whose people are on duty.
+    #[schema(value_type = Vec<String>)]
     pub units: Vec<CompactString>,
     /// Who was on duty then.
     pub people: Vec<PersonId>,
@@ -128,11 +131,13 @@ pub struct Joined {
 }
 
 /// The other system that a case was handed to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct External {
     /// Its name, 1–64 bytes.
+    #[schema(value_type = String)]
     pub system: CompactString,
     /// What the case is called there, once it said so; at most 128 bytes.
+    #[schema(value_type = Option<String>)]
     pub external_case_id: Option<CompactString>,
     /// What it said last.
     pub status: Option<ReceiptStatus>,
@@ -141,11 +146,13 @@ pub struct External {
 }
 
 /// What another system says about a case that it has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     /// Which system.
+    #[schema(value_type = String)]
     pub system: CompactString,
     /// What it calls the case.
+    #[schema(value_type = String)]
     pub external_case_id: CompactString,
     /// How far it is.
     pub status: ReceiptStatus,
@@ -156,7 +163,7 @@ pub struct Receipt {
 }
 
 /// How far another system is. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptStatus {
     /// It has it; nobody has taken it yet.
@@ -174,9 +181,10 @@ pub enum ReceiptStatus {
 }
 
 /// One question of a patrol's form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Question {
     /// Under which its answer stands, 1–64 characters, unique in the form.
+    #[schema(value_type = String)]
     pub id: CompactString,
     /// The question, at most 200 bytes.
     pub label: String,
@@ -189,7 +197,7 @@ pub struct Question {
 }
 
 /// What is answered. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QuestionKind {
     /// `true` or `false`.
@@ -203,16 +211,17 @@ pub enum QuestionKind {
 }
 
 /// What was found: the answer as text (`true`, `false`, a number, a choice, words).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Answer {
     /// To which question.
+    #[schema(value_type = String)]
     pub id: CompactString,
     /// The answer, at most 500 bytes.
     pub value: String,
 }
 
 /// What is done to a case, with everything that an action may need.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CaseRequest {
     /// What.
     pub action: CaseAction,
@@ -233,6 +242,7 @@ pub struct CaseRequest {
     /// For `voice` and `hand_over`: when it happened, if not now.
     pub happened_at: Option<Timestamp>,
     /// For `hand_off`: to which system.
+    #[schema(value_type = Option<String>)]
     pub system: Option<CompactString>,
     /// For `feedback` on a patrol's visit.
     pub answers: Vec<Answer>,
@@ -262,7 +272,7 @@ impl CaseRequest {
 }
 
 /// A case that somebody asks for: for an incident, or from a person's own report.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CaseFiling {
     /// For which incident; then nothing else is needed, and a second filing gives the same case.
     pub incident: Option<IncidentId>,
@@ -283,7 +293,7 @@ pub struct CaseFiling {
 }
 
 /// Rounds that are asked for: one visit for each of the people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PatrolOrder {
     /// What it is called, 1–100 bytes.
     pub name: String,
@@ -298,7 +308,7 @@ pub struct PatrolOrder {
 }
 
 /// Whom to visit. Appended to, never reordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PatrolWho {
     /// Of whose guardians none can be expected to be reached.
@@ -310,7 +320,7 @@ pub enum PatrolWho {
 }
 
 /// A patrol: its visits are cases of kind `patrol`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Patrol {
     /// Its id.
     pub id: PatrolId,

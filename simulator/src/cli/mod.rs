@@ -6,6 +6,7 @@ mod replay;
 mod run;
 mod screen;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -67,16 +68,17 @@ pub fn main() -> ExitCode {
 fn list(args: &Ls) -> anyhow::Result<()> {
     for (name, text) in shipped::ALL {
         let scenario = Scenario::parse(name, text)?;
-        if args.json {
+        let lines = if args.json {
             let elders = scenario.elders.len() as u32 + scenario.town.elders;
-            println!(
-                "{}",
-                serde_json::json!({"name": name, "title": scenario.title, "title_zh": scenario.title_zh,
-                    "virtual_seconds": scenario.duration_s, "elders": elders})
-            );
+            serde_json::json!({"name": name, "title": scenario.title, "title_zh": scenario.title_zh,
+                "virtual_seconds": scenario.duration_s, "elders": elders})
+            .to_string()
         } else {
-            println!("{name:<26}{}", scenario.title);
-            println!("{:<26}{}", "", scenario.title_zh);
+            format!("{name:<29}{}\n{:<29}{}", scenario.title, "", scenario.title_zh)
+        };
+        // Whoever reads may have seen enough.
+        if writeln!(std::io::stdout(), "{lines}").is_err() {
+            break;
         }
     }
     Ok(())

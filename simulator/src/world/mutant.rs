@@ -102,7 +102,7 @@ impl Tampering {
             Some(Mutant::RepeatNotAwaited) => json!({"blood_pressure": {"repeat_within_s": 1}}),
             Some(Mutant::SilenceSlow) => json!({"silence": {"heartbeat_s": 1380}}),
             Some(Mutant::BatteryLate) => json!({"battery": {"low": 5}}),
-            Some(Mutant::OxygenLate) => json!({"spo2": {"low": 80, "watch": 80}}),
+            Some(Mutant::OxygenLate) => json!({"spo2": {"low": 80, "watch": 81}}),
             _ => Value::Null,
         };
         for wearer in wearers {

@@ -5,6 +5,8 @@
 
 mod bracelets;
 mod demo;
+mod live;
+mod load;
 mod phones;
 mod scenarios;
 mod vendors;

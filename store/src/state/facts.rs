@@ -1,8 +1,9 @@
 //! Facts into changes of the view.
 
+use model::webhook::{DELIVERIES_KEPT_MAX, Delivery, WebhookState};
 use model::{
     Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, EventKind, Incident,
-    Record, RegistryChange, Task, Timestamp,
+    Record, RegistryChange, Task, Timestamp, Webhook,
 };
 
 use super::keys;
@@ -49,6 +50,8 @@ impl FactChanges {
                 Decision::Token(token) => {
                     self.changes.put(&keys::text(keys::TOKEN, token.id.as_str()), encode_value(token)?);
                 }
+                Decision::Webhook(webhook) => self.take_webhook(webhook)?,
+                Decision::Delivery(delivery) => self.take_delivery(delivery)?,
                 Decision::Observed(_)
                 | Decision::Repeated
                 | Decision::Finding(_)
@@ -122,6 +125,29 @@ impl FactChanges {
         self.changes.put(&keys::number(keys::ATTEMPT, attempt.id.raw()), encode_value(attempt)?);
         if let Some(incident) = attempt.incident {
             self.changes.put(&keys::attempt_of(incident, attempt.id), Vec::new());
+        }
+        Ok(())
+    }
+
+    fn take_webhook(&mut self, webhook: &Webhook) -> Result<(), StoreError> {
+        let key = keys::text(keys::WEBHOOK, webhook.id.as_str());
+        if webhook.state == WebhookState::Deleted {
+            self.changes.delete(&key);
+            let oldest = webhook.deliveries.saturating_sub(DELIVERIES_KEPT_MAX);
+            for number in oldest..=webhook.deliveries {
+                self.changes.delete(&keys::text_number(keys::DELIVERY, webhook.id.as_str(), number));
+            }
+        } else {
+            self.changes.put(&key, encode_value(webhook)?);
+        }
+        Ok(())
+    }
+
+    fn take_delivery(&mut self, delivery: &Delivery) -> Result<(), StoreError> {
+        let key = |number| keys::text_number(keys::DELIVERY, delivery.webhook.as_str(), number);
+        self.changes.put(&key(delivery.number), encode_value(delivery)?);
+        if let Some(forgotten) = delivery.number.checked_sub(DELIVERIES_KEPT_MAX) {
+            self.changes.delete(&key(forgotten));
         }
         Ok(())
     }

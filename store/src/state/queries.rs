@@ -428,7 +428,7 @@ impl State {
         self.database.get(key)?.map(|value| decode_value(what, &value)).transpose()
     }
 
-    fn ascending<T: DeserializeOwned>(
+    pub(super) fn ascending<T: DeserializeOwned>(
         &self,
         what: &'static str,
         from: &[u8],

@@ -133,6 +133,7 @@ impl Telemetry {
             | Input::DownSent { .. }
             | Input::DownAcknowledged { .. }
             | Input::Tick
+            | Input::Told { .. }
             | Input::Resumed { .. }
             | Input::Started { .. } => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! One file per subcommand.
 
 pub mod audit;
+pub mod backup;
 pub mod channel;
 pub mod check;
 pub mod completions;

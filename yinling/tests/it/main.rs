@@ -7,9 +7,11 @@
 
 mod accounts;
 mod arrows;
+mod backup;
 mod case;
 mod command_line;
 mod community;
+mod contract;
 mod crash;
 mod down;
 mod feed;
@@ -22,9 +24,11 @@ mod import;
 mod lanes;
 mod matrix;
 mod providers;
+mod registry;
 mod replay;
 mod sos;
 mod tls;
 mod trace;
 mod truncation;
 mod watchdog;
+mod webhooks;

@@ -11,9 +11,10 @@ const SIZES: [(&str, i64); 6] =
     [("1m", 60_000), ("5m", 300_000), ("15m", 900_000), ("1h", 3_600_000), ("6h", 21_600_000), ("1d", 86_400_000)];
 
 /// One stretch. Of blood pressure the numbers are the systolic ones.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(super) struct Bucket {
     /// When it begins; stretches are counted from the period's `from`.
+    #[schema(value_type = String, format = DateTime)]
     t: Timestamp,
     #[serde(flatten)]
     values: Spread,
@@ -24,7 +25,7 @@ pub(super) struct Bucket {
     pulse: Option<Spread>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, utoipa::ToSchema)]
 struct Spread {
     n: u32,
     min: f64,

@@ -67,6 +67,16 @@ impl Api {
         self.send("GET", path, &[], None).unwrap_or_else(|e| panic!("GET {path}: {e}"))
     }
 
+    /// `PATCH /api/v1{path}` with headers and a JSON body.
+    pub fn patch(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+        self.send("PATCH", path, headers, Some(body.to_string())).unwrap_or_else(|e| panic!("PATCH {path}: {e}"))
+    }
+
+    /// `PUT /api/v1{path}` with headers and a JSON body.
+    pub fn put(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+        self.send("PUT", path, headers, Some(body.to_string())).unwrap_or_else(|e| panic!("PUT {path}: {e}"))
+    }
+
     /// `POST /api/v1{path}` with a JSON body.
     pub fn post(&self, path: &str, body: &Value) -> Reply {
         self.post_with(path, &[], body)
@@ -91,6 +101,11 @@ impl Api {
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         let sent = self.send(method, path, &[], body.map(Value::to_string));
         sent.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    /// A body of another type to `POST /api/v1{path}`.
+    pub fn post_as(&self, path: &str, content_type: &str, body: &str) -> Reply {
+        self.send("POST", path, &[("content-type", content_type)], Some(body.to_owned())).unwrap()
     }
 
     /// Any body to `POST /api/v1{path}`.
@@ -155,7 +170,10 @@ impl Api {
             request = request.header(*name, *value);
         }
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            if !headers.iter().any(|(name, _)| *name == "content-type") {
+                request = request.header("content-type", "application/json");
+            }
+            request = request.body(body);
         }
         runtime().block_on(async {
             let response = request.send().await?;

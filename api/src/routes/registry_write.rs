@@ -1,0 +1,442 @@
+//! Writing one entry of the registry: whole (`PUT`) or in part (`PATCH`, RFC 7396), against the state of it that the
+//! caller saw. The same rules as the import's: the entry is checked as an import of one row.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use model::registry::fingerprint;
+use model::staff::Known;
+use model::{Actor, DeviceId, OrgPath, PersonId, Problem, ProblemCode, RegistryChange, Role, StaffCommand, WearerId};
+use serde_json::{Map, Value, json};
+use store::{State as View, StoreError};
+
+use super::import::IMPORTERS;
+use super::registry::{Circle, org_of_device};
+use crate::auth::{Caller, only};
+use crate::body::Json;
+use crate::headers::{CommandHeaders, EntryMatch, IdempotencyKey};
+use crate::host::RowError;
+use crate::look;
+use crate::params::{Segments, shortened};
+use crate::problem::{Code, Fault};
+use crate::registry_json::{DeviceJson, OrgJson, PersonJson, WearerJson};
+use crate::scope::visible_to;
+use crate::shared::Shared;
+
+/// One of the four lists of the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noun {
+    Orgs,
+    People,
+    Wearers,
+    Devices,
+}
+
+/// An entry as it stands.
+pub(crate) struct Standing {
+    /// As an import writes it, with every number in it.
+    whole: Value,
+    /// As the caller may see it.
+    shown: Value,
+    fingerprint: u64,
+    is_visible: bool,
+}
+
+impl Noun {
+    fn name(self) -> &'static str {
+        match self {
+            Noun::Orgs => "orgs",
+            Noun::People => "people",
+            Noun::Wearers => "wearers",
+            Noun::Devices => "devices",
+        }
+    }
+
+    /// The member that names the entry.
+    fn key(self) -> &'static str {
+        if self == Noun::Orgs { "path" } else { "id" }
+    }
+
+    /// The entry's name as it stands in its key: an organisation's path has a slash at both ends.
+    fn key_of(self, segment: &str) -> String {
+        match self {
+            Noun::Orgs => format!("/{}/", segment.trim_matches('/')),
+            _ => segment.to_owned(),
+        }
+    }
+
+    fn standing(self, view: &View, key: &str, actor: &Actor) -> Result<Option<Standing>, StoreError> {
+        let (full, role) = (Role::Admin, actor.role);
+        Ok(match self {
+            Noun::Orgs => view.org(&OrgPath::new(key))?.map(|org| {
+                let (fingerprint, is_visible) = (fingerprint(&org), visible_to(actor, Some(&org.path)));
+                let whole = json!(OrgJson::from(org));
+                Standing { shown: whole.clone(), whole, fingerprint, is_visible }
+            }),
+            Noun::People => match view.person(&PersonId::new(key))? {
+                None => None,
+                Some(person) => Some(Standing {
+                    is_visible: Circle::of(view, actor)?.contains(&person.id),
+                    fingerprint: fingerprint(&person),
+                    whole: json!(PersonJson::for_role(person.clone(), full)),
+                    shown: json!(PersonJson::for_role(person, role)),
+                }),
+            },
+            Noun::Wearers => view.wearer(&WearerId::new(key))?.map(|wearer| Standing {
+                is_visible: visible_to(actor, Some(&wearer.org)),
+                fingerprint: fingerprint(&wearer),
+                whole: json!(WearerJson::for_role(wearer.clone(), full)),
+                shown: json!(WearerJson::for_role(wearer, role)),
+            }),
+            Noun::Devices => match view.device(&DeviceId::new(key))? {
+                None => None,
+                Some(device) => Some(Standing {
+                    is_visible: visible_to(actor, org_of_device(view, &device.id)?.as_ref()),
+                    fingerprint: fingerprint(&device),
+                    whole: json!({
+                        "id": device.id, "kind": device.kind, "wearer": device.wearer, "datum": device.datum,
+                    }),
+                    shown: json!(DeviceJson::for_actor(device, actor)),
+                }),
+            },
+        })
+    }
+}
+
+/// An entry with its `ETag`.
+pub(crate) async fn read(shared: &Shared, actor: &Actor, noun: Noun, segment: &str) -> Result<Response, Fault> {
+    let standing = find(shared, actor, noun, segment).await?.filter(|standing| standing.is_visible);
+    let standing = standing.ok_or_else(|| nobody(noun, segment))?;
+    if noun == Noun::Wearers {
+        let subject = format!("wearers/{}", noun.key_of(segment));
+        look::record(shared, actor, &subject, look::FENCE_FIELDS, None).await?;
+    }
+    Ok(tagged(StatusCode::OK, &standing))
+}
+
+async fn find(shared: &Shared, actor: &Actor, noun: Noun, segment: &str) -> Result<Option<Standing>, Fault> {
+    let (key, actor) = (noun.key_of(segment), actor.clone());
+    shared.find(move |view| noun.standing(view, &key, &actor)).await
+}
+
+fn nobody(noun: Noun, segment: &str) -> Fault {
+    Fault::not_found(&format!("{}/{:?}", noun.name(), shortened(segment)))
+}
+
+fn tagged(status: StatusCode, standing: &Standing) -> Response {
+    let mut response = (status, axum::Json(&standing.shown)).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{:016x}\"", standing.fingerprint)) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// What the caller knows of the entry: `If-Match: "…"`, `If-None-Match: *`, or nothing.
+fn known(headers: &HeaderMap) -> Result<Known, Fault> {
+    let wrong = |detail: &str, zh: &str| Err(Fault::new(Code::BadHeader, detail, zh));
+    match (headers.get(IF_MATCH), headers.get(IF_NONE_MATCH)) {
+        (None, None) => Ok(Known::Nothing),
+        (None, Some(any)) if any == "*" => Ok(Known::Absent),
+        (Some(tag), None) => {
+            let text = tag.to_str().unwrap_or_default().trim();
+            let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+            let is_tag = digits.len() == 16 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            match u64::from_str_radix(digits, 16) {
+                Ok(number) if is_tag => Ok(Known::Fingerprint(number)),
+                _ => wrong(
+                    "If-Match must be the entry's ETag as it was given, e.g. \"0123456789abcdef\"",
+                    "If-Match 须为返回过的 ETag,例如 \"0123456789abcdef\"",
+                ),
+            }
+        }
+        _ => wrong(
+            "either If-Match with the entry's ETag, or If-None-Match: *",
+            "请使用 If-Match(条目的 ETag)或 If-None-Match: * 之一",
+        ),
+    }
+}
+
+struct Request {
+    noun: Noun,
+    segment: String,
+    known: Known,
+    headers: CommandHeaders,
+    given: Map<String, Value>,
+    is_patch: bool,
+}
+
+async fn write(shared: &Shared, actor: &Actor, request: Request) -> Result<Response, Fault> {
+    let Request { noun, segment, known, headers, given, is_patch } = request;
+    only(actor, IMPORTERS)?;
+    let standing = find(shared, actor, noun, &segment).await?;
+    if standing.as_ref().is_some_and(|standing| !standing.is_visible) || (is_patch && standing.is_none()) {
+        return Err(nobody(noun, &segment));
+    }
+    let base = match (&standing, is_patch) {
+        // A patch says something about what the caller saw: without that there is nothing to say it about.
+        (Some(standing), true) => match known {
+            Known::Fingerprint(seen) if seen == standing.fingerprint => standing.whole.clone(),
+            Known::Nothing => return Err(unseen(ProblemCode::VersionRequired)),
+            Known::Fingerprint(_) | Known::Absent => return Err(unseen(ProblemCode::Stale)),
+        },
+        _ => json!({}),
+    };
+    let key = noun.key_of(&segment);
+    let change = checked(shared, noun, &key, merged(base, given, is_patch)).await?;
+    let command = StaffCommand::Write { change: Box::new(change), known };
+    shared.decide(actor, headers.idempotency_key, command).await?;
+    let status = if standing.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+    let written = find(shared, actor, noun, &segment).await?.ok_or_else(|| nobody(noun, &segment))?;
+    Ok(tagged(status, &written))
+}
+
+/// The caller did not say what they saw, or saw something else.
+fn unseen(code: ProblemCode) -> Fault {
+    let (detail, zh) = match code {
+        ProblemCode::Stale => ("it was changed since you saw it: read it again", "条目已被更改,请重新读取"),
+        _ => ("say which state of it you saw: If-Match with its ETag", "请以 If-Match(条目的 ETag)说明所见状态"),
+    };
+    Fault::from(Problem::new(code, detail, zh))
+}
+
+fn merged(mut base: Value, given: Map<String, Value>, is_patch: bool) -> Map<String, Value> {
+    if !is_patch {
+        return given;
+    }
+    merge(&mut base, Value::Object(given));
+    match base {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// RFC 7396: `null` takes a member away, an object goes on inside, anything else stands in its place.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    let Value::Object(members) = target else { return };
+    for (name, value) in patch {
+        if value.is_null() {
+            members.remove(&name);
+        } else {
+            merge(members.entry(name).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// The entry as an import of one row; what is wrong with it is told with the place in the entry.
+async fn checked(
+    shared: &Shared,
+    noun: Noun,
+    key: &str,
+    mut entry: Map<String, Value>,
+) -> Result<RegistryChange, Fault> {
+    let named = entry.entry(noun.key()).or_insert_with(|| json!(key));
+    if named.as_str() != Some(key) {
+        let detail = format!("this address is that of {:?}", shortened(key));
+        let zh = format!("此地址对应 {:?}", shortened(key));
+        return Err(Fault::invalid(&format!("/{}", noun.key()), detail, zh));
+    }
+    let body = json!({ noun.name(): [entry] }).to_string().into_bytes();
+    let host = Arc::clone(&shared.host);
+    let answer = tokio::task::spawn_blocking(move || host.validate_import(&body, "application/json")).await;
+    let prefix = format!("/{}/0", noun.name());
+    let own = |error: RowError| RowError {
+        pointer: error.pointer.strip_prefix(&prefix).map_or(error.pointer.clone(), str::to_owned),
+        ..error
+    };
+    match answer {
+        Ok(Ok(import)) => Ok(import.change),
+        Ok(Err(errors)) => Err(super::import::refused(errors.into_iter().map(own).collect())),
+        Err(error) => {
+            tracing::error!(%error, "an entry's check ended early");
+            Err(Fault::new(Code::Unavailable, "the check was broken off", "校验被中断"))
+        }
+    }
+}
+
+/// Erasing somebody is more than forgetting a row, and is not done by halves.
+async fn refuse_erasure(shared: &Shared, actor: &Actor, noun: Noun, segment: &str) -> Result<StatusCode, Fault> {
+    only(actor, IMPORTERS)?;
+    let standing = find(shared, actor, noun, segment).await?.filter(|standing| standing.is_visible);
+    standing.ok_or_else(|| nobody(noun, segment))?;
+    let (detail, zh) = match noun {
+        Noun::Devices => (
+            "a device is not deleted: what it reported belongs to somebody's history; PATCH it with \"wearer\": null",
+            "设备不可删除:其上报属于佩戴者的历史记录;请以 PATCH 将 \"wearer\" 设为 null",
+        ),
+        _ => (
+            "erasure from journal, exports and backups is not offered yet, and less than that is not called deletion; \
+             take it out of what refers to it (PATCH)",
+            "尚不支持从日志、导出与备份中彻底清除,未彻底清除即不称为删除;请先用 PATCH 解除引用",
+        ),
+    };
+    Err(Fault::new(Code::ErasureNotOffered, detail, zh))
+}
+
+macro_rules! verbs {
+    ($noun:ident, $path:literal, $id:literal, $json:ty,
+     $one:ident $shows:literal, $put:ident $writes:literal, $patch:ident $changes:literal, $delete:ident $erases:literal) => {
+        #[utoipa::path(
+            get,
+            path = $path,
+            tag = "registry",
+            summary = $shows,
+            params(($id = String, Path, description = "As the list names it; a slash is written `%2F`.")),
+            responses((status = 200, description = "As asked.", body = $json)),
+        )]
+        pub(crate) async fn $one(
+            State(shared): State<Arc<Shared>>,
+            caller: Caller,
+            Segments(id): Segments<String>,
+        ) -> Result<Response, Fault> {
+            read(&shared, &caller.actor, Noun::$noun, &id).await
+        }
+
+        #[utoipa::path(
+            put,
+            path = $path,
+            tag = "registry",
+            summary = $writes,
+            params(
+                ($id = String, Path, description = "As the list names it; a slash is written `%2F`."),
+                IdempotencyKey,
+                EntryMatch,
+            ),
+            request_body(content = Object, description = "As an import's row; what is not there has its default."),
+            responses(
+                (status = 200, description = "As committed.", body = $json),
+                (status = 201, description = "New, as committed.", body = $json),
+            ),
+        )]
+        pub(crate) async fn $put(
+            State(shared): State<Arc<Shared>>,
+            caller: Caller,
+            Segments(segment): Segments<String>,
+            headers: CommandKey,
+            Json(given): Json<Map<String, Value>>,
+        ) -> Result<Response, Fault> {
+            let CommandKey { known, headers } = headers;
+            let noun = Noun::$noun;
+            let request = Request { noun, segment, known, headers, given, is_patch: false };
+            write(&shared, &caller.actor, request).await
+        }
+
+        #[utoipa::path(
+            patch,
+            path = $path,
+            tag = "registry",
+            summary = $changes,
+            params(
+                ($id = String, Path, description = "As the list names it; a slash is written `%2F`."),
+                IdempotencyKey,
+                EntryMatch,
+            ),
+            request_body(content = Object, description = "The members that change."),
+            responses((status = 200, description = "As committed.", body = $json)),
+        )]
+        pub(crate) async fn $patch(
+            State(shared): State<Arc<Shared>>,
+            caller: Caller,
+            Segments(segment): Segments<String>,
+            headers: CommandKey,
+            Json(given): Json<Map<String, Value>>,
+        ) -> Result<Response, Fault> {
+            let CommandKey { known, headers } = headers;
+            let noun = Noun::$noun;
+            let request = Request { noun, segment, known, headers, given, is_patch: true };
+            write(&shared, &caller.actor, request).await
+        }
+
+        #[utoipa::path(
+            delete,
+            path = $path,
+            tag = "registry",
+            summary = $erases,
+            params(($id = String, Path, description = "As the list names it; a slash is written `%2F`.")),
+            responses((status = 204, description = "Never yet: 409 says why.")),
+        )]
+        pub(crate) async fn $delete(
+            State(shared): State<Arc<Shared>>,
+            caller: Caller,
+            Segments(id): Segments<String>,
+        ) -> Result<StatusCode, Fault> {
+            refuse_erasure(&shared, &caller.actor, Noun::$noun, &id).await
+        }
+    };
+}
+
+verbs!(
+    Orgs, "/api/v1/orgs/{path}", "path", OrgJson,
+    org "One organisation, with its `ETag`.",
+    put_org "Writes a whole organisation, as an import of one row; `If-Match` where there is one already.",
+    patch_org "Changes members of a organisation (RFC 7396: `null` takes one away).",
+    delete_org "Says that this is not erased, and what to do instead."
+);
+verbs!(
+    People, "/api/v1/people/{id}", "id", PersonJson,
+    person "One person, with its `ETag`.",
+    put_person "Writes a whole person, as an import of one row; `If-Match` where there is one already.",
+    patch_person "Changes members of a person (RFC 7396: `null` takes one away).",
+    delete_person "Says that this is not erased, and what to do instead."
+);
+verbs!(
+    Wearers, "/api/v1/wearers/{id}", "id", WearerJson,
+    wearer "One wearer, with its `ETag`.",
+    put_wearer "Writes a whole wearer, as an import of one row; `If-Match` where there is one already.",
+    patch_wearer "Changes members of a wearer (RFC 7396: `null` takes one away).",
+    delete_wearer "Says that this is not erased, and what to do instead."
+);
+verbs!(
+    Devices, "/api/v1/devices/{id}", "id", DeviceJson,
+    device "One device, with its `ETag`.",
+    put_device "Writes a whole device, as an import of one row; `If-Match` where there is one already.",
+    patch_device "Changes members of a device (RFC 7396: `null` takes one away).",
+    delete_device "Says that this is not erased, and what to do instead."
+);
+
+/// The headers of a write.
+pub(crate) struct CommandKey {
+    known: Known,
+    headers: CommandHeaders,
+}
+
+impl<S: Sync> axum::extract::FromRequestParts<S> for CommandKey {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<CommandKey, Fault> {
+        let headers = CommandHeaders::key_only(&parts.headers)?;
+        Ok(CommandKey { known: known(&parts.headers)?, headers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_merges_as_rfc_7396_has_it() {
+        for (target, patch, expected) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut merged = target.clone();
+            merge(&mut merged, patch.clone());
+            assert_eq!(merged, expected, "{target} with {patch}");
+        }
+    }
+}
