@@ -287,14 +287,14 @@ mod tests {
         let (data, kept, back) = (dir.path().join("data"), dir.path().join("kept"), dir.path().join("back"));
         crate::init(&data).unwrap();
         let made = backup(&data, &kept, false).unwrap();
-        assert_eq!((made.through_seq, made.epoch, made.keys), (1, 1, false));
+        assert_eq!((made.through_seq, made.epoch, made.keys), (2, 1, false));
         assert!(!kept.join(KEYS).exists() && !kept.join("state").exists());
         assert!(backup(&data, &kept, false).unwrap_err().to_string().contains("not empty"));
 
         assert!(restore(&kept, &back, None).unwrap_err().to_string().contains("--keys"));
         assert_eq!(restore(&kept, &back, Some(&data.join(KEYS))).unwrap(), made);
         assert!(store::epoch::load(&RealDisk, &back).unwrap() > made.epoch);
-        assert_eq!(through(&back).unwrap(), 1);
+        assert_eq!(through(&back).unwrap(), 2);
         assert!(restore(&kept, &back, Some(&data.join(KEYS))).is_err(), "never over something that is there");
 
         let (name, _) = made.files.iter().find(|(name, _)| name.starts_with("journal/")).unwrap();

@@ -111,9 +111,10 @@ fn row<S: serde::de::DeserializeOwned + Serialize>(row: &Value) -> S {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_action_of_the_tables_is_taken() {
     let house = House::furnished().await;
+    let case_actions = CASE_TABLE.iter().filter(|t| t.action.is_command()).map(|t| t.action.name());
     for (entity, id, actions) in [
         ("incidents", "i1", INCIDENT_TABLE.iter().filter(|t| !t.who.is_empty()).map(|t| t.action.name()).collect()),
-        ("cases", "c1", CASE_TABLE.iter().filter(|t| !t.who.is_empty()).map(|t| t.action.name()).collect::<Vec<_>>()),
+        ("cases", "c1", case_actions.collect::<Vec<_>>()),
     ] {
         for action in actions {
             let answer = house.post("admin", &format!("/api/v1/{entity}/{id}/actions/{action}"), "{}").await;
@@ -130,7 +131,7 @@ async fn the_page_shows_every_operation_and_asks_nobody_else() {
     for path in document["paths"].as_object().unwrap().keys() {
         assert!(page.text.contains(&format!("<code>{path}</code>")), "{path}");
     }
-    for foreign in ["<script", "http://", "https://", "src="] {
+    for foreign in ["<script", "src=", "href=\"http", "url(", "@import"] {
         assert!(!page.text.contains(foreign), "{foreign}");
     }
     for both in ["请求体 · Body", "响应 · Answers"] {

@@ -100,7 +100,7 @@ async fn a_wearer_reads_as_it_is_imported() {
         wearer,
         json!({
             "id": "w1", "name": "王桂兰", "org": "/luyang/xinghua/yinxing/", "birth_year": 1943,
-            "phone": null, "mode": {"kind": "normal"}, "doctor": null,
+            "phone": null, "lives_alone": false, "mode": {"kind": "normal"}, "doctor": null,
             "guardians": [{"person": "g1", "available": ["mon,tue,wed,thu,fri 08:00-24:00"]}],
             "fences": [
                 {"id": "home", "kind": "inclusion", "datum": "wgs84", "margin_m": 30.0,

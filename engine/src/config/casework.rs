@@ -168,7 +168,7 @@ mod tests {
         let document = json!({
             "working_hours": "mon-sat 09:00-18:00", "days_off": ["2026-10-01", "tomorrow"],
             "sla": {"emergency": {"accept_s": 240}, "fall": {"dispatch_s": 60}, "report": {"working": false},
-                    "sso": {}, "patrol": {"accept_s": 0}},
+                    "soss": {}, "patrol": {"accept_s": 0}},
         });
         let mut faults = Faults::new(10);
         let sla = casework(Object::new(&document, String::new(), &mut faults).unwrap(), &mut faults);
@@ -181,7 +181,7 @@ mod tests {
         expect_test::expect![[r#"
             /days_off/1 "tomorrow" is not a day like "2026-10-01"
             /sla/patrol/accept_s 0 is not a whole number from 1 to 7776000
-            /sla/sso "sso" is not known here; did you mean `sos`?"#]]
+            /sla/soss "soss" is not known here; did you mean `sos`?"#]]
         .assert_eq(&told.join("\n"));
     }
 }

@@ -203,6 +203,38 @@ fn what_is_printed_can_be_read_again_and_holds_no_secret() {
         import_bytes_max = 8388608
         streams_max = 1000
 
+        [casework]
+        days_off = []
+        days_on = []
+        working_hours = "mon,tue,wed,thu,fri 08:30-17:30"
+
+        [casework.sla.emergency]
+        accept_s = 300
+        close_s = 86400
+        dispatch_s = 120
+        feedback_s = 14400
+        on_site_s = 1200
+        verify_s = 86400
+        working = false
+
+        [casework.sla.other]
+        accept_s = 14400
+        close_s = 259200
+        dispatch_s = 7200
+        feedback_s = 86400
+        on_site_s = 86400
+        verify_s = 259200
+        working = false
+
+        [casework.sla.routine]
+        accept_s = 28800
+        close_s = 86400
+        dispatch_s = 14400
+        feedback_s = 57600
+        on_site_s = 57600
+        verify_s = 86400
+        working = true
+
         [channels.push]
         concurrency = 64
         kind = "gateway"
@@ -237,6 +269,9 @@ fn what_is_printed_can_be_read_again_and_holds_no_secret() {
         listen = "127.0.0.1:1883"
         packet_bytes_max = 262144
         receive_maximum = 1024
+
+        [webhooks]
+        allow = []
     "#]]
     .assert_eq(&printed);
 }

@@ -146,23 +146,23 @@ fn a_repeat_has_no_second_effect_and_a_second_press_is_a_second_press() {
         &[(0.0, sos("1", "00")), (0.2, sos("1", "00")), (0.4, sos("2", "00"))],
         0.5,
         expect![[r#"
-               0.0 incident.raised Sos x1
-               0.0 attempt.started Sms g1 (Alert)
-               0.0 attempt.started Sms g2 (Alert)
-               0.0 attempt.started Sms desk (Alert)
-               0.0 attempt.started Sms d1 (Alert)
-               0.0 incident.notifying Sos x1
-               0.0 attempt.started Voice g1 (Alert)
-               0.0 command.queued locate
-               0.0 case.filed Sos
-               0.0 incident.updated Sos x1
-               0.4 incident.recurred Sos x2
-               0.4 attempt.started Sms g1 (Alert)
-               0.4 attempt.started Sms g2 (Alert)
-               0.4 attempt.started Sms desk (Alert)
-               0.4 attempt.started Sms d1 (Alert)
-               0.4 command.replaced locate
-               0.4 command.queued locate
+            0.0 incident.raised Sos x1
+            0.0 attempt.started Sms g1 (Alert)
+            0.0 attempt.started Sms g2 (Alert)
+            0.0 attempt.started Sms desk (Alert)
+            0.0 attempt.started Sms d1 (Alert)
+            0.0 incident.notifying Sos x1
+            0.0 attempt.started Voice g1 (Alert)
+            0.0 command.queued locate
+            0.0 case.filed Incident(Sos)
+            0.0 incident.updated Sos x1
+            0.4 incident.recurred Sos x2
+            0.4 attempt.started Sms g1 (Alert)
+            0.4 attempt.started Sms g2 (Alert)
+            0.4 attempt.started Sms desk (Alert)
+            0.4 attempt.started Sms d1 (Alert)
+            0.4 command.replaced locate
+            0.4 command.queued locate
         "#]],
     );
 }
@@ -174,16 +174,16 @@ fn a_fall_waits_for_a_sign_of_life() {
         &[(0.0, report(r#"{"type":"fall"}"#))],
         60.0,
         expect![[r#"
-          60.0 incident.raised Fall x1
-          60.0 attempt.started Sms g1 (Alert)
-          60.0 attempt.started Sms g2 (Alert)
-          60.0 attempt.started Sms desk (Alert)
-          60.0 attempt.started Sms d1 (Alert)
-          60.0 incident.notifying Fall x1
-          60.0 attempt.started Voice g1 (Alert)
-          60.0 case.filed Fall
-          60.0 incident.updated Fall x1
-    "#]],
+            60.0 incident.raised Fall x1
+            60.0 attempt.started Sms g1 (Alert)
+            60.0 attempt.started Sms g2 (Alert)
+            60.0 attempt.started Sms desk (Alert)
+            60.0 attempt.started Sms d1 (Alert)
+            60.0 incident.notifying Fall x1
+            60.0 attempt.started Voice g1 (Alert)
+            60.0 case.filed Incident(Fall)
+            60.0 incident.updated Fall x1
+        "#]],
     );
 }
 

@@ -158,6 +158,8 @@ async fn a_wrong_secret_reaches_nobody() {
         let fits = match step.split(' ').next().unwrap() {
             "aliyun" => error == "SignatureDoesNotMatch",
             "tencent" => error == "AuthFailure.SignatureFailure",
+            // The SDK has no code for a list that it is refused.
+            _ if step == "twilio books" => error == "TwilioException",
             _ => error == "20003",
         };
         assert!(fits, "{step}: {error}");

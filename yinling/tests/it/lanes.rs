@@ -3,13 +3,13 @@
 //! By order, not by time: the first message of the SOS is with its provider while nearly all of the notices still wait.
 //! How long it took is printed (`--nocapture`), for the figures in `docs/performance.md`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::harness::phones::Manner;
 use crate::harness::registry::{COMMUNITY, patient_plan, street, up};
-use crate::harness::{House, Phones, Wire, eventually};
+use crate::harness::{House, Phones, Wire};
 
 /// `YINLING_NOTICES` sets another number.
 const NOTICES: usize = 10_000;
@@ -17,6 +17,9 @@ const NOTICES: usize = 10_000;
 const REPORTERS: usize = 8;
 /// How many messages of a kind may be with a provider at a time: the rest must still wait when the SOS comes.
 const HANGING_MAX: usize = 100;
+
+/// How often it is looked whether all are decided on, a tenth of a second apart.
+const DECIDED_LOOKS_MAX: usize = 1_200;
 
 #[test]
 fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
@@ -45,9 +48,12 @@ fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
             });
         }
     });
-    eventually("every notice is decided on", || {
-        (server.metric("yinling_outbox_attempts", "") >= (notices * 3 - HANGING_MAX) as f64).then_some(())
+    // Each is three messages; an unoptimised engine on a busy machine takes its time over them.
+    let decided = (0..DECIDED_LOOKS_MAX).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(100));
+        server.metric("yinling_outbox_attempts", "") >= (notices * 3 - HANGING_MAX) as f64
     });
+    assert!(decided, "the notices are still not decided on");
     assert!(phones.hung() > 0, "the provider hangs over some of them");
     let pressed = Instant::now();
     presser.report(&up(&format!("dev{notices}")), br#"{"type":"sos","id":"s"}"#);
