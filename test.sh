@@ -51,7 +51,7 @@ install_packages() {
 # Python of Debian refuses pip.
 install_python_clients() {
     [ -x .venv/bin/python3 ] || python3 -m venv .venv
-    local modules='paho.mqtt, aiosmtpd, apprise, cryptography, twilio, tencentcloud.sms, tencentcloud.vms'
+    local modules='paho.mqtt, aiosmtpd, apprise, gpxpy, cryptography, twilio, tencentcloud.sms, tencentcloud.vms'
     modules+=', schemathesis, standardwebhooks'
     modules+=', alibabacloud_dysmsapi20170525, alibabacloud_dyvmsapi20170525'
     .venv/bin/python3 -c "import $modules" 2>/dev/null && return
