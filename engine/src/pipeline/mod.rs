@@ -317,6 +317,7 @@ impl Pipeline {
     /// With other limits for the stages of cases than the default ones.
     pub fn set_sla(&mut self, sla: casework::Sla) {
         self.casework.set_sla(sla);
+        self.quiet_until = Timestamp::EPOCH;
     }
 
     /// The incidents that are open.

@@ -34,8 +34,14 @@ impl Replies {
         )))
     }
 
-    /// Keeps a reply. A refusal over a reused key is not kept: the key stays with its first command.
+    /// Keeps a reply. A refusal over a reused key is not kept: the key stays with its first command. Nor is that of a
+    /// registry change: its content is journaled only where it was decided on, so that a recovery could not tell a repeat
+    /// from another command; nothing was done, and a repeat is decided anew.
     pub fn keep(&mut self, person: &PersonId, key: &CompactString, command: &StaffCommand, reply: &Reply) {
+        let is_registry = matches!(command, StaffCommand::Import(_) | StaffCommand::Write { .. });
+        if is_registry && matches!(reply, Reply::Refused(_)) {
+            return;
+        }
         let key = (person.clone(), key.clone());
         if self.kept.contains_key(&key) {
             return;
@@ -50,6 +56,10 @@ impl Replies {
     }
 }
 
+/// Refuses whoever does not say which version they saw, or saw another.
+///
+/// # Errors
+/// 428 without, 412 for another.
 pub fn checked_version(if_match: Option<u32>, version: u32) -> Result<(), Problem> {
     let (code, detail, zh) = match if_match {
         Some(seen) if seen == version => return Ok(()),
@@ -61,10 +71,6 @@ pub fn checked_version(if_match: Option<u32>, version: u32) -> Result<(), Proble
 
 /// Half of a SHA-256 over the command's JSON. Device bindings, and who set thresholds, are left out of an import: the
 /// pipeline completes them, and a recovery sees the import as it was completed.
-/// Refuses whoever does not say which version they saw, or saw another.
-///
-/// # Errors
-/// 428 without, 412 for another.
 fn digest_of(command: &StaffCommand) -> [u8; 16] {
     let mut hasher = Sha256::new();
     match command {

@@ -2,6 +2,7 @@
 
 use expect_test::{Expect, expect};
 use model::record::SendResult;
+use model::staff::Known;
 use model::{
     Actor, AttemptId, AttemptOutcome, AttemptState, Channel, Decision, DeviceId, Entity, Input, OrgPath, PersonId,
     Record, RegistryChange, Reply, Role, StaffCommand, Timestamp,
@@ -206,6 +207,29 @@ fn a_command_that_is_sent_again_is_done_once_and_answered_alike() {
     let (other, waiting) = ask(command(locate(Some(60)), Some("k1")));
     assert!(matches!(other, Reply::Refused(p) if p.code == model::ProblemCode::KeyReused) && waiting == 1);
     assert_eq!(image(&pipeline), image(&recovered(&records)));
+}
+
+#[test]
+fn a_refused_registry_change_is_refused_alike_after_a_recovery_and_its_key_stays_free() {
+    let (mut pipeline, mut records) = begun();
+    let only_w1 = RegistryChange { wearers: registry().wearers, ..RegistryChange::default() };
+    let write = |known| StaffCommand::Write { change: Box::new(only_w1.clone()), known };
+    let ask = |pipeline: &mut Pipeline, records: &mut Vec<Record>, known| {
+        pipeline.decide(command(write(known), Some("k1")), at(0.0), records);
+        let Some(Decision::Reply(reply)) = records.last().unwrap().decisions.last().cloned() else { panic!() };
+        match *reply {
+            Reply::Refused(problem) => Some(problem.code),
+            Reply::Done(_) => None,
+        }
+    };
+    assert_eq!(ask(&mut pipeline, &mut records, Known::Fingerprint(1)), Some(model::ProblemCode::Stale));
+    let mut again = recovered(&records);
+    assert_eq!(image(&pipeline), image(&again));
+    assert_eq!(ask(&mut again, &mut records, Known::Fingerprint(1)), Some(model::ProblemCode::Stale));
+    let wearer = &again.directory().wearers.get(&only_w1.wearers[0].id).unwrap().wearer;
+    let known = Known::Fingerprint(model::registry::fingerprint(wearer));
+    assert_eq!(ask(&mut again, &mut records, known), None);
+    assert_eq!(image(&again), image(&recovered(&records)));
 }
 
 #[test]

@@ -128,3 +128,18 @@ pub(crate) fn shelf(shelf: u32) -> Vec<u8> {
     key.extend_from_slice(&shelf.to_be_bytes());
     key
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_letter_begins_the_keys_of_two_things() {
+        let letters: Vec<&str> = include_str!("keys.rs")
+            .lines()
+            .filter_map(|line| line.strip_prefix("pub(crate) const ")?.split_once(": u8 = ").map(|(_, letter)| letter))
+            .collect();
+        assert!(letters.len() > 25, "{letters:?}");
+        assert_eq!(letters.iter().collect::<BTreeSet<_>>().len(), letters.len(), "{letters:?}");
+    }
+}
