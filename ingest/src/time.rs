@@ -8,6 +8,12 @@ pub(crate) const CLOCK_SET_MILLIS_MIN: i64 = 1_420_070_400_000;
 
 const DAY_SECONDS: i64 = 86_400;
 
+/// Milliseconds since 1970 that RFC 3339 could write as well.
+pub(crate) fn from_millis(value: f64) -> Option<Timestamp> {
+    let latest = Timestamp::LATEST.millis() as f64;
+    (0.0..=latest).contains(&value).then(|| Timestamp::from_millis(value as i64))
+}
+
 /// RFC 3339 with any offset, down to milliseconds. The usual spelling is read here, everything else by chrono,
 /// which takes ten times as long.
 pub(crate) fn parse_rfc3339(text: &str) -> Option<Timestamp> {

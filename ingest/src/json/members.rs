@@ -70,10 +70,10 @@ pub(super) enum Member {
     Level,
 }
 
-/// How many members there are.
-const MEMBERS: usize = Member::Level as usize + 1;
-
 impl Member {
+    /// How many members there are.
+    pub(super) const COUNT: usize = Member::Level as usize + 1;
+
     /// The name in the wire format.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -172,8 +172,8 @@ impl Member {
 /// Where the known members of one object lie, and the values of those that are numbers.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Members {
-    raws: [Raw; MEMBERS],
-    numbers: [f64; MEMBERS],
+    raws: [Raw; Member::COUNT],
+    numbers: [f64; Member::COUNT],
 }
 
 impl Members {

@@ -24,6 +24,7 @@ mod report;
 mod rescue;
 mod scan;
 mod swar;
+mod usual;
 
 use model::{Reject, RejectReason, Report};
 
@@ -41,6 +42,11 @@ pub(crate) fn decode(payload: &[u8], limits: &Limits) -> Items {
         let detail = format!("{} bytes, at most {bytes_max} are taken; send smaller arrays", payload.len());
         return refused_whole(Fault::new(RejectReason::TooLarge, detail), &payload[..bytes_max], payload);
     }
+    usual::report(payload).map_or_else(|| decode_any(payload, limits), |report| one(Ok(report)))
+}
+
+/// Whatever it is, of at most so many bytes as are taken.
+fn decode_any(payload: &[u8], limits: &Limits) -> Items {
     match std::str::from_utf8(payload) {
         Ok(text) => Text { text, payload, limits, not_utf8: None }.decode(),
         Err(error) => {

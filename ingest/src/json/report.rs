@@ -113,7 +113,7 @@ impl Source<'_> {
         let raw = self.members.get(Member::Time);
         let time = match raw.shape {
             Shape::Absent | Shape::Null => return Ok(None),
-            Shape::Number => millis(self.members.number(Member::Time)),
+            Shape::Number => time::from_millis(self.members.number(Member::Time)),
             Shape::Text => time::parse_rfc3339(self.slice(raw)),
             _ => None,
         };
@@ -245,10 +245,4 @@ impl Source<'_> {
         };
         Fault::new(RejectReason::BadField, detail)
     }
-}
-
-/// Milliseconds since 1970 that RFC 3339 could write as well.
-fn millis(value: f64) -> Option<Timestamp> {
-    let latest = Timestamp::LATEST.millis() as f64;
-    (0.0..=latest).contains(&value).then(|| Timestamp::from_millis(value as i64))
 }
