@@ -78,6 +78,8 @@ pub struct Pipeline {
     counters: Counters,
     /// The registry with the hot state.
     directory: Directory,
+    /// The slot of the device whose report came last: several come in one parcel.
+    device_slot: u32,
     rule_timers: RuleTimers,
     /// Before this, nothing falls due but fences and rules: nothing but plain reports was decided since it was looked up.
     /// [`Timestamp::EPOCH`]: not known. To ask everybody again for each report was a fifth of deciding on it.
@@ -113,6 +115,7 @@ impl Pipeline {
             last_at: Timestamp::EPOCH,
             counters: Counters::default(),
             directory: Directory::default(),
+            device_slot: 0,
             rule_timers: RuleTimers::default(),
             quiet_until: Timestamp::EPOCH,
             listening_since: Timestamp::EPOCH,

@@ -35,7 +35,9 @@ impl Pipeline {
     /// Takes in a report. `None` when the device is not registered (any more).
     pub(super) fn sense(&mut self, device: &DeviceId, report: &Report, at: Timestamp) -> Option<Sensed> {
         let Directory { devices, wearers, .. } = &mut self.directory;
-        let entry = devices.get_mut(device)?;
+        let device_slot = devices.slot_from(self.device_slot, device)?;
+        self.device_slot = device_slot;
+        let entry = devices.at_mut(device_slot)?;
         let measured = match entry.hot.admission.admit(report, at) {
             ingest::Admitted::Repeat => return Some(Sensed::Repeated),
             ingest::Admitted::Fresh(measured) => measured,
@@ -206,12 +208,15 @@ impl Pipeline {
 #[derive(Debug, Default)]
 pub(super) struct RuleTimers {
     due: std::collections::BTreeSet<(Timestamp, u32)>,
+    /// The first of them. Asked for before each report, and seldom another one.
+    first: Option<Timestamp>,
 }
 
 impl RuleTimers {
     /// The next time.
+    #[inline]
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+        self.first
     }
 
     /// Brings a wearer's entry into line with what the rules say now.
@@ -227,16 +232,24 @@ impl RuleTimers {
             self.due.insert((after, slot));
         }
         hot.due = due;
+        self.look_first();
     }
 
     /// After a checkpoint was loaded: everything that the entries say.
     pub(super) fn load(&mut self, directory: &Directory) {
         self.due = directory.wearers.iter().filter_map(|(slot, entry)| entry.hot.due.map(|at| (at, slot))).collect();
+        self.look_first();
     }
 
     fn pop_due(&mut self, now: Timestamp) -> Option<u32> {
-        self.due.first().filter(|(at, _)| *at <= now)?;
-        self.due.pop_first().map(|(_, slot)| slot)
+        self.first.filter(|at| *at <= now)?;
+        let (_, slot) = self.due.pop_first()?;
+        self.look_first();
+        Some(slot)
+    }
+
+    fn look_first(&mut self) {
+        self.first = self.due.first().map(|(at, _)| *at);
     }
 
     fn is_at(&self, due: Timestamp, slot: u32) -> bool {

@@ -145,7 +145,7 @@ fn number(text: &Padded, start: usize) -> Option<(f64, usize)> {
     if text.byte(end) == b'.' {
         let (decimals, low) = swar::digits(text.word(end + 1));
         // Of more than seven nobody knows yet where they end.
-        let power = *POWERS.get(decimals).filter(|power| **power > 1)?;
+        let power = *POWERS.get(decimals).filter(|power| **power > 1 && digits + decimals <= EXACT_DIGITS_MAX)?;
         value = (mantissa * u64::from(power) + low) as f64 / f64::from(power);
         digits += decimals;
         end += 1 + decimals;

@@ -83,42 +83,129 @@ pub(crate) fn encode(
 ) -> bool {
     let event_id = report.event_id.as_deref();
     let wearer = observed.and_then(|observed| observed.wearer.as_ref()).map(WearerId::as_str);
-    let fits = |text: Option<&str>| text.is_none_or(|text| text.len() <= usize::from(u8::MAX));
-    if !(is_compact(report.kind()) && fits(Some(device.as_str())) && fits(event_id) && fits(wearer)) {
+    let text_bytes = device.as_str().len() + event_id.map_or(0, str::len) + wearer.map_or(0, str::len);
+    if !is_compact(report.kind()) || text_bytes > TEXT_BYTES_MAX {
         return false;
     }
     let fix = report.fix();
     let fixed = fix.and_then(|fix| Some([fixed(fix.position.lat)?, fixed(fix.position.lon)?]));
     let flags = flags(report, observed, at, fix.as_ref(), fixed.is_some());
     let at = at.millis();
-    out.extend_from_slice(&flags.to_le_bytes());
-    out.push(report.kind() as u8);
-    put_signed(out, at - base_at);
-    out.extend_from_slice(&report.content_hash.to_le_bytes());
-    put_text(out, device.as_str());
+    let mut pen = Pen::default();
+    pen.put(flags.to_le_bytes());
+    pen.put([report.kind() as u8]);
+    pen.signed(at - base_at);
+    pen.put(report.content_hash.to_le_bytes());
+    pen.text(device.as_str());
     if let Some(id) = event_id {
-        put_text(out, id);
+        pen.text(id);
     }
     if let Some(measured) = report.measured {
-        put_signed(out, measured.millis() - at);
+        pen.signed(measured.millis() - at);
     }
     if let Some(wearer) = wearer {
-        put_text(out, wearer);
+        pen.text(wearer);
     }
     if let Some(observed) = observed.filter(|_| flags & SAME_TIME == 0) {
-        put_signed(out, observed.measured.millis() - at);
+        pen.signed(observed.measured.millis() - at);
     }
-    put_body(out, &report.body, fixed);
+    pen.body(&report.body, fixed);
     if let Some(located) = observed.and_then(|observed| observed.located) {
         if flags & SAME_PLACE == 0 {
-            out.extend_from_slice(&located.position.lat.to_le_bytes());
-            out.extend_from_slice(&located.position.lon.to_le_bytes());
+            pen.put(located.position.lat.to_le_bytes());
+            pen.put(located.position.lon.to_le_bytes());
         }
         if flags & SAME_ACCURACY == 0 {
-            out.extend_from_slice(&located.accuracy_m.to_le_bytes());
+            pen.put(located.accuracy_m.to_le_bytes());
         }
     }
+    out.extend_from_slice(pen.written());
     true
+}
+
+/// How long the three texts of a record may be together; longer ones are seldom and go as bincode.
+const TEXT_BYTES_MAX: usize = 160;
+/// More than a record takes: its texts, and not 90 bytes beside them.
+const RECORD_BYTES_MAX: usize = 256;
+
+/// Writes one record into a room of its own: into a vector that grows, each of its dozen parts would ask for space.
+struct Pen {
+    room: [u8; RECORD_BYTES_MAX],
+    at: usize,
+}
+
+impl Default for Pen {
+    fn default() -> Pen {
+        Pen { room: [0; RECORD_BYTES_MAX], at: 0 }
+    }
+}
+
+impl Pen {
+    fn written(&self) -> &[u8] {
+        &self.room[..self.at]
+    }
+
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.room[self.at..self.at + N].copy_from_slice(&bytes);
+        self.at += N;
+    }
+
+    #[inline(always)]
+    fn text(&mut self, text: &str) {
+        self.put([text.len() as u8]);
+        self.room[self.at..self.at + text.len()].copy_from_slice(text.as_bytes());
+        self.at += text.len();
+    }
+
+    #[inline(always)]
+    fn unsigned(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.put([value as u8 | 0x80]);
+            value >>= 7;
+        }
+        self.put([value as u8]);
+    }
+
+    #[inline(always)]
+    fn signed(&mut self, value: i64) {
+        self.unsigned(zigzag(value));
+    }
+
+    fn body(&mut self, body: &ReportBody, fixed: Option<[i32; 2]>) {
+        match body {
+            ReportBody::Location(fix) => {
+                match fixed {
+                    Some([lat, lon]) => {
+                        self.put(lat.to_le_bytes());
+                        self.put(lon.to_le_bytes());
+                    }
+                    None => {
+                        self.put(fix.position.lat.to_le_bytes());
+                        self.put(fix.position.lon.to_le_bytes());
+                    }
+                }
+                if let Some(accuracy) = fix.accuracy_m {
+                    self.put(accuracy.to_le_bytes());
+                }
+            }
+            ReportBody::HeartRate { bpm } => self.put(bpm.to_le_bytes()),
+            ReportBody::BloodPressure { systolic, diastolic, pulse, flags } => {
+                for value in [systolic, diastolic, flags].into_iter().chain(pulse) {
+                    self.put(value.to_le_bytes());
+                }
+            }
+            ReportBody::Spo2 { percent } | ReportBody::Battery { percent } => self.put([*percent]),
+            ReportBody::Temperature { celsius } => self.put(celsius.to_le_bytes()),
+            ReportBody::Steps { count } => self.unsigned(u64::from(*count)),
+            ReportBody::Wear { on } => self.put([u8::from(*on)]),
+            ReportBody::Respiration { per_minute } => self.put([*per_minute]),
+            ReportBody::Consciousness { level } => self.put([*level as u8]),
+            ReportBody::Alive => {}
+            // `is_compact` has kept these out.
+            ReportBody::Fall { .. } | ReportBody::FallCancel | ReportBody::Sos { .. } | ReportBody::Unknown { .. } => {}
+        }
+    }
 }
 
 fn is_compact(kind: ReportKind) -> bool {
@@ -178,41 +265,6 @@ fn fixed(degrees: f64) -> Option<i32> {
     same_bits(f64::from(scaled) / FIXED_PER_DEGREE, degrees).then_some(scaled)
 }
 
-fn put_body(out: &mut Vec<u8>, body: &ReportBody, fixed: Option<[i32; 2]>) {
-    match body {
-        ReportBody::Location(fix) => {
-            match fixed {
-                Some([lat, lon]) => {
-                    out.extend_from_slice(&lat.to_le_bytes());
-                    out.extend_from_slice(&lon.to_le_bytes());
-                }
-                None => {
-                    out.extend_from_slice(&fix.position.lat.to_le_bytes());
-                    out.extend_from_slice(&fix.position.lon.to_le_bytes());
-                }
-            }
-            if let Some(accuracy) = fix.accuracy_m {
-                out.extend_from_slice(&accuracy.to_le_bytes());
-            }
-        }
-        ReportBody::HeartRate { bpm } => out.extend_from_slice(&bpm.to_le_bytes()),
-        ReportBody::BloodPressure { systolic, diastolic, pulse, flags } => {
-            for value in [systolic, diastolic, flags].into_iter().chain(pulse) {
-                out.extend_from_slice(&value.to_le_bytes());
-            }
-        }
-        ReportBody::Spo2 { percent } | ReportBody::Battery { percent } => out.push(*percent),
-        ReportBody::Temperature { celsius } => out.extend_from_slice(&celsius.to_le_bytes()),
-        ReportBody::Steps { count } => put_unsigned(out, u64::from(*count)),
-        ReportBody::Wear { on } => out.push(u8::from(*on)),
-        ReportBody::Respiration { per_minute } => out.push(*per_minute),
-        ReportBody::Consciousness { level } => out.push(*level as u8),
-        ReportBody::Alive => {}
-        // `is_compact` has kept these out.
-        ReportBody::Fall { .. } | ReportBody::FallCancel | ReportBody::Sos { .. } | ReportBody::Unknown { .. } => {}
-    }
-}
-
 pub(crate) fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
@@ -222,12 +274,11 @@ pub(crate) fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
 }
 
 pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put_unsigned(out, ((value << 1) ^ (value >> 63)) as u64);
+    put_unsigned(out, zigzag(value));
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
-    out.push(text.len() as u8);
-    out.extend_from_slice(text.as_bytes());
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
 }
 
 /// Reads the layouts of this crate; every method fails rather than read beyond the end.
