@@ -28,7 +28,7 @@ const FACTS_READ_BYTES: usize = 4 << 10;
 /// Facts are written at the latest after so many changes.
 const CHANGES_PER_COMMIT_MAX: usize = 512;
 /// How long telemetry may wait when the follower has just been busy: so that not every commit wakes it.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// With nothing to do and nothing to flush.
 const IDLE: Duration = Duration::from_secs(3600);
 /// How many wearers are flushed between two looks at the facts.
