@@ -16,6 +16,8 @@ use super::slots::{SLICE_SLOTS, Slots};
 
 /// How many devices are looked at together: more than a processor has looks under way at once.
 const FORESEEN_TOGETHER: usize = 32;
+/// Of so many fences of each wearer: few have more of their own.
+const FENCES_FORESEEN: usize = 2;
 /// The id of the fence that is home, if one has it.
 const HOME_FENCE: &str = "home";
 
@@ -259,6 +261,12 @@ impl Directory {
                 looks ^= hot.rules.foresee() ^ hot.watch.next_due().map_or(0, |due| due.millis() as usize);
                 looks ^= usize::from(hot.last_fix.is_some());
             }
+            let fences = || {
+                let wearers = slots.iter().filter_map(|slot| self.wearers.at(self.devices.at(*slot)?.wearer_slot));
+                wearers.flat_map(|entry| entry.fences.iter().take(FENCES_FORESEEN))
+            };
+            looks = fences().fold(looks, |looks, fence| looks ^ fence.foresee());
+            looks = fences().fold(looks, |looks, fence| looks ^ fence.foresee_edges());
             if count < FORESEEN_TOGETHER {
                 return looks;
             }
