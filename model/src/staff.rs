@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Account, AccountChange, Session};
 use crate::case::{CaseFiling, CaseRequest, PatrolOrder, Receipt};
 use crate::registry::{RegistryChange, Role};
+use crate::erasure::ErasedKind;
 use crate::report::Consciousness;
 use crate::webhook::WebhookAct;
 use crate::{
@@ -137,6 +138,17 @@ pub enum StaffCommand {
         if_match: Option<u32>,
         /// What.
         act: WebhookAct,
+    },
+    /// Erases somebody: see [`Erasure`](crate::Erasure).
+    Erase {
+        /// Who it is.
+        kind: ErasedKind,
+        /// Their id.
+        subject: CompactString,
+        /// What the caller knows of the entry.
+        known: Known,
+        /// An older backup was brought back, in which they are still: whatever is open about them goes with them.
+        again: bool,
     },
 }
 

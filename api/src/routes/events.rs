@@ -188,7 +188,8 @@ pub(crate) fn shown_incidents(events: &[Event]) -> Option<String> {
             | Entity::Campaign(_)
             | Entity::CampaignCall(_)
             | Entity::Patrol(_)
-            | Entity::Duty(_) => None,
+            | Entity::Duty(_)
+            | Entity::Erasure(_) => None,
         })
         .collect();
     ids.sort_unstable();

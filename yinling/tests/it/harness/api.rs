@@ -62,6 +62,11 @@ impl Api {
         self.send("DELETE", path, &[], None).unwrap_or_else(|e| panic!("DELETE {path}: {e}"))
     }
 
+    /// `DELETE /api/v1{path}` with headers.
+    pub fn delete_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        self.send("DELETE", path, headers, None).unwrap_or_else(|e| panic!("DELETE {path}: {e}"))
+    }
+
     /// `GET /api/v1{path}`.
     pub fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[], None).unwrap_or_else(|e| panic!("GET {path}: {e}"))
