@@ -30,6 +30,7 @@ mod turn;
 pub mod wording;
 
 use compact_str::CompactString;
+use model::case::WhistleLevel;
 use model::erasure::{Erasure, Names};
 use model::record::SendResult;
 use model::{
@@ -155,6 +156,15 @@ pub enum Input<'a> {
         /// Whom it concerns.
         household: &'a dyn Fn() -> Household<'a>,
     },
+    /// A case was whistled upward: who joined it.
+    Whistled {
+        /// The incident that it was filed for.
+        incident: IncidentId,
+        /// To which level.
+        level: WhistleLevel,
+        /// Who is on duty there.
+        joined: &'a [Contact],
+    },
     /// The engine started. Deadlines are points in time and survive by themselves; what is overdue comes with the
     /// next [`Alerting::advance`], what was not sent is in [`Alerting::pending_attempts`].
     Restarted,
@@ -235,6 +245,9 @@ impl Alerting {
             Input::Located { wearer, position } => position::located(book, counters, time, wearer, position),
             Input::Household { incident, household } => {
                 household::refresh(book, counters, time, incident, &household())
+            }
+            Input::Whistled { incident, level, joined } => {
+                household::whistle(book, counters, time, incident, level, joined)
             }
             Input::Restarted => Vec::new(),
         }

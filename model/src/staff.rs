@@ -204,6 +204,8 @@ pub struct ApiToken {
     pub created_at: Timestamp,
     /// Whether it was ended.
     pub revoked: bool,
+    /// In whose name it acts, if not in its own: a doctor's sees their patients.
+    pub person: Option<PersonId>,
 }
 
 /// A look at personal data.

@@ -25,7 +25,7 @@ pub(super) const ERASERS: &[Role] = &[Role::Admin, Role::Operator];
 
 /// Somebody who was erased. Only ids are kept of them.
 #[derive(Serialize, utoipa::ToSchema)]
-#[schema(as = Erasure)]
+#[schema(as = ErasureReport)]
 pub(crate) struct ErasureJson {
     /// Counts them, from 1.
     id: u32,

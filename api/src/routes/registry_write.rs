@@ -16,7 +16,7 @@ use store::{State as View, StoreError};
 
 use super::erasures::{self, ErasureJson};
 use super::import::IMPORTERS;
-use super::registry::{Circle, org_of_device};
+use super::registry::Circle;
 use crate::auth::{Caller, only};
 use crate::body::Json;
 use crate::headers::{CommandHeaders, EntryMatch, IdempotencyKey};
@@ -24,8 +24,8 @@ use crate::host::RowError;
 use crate::look;
 use crate::params::{Segments, shortened};
 use crate::problem::{Code, Fault};
-use crate::registry_json::{DeviceJson, OrgJson, PersonJson, WearerJson};
-use crate::scope::visible_to;
+use crate::registry_json::{DeviceJson, DeviceRow, OrgJson, OrgRow, PersonJson, PersonRow, WearerJson, WearerRow};
+use crate::scope::{sees_device, sees_wearer, visible_to};
 use crate::shared::Shared;
 
 /// One of the four lists of the registry.
@@ -88,7 +88,7 @@ impl Noun {
                 }),
             },
             Noun::Wearers => view.wearer(&WearerId::new(key))?.map(|wearer| Standing {
-                is_visible: visible_to(actor, Some(&wearer.org)),
+                is_visible: sees_wearer(actor, &wearer),
                 fingerprint: fingerprint(&wearer),
                 whole: json!(WearerJson::for_role(wearer.clone(), full)),
                 shown: json!(WearerJson::for_role(wearer, role)),
@@ -96,7 +96,7 @@ impl Noun {
             Noun::Devices => match view.device(&DeviceId::new(key))? {
                 None => None,
                 Some(device) => Some(Standing {
-                    is_visible: visible_to(actor, org_of_device(view, &device.id)?.as_ref()),
+                    is_visible: sees_device(view, actor, &device),
                     fingerprint: fingerprint(&device),
                     whole: json!({
                         "id": device.id, "kind": device.kind, "wearer": device.wearer, "datum": device.datum,
@@ -300,7 +300,7 @@ async fn refuse_erasure(shared: &Shared, actor: &Actor, noun: Noun, segment: &st
 }
 
 macro_rules! verbs {
-    ($noun:ident, $path:literal, $id:literal, $json:ty,
+    ($noun:ident, $path:literal, $id:literal, $json:ty, $row:ty,
      $one:ident $shows:literal, $put:ident $writes:literal, $patch:ident $changes:literal, $delete:ident $erases:literal) => {
         #[utoipa::path(
             get,
@@ -328,7 +328,7 @@ macro_rules! verbs {
                 IdempotencyKey,
                 EntryMatch,
             ),
-            request_body(content = Object, description = "As an import's row; what is not there has its default."),
+            request_body(content = $row, description = "As an import's row; what is not there has its default."),
             responses(
                 (status = 200, description = "As committed.", body = $json),
                 (status = 201, description = "New, as committed.", body = $json),
@@ -357,7 +357,7 @@ macro_rules! verbs {
                 IdempotencyKey,
                 EntryMatch,
             ),
-            request_body(content = Object, description = "The members that change."),
+            request_body(content = $row, description = "The members that change."),
             responses((status = 200, description = "As committed.", body = $json)),
         )]
         pub(crate) async fn $patch(
@@ -401,28 +401,28 @@ macro_rules! verbs {
 }
 
 verbs!(
-    Orgs, "/api/v1/orgs/{path}", "path", OrgJson,
+    Orgs, "/api/v1/orgs/{path}", "path", OrgJson, OrgRow,
     org "One organisation, with its `ETag`.",
     put_org "Writes a whole organisation, as an import of one row; `If-Match` where there is one already.",
     patch_org "Changes members of a organisation (RFC 7396: `null` takes one away).",
     delete_org "Says (409) that an organisation is not erased, and what to do instead."
 );
 verbs!(
-    People, "/api/v1/people/{id}", "id", PersonJson,
+    People, "/api/v1/people/{id}", "id", PersonJson, PersonRow,
     person "One person, with its `ETag`.",
     put_person "Writes a whole person, as an import of one row; `If-Match` where there is one already.",
     patch_person "Changes members of a person (RFC 7396: `null` takes one away).",
     delete_person "Erases a person, once and for good: refused while anything that calls them is open."
 );
 verbs!(
-    Wearers, "/api/v1/wearers/{id}", "id", WearerJson,
+    Wearers, "/api/v1/wearers/{id}", "id", WearerJson, WearerRow,
     wearer "One wearer, with its `ETag`.",
     put_wearer "Writes a whole wearer, as an import of one row; `If-Match` where there is one already.",
     patch_wearer "Changes members of a wearer (RFC 7396: `null` takes one away).",
     delete_wearer "Erases a wearer, once and for good: refused while an incident or case of theirs is open."
 );
 verbs!(
-    Devices, "/api/v1/devices/{id}", "id", DeviceJson,
+    Devices, "/api/v1/devices/{id}", "id", DeviceJson, DeviceRow,
     device "One device, with its `ETag`.",
     put_device "Writes a whole device, as an import of one row; `If-Match` where there is one already.",
     patch_device "Changes members of a device (RFC 7396: `null` takes one away).",
