@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use model::attempt::CalleeRole;
 use model::{
-    Attempt, AttemptOutcome, AttemptState, Channel, Contact, Counters, Destination, Erasure, EventKind, OrgPath, PersonId, Task,
-    TaskId, TaskKind, TaskState, Timestamp, WearerId,
+    Attempt, AttemptOutcome, AttemptState, Channel, Contact, Counters, Destination, Erasure, EventKind, OrgPath,
+    PersonId, Task, TaskId, TaskKind, TaskState, Timestamp, WearerId,
 };
 use serde::{Deserialize, Serialize};
 

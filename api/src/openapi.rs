@@ -17,7 +17,8 @@ use model::duty::DutyRoster;
 use model::event::{DeviceStatus, RegistrySummary};
 use model::incident::INCIDENT_TABLE;
 use model::{
-    Attempt, Campaign, CampaignCall, Case, CaseAction, DownCommand, Erasure, EventKind, Incident, IncidentAction, Role, Task,
+    Attempt, Campaign, CampaignCall, Case, CaseAction, DownCommand, Erasure, EventKind, Incident, IncidentAction, Role,
+    Task,
 };
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -16,8 +16,8 @@ mod sla;
 mod story;
 
 use compact_str::CompactString;
-use model::erasure::{Erasure, Names};
 use model::case::{CaseFiling, CaseRequest, Joined, PatrolOrder, Receipt, WhistleLevel};
+use model::erasure::{Erasure, Names};
 use model::{
     Actor, Case, CaseId, Counters, DutyRoster, EventKind, Incident, IncidentId, OrgPath, Patrol, Problem, Timestamp,
 };

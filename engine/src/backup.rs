@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 use store::{Disk, Journal, JournalConfig, RealDisk, StoreError};
 
 use crate::clock::SystemClock;
-use crate::erasure::{self, KnownBackup};
 use crate::data_dir::{DataDir, LOCK_FILE};
+use crate::erasure::{self, KnownBackup};
 
 /// What says that a backup is whole.
 const MANIFEST: &str = "BACKUP.json";

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    Case, DeviceId, DownCommand, Entity, Escalation, Explain, Incident, OrgPath, Person, PersonId, Timestamp, Wearer, WearerId,
+    Case, DeviceId, DownCommand, Entity, Escalation, Explain, Incident, OrgPath, Person, PersonId, Timestamp, Wearer,
+    WearerId,
 };
 
 /// What stands where somebody's name or number stood.
@@ -157,11 +158,9 @@ impl Erasure {
                 self.is_wearer(&task.wearer) || task.person.as_ref().is_some_and(|person| self.is_person(person))
             }
             Entity::CampaignCall(call) => self.is_wearer(&call.wearer) || self.is_person(&call.contact.person),
-            Entity::Registry(_)
-            | Entity::Campaign(_)
-            | Entity::Patrol(_)
-            | Entity::Duty(_)
-            | Entity::Erasure(_) => false,
+            Entity::Registry(_) | Entity::Campaign(_) | Entity::Patrol(_) | Entity::Duty(_) | Entity::Erasure(_) => {
+                false
+            }
         };
         // As it is printed: numbers are masked there, and whoever they belong to is found by their id.
         let names_them = || serde_json::to_string(&entity.data()).is_ok_and(|text| names.are_in(&text));
@@ -272,9 +271,14 @@ mod tests {
             by: PersonId::new("s1"),
             worn,
         };
-        for (device, second, expected) in
-            [("b1", 9, false), ("b1", 15, true), ("b1", 21, false), ("b2", 35, true), ("b2", 41, false), ("b3", 15, false)]
-        {
+        for (device, second, expected) in [
+            ("b1", 9, false),
+            ("b1", 15, true),
+            ("b1", 21, false),
+            ("b2", 35, true),
+            ("b2", 41, false),
+            ("b3", 15, false),
+        ] {
             assert_eq!(erasure.wore(&DeviceId::new(device), at(second)), expected, "{device} at {second}");
         }
     }

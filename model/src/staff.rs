@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, AccountChange, Session};
 use crate::case::{CaseFiling, CaseRequest, PatrolOrder, Receipt};
-use crate::registry::{RegistryChange, Role};
 use crate::erasure::ErasedKind;
+use crate::registry::{RegistryChange, Role};
 use crate::report::Consciousness;
 use crate::webhook::WebhookAct;
 use crate::{

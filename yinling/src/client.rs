@@ -95,7 +95,8 @@ impl Client {
             .user_agent(concat!("yinling/", env!("CARGO_PKG_VERSION")));
         if let Some(ca) = &server.ca {
             let pem = std::fs::read(ca).with_context(|| format!("--ca {}", ca.display()))?;
-            let found = reqwest::Certificate::from_pem_bundle(&pem).with_context(|| format!("--ca {}", ca.display()))?;
+            let found =
+                reqwest::Certificate::from_pem_bundle(&pem).with_context(|| format!("--ca {}", ca.display()))?;
             anyhow::ensure!(!found.is_empty(), "--ca {} holds no certificate in PEM", ca.display());
             http = found.into_iter().fold(http, reqwest::ClientBuilder::add_root_certificate);
         }

@@ -90,8 +90,9 @@ pub(crate) async fn one(
     only(&caller.actor, ERASERS)?;
     let mut found = visible(&shared, &caller.actor).await?;
     let place = found.iter().position(|(_, erasure)| erasure.id.to_string() == id);
-    let (seq, erasure) =
-        place.map(|place| found.swap_remove(place)).ok_or_else(|| Fault::not_found(&format!("erasures/{:?}", shortened(&id))))?;
+    let (seq, erasure) = place
+        .map(|place| found.swap_remove(place))
+        .ok_or_else(|| Fault::not_found(&format!("erasures/{:?}", shortened(&id))))?;
     Ok(Answer(shown(&shared, seq, erasure).await))
 }
 

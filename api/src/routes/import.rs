@@ -14,8 +14,8 @@ use crate::headers::{CommandHeaders, IdempotencyKey};
 use crate::host::RowError;
 use crate::params::Params;
 use crate::problem::{Code, Fault};
-use crate::scope::sees_everything;
 use crate::registry_json::RegistryDocument;
+use crate::scope::sees_everything;
 use crate::shared::Shared;
 
 /// Who may write the registry.

@@ -50,8 +50,7 @@ pub(crate) async fn devices(
     let listing = shared
         .read(move |view| {
             view.devices(Page { after, limit }, &|device| {
-                (wearer.is_none() || wearer == device.wearer)
-                    && sees_device(view, &actor, device)
+                (wearer.is_none() || wearer == device.wearer) && sees_device(view, &actor, device)
             })
         })
         .await?;

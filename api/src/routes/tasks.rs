@@ -65,7 +65,8 @@ pub(crate) async fn list(
     let listing = shared
         .read(move |view| {
             view.tasks(open_only, Page { after, limit }, &|task| {
-                sees_about(view, &caller.actor, Some(&task.org), Some(&task.wearer)) && state.is_none_or(|state| state == task.state)
+                sees_about(view, &caller.actor, Some(&task.org), Some(&task.wearer))
+                    && state.is_none_or(|state| state == task.state)
             })
         })
         .await?;

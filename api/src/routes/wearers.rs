@@ -33,9 +33,8 @@ pub(crate) async fn list(
     let after = paging.after.as_deref().map(WearerId::new);
     let as_of = shared.newest_cursor().await?;
     let actor = caller.actor.clone();
-    let listing = shared
-        .read(move |view| view.wearers(Page { after, limit }, &|wearer| sees_wearer(&actor, wearer)))
-        .await?;
+    let listing =
+        shared.read(move |view| view.wearers(Page { after, limit }, &|wearer| sees_wearer(&actor, wearer))).await?;
     // Fences are drawn around homes.
     if let Some(subject) = look::subject_of("wearers", listing.items.iter().map(|wearer| &wearer.id)) {
         look::record(&shared, &caller.actor, &subject, look::FENCE_FIELDS, None).await?;

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use compact_str::{CompactString, format_compact};
-use model::erasure::ErasedKind;
 use model::audit::{AUDIT_BEGINNING, AUDIT_WEARERS_MAX, AuditEntry, Glass};
+use model::erasure::ErasedKind;
 use model::staff::Look;
 use model::{
-    Actor, CaseId, Decision, Erasure, IncidentId, OrgPath, Problem, ProblemCode, Reply, Role, StaffCommand, Timestamp, WearerId,
+    Actor, CaseId, Decision, Erasure, IncidentId, OrgPath, Problem, ProblemCode, Reply, Role, StaffCommand, Timestamp,
+    WearerId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -142,8 +142,7 @@ impl Pipeline {
         let found = |(index, (kind, id)): (usize, (ErasedKind, &str))| {
             self.erased.find(kind, id).map(|_| (if kind == ErasedKind::Wearer { "wearers" } else { "people" }, index))
         };
-        let (list, index) =
-            wearers.enumerate().find_map(found).or_else(|| people.enumerate().find_map(found))?;
+        let (list, index) = wearers.enumerate().find_map(found).or_else(|| people.enumerate().find_map(found))?;
         let mut problem = Problem::new(
             ProblemCode::Invalid,
             "this id belonged to somebody who was erased: take them out of the source; a new person gets a new id",
@@ -160,9 +159,7 @@ impl Pipeline {
                 .wearers
                 .get(&WearerId::new(&erasure.subject))
                 .map(|entry| Names::of_wearer(&entry.wearer)),
-            ErasedKind::Person => {
-                self.directory.people.get(&PersonId::new(&erasure.subject)).map(Names::of_person)
-            }
+            ErasedKind::Person => self.directory.people.get(&PersonId::new(&erasure.subject)).map(Names::of_person),
         }
         .unwrap_or_default()
     }

@@ -278,7 +278,8 @@ impl<R: Send + 'static> Journal<R> {
         let mut queue = self.shared.queue.lock();
         let is_older = queue.kept.last().is_some_and(|kept| kept.first_seq <= through) && queue.next_seq > through;
         let is_last = queue.kept.last().map(|kept| kept.generation);
-        if let Some((segment, offset)) = queue.active.as_mut().filter(|(s, _)| is_older && Some(s.generation) == is_last)
+        if let Some((segment, offset)) =
+            queue.active.as_mut().filter(|(s, _)| is_older && Some(s.generation) == is_last)
         {
             *offset = segment.bytes;
             self.shared.supplies.notify_one();

@@ -177,13 +177,7 @@ impl State {
     }
 }
 
-fn fate(
-    key: &[u8],
-    value: &[u8],
-    erasure: &Erasure,
-    names: &Names,
-    beside: &mut Changes,
-) -> Result<Fate, StoreError> {
+fn fate(key: &[u8], value: &[u8], erasure: &Erasure, names: &Names, beside: &mut Changes) -> Result<Fate, StoreError> {
     let goes = |is_theirs: bool| if is_theirs { Fate::Goes } else { Fate::Stays };
     let takes = |entity: Entity| goes(erasure.takes(&entity, names));
     let number = keys::last_number(key);

@@ -2,8 +2,8 @@
 
 use model::webhook::{DELIVERIES_KEPT_MAX, Delivery, WebhookState};
 use model::{
-    Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Erasure, Event, EventKind, Incident,
-    Record, RegistryChange, Task, Timestamp, Webhook,
+    Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Erasure, Event, EventKind,
+    Incident, Record, RegistryChange, Task, Timestamp, Webhook,
 };
 
 use super::keys;

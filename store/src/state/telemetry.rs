@@ -6,7 +6,9 @@ use std::collections::{HashMap, VecDeque};
 
 use model::record::Observed;
 use model::staff::BedsideNote;
-use model::{Decision, DeviceId, Erasure, Input, Located, Record, ReportBody, ReportKind, StaffCommand, Timestamp, WearerId};
+use model::{
+    Decision, DeviceId, Erasure, Input, Located, Record, ReportBody, ReportKind, StaffCommand, Timestamp, WearerId,
+};
 use rustc_hash::FxBuildHasher;
 
 use super::erasure::ErasedOnes;

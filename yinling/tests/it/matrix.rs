@@ -37,8 +37,7 @@ const RESPONDERS: &[&str] =
     &["admin", "operator", "integration", "desk", "grid_worker", "volunteer", "street", "department", "doctor"];
 const BREAKERS: &[&str] = &["admin", "operator", "desk", "grid_worker", "street", "department", "doctor"];
 /// A grid worker or volunteer reads how somebody is only while their case is theirs.
-const READERS: &[&str] =
-    &["admin", "operator", "integration", "desk", "street", "department", "doctor", "guardian"];
+const READERS: &[&str] = &["admin", "operator", "integration", "desk", "street", "department", "doctor", "guardian"];
 /// What is about an elder: of a doctor's, about their own patients.
 const ELDERS: &[&str] = &["incidents", "cases", "attempts", "wearers", "devices", "commands"];
 const OBSERVERS: &[&str] = &["admin", "doctor", "desk", "grid_worker", "street", "integration"];

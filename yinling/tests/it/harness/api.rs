@@ -108,6 +108,11 @@ impl Api {
         sent.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
     }
 
+    /// Any method to `/api/v1{path}` with headers and whatever body.
+    pub fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Reply {
+        self.send(method, path, headers, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
     /// A body of another type to `POST /api/v1{path}`.
     pub fn post_as(&self, path: &str, content_type: &str, body: &str) -> Reply {
         self.send("POST", path, &[("content-type", content_type)], Some(body.to_owned())).unwrap()
