@@ -15,6 +15,8 @@ mod cases;
 mod directory;
 mod down_commands;
 mod erasure;
+#[cfg(test)]
+mod erasure_tests;
 mod image;
 mod recovery;
 mod replies;
