@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::erasure::{Erasure, Names};
 use model::{
     Attempt, AttemptId, Channel, Destination, Escalation, Incident, IncidentId, IncidentState, Timestamp, WearerId,
 };
@@ -203,6 +204,29 @@ impl Book {
                 self.rung.remove(&attempt.to);
             }
         }
+    }
+
+    /// Forgets an erased wearer's incidents, and an erased person in everybody else's.
+    pub(crate) fn erase(&mut self, erasure: &Erasure, names: &Names) {
+        let theirs = self.incidents.values().filter(|incident| erasure.is_wearer(&incident.wearer));
+        for id in theirs.map(|incident| incident.id).collect::<Vec<_>>() {
+            self.drop_attempts(id);
+            self.open_of.retain(|(_, open)| *open != id);
+            self.fading.retain(|(_, resolved)| *resolved != id);
+            self.resolved.retain(|(_, resolved)| *resolved != id);
+            self.due.retain(|(_, due)| *due != id);
+            self.escalations.remove(&id);
+            self.incidents.remove(&id);
+        }
+        let to_them = self.attempts.values().filter(|attempt| erasure.is_person(&attempt.callee.person));
+        for (id, incident) in to_them.map(|attempt| (attempt.id, attempt.incident)).collect::<Vec<_>>() {
+            if let Some(ids) = incident.and_then(|incident| self.attempts_of.get_mut(&incident)) {
+                ids.remove(&id);
+            }
+            self.drop_attempt(id);
+        }
+        self.incidents.values_mut().for_each(|incident| erasure.redact_incident(incident, names));
+        self.escalations.values_mut().for_each(|calling| erasure.redact_calling(calling));
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use model::attempt::CalleeRole;
+use model::case::WhistleLevel;
 use model::{Contact, Counters, EventKind, IncidentId, IncidentState, Priority, Purpose};
 
 use crate::book::Book;
@@ -47,6 +48,32 @@ pub(crate) fn refresh(
         turn.tell(EventKind::IncidentUpdated);
     }
     turn.tell_the_new(&new_guardians, &new_desk, new_doctor);
+    turn.finish()
+}
+
+/// Those whom a whistle has brought into an incident's case: they are told what happened, and belong to its desk from
+/// now on, so that they hear who goes and how it ends. Whoever is on it already has heard.
+pub(crate) fn whistle(
+    book: &mut Book,
+    counters: &mut Counters,
+    time: LocalTime,
+    id: IncidentId,
+    level: WhistleLevel,
+    joined: &[Contact],
+) -> Vec<Output> {
+    let Some(mut turn) = Turn::open(book, counters, time, id) else { return Vec::new() };
+    if !turn.incident.state.is_open() || turn.incident.test {
+        return Vec::new();
+    }
+    let mut reached = BTreeSet::new();
+    for contact in joined {
+        if turn.calling.desk.iter().any(|known| known.person == contact.person) {
+            continue;
+        }
+        turn.calling.desk.push(contact.clone());
+        let message = wording::whistled(contact.lang, &turn.facts(), level);
+        turn.text(CalleeRole::Desk, contact, Purpose::Alert, &message, &mut reached);
+    }
     turn.finish()
 }
 

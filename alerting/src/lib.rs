@@ -30,6 +30,8 @@ mod turn;
 pub mod wording;
 
 use compact_str::CompactString;
+use model::case::WhistleLevel;
+use model::erasure::{Erasure, Names};
 use model::record::SendResult;
 use model::{
     Actor, Attempt, AttemptId, AttemptOutcome, CaseId, Contact, Counters, DeviceId, DownCommandKind, Escalation,
@@ -154,6 +156,15 @@ pub enum Input<'a> {
         /// Whom it concerns.
         household: &'a dyn Fn() -> Household<'a>,
     },
+    /// A case was whistled upward: who joined it.
+    Whistled {
+        /// The incident that it was filed for.
+        incident: IncidentId,
+        /// To which level.
+        level: WhistleLevel,
+        /// Who is on duty there.
+        joined: &'a [Contact],
+    },
     /// The engine started. Deadlines are points in time and survive by themselves; what is overdue comes with the
     /// next [`Alerting::advance`], what was not sent is in [`Alerting::pending_attempts`].
     Restarted,
@@ -235,6 +246,9 @@ impl Alerting {
             Input::Household { incident, household } => {
                 household::refresh(book, counters, time, incident, &household())
             }
+            Input::Whistled { incident, level, joined } => {
+                household::whistle(book, counters, time, incident, level, joined)
+            }
             Input::Restarted => Vec::new(),
         }
     }
@@ -273,6 +287,24 @@ impl Alerting {
     /// Recovery: an attempt as it was decided.
     pub fn apply_attempt(&mut self, attempt: Attempt) {
         self.book.put_attempt(attempt);
+    }
+
+    /// Forgets somebody who was erased. Deciding and recovery do this alike.
+    pub fn erase(&mut self, erasure: &Erasure, names: &Names) {
+        self.book.erase(erasure, names);
+    }
+
+    /// Whether an incident is open about an erased wearer, or calls an erased person: which.
+    #[must_use]
+    pub fn open_about(&self, erasure: &Erasure) -> Option<IncidentId> {
+        let calls_them = |id| {
+            self.book.escalation(id).is_some_and(|calling| {
+                let contacts = calling.guardians.iter().chain(&calling.doctor).chain(&calling.desk);
+                contacts.into_iter().any(|contact| erasure.is_person(&contact.person))
+            })
+        };
+        let mut open = self.book.open_incidents();
+        open.find(|incident| erasure.is_wearer(&incident.wearer) || calls_them(incident.id)).map(|incident| incident.id)
     }
 
     /// An incident that is open or was resolved within [`RESOLVED_KEPT_SECONDS`].

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use model::attempt::CalleeRole;
 use model::{
-    Attempt, AttemptOutcome, AttemptState, Channel, Contact, Counters, Destination, EventKind, OrgPath, PersonId, Task,
-    TaskId, TaskKind, TaskState, Timestamp, WearerId,
+    Attempt, AttemptOutcome, AttemptState, Channel, Contact, Counters, Destination, Erasure, EventKind, OrgPath,
+    PersonId, Task, TaskId, TaskKind, TaskState, Timestamp, WearerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -228,6 +228,14 @@ impl Reach {
         if let (Some(person), true) = (&task.person, task.done_by.is_some()) {
             self.people.remove(person);
         }
+    }
+
+    /// Forgets somebody who was erased: what calls to them have shown, and what was to be put right about them.
+    pub fn erase(&mut self, erasure: &Erasure) {
+        self.people.retain(|person, _| !erasure.is_person(person));
+        self.open.retain(|_, task| {
+            !erasure.is_wearer(&task.wearer) && !task.person.as_ref().is_some_and(|person| erasure.is_person(person))
+        });
     }
 
     /// Everything, for the checkpoint.

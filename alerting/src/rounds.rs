@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use model::campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, CampaignOrder, CampaignState};
 use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, AttemptOutcome, CampaignId, Contact, Counters, EventKind, Finding, OrgPath, PersonId,
+    Attempt, AttemptId, AttemptOutcome, CampaignId, Contact, Counters, Erasure, EventKind, Finding, OrgPath, PersonId,
     Timestamp, WearerId,
 };
 use serde::{Deserialize, Serialize};
@@ -244,6 +244,27 @@ impl Rounds {
         self.attempts.insert(attempt.id, ((campaign, place), attempt));
     }
 
+    /// Whether a running campaign still has to call an erased wearer or person.
+    #[must_use]
+    pub fn open_about(&self, erasure: &Erasure) -> Option<CampaignId> {
+        let is_open = |call: &&CampaignCall| !call.state.is_over() && takes(erasure, call);
+        self.calls.values().find(is_open).map(|call| call.campaign)
+    }
+
+    /// Forgets somebody who was erased. Whom a running campaign still had to call it does not call any more.
+    pub fn erase(&mut self, erasure: &Erasure) {
+        let theirs = self.calls.iter().filter(|(_, call)| takes(erasure, call));
+        for (key, is_over) in theirs.map(|(key, call)| (*key, call.state.is_over())).collect::<Vec<_>>() {
+            self.calls.remove(&key);
+            self.attempts.retain(|_, (of, _)| *of != key);
+            self.waiting.retain(|(_, campaign, place)| (*campaign, *place) != key);
+            self.calling.retain(|(_, campaign, place)| (*campaign, *place) != key);
+            if let Some(campaign) = self.campaigns.get_mut(&key.0).filter(|_| !is_over) {
+                campaign.open = campaign.open.saturating_sub(1);
+            }
+        }
+    }
+
     /// Everything, for the checkpoint.
     #[must_use]
     pub fn snapshot(&self) -> RoundsSnapshot {
@@ -372,4 +393,9 @@ impl Rounds {
     fn kind_of(&self, id: CampaignId) -> CampaignKind {
         self.campaigns.get(&id).map_or(CampaignKind::Test, |campaign| campaign.kind)
     }
+}
+
+/// Whether somebody's calling in a campaign is about whom an erasure takes.
+fn takes(erasure: &Erasure, call: &CampaignCall) -> bool {
+    erasure.is_wearer(&call.wearer) || erasure.is_person(&call.contact.person)
 }

@@ -4,6 +4,7 @@
 //! `disposition`. A message has those that its text uses.
 
 use compact_str::CompactString;
+use model::case::WhistleLevel;
 use model::registry::DailyWindow;
 use model::text::shorten;
 use model::{Channel, IncidentKind, Language, Position, Timestamp};
@@ -128,6 +129,22 @@ pub fn alert_text(lang: Language, facts: &Facts<'_>, answerable: bool) -> Messag
             format!("{}: {} {} at {}. {}{}.", w.community, w.name, w.event, w.time, w.explain, w.place)
         }
     })
+}
+
+/// The alert for whoever joins its case by a whistle.
+#[must_use]
+pub fn whistled(lang: Language, facts: &Facts<'_>, level: WhistleLevel) -> Message {
+    let mut message = alert_text(lang, facts, true);
+    let (zh, en) = match level {
+        WhistleLevel::Community => ("社区", "the community"),
+        WhistleLevel::Street => ("街道", "the street"),
+        WhistleLevel::Department => ("部门", "the department"),
+    };
+    message.text = match lang {
+        Language::ZhCn => format!("【吹哨至{zh}】{}", message.text),
+        Language::En => format!("Whistled to {en}. {}", message.text),
+    };
+    message
 }
 
 /// How somebody who was texted says that they go.

@@ -117,6 +117,10 @@ pub trait Host: Send + Sync + 'static {
     /// The photo with this hash; `None`: there is none.
     fn photo(&self, hash: &str) -> BoxFuture<'_, Result<Option<Vec<u8>>, Unavailable>>;
 
+    /// What is still on disk of the time before the record `seq`, which erased somebody at `at`. Looks through folders:
+    /// called where blocking is allowed.
+    fn remains(&self, seq: u64, at: Timestamp) -> Vec<Remains>;
+
     /// The last journal record that is durable now.
     fn durable_seq(&self) -> u64;
 
@@ -271,6 +275,19 @@ pub struct Committed {
     pub seq: u64,
     /// What was decided.
     pub reply: Reply,
+}
+
+/// Something on disk that is older than an erasure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Remains {
+    /// `journal`, `checkpoints`, `exports`, `state`, `photos` or `backup`.
+    pub place: String,
+    /// What it is and what it waits for, in English.
+    pub detail: String,
+    /// The same in Chinese.
+    pub detail_zh: String,
+    /// When it goes by itself, if that is known.
+    pub until: Option<Timestamp>,
 }
 
 /// Nothing can be committed now: the engine is stopping or its journal failed. Whether the command took effect is

@@ -17,7 +17,8 @@ use model::duty::DutyRoster;
 use model::event::{DeviceStatus, RegistrySummary};
 use model::incident::INCIDENT_TABLE;
 use model::{
-    Attempt, Campaign, CampaignCall, Case, CaseAction, DownCommand, EventKind, Incident, IncidentAction, Role, Task,
+    Attempt, Campaign, CampaignCall, Case, CaseAction, DownCommand, Erasure, EventKind, Incident, IncidentAction, Role,
+    Task,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -210,7 +211,7 @@ pub(crate) struct Envelope {
     subject: String,
     time: model::Timestamp,
     datacontenttype: String,
-    /// Ascends without gaps in commit order.
+    /// Ascends in commit order. What was told about somebody who was erased since is missing.
     seq: u64,
     /// The entity after the change, whole, with `version` and the names of what `changed`.
     data: EventData,
@@ -241,5 +242,5 @@ macro_rules! any_of {
 
 any_of!(
     EventData: Incident, Case, Attempt, DownCommand, DeviceStatus, RegistrySummary, Task, Campaign, CampaignCall, Patrol,
-    DutyRoster,
+    DutyRoster, Erasure,
 );

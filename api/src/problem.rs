@@ -56,7 +56,7 @@ codes! {
     MethodNotAllowed = 405 "method-not-allowed", "This address does not take this method", "此地址不支持该方法";
     Timeout = 503 "timeout", "It took too long", "处理超时";
     IllegalInState = 409 "illegal-in-state", "Not possible in this state", "当前状态不允许此操作";
-    ErasureNotOffered = 409 "erasure-not-offered", "Erasure is not offered yet", "尚不支持彻底清除";
+    ErasureNotOffered = 409 "erasure-not-offered", "This is not erased", "此项不可清除";
     KeyReused = 409 "key-reused", "This idempotency key belongs to another request", "幂等键已用于其他请求";
     LinkExpired = 410 "link-expired", "This link is over", "链接已过期";
     CursorExpired = 410 "cursor-expired", "The feed does not reach back so far", "游标已过期";

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use model::Event;
+use model::{Entity, Event};
 use tokio::sync::Mutex;
 
 use crate::cursor::Cursor;
@@ -63,6 +63,10 @@ impl Recent {
             through = page.through;
             held.through = Some(through);
             for event in page.events {
+                // What was held may name whom the state does not know any more.
+                if matches!(event.entity, Entity::Erasure(_)) {
+                    held.events.clear();
+                }
                 let cursor = Cursor { epoch: shared.host.epoch(), seq: event.seq };
                 let text = format!("id: {cursor}\ndata: {}\n\n", event.envelope(cursor.epoch));
                 held.events.push_back(Arc::new(Told { event, text: Bytes::from(text) }));

@@ -16,6 +16,63 @@ use crate::scope::sees_everything;
 /// Those who call people need their numbers; the others see them masked.
 const CALLERS: &[Role] = &[Role::Admin, Role::Operator, Role::Desk, Role::Integration];
 
+macro_rules! rows {
+    ($($(#[$about:meta])* $name:ident { $($field:ident: $kind:ty,)* })*) => { $(
+        $(#[$about])*
+        #[derive(serde::Deserialize, ToSchema)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)] // described, not read: the engine checks rows, and says what is wrong with each
+        pub(crate) struct $name { $($field: $kind,)* }
+    )* };
+}
+
+rows! {
+    /// The registry as it is imported; of a row only `id`, `name`, `org`, `role`, `kind`, `secret`, a fence's shape and
+    /// a path are required.
+    RegistryDocument {
+        orgs: Option<Vec<OrgRow>>,
+        people: Option<Vec<PersonRow>>,
+        wearers: Option<Vec<WearerRow>>,
+        devices: Option<Vec<DeviceRow>>,
+    }
+    /// An organisation's row.
+    OrgRow { path: Option<String>, name: Option<String>, desk: Option<Value>, fences: Option<Vec<Value>>, robot: Option<String>, }
+    /// A person's row.
+    PersonRow {
+        id: Option<String>,
+        role: Option<Role>,
+        name: Option<String>,
+        phone: Option<String>,
+        email: Option<String>,
+        push: Option<Push>,
+        lang: Option<Language>,
+    }
+    /// A wearer's row.
+    WearerRow {
+        id: Option<String>,
+        name: Option<String>,
+        org: Option<String>,
+        birth_year: Option<u16>,
+        lives_alone: Option<bool>,
+        phone: Option<String>,
+        guardians: Option<Vec<Value>>,
+        doctor: Option<String>,
+        fences: Option<Vec<Value>>,
+        thresholds: Option<Value>,
+        plan: Option<Value>,
+        suspension: Option<Value>,
+        mode: Option<Value>,
+    }
+    /// A device's row.
+    DeviceRow {
+        id: Option<String>,
+        kind: Option<String>,
+        wearer: Option<String>,
+        secret: Option<String>,
+        datum: Option<String>,
+    }
+}
+
 /// A device, without its secret.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeviceJson {

@@ -8,6 +8,7 @@ mod case_bodies;
 mod cases;
 mod commands;
 mod duty;
+mod erasures;
 mod events;
 mod fences;
 mod front;
@@ -106,6 +107,8 @@ pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(entry::person, entry::put_person, entry::patch_person, entry::delete_person))
         .routes(routes!(registry::orgs))
         .routes(routes!(entry::org, entry::put_org, entry::patch_org, entry::delete_org))
+        .routes(routes!(erasures::list))
+        .routes(routes!(erasures::one))
         .routes(routes!(guardian::json))
         .routes(routes!(front::settings))
         .routes(routes!(session::show, session::begin, session::end))

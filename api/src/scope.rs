@@ -1,15 +1,86 @@
-//! Who may see what. One function, asked by every query.
+//! Who may see what. [`may_see`] decides, and every query asks it: of what is about an elder through
+//! [`sees_wearer`] or [`sees_about`], of what belongs to a part of the tree through [`visible_to`].
 
-use model::{Actor, OrgPath};
+use model::{Actor, Device, Entity, Event, OrgPath, PersonId, Role, Wearer, WearerId};
+use store::State;
 
-/// Whether somebody may see what belongs to an organisation: theirs, or one below it. What belongs to none (an
-/// unbound device, an unknown sender) is for those who see everything, scope `/`.
+/// Whose something is, as far as it decides who may see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// A part of the tree's: an organisation, a roster, a campaign.
+    Tree,
+    /// An elder's, with this family doctor, if they have one.
+    Elder(Option<&'a PersonId>),
+}
+
+/// Whether somebody may see what belongs to an organisation: theirs, or one below it. What belongs to none (an unbound
+/// device, an unknown sender) is for those who see everything, scope `/`. A doctor sees their own patients there, and
+/// nobody else.
+#[must_use]
+pub fn may_see(actor: &Actor, org: Option<&OrgPath>, whose: Whose<'_>) -> bool {
+    let is_inside = org.map_or_else(|| sees_everything(actor), |org| actor.scope.contains(org));
+    let is_theirs = match (actor.role, whose) {
+        (Role::Doctor, Whose::Elder(doctor)) => doctor == Some(&actor.person),
+        _ => true,
+    };
+    is_inside && is_theirs
+}
+
+/// Whether somebody may see an elder.
+#[must_use]
+pub fn sees_wearer(actor: &Actor, wearer: &Wearer) -> bool {
+    may_see(actor, Some(&wearer.org), Whose::Elder(wearer.doctor.as_ref()))
+}
+
+/// Whether somebody may see what is about an elder, or about nobody, in an organisation. Only for a doctor is it looked
+/// up whose patient that is; what cannot be read is not shown.
+#[must_use]
+pub fn sees_about(view: &State, actor: &Actor, org: Option<&OrgPath>, wearer: Option<&WearerId>) -> bool {
+    let found = match wearer.filter(|_| actor.role == Role::Doctor) {
+        Some(id) => view.wearer(id).ok().flatten(),
+        None => None,
+    };
+    may_see(actor, org, Whose::Elder(found.as_ref().and_then(|wearer| wearer.doctor.as_ref())))
+}
+
+/// Whether somebody may see a device: its wearer's, or nobody's.
+#[must_use]
+pub fn sees_device(view: &State, actor: &Actor, device: &Device) -> bool {
+    match &device.wearer {
+        None => may_see(actor, None, Whose::Elder(None)),
+        Some(id) => match view.wearer(id) {
+            Ok(Some(wearer)) => sees_wearer(actor, &wearer),
+            Ok(None) => may_see(actor, None, Whose::Elder(None)),
+            Err(_) => false,
+        },
+    }
+}
+
+/// Whether somebody may see an event.
+#[must_use]
+pub fn sees_event(view: &State, actor: &Actor, event: &Event) -> bool {
+    if actor.role != Role::Doctor {
+        return visible_to(actor, event.org.as_ref());
+    }
+    let wearer = match &event.entity {
+        Entity::Incident(incident) => Some(&incident.wearer),
+        Entity::Case(case) => case.wearer.as_ref(),
+        Entity::Attempt(attempt) => Some(&attempt.wearer),
+        Entity::Device(device) => device.wearer.as_ref(),
+        Entity::Task(task) => Some(&task.wearer),
+        Entity::CampaignCall(call) => Some(&call.wearer),
+        Entity::DownCommand(command) => {
+            return view.device(&command.device).ok().flatten().is_some_and(|device| sees_device(view, actor, &device));
+        }
+        Entity::Registry(_) | Entity::Campaign(_) | Entity::Patrol(_) | Entity::Duty(_) | Entity::Erasure(_) => None,
+    };
+    sees_about(view, actor, event.org.as_ref(), wearer)
+}
+
+/// Whether somebody may see what belongs to a part of the tree and is about nobody.
 #[must_use]
 pub fn visible_to(actor: &Actor, org: Option<&OrgPath>) -> bool {
-    match org {
-        Some(org) => actor.scope.contains(org),
-        None => sees_everything(actor),
-    }
+    may_see(actor, org, Whose::Tree)
 }
 
 /// Whether somebody's scope is the whole tree.
@@ -42,6 +113,48 @@ mod tests {
             assert_eq!(see(scope, org), expected, "{scope} sees {org:?}");
         }
     }
+
+    /// Every role but the doctor's.
+    const OTHERS: [Role; 9] = [
+        Role::Admin,
+        Role::Operator,
+        Role::Integration,
+        Role::Desk,
+        Role::GridWorker,
+        Role::Volunteer,
+        Role::Street,
+        Role::Department,
+        Role::Guardian,
+    ];
+
+    proptest::proptest! {
+        /// Over any tree and any patients: a doctor sees exactly their own patients inside; everybody else the whole
+        /// subtree, whoever the doctor is; nobody anything outside.
+        #[test]
+        fn a_doctor_sees_their_own_patients_and_nobody_else(
+            scope in proptest::collection::vec("(a|b|ab|银)", 0..4),
+            org in proptest::collection::vec("(a|b|ab|银)", 1..6),
+            doctor in proptest::option::of("d[1-3]"),
+            person in "d[1-3]",
+            other in 0..OTHERS.len(),
+        ) {
+            let path = |segments: &[String]| {
+                OrgPath::new(&segments.iter().fold("/".to_owned(), |path, segment| format!("{path}{segment}/")))
+            };
+            let (is_inside, org, doctor) = (org.starts_with(&scope), path(&org), doctor.map(|id| PersonId::new(&id)));
+            let whose = Whose::Elder(doctor.as_ref());
+            for (role, is_theirs) in [
+                (Role::Doctor, doctor.as_ref().is_some_and(|doctor| doctor.as_str() == person)),
+                (OTHERS[other], true),
+            ] {
+                let actor = Actor { person: PersonId::new(&person), role, scope: path(&scope) };
+                proptest::prop_assert_eq!(may_see(&actor, Some(&org), whose), is_inside && is_theirs, "{:?}", role);
+                proptest::prop_assert_eq!(may_see(&actor, Some(&org), Whose::Tree), is_inside);
+                proptest::prop_assert!(!may_see(&actor, None, whose) || scope.is_empty());
+            }
+        }
+    }
+
     proptest::proptest! {
         /// Over any tree: somebody sees an organisation exactly when it is theirs or lies below, segment by segment.
         #[test]

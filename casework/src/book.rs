@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::erasure::{Erasure, Names};
 use model::{Case, CaseId, DutyRoster, IncidentId, OrgPath, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -94,6 +95,18 @@ impl Book {
                 self.by_incident.remove(&incident);
             }
         }
+    }
+
+    /// Takes what tells of somebody who was erased out of every case. An open one that is about them is dropped.
+    pub(crate) fn erase(&mut self, erasure: &Erasure, names: &Names) {
+        let is_theirs = |case: &&Case| case.wearer.as_ref().is_some_and(|wearer| erasure.is_wearer(wearer));
+        let open = self.open_cases().filter(is_theirs).map(|case| case.id);
+        for id in open.collect::<Vec<_>>() {
+            self.due.retain(|(_, due)| *due != id);
+            self.by_incident.retain(|_, case| *case != id);
+            self.cases.remove(&id);
+        }
+        self.cases.values_mut().for_each(|case| erasure.redact_case(case, names));
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

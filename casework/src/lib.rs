@@ -17,6 +17,7 @@ mod story;
 
 use compact_str::CompactString;
 use model::case::{CaseFiling, CaseRequest, Joined, PatrolOrder, Receipt, WhistleLevel};
+use model::erasure::{Erasure, Names};
 use model::{
     Actor, Case, CaseId, Counters, DutyRoster, EventKind, Incident, IncidentId, OrgPath, Patrol, Problem, Timestamp,
 };
@@ -180,6 +181,21 @@ impl Casework {
     /// Recovery: a duty roster as it was written.
     pub fn apply_roster(&mut self, roster: DutyRoster) {
         self.book.put_roster(roster);
+    }
+
+    /// Forgets somebody who was erased. Deciding and recovery do this alike.
+    pub fn erase(&mut self, erasure: &Erasure, names: &Names) {
+        self.book.erase(erasure, names);
+    }
+
+    /// Whether a case is open about an erased wearer, or held by an erased person: which.
+    #[must_use]
+    pub fn open_about(&self, erasure: &Erasure) -> Option<CaseId> {
+        let is_theirs = |case: &&Case| {
+            case.wearer.as_ref().is_some_and(|wearer| erasure.is_wearer(wearer))
+                || case.handler.as_ref().is_some_and(|handler| erasure.is_person(handler))
+        };
+        self.book.open_cases().find(is_theirs).map(|case| case.id)
     }
 
     /// A case that is open or ended within [`ENDED_KEPT_SECONDS`].

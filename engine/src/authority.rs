@@ -112,7 +112,8 @@ impl Authority {
             tokens.remove(&token.secret_sha256);
             return Some(token.id.clone());
         }
-        let actor = Actor { person: PersonId::new(token.id.as_str()), role: token.role, scope: token.scope.clone() };
+        let person = token.person.clone().unwrap_or_else(|| PersonId::new(token.id.as_str()));
+        let actor = Actor { person, role: token.role, scope: token.scope.clone() };
         tokens.insert(token.secret_sha256, TokenEntry { id: token.id.clone(), actor });
         None
     }
@@ -290,6 +291,7 @@ mod tests {
             scope: OrgPath::new("/luyang/"),
             created_at: Timestamp::EPOCH,
             revoked: false,
+            person: None,
         };
         assert_eq!(authority.apply_token(&token), None);
         let (id, actor) = authority.actor_of_token(&[7; 32]).unwrap();

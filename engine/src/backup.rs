@@ -19,6 +19,7 @@ use store::{Disk, Journal, JournalConfig, RealDisk, StoreError};
 
 use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, LOCK_FILE};
+use crate::erasure::{self, KnownBackup};
 
 /// What says that a backup is whole.
 const MANIFEST: &str = "BACKUP.json";
@@ -54,20 +55,27 @@ pub struct Manifest {
 pub fn backup(data: &Path, to: &Path, with_keys: bool) -> anyhow::Result<Manifest> {
     let data = DataDir::open(data)?;
     fresh(to)?;
+    // Before its first byte: an erasure has to know of it however it ends.
+    let to_absolute = fs::canonicalize(to).with_context(|| format!("finding {}", to.display()))?;
+    let begun = SystemClock::new(None).now();
+    let mut known = KnownBackup { path: to_absolute, at: begun, from_seq: 0 };
+    erasure::note_backup(data.root(), &known).context("writing down which backups there are")?;
     let mut told = None;
     for _ in 0..TRIES_MAX {
         match copy(data.root(), to, with_keys) {
             Ok(()) => {
-                let through_seq = through(to)?;
+                let (first_seq, through_seq) = reach(to)?;
+                known.from_seq = erasure::oldest_seq(&RealDisk, &store::DataDir::new(to), first_seq)?;
                 // Read back, and after the tail was cut.
                 let mut files = BTreeMap::new();
-                for name in files_below(to, Path::new(""))?.into_iter().filter(|name| !is_lock(name)) {
+                for name in files_below(to, Path::new(""))?.into_iter().filter(|name| is_fixed(name)) {
                     files.insert(name.to_string_lossy().into_owned(), hash_of(&to.join(&name))?);
                 }
                 let (at, epoch) = (SystemClock::new(None).now(), store::epoch::load(&RealDisk, to)?);
                 let manifest = Manifest { through_seq, at, epoch, keys: with_keys, files };
                 write_durably(&to.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
                 sync_folder(to)?;
+                erasure::note_backup(data.root(), &known).context("writing down which backups there are")?;
                 return Ok(manifest);
             }
             // A segment or an export that was there when the folder was read, and is not any more.
@@ -81,11 +89,12 @@ pub fn backup(data: &Path, to: &Path, with_keys: bool) -> anyhow::Result<Manifes
     Err(error.context("the directory moved on under the backup each time; try again"))
 }
 
-/// Restores a backup into the new directory `data`; `keys` is where the keys are when they are not in the backup.
+/// Restores a backup into the new directory `data`; `keys` is where the keys are when they are not in the backup,
+/// `erased` a directory with a newer list of who was erased than lies beside the backup.
 ///
 /// # Errors
 /// A backup that is not whole, a target that is not empty, keys that are missing, a disk that refuses.
-pub fn restore(from: &Path, data: &Path, keys: Option<&Path>) -> anyhow::Result<Manifest> {
+pub fn restore(from: &Path, data: &Path, keys: Option<&Path>, erased: Option<&Path>) -> anyhow::Result<Manifest> {
     let text = fs::read(from.join(MANIFEST)).with_context(|| {
         format!("{} holds no {MANIFEST}: it is no backup, or one that was not finished", from.display())
     })?;
@@ -109,12 +118,17 @@ pub fn restore(from: &Path, data: &Path, keys: Option<&Path>) -> anyhow::Result<
     for folder in ["state", "journal", "checkpoints", "exports"] {
         make_folder(&data.join(folder))?;
     }
-    let found = through(data)?;
+    let (_, found) = reach(data)?;
     ensure!(
         found >= manifest.through_seq,
         "the journal ends at record {found}, the backup holds everything up to {}",
         manifest.through_seq
     );
+    // Whoever was erased since is erased again at the first start.
+    for folder in std::iter::once(from).chain(erased) {
+        let tombstones = erasure::ledger(folder).with_context(|| format!("who was erased, in {}", folder.display()))?;
+        erasure::add_to_ledger(data, &tombstones)?;
+    }
     // Two restores of one backup are two histories: seconds since 1970 tell them apart, a count would not.
     let seconds = u32::try_from(SystemClock::new(None).now().millis() / 1000).unwrap_or(u32::MAX);
     store::epoch::begin(&RealDisk, data, seconds)?;
@@ -128,9 +142,9 @@ pub fn restore(from: &Path, data: &Path, keys: Option<&Path>) -> anyhow::Result<
     Ok(manifest)
 }
 
-/// Up to which record every write is in the journal below a directory. Cuts the tail of a batch that was being written
+/// From and up to which record every write is in the journal below a directory. Cuts the tail of a batch that was being written
 /// while it was copied.
-fn through(root: &Path) -> anyhow::Result<u64> {
+fn reach(root: &Path) -> anyhow::Result<(u64, u64)> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let dir = store::DataDir::new(root).journal();
     let (opened, recovery) = Journal::open(disk, &dir, JournalConfig::default())?;
@@ -148,7 +162,7 @@ fn through(root: &Path) -> anyhow::Result<u64> {
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(recovery.last_seq)
+    Ok((recovery.first_seq, recovery.last_seq))
 }
 
 /// Copies everything that belongs into a backup.
@@ -177,6 +191,11 @@ fn copy(root: &Path, to: &Path, with_keys: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a file of a backup is as it was made: who is erased afterwards is written down beside it.
+fn is_fixed(name: &Path) -> bool {
+    !is_lock(name) && name != Path::new(erasure::LEDGER_FILE)
 }
 
 /// Whether a file only says that somebody uses a folder.
@@ -291,18 +310,18 @@ mod tests {
         assert!(!kept.join(KEYS).exists() && !kept.join("state").exists());
         assert!(backup(&data, &kept, false).unwrap_err().to_string().contains("not empty"));
 
-        assert!(restore(&kept, &back, None).unwrap_err().to_string().contains("--keys"));
-        assert_eq!(restore(&kept, &back, Some(&data.join(KEYS))).unwrap(), made);
+        assert!(restore(&kept, &back, None, None).unwrap_err().to_string().contains("--keys"));
+        assert_eq!(restore(&kept, &back, Some(&data.join(KEYS)), None).unwrap(), made);
         assert!(store::epoch::load(&RealDisk, &back).unwrap() > made.epoch);
-        assert_eq!(through(&back).unwrap(), 2);
-        assert!(restore(&kept, &back, Some(&data.join(KEYS))).is_err(), "never over something that is there");
+        assert_eq!(reach(&back).unwrap().1, 2);
+        assert!(restore(&kept, &back, Some(&data.join(KEYS)), None).is_err(), "never over something that is there");
 
         let (name, _) = made.files.iter().find(|(name, _)| name.starts_with("journal/")).unwrap();
         let mut bytes = fs::read(kept.join(name)).unwrap();
         bytes[9000] ^= 1;
         fs::write(kept.join(name), bytes).unwrap();
         let other = dir.path().join("other");
-        assert!(restore(&kept, &other, Some(&data.join(KEYS))).unwrap_err().to_string().contains("hash differs"));
+        assert!(restore(&kept, &other, Some(&data.join(KEYS)), None).unwrap_err().to_string().contains("hash differs"));
         assert!(DataDir::open(&other).is_err(), "what is not whole is not served");
     }
 

@@ -24,6 +24,8 @@ pub struct Written {
     pub seq: AtomicU64,
     /// Whether the last writing failed; the next one tries again.
     pub failed: AtomicBool,
+    /// Somebody was erased: the next one is wanted before it is due.
+    pub wanted: AtomicBool,
 }
 
 /// Writes checkpoints.
@@ -57,6 +59,10 @@ impl Checkpointer {
         Checkpointer { disk, dir, records_between, begun_at, written, progress: Progress::Idle }
     }
 
+    fn is_wanted(&self) -> bool {
+        self.written.wanted.load(Ordering::Relaxed) && self.written.wanted.swap(false, Ordering::Relaxed)
+    }
+
     /// Whether it has something to do at the next step.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -66,7 +72,7 @@ impl Checkpointer {
     /// One step between two batches. Everything up to `last_seq` is decided.
     pub fn step(&mut self, pipeline: &Pipeline, last_seq: u64, journal: &Journal<Release>) {
         self.progress = match std::mem::replace(&mut self.progress, Progress::Idle) {
-            Progress::Idle if last_seq < self.begun_at + self.records_between => Progress::Idle,
+            Progress::Idle if last_seq < self.begun_at + self.records_between && !self.is_wanted() => Progress::Idle,
             Progress::Idle => {
                 self.begun_at = last_seq;
                 Progress::Taking { left: pipeline.sections().into(), writer: CheckpointWriter::new() }

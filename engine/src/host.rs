@@ -10,7 +10,7 @@ use channels::outward::Reachable;
 use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
-    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Session, StaffCommand,
+    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Role, Session, StaffCommand,
     Timestamp, WearerId, WebhookId,
 };
 use store::{Progress, State};
@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::authority::{Authority, DeviceCheck};
 use crate::clock::SystemClock;
+use crate::erasure::Traces;
 use crate::health::Vitals;
 use crate::inbox::{Inbox, Work};
 use crate::preview;
@@ -65,6 +66,8 @@ pub struct House {
     pub base: String,
     /// The page of the demo's phones, where there is one.
     pub phones_page: Option<String>,
+    /// What erasures wait for.
+    pub traces: Traces,
 }
 
 impl broker::Host for House {
@@ -77,6 +80,10 @@ impl broker::Host for House {
             let token = std::str::from_utf8(credentials.password).ok().and_then(secrets::api_token_sha256);
             let (token, actor) =
                 token.and_then(|sha256| self.authority.actor_of_token(&sha256)).ok_or(Refusal::BadCredentials)?;
+            // One text for all subscribers: it is not for who sees a part of it only.
+            if matches!(actor.role, Role::Doctor | Role::GridWorker | Role::Volunteer | Role::Guardian) {
+                return Err(Refusal::NotAuthorised);
+            }
             return Ok(Grant::Feed { token, scope: actor.scope });
         }
         // A certificate that we trust stands in for the secret; a secret that is given all the same must be right.
@@ -285,6 +292,18 @@ impl api::Host for House {
     fn photo(&self, hash: &str) -> api::BoxFuture<'_, Result<Option<Vec<u8>>, api::Unavailable>> {
         let (photos, hash) = (Arc::clone(&self.photos), hash.to_owned());
         Box::pin(async move { told(tokio::task::spawn_blocking(move || photos.read(&hash)).await) })
+    }
+
+    fn remains(&self, seq: u64, at: Timestamp) -> Vec<api::Remains> {
+        self.traces.look(seq, at).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what an erasure waits for cannot be looked at");
+            vec![api::Remains {
+                place: "unknown".to_owned(),
+                detail: format!("the disk could not be looked through: {error}"),
+                detail_zh: format!("无法检查磁盘:{error}"),
+                until: None,
+            }]
+        })
     }
 
     fn durable_seq(&self) -> u64 {

@@ -11,7 +11,9 @@ use parking_lot::Mutex;
 use store::{DataDir, Disk, Follower, Journal, Photos, Retention, State, StateRetention, StoreError, export};
 
 use crate::authority::Authority;
+use crate::checkpoint::Written;
 use crate::clock::SystemClock;
+use crate::erasure::{self, Tombstone};
 use crate::health::Seen;
 use crate::release::Release;
 
@@ -54,6 +56,8 @@ pub struct Housekeeper {
     pub state_retention: StateRetention,
     /// How many bytes are to stay free.
     pub disk_reserve_bytes: u64,
+    /// Checkpoints, which are wanted sooner when somebody was erased.
+    pub written: Arc<Written>,
     /// Who may connect; tells that the registry changed.
     pub authority: Arc<Authority>,
     /// What it remembers from look to look.
@@ -71,6 +75,11 @@ pub struct Looked {
     exported_at: Option<Timestamp>,
     retained_at: Option<Timestamp>,
     waiting: Option<(u64, Timestamp)>,
+    /// How many erasures are in every list of them.
+    erasures_listed: usize,
+    /// What was durable when an export, and a checkpoint, were last made on account of an erasure.
+    erasure_export_seq: u64,
+    erasure_checkpoint_seq: u64,
 }
 
 impl Housekeeper {
@@ -93,6 +102,9 @@ impl Housekeeper {
         self.watch_sync(now);
         self.watch_desks();
         self.audit(now);
+        if let Err(error) = self.see_to_erasures(now) {
+            tracing::error!(%error, "what an erasure waits for could not be seen to");
+        }
         if let Err(error) = self.let_go(now) {
             self.seen.upkeep_failed.store(true, Relaxed);
             tracing::error!(%error, "export or truncation failed; the journal is kept");
@@ -197,6 +209,43 @@ impl Housekeeper {
         false
     }
 
+    /// What is older than an erasure goes as soon as it may: two checkpoints and two exports take the place of those
+    /// that are, and segments go with their retention.
+    fn see_to_erasures(&mut self, now: Timestamp) -> anyhow::Result<()> {
+        let erasures = self.state.erasures()?;
+        let Some(newest) = erasures.iter().map(|(seq, _)| *seq).max() else { return Ok(()) };
+        if erasures.len() != self.looked.erasures_listed {
+            let tombstones: Vec<Tombstone> = erasures.iter().map(|(_, erasure)| erasure.into()).collect();
+            erasure::add_to_ledger(self.data.root(), &tombstones)?;
+            // A backup on a disk that is not there now has to be told at its restore.
+            for backup in erasure::known_backups(self.data.root())?.iter().filter(|backup| backup.path.exists()) {
+                erasure::add_to_ledger(&backup.path, &tombstones)?;
+            }
+            self.looked.erasures_listed = erasures.len();
+        }
+        if self.journal.stats().first_seq >= newest {
+            return Ok(());
+        }
+        self.journal.turn_page(newest);
+        let (disk, exports, durable) = (&*self.disk, self.data.exports(), self.journal.durable_seq());
+        let is_old = |oldest: Option<u64>| oldest.is_none_or(|oldest| oldest < newest);
+        // One that says nothing new would only take the place of the one that was just made.
+        if durable > self.looked.erasure_checkpoint_seq
+            && is_old(store::checkpoint::oldest_seq(disk, &self.data.checkpoints())?)
+        {
+            self.looked.erasure_checkpoint_seq = durable;
+            self.written.wanted.store(true, Relaxed);
+        }
+        if durable > self.looked.erasure_export_seq && is_old(export::oldest_facts_seq(disk, &exports)?) {
+            self.looked.erasure_export_seq = durable;
+            self.follower.flush();
+            let written = export::write(disk, &exports, &self.state, now)?;
+            tracing::info!(facts_seq = written.facts_seq, "export written and verified: somebody was erased");
+        }
+        self.truncate(now)?;
+        Ok(())
+    }
+
     /// Lets segments go that a checkpoint and a verified export cover, when the journal is beyond its retention.
     fn let_go(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let since_export = self.looked.exported_at.map(|at| now.millis_since(at));
@@ -205,8 +254,9 @@ impl Housekeeper {
             return Ok(());
         }
         let (disk, exports) = (&*self.disk, self.data.exports());
-        // The older of two checkpoints: should the newest turn out damaged, the journal behind this one is there.
-        let Some(checkpoint) = store::checkpoint::fallback_seq(disk, &self.data.checkpoints())? else { return Ok(()) };
+        if store::checkpoint::fallback_seq(disk, &self.data.checkpoints())?.is_none() {
+            return Ok(());
+        }
         let due_ms = if is_large { EXPORT_EVERY_MS } else { EXPORT_AT_LEAST_EVERY_MS };
         if since_export.is_none_or(|ms| ms > due_ms) {
             self.looked.exported_at = Some(now);
@@ -214,12 +264,24 @@ impl Housekeeper {
             let written = export::write(disk, &exports, &self.state, now)?;
             tracing::info!(facts_seq = written.facts_seq, bytes = written.bytes, "export written and verified");
         }
-        let Some(covered) = export::covered_seq(disk, &exports)? else { return Ok(()) };
+        if self.truncate(now)? {
+            self.seen.upkeep_failed.store(false, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Lets go of what the older of two checkpoints and the older of two exports do not need: should the newest turn out
+    /// damaged, the journal behind these is there. Whether both are there.
+    fn truncate(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let (disk, exports) = (&*self.disk, self.data.exports());
+        let Some(checkpoint) = store::checkpoint::fallback_seq(disk, &self.data.checkpoints())? else {
+            return Ok(false);
+        };
+        let Some(covered) = export::covered_seq(disk, &exports)? else { return Ok(false) };
         let gone = self.journal.truncate(covered.min(checkpoint) + 1, &self.retention, now)?;
         if gone > 0 {
             tracing::info!(gone, "journal segments let go");
         }
-        self.seen.upkeep_failed.store(false, Relaxed);
-        Ok(())
+        Ok(true)
     }
 }

@@ -45,6 +45,7 @@ pub fn init(dir: &Path) -> anyhow::Result<Initialised> {
         scope: OrgPath::new("/"),
         created_at: now,
         revoked: false,
+        person: None,
     };
     let password = secrets::new_password()?;
     let account = Account {

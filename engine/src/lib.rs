@@ -15,6 +15,7 @@ mod counted;
 pub mod data_dir;
 pub mod dispatcher;
 pub mod dump;
+pub mod erasure;
 pub mod health;
 pub mod host;
 pub mod housekeeping;

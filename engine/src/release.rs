@@ -86,6 +86,7 @@ impl Release {
                 Decision::Session(session) => self.effects.push(Effect::Session(session.clone())),
                 Decision::Webhook(webhook) => self.effects.push(Effect::Webhook(webhook.clone())),
                 Decision::Delivery(_)
+                | Decision::Erased(_)
                 | Decision::Observed(_)
                 | Decision::Repeated
                 | Decision::Finding(_)
@@ -109,7 +110,8 @@ impl Release {
             | Entity::Campaign(_)
             | Entity::CampaignCall(_)
             | Entity::Patrol(_)
-            | Entity::Duty(_) => {}
+            | Entity::Duty(_)
+            | Entity::Erasure(_) => {}
         }
     }
 

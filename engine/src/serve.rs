@@ -12,13 +12,14 @@ use api::ApiConfig;
 use broker::{Door, DoorConfig};
 use channels::outward::{Outward, Reachable};
 use channels::{Channels, Links};
-use model::Clock;
+use model::staff::Known;
+use model::{Actor, Clock, Input, PersonId, Reply, StaffCommand};
 use parking_lot::Mutex;
 use store::{
     Disk, Follower, FollowerConfig, Journal, JournalConfig, RealDisk, Recovery, Retention, State, StateConfig,
 };
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::authority::Authority;
 use crate::checkpoint::{self, Checkpointer, Written};
@@ -26,10 +27,11 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataLock};
 use crate::dispatcher::Dispatcher;
+use crate::erasure::{self, Traces};
 use crate::health::{Seen, Vitals};
 use crate::host::House;
 use crate::housekeeping::{Housekeeper, Looked};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Work};
 use crate::main_loop::{MainLoop, started};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
@@ -42,6 +44,8 @@ use crate::watchdog::{self, Gate, Ground, Leash, Lives, Watch};
 
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
+/// In whose name somebody is erased again after a restore.
+const RESTORER: &str = "restore";
 /// Where TLS is expected (IANA: 8883 is secure-mqtt).
 const HTTPS_PORT: u16 = 8443;
 const MQTTS_PORT: u16 = 8883;
@@ -295,6 +299,7 @@ impl Assembly {
         pipeline.unsent_attempts().for_each(|attempt| outbox.note(attempt));
         pipeline.handed_over_attempts().iter().for_each(|attempt| channels.remember(attempt));
         let _ = inbox.urgent(started(&pipeline, clock.now()));
+        let erased_again = self.erase_again(&pipeline, &inbox, clock.now())?;
         let main_loop = MainLoop {
             last_seq: journal.next_seq() - 1,
             pipeline,
@@ -320,6 +325,10 @@ impl Assembly {
             })
         };
         let main_loop = std::thread::Builder::new().name("main-loop".to_owned()).spawn(run)?;
+        // Nobody is to be shown, or rung, who was erased after the backup that this is of.
+        for answer in erased_again {
+            let _ = answer.await;
+        }
         let photos = Arc::new(store::Photos::new(Arc::clone(&self.disk), &self.layout.photos()));
         let housekeeper = Housekeeper {
             photos: Arc::clone(&photos),
@@ -334,6 +343,7 @@ impl Assembly {
             state_retention: self.config.history.retention(),
             disk_reserve_bytes: self.config.journal.disk_reserve_bytes,
             authority: Arc::clone(&authority),
+            written: Arc::clone(&written),
             looked: Looked::default(),
             auditor,
         };
@@ -386,12 +396,21 @@ impl Assembly {
             epoch,
             limits: ingest::Limits { array_items_max: self.config.mqtt.array_items_max, ..ingest::Limits::default() },
             zone: self.config.zone,
-            photos,
+            photos: Arc::clone(&photos),
             reach: self.config.reach(),
             vitals,
             channels,
             base: self.base(),
             phones_page: self.config.http.phones_page.clone(),
+            traces: Traces {
+                disk: Arc::clone(&self.disk),
+                layout: self.layout.clone(),
+                journal: Arc::downgrade(&journal),
+                state: Arc::clone(&state),
+                photos: Arc::clone(&photos),
+                retain_days: self.config.journal.retain_days,
+                clock: Arc::clone(&as_clock),
+            },
             reachable: outward.reachable().clone(),
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
@@ -427,6 +446,28 @@ impl Assembly {
             leash,
             _lock: self.lock,
         })
+    }
+
+    /// Erases once more whom a restore brought back.
+    fn erase_again(
+        &self,
+        pipeline: &Pipeline,
+        inbox: &Inbox,
+        now: model::Timestamp,
+    ) -> anyhow::Result<Vec<oneshot::Receiver<(u64, Reply)>>> {
+        let known: Vec<erasure::Tombstone> = pipeline.erased().map(Into::into).collect();
+        let listed = erasure::ledger(&self.config.data).context(erasure::LEDGER_FILE)?;
+        let mut answers = Vec::new();
+        for erasure::Tombstone { kind, subject } in listed.into_iter().filter(|listed| !known.contains(listed)) {
+            let actor =
+                Actor { person: PersonId::new(RESTORER), role: model::Role::Admin, scope: model::OrgPath::new("/") };
+            let command = StaffCommand::Erase { kind, subject, known: Known::Nothing, again: true };
+            let (reply, answer) = oneshot::channel();
+            let input = Input::Command { actor, idempotency_key: None, command };
+            let _ = inbox.urgent(Work::Input { input, received: now, reply: Some(reply) });
+            answers.push(answer);
+        }
+        Ok(answers)
     }
 
     /// How others reach us, without a slash at its end.

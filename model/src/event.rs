@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
-    Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, DutyRoster, Incident, OrgPath, Patrol, Task,
+    Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, DutyRoster, Erasure, Incident, OrgPath, Patrol, Task,
     Timestamp, WearerId,
 };
 
@@ -89,6 +89,7 @@ event_kinds! {
     CaseReceipt = "case.receipt",
     PatrolStarted = "patrol.started",
     DutyChanged = "duty.changed",
+    RegistryErased = "registry.erased",
 }
 
 /// One event, as committed. `seq` is given by the pipeline's counter and ascends without gaps in commit order.
@@ -133,6 +134,8 @@ pub enum Entity {
     Patrol(Box<Patrol>),
     /// A duty roster.
     Duty(Box<DutyRoster>),
+    /// That somebody was erased: whoever holds a copy is to do the same.
+    Erasure(Box<Erasure>),
 }
 
 /// What the feed says about a device.
@@ -179,10 +182,12 @@ impl Entity {
             Entity::CampaignCall(call) => format!("campaigns/{}/calls/{}", call.campaign, call.place),
             Entity::Patrol(patrol) => format!("patrols/{}", patrol.id),
             Entity::Duty(roster) => format!("duty{}", roster.org),
+            Entity::Erasure(erasure) => erasure.resource(),
         }
     }
 
-    fn data(&self) -> Value {
+    /// As the feed shows it.
+    pub(crate) fn data(&self) -> Value {
         // These are plain structs of strings, numbers and finite floats: the conversion cannot fail.
         match self {
             Entity::Incident(incident) => serde_json::to_value(incident),
@@ -196,6 +201,7 @@ impl Entity {
             Entity::CampaignCall(call) => serde_json::to_value(call),
             Entity::Patrol(patrol) => serde_json::to_value(patrol),
             Entity::Duty(roster) => serde_json::to_value(roster),
+            Entity::Erasure(erasure) => serde_json::to_value(erasure),
         }
         .unwrap_or(Value::Null)
     }

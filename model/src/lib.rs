@@ -14,6 +14,7 @@ pub mod campaign;
 pub mod case;
 pub mod command;
 pub mod duty;
+pub mod erasure;
 pub mod escalation;
 pub mod event;
 pub mod explain;
@@ -39,6 +40,7 @@ pub use campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, Camp
 pub use case::{Case, CaseAction, CaseKind, CaseState, CaseStep, Patrol};
 pub use command::{DownCommand, DownCommandKind, DownCommandState};
 pub use duty::DutyRoster;
+pub use erasure::Erasure;
 pub use escalation::{Contact, Escalation};
 pub use event::{Entity, Event, EventKind};
 pub use explain::{Explain, Reading};

@@ -11,7 +11,7 @@ use crate::registry::RegistryChange;
 use crate::staff::{Actor, ApiToken, StaffCommand};
 use crate::webhook::{Delivery, Webhook, WebhookTry};
 use crate::{
-    AttemptId, AttemptOutcome, DeviceId, DownCommandId, Escalation, Located, Reject, Reply, Report, Timestamp,
+    AttemptId, AttemptOutcome, DeviceId, DownCommandId, Erasure, Escalation, Located, Reject, Reply, Report, Timestamp,
     WearerId, WebhookId,
 };
 
@@ -174,6 +174,8 @@ pub enum Decision {
     Webhook(Box<Webhook>),
     /// A line of a subscription's log.
     Delivery(Box<Delivery>),
+    /// Somebody is erased: everything that is kept forgets them.
+    Erased(Box<Erasure>),
 }
 
 /// A report that was taken in, as history keeps it.

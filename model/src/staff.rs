@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, AccountChange, Session};
 use crate::case::{CaseFiling, CaseRequest, PatrolOrder, Receipt};
+use crate::erasure::ErasedKind;
 use crate::registry::{RegistryChange, Role};
 use crate::report::Consciousness;
 use crate::webhook::WebhookAct;
@@ -138,6 +139,17 @@ pub enum StaffCommand {
         /// What.
         act: WebhookAct,
     },
+    /// Erases somebody: see [`Erasure`](crate::Erasure).
+    Erase {
+        /// Who it is.
+        kind: ErasedKind,
+        /// Their id.
+        subject: CompactString,
+        /// What the caller knows of the entry.
+        known: Known,
+        /// An older backup was brought back, in which they are still: whatever is open about them goes with them.
+        again: bool,
+    },
 }
 
 /// What the writer of a registry entry knows of the one that it replaces.
@@ -192,6 +204,8 @@ pub struct ApiToken {
     pub created_at: Timestamp,
     /// Whether it was ended.
     pub revoked: bool,
+    /// In whose name it acts, if not in its own: a doctor's sees their patients.
+    pub person: Option<PersonId>,
 }
 
 /// A look at personal data.

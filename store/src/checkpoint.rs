@@ -110,6 +110,15 @@ pub fn fallback_seq(disk: &dyn Disk, dir: &Path) -> Result<Option<u64>, StoreErr
     Ok(older.and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()))
 }
 
+/// The lowest record that any checkpoint here is of; `None`: there is none.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn oldest_seq(disk: &dyn Disk, dir: &Path) -> Result<Option<u64>, StoreError> {
+    let names = frames::names(disk, dir, PREFIX, SUFFIX)?;
+    Ok(names.iter().filter_map(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()).min())
+}
+
 fn load(disk: &dyn Disk, path: &Path) -> Result<Checkpoint, StoreError> {
     let mut reader = FrameReader::open(disk, path)?;
     let mut sections = Vec::new();

@@ -77,7 +77,8 @@ impl RecordKind {
             | Decision::Token(_)
             | Decision::Audit(_)
             | Decision::Webhook(_)
-            | Decision::Delivery(_) => true,
+            | Decision::Delivery(_)
+            | Decision::Erased(_) => true,
             Decision::Observed(_)
             | Decision::Repeated
             | Decision::Finding(_)

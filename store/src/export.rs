@@ -107,6 +107,14 @@ pub fn covered_seq(disk: &dyn Disk, dir: &Path) -> Result<Option<u64>, StoreErro
     Ok(manifests.get(older).map(Manifest::covered))
 }
 
+/// The lowest record that any file here may rest on the time before of; `None`: there is no export.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn oldest_facts_seq(disk: &dyn Disk, dir: &Path) -> Result<Option<u64>, StoreError> {
+    Ok(manifests(disk, dir)?.iter().map(|manifest| manifest.facts_seq).min())
+}
+
 /// What the newest export covers.
 pub(crate) fn newest_covered_seq(disk: &dyn Disk, dir: &Path) -> Result<Option<u64>, StoreError> {
     Ok(manifests(disk, dir)?.last().map(Manifest::covered))
@@ -193,6 +201,11 @@ fn write_shelf(
     (shelf, changed_seq): (u32, u64),
 ) -> Result<(Vec<String>, u64), StoreError> {
     let mut files = before.and_then(|before| before.history.get(&shelf)).cloned().unwrap_or_default();
+    // Somebody was taken out of it after the export before was begun: what that wrote is not gone on from.
+    let erased_at = state.shelf_erased_at(shelf)?;
+    if before.is_some_and(|before| before.facts_seq < erased_at) {
+        files.clear();
+    }
     let known_through = if files.is_empty() { 0 } else { before.map_or(0, |before| before.telemetry_seq) };
     let is_changed = changed_seq > known_through || files.is_empty();
     let day = of_shelf(shelf).map_or(u32::MAX >> 1, |(day, _)| day);

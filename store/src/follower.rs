@@ -283,12 +283,13 @@ impl Projection {
             };
             moved = true;
             if found.has_body {
-                let Projection { facts_reader, shared, .. } = self;
-                each_envelope(facts_reader, &found, shared, &mut |_, kind, schema, payload| {
+                let Projection { facts_reader, shared, state, .. } = self;
+                each_envelope(facts_reader, &found, shared, &mut |seq, kind, schema, payload| {
                     if RecordKind::from_byte(kind).is_some_and(|kind| !kind.has_facts()) {
                         return Ok(());
                     }
-                    facts.take(&codec::decode_record(kind, schema, payload, found.header.base_at)?)
+                    facts.take(&codec::decode_record(kind, schema, payload, found.header.base_at)?)?;
+                    erase(state, &mut facts, seq)
                 })?;
             }
             if facts.changes.len() >= CHANGES_PER_COMMIT_MAX {
@@ -405,6 +406,17 @@ impl Projection {
         }
         Ok(any)
     }
+}
+
+/// Takes whoever the last record erased out of the view, when everything before is in it. The cursor stays: a crash in
+/// between does it again.
+fn erase(state: &State, facts: &mut FactChanges, seq: u64) -> Result<(), StoreError> {
+    if facts.erased.is_empty() {
+        return Ok(());
+    }
+    let erased = std::mem::take(&mut facts.erased);
+    state.commit_facts(std::mem::take(facts), state.facts_cursor())?;
+    erased.iter().try_for_each(|erasure| state.erase(seq, erasure))
 }
 
 impl Shared {

@@ -82,6 +82,24 @@ impl Photos {
         read().map(Some).map_err(|error| failed("read", &path, error))
     }
 
+    /// How many photos nothing speaks of.
+    ///
+    /// # Errors
+    /// [`StoreError::Disk`], and what the question leads to.
+    pub fn unspoken_of(&self, is_spoken_of: &dyn Fn(&str) -> Result<bool, StoreError>) -> Result<usize, StoreError> {
+        let names = match self.disk.list(&self.dir) {
+            Ok(names) => names,
+            // The folder is made with the first photo.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(failed("list", &self.dir, error)),
+        };
+        let mut count = 0;
+        for name in names {
+            count += usize::from(!is_spoken_of(&name)?);
+        }
+        Ok(count)
+    }
+
     /// Removes what nothing spoke of this time and the last: give it an hour from one time to the next. How many.
     ///
     /// # Errors

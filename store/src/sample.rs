@@ -104,6 +104,7 @@ pub(crate) fn token() -> ApiToken {
         scope: OrgPath::new("/luyang/"),
         created_at: at(0),
         revoked: false,
+        person: None,
     }
 }
 

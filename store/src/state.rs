@@ -4,6 +4,7 @@
 mod audit;
 mod care;
 mod cases;
+mod erasure;
 mod facts;
 mod history;
 pub(crate) mod keys;

@@ -1,6 +1,7 @@
 //! Speaking to a running engine over its API.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -23,6 +24,10 @@ pub struct Server {
     /// The API token, as `yinling init` or `yinling token create` showed it
     #[arg(long, value_name = "TOKEN", env = "YINLING_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// A certificate (PEM) to trust beside those that the system does: that of `yinling init --self-signed` lies at
+    /// tls/certificate.pem in the data directory
+    #[arg(long, value_name = "FILE", env = "YINLING_CA")]
+    ca: Option<PathBuf>,
 }
 
 /// A connection to the API.
@@ -83,12 +88,19 @@ impl Client {
         if !matches!(base.scheme(), "http" | "https") {
             bail!("--server {base} is neither http:// nor https://");
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(CONNECT_SECONDS_MAX))
             .timeout(Duration::from_secs(ANSWER_SECONDS_MAX))
             .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("yinling/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+            .user_agent(concat!("yinling/", env!("CARGO_PKG_VERSION")));
+        if let Some(ca) = &server.ca {
+            let pem = std::fs::read(ca).with_context(|| format!("--ca {}", ca.display()))?;
+            let found =
+                reqwest::Certificate::from_pem_bundle(&pem).with_context(|| format!("--ca {}", ca.display()))?;
+            anyhow::ensure!(!found.is_empty(), "--ca {} holds no certificate in PEM", ca.display());
+            http = found.into_iter().fold(http, reqwest::ClientBuilder::add_root_certificate);
+        }
+        let http = http.build()?;
         Ok(Client { base, token: token.to_owned(), http })
     }
 

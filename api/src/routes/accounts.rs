@@ -14,7 +14,7 @@ use super::incidents::{checked_id, checked_text};
 use crate::auth::{Caller, Credential, only};
 use crate::body::Json;
 use crate::headers::CommandHeaders;
-use crate::page::{Paging, checked_limit, respond};
+use crate::page::{Listing, Paging, checked_limit, respond};
 use crate::params::{Params, Segments, shortened};
 use crate::problem::{Code, Fault};
 use crate::scope::visible_to;
@@ -40,7 +40,7 @@ pub(crate) const PASSWORD_BYTES_MAX: usize = 256;
 const NAME_BYTES_MAX: usize = 128;
 
 /// An account as outsiders see it.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct AccountEntry {
     id: AccountId,
     person: PersonId,
@@ -69,7 +69,7 @@ impl From<Account> for AccountEntry {
         ("after" = Option<String>, Query, description = "The key that the last page ended with."),
         ("limit" = Option<u16>, Query, description = "How many at most, 1 to 500."),
     ),
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = Listing<AccountEntry>)),
 )]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
@@ -96,7 +96,7 @@ pub(crate) async fn list(
     params(
         ("id" = String, Path, description = "Account."),
     ),
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = AccountEntry)),
 )]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
@@ -113,7 +113,7 @@ pub(crate) async fn one(
     Ok(shown(account.ok_or_else(|| not_found(&id))?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AccountBody {
     id: String,
@@ -134,8 +134,8 @@ pub(crate) struct AccountBody {
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
     ),
-    request_body(content = Object, description = "Name, role, scope and password of the account."),
-    responses((status = 201, description = "New, as committed.", body = Object)),
+    request_body(content = AccountBody, description = "Name, role, scope and password of the account."),
+    responses((status = 201, description = "New, as committed.", body = AccountEntry)),
 )]
 pub(crate) async fn create(
     State(shared): State<Arc<Shared>>,
@@ -172,7 +172,7 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, [(LOCATION, location)], shown(made)).into_response())
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeBody {
     name: Option<String>,
@@ -199,8 +199,8 @@ pub(crate) struct ChangeBody {
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
         ("If-Match" = Option<String>, Header, description = "The entity's `ETag`."),
     ),
-    request_body(content = Object, description = "What changes."),
-    responses((status = 200, description = "As committed.", body = Object)),
+    request_body(content = ChangeBody, description = "What changes."),
+    responses((status = 200, description = "As committed.", body = AccountEntry)),
 )]
 pub(crate) async fn change(
     State(shared): State<Arc<Shared>>,

@@ -34,7 +34,7 @@ pub(crate) struct AuditParams {
     limit: Option<usize>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct AuditList {
     /// Newest first.
     data: Vec<EntryJson>,
@@ -43,7 +43,7 @@ pub(crate) struct AuditList {
 }
 
 /// An entry, its hashes as hexadecimal digits.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 struct EntryJson {
     number: u64,
     at: Timestamp,
@@ -100,7 +100,7 @@ impl From<AuditEntry> for EntryJson {
         ("after" = Option<String>, Query, description = "The key that the last page ended with."),
         ("limit" = Option<u16>, Query, description = "How many at most, 1 to 500."),
     ),
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = AuditList)),
 )]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,

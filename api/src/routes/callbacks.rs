@@ -13,6 +13,19 @@ use crate::params::Segments;
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
+/// What a gateway posts.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code)] // described, not read: the engine parses it
+pub(crate) struct CallbackBody {
+    /// The attempt's id, as it was handed over.
+    attempt: String,
+    outcome: model::AttemptOutcome,
+    /// For `key`: what was pressed.
+    key: Option<String>,
+    /// For `reply`: what was written.
+    text: Option<String>,
+}
+
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Taken {
     status: &'static str,
@@ -25,7 +38,7 @@ pub(crate) struct Taken {
     tag = "callbacks",
     security(()),
     params(("attempt" = String, Path, description = "Attempt."), ("token" = String, Path, description = "Its capability.")),
-    request_body(content = Object, description = "`{\"attempt\",\"outcome\",\"key\"?,\"text\"?}`", content_type = "application/json"),
+    request_body(content = CallbackBody, description = "`{\"attempt\",\"outcome\",\"key\"?,\"text\"?}`", content_type = "application/json"),
     responses((status = 200, description = "Saved.", body = Taken)),
 )]
 pub(crate) async fn take(

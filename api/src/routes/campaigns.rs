@@ -20,7 +20,7 @@ use crate::headers::{CommandHeaders, IdempotencyKey};
 use crate::page::{Listing, Paging, checked_limit, respond};
 use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
-use crate::scope::visible_to;
+use crate::scope::{sees_about, visible_to};
 use crate::shared::{Shared, tagged};
 
 /// The longest name, in bytes.
@@ -179,7 +179,13 @@ pub(crate) async fn calls(
     Segments(id): Segments<String>,
 ) -> Result<Answer<Calls>, Fault> {
     let campaign = visible(&shared, &caller.actor, &id).await?.id;
-    let data = shared.read(move |view| view.campaign_calls(campaign)).await?;
+    let data = shared
+        .read(move |view| {
+            let mut calls = view.campaign_calls(campaign)?;
+            calls.retain(|call| sees_about(view, &caller.actor, Some(&call.org), Some(&call.wearer)));
+            Ok(calls)
+        })
+        .await?;
     Ok(Answer(Calls { data }))
 }
 

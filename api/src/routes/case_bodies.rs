@@ -27,7 +27,7 @@ const ANSWER_BYTES_MAX: usize = 500;
 const ACCURACY_M_DEFAULT: f32 = 50.0;
 
 /// Where somebody is.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PositionBody {
     lat: f64,
@@ -60,7 +60,7 @@ fn position(pointer: &str, lat: f64, lon: f64) -> Result<Position, Fault> {
 }
 
 /// The body of `POST /cases/{id}/actions/{action}`: what the action needs.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CaseActionBody {
     /// Remark, reason, or what was said.
@@ -83,6 +83,7 @@ pub(crate) struct CaseActionBody {
     system: Option<String>,
     /// For `feedback` on a patrol's visit: question → answer.
     #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Object>)]
     answers: BTreeMap<CompactString, Value>,
 }
 
@@ -132,7 +133,7 @@ fn answer(id: CompactString, value: &Value) -> Result<Answer, Fault> {
 }
 
 /// Where something was seen: in degrees, in words, or both.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlaceBody {
     lat: Option<f64>,
@@ -143,7 +144,7 @@ pub(crate) struct PlaceBody {
 }
 
 /// The body of `POST /cases`: `{"incident":"i1"}`, or a person's report (随手拍).
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FilingBody {
     incident: Option<IncidentId>,
@@ -213,7 +214,7 @@ pub(super) fn checked_org(pointer: &str, path: &str) -> Result<OrgPath, Fault> {
 }
 
 /// The body of `POST /cases/{id}/receipts`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReceiptBody {
     system: String,

@@ -21,7 +21,7 @@ use crate::headers::{CommandHeaders, IdempotencyKey, IfMatch};
 use crate::page::{Listing, checked_limit, respond};
 use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
-use crate::scope::visible_to;
+use crate::scope::sees_about;
 use crate::shared::{Shared, tagged};
 use crate::{exact, look};
 
@@ -64,7 +64,7 @@ pub(crate) async fn list(
     let mut listing = shared
         .read(move |view| {
             view.cases(&filter, Page { after, limit }, &|case| {
-                visible_to(&actor, Some(&case.org))
+                sees_about(view, &actor, Some(&case.org), case.wearer.as_ref())
                     && kind.is_none_or(|kind| kind == case.kind)
                     && state.is_none_or(|state| state == case.state)
                     && (handler.is_none() || handler == case.handler)
@@ -134,8 +134,8 @@ async fn look_at(shared: &Shared, actor: &Actor, case: &Case) -> Result<(), Faul
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
     ),
-    request_body(content = Object, description = "An incident, or a person's report."),
-    responses((status = 200, description = "As committed.", body = Object), (status = 201, description = "New, as committed.", body = Object)),
+    request_body(content = FilingBody, description = "An incident, or a person's report."),
+    responses((status = 200, description = "As committed.", body = Case), (status = 201, description = "New, as committed.", body = Case)),
 )]
 pub(crate) async fn file(
     State(shared): State<Arc<Shared>>,
@@ -146,9 +146,12 @@ pub(crate) async fn file(
     let filing = body.filing()?;
     let mut there = None;
     if let Some(id) = filing.incident {
-        let incident = shared.find(move |view| view.incident(id)).await?;
-        let visible = incident.filter(|incident| visible_to(&caller.actor, Some(&incident.org)));
-        there = visible.ok_or_else(|| Fault::not_found(&format!("incident {id}")))?.case;
+        let actor = caller.actor.clone();
+        let visible = shared.find(move |view| {
+            let found = view.incident(id)?;
+            Ok(found.filter(|it| sees_about(view, &actor, Some(&it.org), Some(&it.wearer))))
+        });
+        there = visible.await?.ok_or_else(|| Fault::not_found(&format!("incident {id}")))?.case;
     }
     let command = StaffCommand::FileCase(Box::new(filing));
     let reply = shared.decide(&caller.actor, headers.idempotency_key, command).await?;
@@ -168,7 +171,7 @@ pub(crate) async fn file(
     path = "/api/v1/cases/{id}/actions/{action}",
     tag = "cases",
     params(("id" = String, Path, description = "Case."), ("action" = inline(crate::openapi::CaseActions), Path, description = "What is done."), IdempotencyKey, IfMatch),
-    request_body(content = Object, description = "What there is to say about it, by the action."),
+    request_body(content = CaseActionBody, description = "What there is to say about it, by the action."),
     responses((status = 200, description = "As committed.", body = Case)),
 )]
 pub(crate) async fn act(
@@ -202,8 +205,8 @@ pub(crate) async fn act(
         ("id" = String, Path, description = "Case."),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
     ),
-    request_body(content = Object, description = "`{system, external_case_id, status}`"),
-    responses((status = 200, description = "As committed.", body = Object)),
+    request_body(content = ReceiptBody, description = "`{system, external_case_id, status}`"),
+    responses((status = 200, description = "As committed.", body = Case)),
 )]
 pub(crate) async fn receipt(
     State(shared): State<Arc<Shared>>,
@@ -228,9 +231,12 @@ pub(super) fn answer(actor: &Actor, reply: Reply) -> Result<Response, Fault> {
 
 pub(super) async fn visible(shared: &Shared, actor: &Actor, id: &str) -> Result<Case, Fault> {
     let wanted = counted::<CaseId>(id, "case")?;
+    let actor = actor.clone();
     shared
-        .find(move |view| view.case(wanted))
+        .find(move |view| {
+            let found = view.case(wanted)?;
+            Ok(found.filter(|case| sees_about(view, &actor, Some(&case.org), case.wearer.as_ref())))
+        })
         .await?
-        .filter(|case| visible_to(actor, Some(&case.org)))
         .ok_or_else(|| Fault::not_found(&format!("case {wanted}")))
 }

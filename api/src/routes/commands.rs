@@ -224,6 +224,7 @@ pub(super) fn entity_answer(reply: Reply) -> Response {
         Reply::Done(Some(Entity::CampaignCall(call))) => Answer(*call).into_response(),
         Reply::Done(Some(Entity::Patrol(patrol))) => tagged(&*patrol, patrol.version),
         Reply::Done(Some(Entity::Duty(roster))) => tagged(&*roster, roster.version),
+        Reply::Done(Some(Entity::Erasure(erasure))) => Answer(*erasure).into_response(),
         Reply::Done(None) => StatusCode::NO_CONTENT.into_response(),
         Reply::Refused(problem) => Fault::from(problem).into_response(),
     }

@@ -52,7 +52,7 @@ impl DutyParams {
 }
 
 /// A roster as it is read and written. Times are in the configured zone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct RosterJson {
     org: OrgPath,
     version: u32,
@@ -63,14 +63,15 @@ struct RosterJson {
     changed_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct OnDuty {
+    #[schema(value_type = String)]
     unit: CompactString,
     level: WhistleLevel,
     people: Vec<PersonId>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UnitJson {
     id: String,
@@ -79,7 +80,7 @@ pub(crate) struct UnitJson {
     shifts: Vec<ShiftJson>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ShiftJson {
     people: Vec<String>,
@@ -91,7 +92,7 @@ pub(crate) struct ShiftJson {
     to: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RosterBody {
     units: Vec<UnitJson>,
@@ -105,7 +106,7 @@ pub(crate) struct RosterBody {
     params(
         ("org" = String, Query, description = "The organisation's path."),
     ),
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = RosterJson)),
 )]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,
@@ -134,8 +135,8 @@ pub(crate) async fn one(
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
         ("If-Match" = Option<String>, Header, description = "The entity's `ETag`."),
     ),
-    request_body(content = Object, description = "The roster."),
-    responses((status = 200, description = "As committed.", body = Object)),
+    request_body(content = RosterBody, description = "The roster."),
+    responses((status = 200, description = "As committed.", body = RosterJson)),
 )]
 pub(crate) async fn write(
     State(shared): State<Arc<Shared>>,

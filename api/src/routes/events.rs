@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use model::{Actor, Entity, Event, EventKind, Timestamp};
+use model::{Actor, Entity, Event, EventKind, Role, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use store::State as View;
 
 use crate::auth::Caller;
 use crate::cursor::Cursor;
 use crate::page::checked_limit;
 use crate::params::{Params, bad_parameter, shortened};
 use crate::problem::{Code, Fault};
-use crate::scope::visible_to;
+use crate::scope::{sees_event, visible_to};
 use crate::shared::Shared;
 use crate::{exact, look};
 
@@ -61,7 +62,7 @@ pub(crate) async fn poll(
     let limit = checked_limit(params.limit)?;
     let filter = Filter::new(caller.actor.clone(), params.types.as_deref())?;
     let after = start(&shared, params.after.as_deref(), params.since.as_deref()).await?;
-    let page = shared.read(move |state| state.events(after.seq, limit, &|event| filter.passes(event))).await?;
+    let page = shared.read(move |state| state.events(after.seq, limit, &|event| filter.passes(state, event))).await?;
     if let Some(subject) = shown_incidents(&page.events) {
         look::record(&shared, &caller.actor, &subject, look::INCIDENT_FIELDS, None).await?;
     }
@@ -91,9 +92,23 @@ impl Filter {
         exact::event(event, &self.actor)
     }
 
-    pub(crate) fn passes(&self, event: &Event) -> bool {
+    /// Whether an event that passes is told to its reader as it is: not to who sees a part of it only, or has to be
+    /// looked up for each.
+    pub(crate) fn is_plain(&self) -> bool {
+        exact::is_for(&self.actor) && self.actor.role != Role::Doctor
+    }
+
+    /// The same of a plain reader, without the state.
+    pub(crate) fn passes_plain(&self, event: &Event) -> bool {
+        self.is_asked(event) && visible_to(&self.actor, event.org.as_ref())
+    }
+
+    pub(crate) fn passes(&self, view: &View, event: &Event) -> bool {
+        self.is_asked(event) && sees_event(view, &self.actor, event)
+    }
+
+    fn is_asked(&self, event: &Event) -> bool {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
-            && visible_to(&self.actor, event.org.as_ref())
     }
 }
 
@@ -188,7 +203,8 @@ pub(crate) fn shown_incidents(events: &[Event]) -> Option<String> {
             | Entity::Campaign(_)
             | Entity::CampaignCall(_)
             | Entity::Patrol(_)
-            | Entity::Duty(_) => None,
+            | Entity::Duty(_)
+            | Entity::Erasure(_) => None,
         })
         .collect();
     ids.sort_unstable();

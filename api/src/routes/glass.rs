@@ -26,13 +26,13 @@ const HOLDERS_ONLY: &[Role] = &[Role::GridWorker, Role::Volunteer];
 /// The longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GlassBody {
     reason: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Broken {
     wearer: WearerId,
     /// Until when the position shows.
@@ -48,8 +48,8 @@ pub(crate) struct Broken {
         ("id" = String, Path, description = "Wearer."),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
     ),
-    request_body(content = Object, description = "The reason."),
-    responses((status = 200, description = "Until when.", body = Object)),
+    request_body(content = GlassBody, description = "The reason."),
+    responses((status = 200, description = "Until when.", body = Broken)),
 )]
 pub(crate) async fn break_it(
     State(shared): State<Arc<Shared>>,
@@ -64,6 +64,12 @@ pub(crate) async fn break_it(
     shared.decide(&caller.actor, headers.idempotency_key, command).await?;
     let until = shared.host.glass(&caller.actor.person, &wearer);
     Ok(Answer(Broken { wearer, until }))
+}
+
+/// Whether somebody may see how a wearer is: whoever may see them, but a grid worker or volunteer only on account of
+/// something that they see to.
+pub(crate) async fn may_read_vitals(shared: &Shared, actor: &Actor, wearer: &WearerId) -> Result<bool, Fault> {
+    Ok(!HOLDERS_ONLY.contains(&actor.role) || may_locate(shared, actor, wearer).await?)
 }
 
 /// Whether somebody may see exactly where a wearer is, or was, now.

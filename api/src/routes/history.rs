@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{TrackPoint, Vital};
 
-use super::glass::{behind_glass, may_locate};
+use super::glass::{behind_glass, may_locate, may_read_vitals};
 use super::wearers::visible_wearer;
 use crate::auth::Caller;
 use crate::look;
@@ -78,6 +78,11 @@ pub(crate) async fn latest(
         && let Some(found) = &mut found
     {
         found.position = None;
+    }
+    if !may_read_vitals(&shared, &caller.actor, &wearer).await?
+        && let Some(found) = &mut found
+    {
+        found.vitals.clear();
     }
     let subject = format!("wearers/{wearer}/latest");
     look::record(&shared, &caller.actor, &subject, look::LATEST_FIELDS, purpose.as_deref()).await?;
@@ -248,6 +253,9 @@ pub(crate) async fn vitals(
     let bucket_millis = params.bucket.as_deref().map(|name| buckets::millis_of(name, kind)).transpose()?;
     let most = if bucket_millis.is_some() { BUCKETED_READINGS_MAX } else { POINTS_MAX };
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
+    if !may_read_vitals(&shared, &caller.actor, &wearer).await? {
+        return Err(behind_glass(&wearer));
+    }
     let wanted = wearer.clone();
     let mut found = shared.read(move |view| view.vitals(&wanted, kind, period.from, period.to, most + 1)).await?;
     let truncated_at = found.get(most).map(|vital| vital.measured);

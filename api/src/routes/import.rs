@@ -14,6 +14,7 @@ use crate::headers::{CommandHeaders, IdempotencyKey};
 use crate::host::RowError;
 use crate::params::Params;
 use crate::problem::{Code, Fault};
+use crate::registry_json::RegistryDocument;
 use crate::scope::sees_everything;
 use crate::shared::Shared;
 
@@ -60,7 +61,7 @@ impl Counts {
     path = "/api/v1/import",
     tag = "registry",
     params(ImportParams, IdempotencyKey),
-    request_body(content = Object, description = "The registry as the README describes it, as JSON, or CSV of one noun.", content_type = "application/json"),
+    request_body(content = RegistryDocument, description = "The registry as the README describes it, as JSON, or CSV of one noun.", content_type = "application/json"),
     responses((status = 200, description = "Written, or checked.", body = Imported)),
 )]
 pub(crate) async fn import(

@@ -19,7 +19,7 @@ use crate::headers::{CommandHeaders, IdempotencyKey, IfMatch};
 use crate::page::{Listing, checked_limit, respond};
 use crate::params::{Params, Segments, bad_parameter, counted, shortened};
 use crate::problem::{Code, Fault};
-use crate::scope::visible_to;
+use crate::scope::sees_about;
 use crate::shared::{Shared, tagged};
 use crate::{exact, look};
 
@@ -77,7 +77,7 @@ pub(crate) async fn list(
     let listing = shared
         .read(move |view| {
             view.incidents(&filter, Page { after, limit }, &|incident| {
-                visible_to(&actor, Some(&incident.org))
+                sees_about(view, &actor, Some(&incident.org), Some(&incident.wearer))
                     && kind.is_none_or(|kind| kind == incident.kind)
                     && state.is_none_or(|state| state == incident.state)
             })
@@ -134,10 +134,10 @@ pub(crate) async fn attempts(
     Segments(id): Segments<String>,
 ) -> Result<Answer<Attempts>, Fault> {
     let incident = visible(&shared, &caller.actor, &id).await?.id;
-    let data = shared.read(move |view| view.attempts_of(incident)).await?;
+    let found = shared.read(move |view| view.attempts_of(incident)).await?;
     let subject = format!("incidents/{incident}/attempts");
     look::record(&shared, &caller.actor, &subject, look::ATTEMPT_FIELDS, None).await?;
-    Ok(Answer(Attempts { data }))
+    Ok(Answer(Attempts { data: told(&shared, found, &caller.actor).await? }))
 }
 
 /// One attempt to reach somebody.
@@ -154,12 +154,16 @@ pub(crate) async fn attempt(
     Segments(id): Segments<String>,
 ) -> Result<Response, Fault> {
     let wanted = counted::<AttemptId>(&id, "attempt")?;
+    let actor = caller.actor.clone();
     let attempt = shared
-        .find(move |view| view.attempt(wanted))
+        .find(move |view| {
+            let found = view.attempt(wanted)?;
+            Ok(found.filter(|it| sees_about(view, &actor, Some(&it.org), Some(&it.wearer))))
+        })
         .await?
-        .filter(|attempt| visible_to(&caller.actor, Some(&attempt.org)))
         .ok_or_else(|| Fault::not_found(&format!("attempt {wanted}")))?;
     look::record(&shared, &caller.actor, &format!("attempts/{wanted}"), look::ATTEMPT_FIELDS, None).await?;
+    let attempt = told(&shared, vec![attempt], &caller.actor).await?.remove(0);
     Ok(tagged(&attempt, attempt.version))
 }
 
@@ -226,12 +230,33 @@ async fn exactly(shared: &Shared, incidents: Vec<Incident>, actor: &Actor) -> Re
         .await
 }
 
+/// What people were told, as somebody may see it: the message says where, and how somebody is.
+async fn told(shared: &Shared, attempts: Vec<Attempt>, actor: &Actor) -> Result<Vec<Attempt>, Fault> {
+    if exact::is_for(actor) {
+        return Ok(attempts);
+    }
+    let actor = actor.clone();
+    shared
+        .read(move |view| {
+            let shown = attempts.into_iter().map(|attempt| {
+                let incident = attempt.incident.map(|id| view.incident(id)).transpose()?.flatten();
+                let case = incident.and_then(|it| it.case).map(|id| view.case(id)).transpose()?.flatten();
+                Ok(exact::attempt(attempt, case.as_ref(), &actor))
+            });
+            shown.collect()
+        })
+        .await
+}
+
 async fn visible(shared: &Shared, actor: &Actor, id: &str) -> Result<Incident, Fault> {
     let wanted = counted::<IncidentId>(id, "incident")?;
+    let actor = actor.clone();
     shared
-        .find(move |view| view.incident(wanted))
+        .find(move |view| {
+            let found = view.incident(wanted)?;
+            Ok(found.filter(|it| sees_about(view, &actor, Some(&it.org), Some(&it.wearer))))
+        })
         .await?
-        .filter(|incident| visible_to(actor, Some(&incident.org)))
         .ok_or_else(|| Fault::not_found(&format!("incident {wanted}")))
 }
 

@@ -24,7 +24,7 @@ const OBSERVERS: &[Role] = &[Role::Admin, Role::Doctor, Role::Desk, Role::GridWo
 
 /// `{"respiration":18,"consciousness":"alert","measured":"2026-11-22T08:00:00+08:00"}`: one of the first two at least;
 /// without `measured` it is now.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoteBody {
     measured: Option<String>,
@@ -41,8 +41,8 @@ pub(crate) struct NoteBody {
         ("id" = String, Path, description = "Wearer."),
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
     ),
-    request_body(content = Object, description = "What was seen at the bedside."),
-    responses((status = 200, description = "As committed.", body = Object), (status = 204, description = "Noted.")),
+    request_body(content = NoteBody, description = "What was seen at the bedside."),
+    responses((status = 204, description = "Noted.")),
 )]
 pub(crate) async fn note(
     State(shared): State<Arc<Shared>>,

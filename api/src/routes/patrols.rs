@@ -18,7 +18,7 @@ use super::tasks::STAFF;
 use crate::auth::{Caller, only};
 use crate::body::Json;
 use crate::headers::CommandHeaders;
-use crate::page::{Paging, checked_limit, respond};
+use crate::page::{Listing, Paging, checked_limit, respond};
 use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
 use crate::scope::visible_to;
@@ -35,7 +35,7 @@ const CHOICES_MAX: usize = 20;
 const LABEL_BYTES_MAX: usize = 200;
 const CHOICE_BYTES_MAX: usize = 100;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PatrolBody {
     name: String,
@@ -47,7 +47,7 @@ pub(crate) struct PatrolBody {
     form: Vec<QuestionBody>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QuestionBody {
     id: String,
@@ -126,8 +126,8 @@ impl QuestionBody {
     params(
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
     ),
-    request_body(content = Object, description = "Whom the patrol visits, and what it asks."),
-    responses((status = 200, description = "As committed.", body = Object), (status = 201, description = "New, as committed.", body = Object)),
+    request_body(content = PatrolBody, description = "Whom the patrol visits, and what it asks."),
+    responses((status = 200, description = "As committed.", body = Patrol), (status = 201, description = "New, as committed.", body = Patrol)),
 )]
 pub(crate) async fn start(
     State(shared): State<Arc<Shared>>,
@@ -153,7 +153,7 @@ pub(crate) async fn start(
         ("after" = Option<String>, Query, description = "The key that the last page ended with."),
         ("limit" = Option<u16>, Query, description = "How many at most, 1 to 500."),
     ),
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = Listing<Patrol>)),
 )]
 pub(crate) async fn list(
     State(shared): State<Arc<Shared>>,
@@ -181,7 +181,7 @@ pub(crate) async fn list(
     params(
         ("id" = String, Path, description = "Patrol."),
     ),
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = Patrol)),
 )]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,

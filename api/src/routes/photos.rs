@@ -7,7 +7,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, L
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use model::case::{CaseRequest, Photo};
-use model::{CaseAction, StaffCommand, Timestamp};
+use model::{Case, CaseAction, StaffCommand, Timestamp};
 use sha2::{Digest, Sha256};
 
 use super::cases::{self, visible};
@@ -16,7 +16,7 @@ use crate::headers::CommandHeaders;
 use crate::params::Segments;
 use crate::photo::{PHOTO_BYTES_MAX, Unfit, clean};
 use crate::problem::{Code, Fault};
-use crate::scope::visible_to;
+use crate::scope::sees_about;
 use crate::shared::Shared;
 use crate::{body, look};
 
@@ -36,7 +36,7 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbo
         ("If-Match" = Option<String>, Header, description = "The entity's `ETag`."),
     ),
     request_body(content = Vec<u8>, description = "A JPEG or PNG.", content_type = "image/jpeg"),
-    responses((status = 200, description = "As committed.", body = Object), (status = 201, description = "New, as committed.", body = Object)),
+    responses((status = 200, description = "As committed.", body = Case), (status = 201, description = "New, as committed.", body = Case)),
 )]
 pub(crate) async fn add(
     State(shared): State<Arc<Shared>>,
@@ -88,7 +88,7 @@ pub(crate) async fn one(
     let (wanted, actor) = (hash.clone(), caller.actor.clone());
     let find = move |view: &store::State| {
         let cases = view.cases_of_photo(&wanted)?;
-        let case = cases.into_iter().find(|case| visible_to(&actor, Some(&case.org)));
+        let case = cases.into_iter().find(|case| sees_about(view, &actor, Some(&case.org), case.wearer.as_ref()));
         Ok(case.and_then(|case| case.photos.into_iter().find(|photo| photo.hash == wanted.as_str())))
     };
     let photo = shared.find(find).await?.ok_or_else(not_there)?;

@@ -40,7 +40,7 @@ const NOTES: [(&str, &str); 3] = [
     ("a suspension (hospital, journey) is left out", "不考虑暂停（住院、出行）"),
 ];
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PreviewBody {
     from: Option<String>,
@@ -51,7 +51,7 @@ pub(crate) struct PreviewBody {
     plan: Option<Value>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct PreviewJson {
     wearer: WearerId,
     from: Timestamp,
@@ -71,8 +71,8 @@ pub(crate) struct PreviewJson {
     params(
         ("id" = String, Path, description = "Wearer."),
     ),
-    request_body(content = Object, description = "A period, and the fences and thresholds to try."),
-    responses((status = 200, description = "As asked.", body = Object)),
+    request_body(content = PreviewBody, description = "A period, and the fences and thresholds to try."),
+    responses((status = 200, description = "As asked.", body = PreviewJson)),
 )]
 pub(crate) async fn preview(
     State(shared): State<Arc<Shared>>,

@@ -7,14 +7,16 @@ use axum::extract::State;
 use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use model::erasure::ErasedKind;
 use model::registry::fingerprint;
 use model::staff::Known;
 use model::{Actor, DeviceId, OrgPath, PersonId, Problem, ProblemCode, RegistryChange, Role, StaffCommand, WearerId};
 use serde_json::{Map, Value, json};
 use store::{State as View, StoreError};
 
+use super::erasures::{self, ErasureJson};
 use super::import::IMPORTERS;
-use super::registry::{Circle, org_of_device};
+use super::registry::Circle;
 use crate::auth::{Caller, only};
 use crate::body::Json;
 use crate::headers::{CommandHeaders, EntryMatch, IdempotencyKey};
@@ -22,8 +24,8 @@ use crate::host::RowError;
 use crate::look;
 use crate::params::{Segments, shortened};
 use crate::problem::{Code, Fault};
-use crate::registry_json::{DeviceJson, OrgJson, PersonJson, WearerJson};
-use crate::scope::visible_to;
+use crate::registry_json::{DeviceJson, DeviceRow, OrgJson, OrgRow, PersonJson, PersonRow, WearerJson, WearerRow};
+use crate::scope::{sees_device, sees_wearer, visible_to};
 use crate::shared::Shared;
 
 /// One of the four lists of the registry.
@@ -86,7 +88,7 @@ impl Noun {
                 }),
             },
             Noun::Wearers => view.wearer(&WearerId::new(key))?.map(|wearer| Standing {
-                is_visible: visible_to(actor, Some(&wearer.org)),
+                is_visible: sees_wearer(actor, &wearer),
                 fingerprint: fingerprint(&wearer),
                 whole: json!(WearerJson::for_role(wearer.clone(), full)),
                 shown: json!(WearerJson::for_role(wearer, role)),
@@ -94,7 +96,7 @@ impl Noun {
             Noun::Devices => match view.device(&DeviceId::new(key))? {
                 None => None,
                 Some(device) => Some(Standing {
-                    is_visible: visible_to(actor, org_of_device(view, &device.id)?.as_ref()),
+                    is_visible: sees_device(view, actor, &device),
                     fingerprint: fingerprint(&device),
                     whole: json!({
                         "id": device.id, "kind": device.kind, "wearer": device.wearer, "datum": device.datum,
@@ -263,8 +265,24 @@ async fn checked(
     }
 }
 
-/// Erasing somebody is more than forgetting a row, and is not done by halves.
-async fn refuse_erasure(shared: &Shared, actor: &Actor, noun: Noun, segment: &str) -> Result<StatusCode, Fault> {
+/// Erases a wearer or a person; a device or an organisation is nobody.
+async fn erase(
+    shared: &Shared,
+    actor: &Actor,
+    noun: Noun,
+    segment: &str,
+    headers: CommandKey,
+) -> Result<Response, Fault> {
+    let kind = match noun {
+        Noun::Wearers => ErasedKind::Wearer,
+        Noun::People => ErasedKind::Person,
+        Noun::Devices | Noun::Orgs => return refuse_erasure(shared, actor, noun, segment).await,
+    };
+    let CommandKey { known, headers } = headers;
+    erasures::erase(shared, actor, (kind, &noun.key_of(segment)), known, headers.idempotency_key).await
+}
+
+async fn refuse_erasure(shared: &Shared, actor: &Actor, noun: Noun, segment: &str) -> Result<Response, Fault> {
     only(actor, IMPORTERS)?;
     let standing = find(shared, actor, noun, segment).await?.filter(|standing| standing.is_visible);
     standing.ok_or_else(|| nobody(noun, segment))?;
@@ -274,16 +292,15 @@ async fn refuse_erasure(shared: &Shared, actor: &Actor, noun: Noun, segment: &st
             "设备不可删除:其上报属于佩戴者的历史记录;请以 PATCH 将 \"wearer\" 设为 null",
         ),
         _ => (
-            "erasure from journal, exports and backups is not offered yet, and less than that is not called deletion; \
-             take it out of what refers to it (PATCH)",
-            "尚不支持从日志、导出与备份中彻底清除,未彻底清除即不称为删除;请先用 PATCH 解除引用",
+            "an organisation is not deleted: what happened in it belongs to it; PATCH its wearers to another one",
+            "机构不可删除:其中发生的记录归其所有;请以 PATCH 将佩戴者改到其他机构",
         ),
     };
     Err(Fault::new(Code::ErasureNotOffered, detail, zh))
 }
 
 macro_rules! verbs {
-    ($noun:ident, $path:literal, $id:literal, $json:ty,
+    ($noun:ident, $path:literal, $id:literal, $json:ty, $row:ty,
      $one:ident $shows:literal, $put:ident $writes:literal, $patch:ident $changes:literal, $delete:ident $erases:literal) => {
         #[utoipa::path(
             get,
@@ -311,7 +328,7 @@ macro_rules! verbs {
                 IdempotencyKey,
                 EntryMatch,
             ),
-            request_body(content = Object, description = "As an import's row; what is not there has its default."),
+            request_body(content = $row, description = "As an import's row; what is not there has its default."),
             responses(
                 (status = 200, description = "As committed.", body = $json),
                 (status = 201, description = "New, as committed.", body = $json),
@@ -340,7 +357,7 @@ macro_rules! verbs {
                 IdempotencyKey,
                 EntryMatch,
             ),
-            request_body(content = Object, description = "The members that change."),
+            request_body(content = $row, description = "The members that change."),
             responses((status = 200, description = "As committed.", body = $json)),
         )]
         pub(crate) async fn $patch(
@@ -361,46 +378,55 @@ macro_rules! verbs {
             path = $path,
             tag = "registry",
             summary = $erases,
-            params(($id = String, Path, description = "As the list names it; a slash is written `%2F`.")),
-            responses((status = 204, description = "Never yet: 409 says why.")),
+            params(
+                ($id = String, Path, description = "As the list names it; a slash is written `%2F`."),
+                IdempotencyKey,
+                EntryMatch,
+            ),
+            responses((
+                status = 202,
+                description = "Nothing shows them any more; `remains` says what of them is still on disk, and until when.",
+                body = ErasureJson,
+            )),
         )]
         pub(crate) async fn $delete(
             State(shared): State<Arc<Shared>>,
             caller: Caller,
             Segments(id): Segments<String>,
-        ) -> Result<StatusCode, Fault> {
-            refuse_erasure(&shared, &caller.actor, Noun::$noun, &id).await
+            headers: CommandKey,
+        ) -> Result<Response, Fault> {
+            erase(&shared, &caller.actor, Noun::$noun, &id, headers).await
         }
     };
 }
 
 verbs!(
-    Orgs, "/api/v1/orgs/{path}", "path", OrgJson,
+    Orgs, "/api/v1/orgs/{path}", "path", OrgJson, OrgRow,
     org "One organisation, with its `ETag`.",
     put_org "Writes a whole organisation, as an import of one row; `If-Match` where there is one already.",
     patch_org "Changes members of a organisation (RFC 7396: `null` takes one away).",
-    delete_org "Says that this is not erased, and what to do instead."
+    delete_org "Says (409) that an organisation is not erased, and what to do instead."
 );
 verbs!(
-    People, "/api/v1/people/{id}", "id", PersonJson,
+    People, "/api/v1/people/{id}", "id", PersonJson, PersonRow,
     person "One person, with its `ETag`.",
     put_person "Writes a whole person, as an import of one row; `If-Match` where there is one already.",
     patch_person "Changes members of a person (RFC 7396: `null` takes one away).",
-    delete_person "Says that this is not erased, and what to do instead."
+    delete_person "Erases a person, once and for good: refused while anything that calls them is open."
 );
 verbs!(
-    Wearers, "/api/v1/wearers/{id}", "id", WearerJson,
+    Wearers, "/api/v1/wearers/{id}", "id", WearerJson, WearerRow,
     wearer "One wearer, with its `ETag`.",
     put_wearer "Writes a whole wearer, as an import of one row; `If-Match` where there is one already.",
     patch_wearer "Changes members of a wearer (RFC 7396: `null` takes one away).",
-    delete_wearer "Says that this is not erased, and what to do instead."
+    delete_wearer "Erases a wearer, once and for good: refused while an incident or case of theirs is open."
 );
 verbs!(
-    Devices, "/api/v1/devices/{id}", "id", DeviceJson,
+    Devices, "/api/v1/devices/{id}", "id", DeviceJson, DeviceRow,
     device "One device, with its `ETag`.",
     put_device "Writes a whole device, as an import of one row; `If-Match` where there is one already.",
     patch_device "Changes members of a device (RFC 7396: `null` takes one away).",
-    delete_device "Says that this is not erased, and what to do instead."
+    delete_device "Says (409) that a device is not erased, and what to do instead."
 );
 
 /// The headers of a write.

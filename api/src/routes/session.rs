@@ -25,7 +25,7 @@ pub(crate) const SESSION_SECONDS: u32 = 12 * 3600;
 /// Bytes of randomness in a cookie.
 const COOKIE_RANDOM_BYTES: usize = 32;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Credentials {
     account: String,
@@ -33,7 +33,7 @@ pub(crate) struct Credentials {
 }
 
 /// Who somebody is.
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Who {
     /// `null` for a token.
     account: Option<AccountId>,
@@ -64,8 +64,8 @@ impl Who {
     path = "/api/v1/session",
     tag = "session",
     security(()),
-    request_body(content = Object, description = "`{account, password}`"),
-    responses((status = 200, description = "Signed in; the cookie is in the answer.", body = Object)),
+    request_body(content = Credentials, description = "`{account, password}`"),
+    responses((status = 200, description = "Signed in; the cookie is in the answer.", body = Who)),
 )]
 pub(crate) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Fault> {
     // Another site must not sign somebody in as somebody else. Programs say nothing of where they come from.
@@ -123,7 +123,7 @@ pub(crate) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
     get,
     path = "/api/v1/session",
     tag = "session",
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = Who)),
 )]
 pub(crate) async fn show(State(shared): State<Arc<Shared>>, caller: Caller) -> Result<Answer<Who>, Fault> {
     let signed_in = match &caller.credential {

@@ -148,10 +148,13 @@ impl Follower {
 
     /// What is after the cursor; empty when nothing of it is for this client. The error is the stream's last words.
     async fn read(&mut self) -> Result<Bytes, String> {
+        if !self.filter.is_plain() {
+            return self.read_back().await.map(Bytes::from);
+        }
         let newest = *self.newest.borrow();
         let held = self.shared.recent.after(&self.shared, self.cursor.seq, newest).await.map_err(last_words)?;
         let Some(after) = held else { return self.read_back().await.map(Bytes::from) };
-        let mut mine = after.events.iter().filter(|told| self.filter.passes(&told.event));
+        let mut mine = after.events.iter().filter(|told| self.filter.passes_plain(&told.event));
         let text = match (mine.next(), mine.next()) {
             (None, _) => Bytes::new(),
             // One event for many streams: its text is shared and not copied.
@@ -171,7 +174,7 @@ impl Follower {
         let (seq, filter) = (self.cursor.seq, self.filter.clone());
         let page = self
             .shared
-            .read(move |state| state.events(seq, EVENTS_PER_READ, &|event| filter.passes(event)))
+            .read(move |state| state.events(seq, EVENTS_PER_READ, &|event| filter.passes(state, event)))
             .await
             .map_err(last_words)?;
         let mut text = String::new();

@@ -16,7 +16,7 @@ use crate::headers::{CommandHeaders, IdempotencyKey};
 use crate::page::{Listing, checked_limit, respond};
 use crate::params::{Params, Segments, counted};
 use crate::problem::Fault;
-use crate::scope::visible_to;
+use crate::scope::sees_about;
 use crate::shared::{Shared, tagged};
 
 /// Who sees tasks and campaigns: those who can see to them.
@@ -65,7 +65,8 @@ pub(crate) async fn list(
     let listing = shared
         .read(move |view| {
             view.tasks(open_only, Page { after, limit }, &|task| {
-                visible_to(&caller.actor, Some(&task.org)) && state.is_none_or(|state| state == task.state)
+                sees_about(view, &caller.actor, Some(&task.org), Some(&task.wearer))
+                    && state.is_none_or(|state| state == task.state)
             })
         })
         .await?;
@@ -90,9 +91,11 @@ pub(crate) async fn one(
     only(&caller.actor, STAFF)?;
     let wanted = counted::<TaskId>(&id, "task")?;
     let task = shared
-        .find(move |view| view.task(wanted))
+        .find(move |view| {
+            let found = view.task(wanted)?;
+            Ok(found.filter(|it| sees_about(view, &caller.actor, Some(&it.org), Some(&it.wearer))))
+        })
         .await?
-        .filter(|task| visible_to(&caller.actor, Some(&task.org)))
         .ok_or_else(|| Fault::not_found(&format!("task {wanted}")))?;
     Ok(tagged(&task, task.version))
 }

@@ -8,11 +8,11 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use model::staff::ApiToken;
-use model::{OrgPath, Role, StaffCommand, Timestamp, TokenId};
+use model::{OrgPath, PersonId, Role, StaffCommand, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 
 use super::accounts::checked_scope;
-use super::incidents::checked_text;
+use super::incidents::{checked_id, checked_text};
 use crate::auth::{Caller, only};
 use crate::body::Json;
 use crate::headers::{CommandHeaders, IdempotencyKey};
@@ -34,6 +34,8 @@ pub(crate) struct TokenBody {
     role: Role,
     /// The part of the tree that it sees; the maker's own by default.
     scope: Option<String>,
+    /// In whose name it acts: the person of the registry. A doctor's token has to say whose it is.
+    person: Option<String>,
 }
 
 /// A token as outsiders see it.
@@ -45,6 +47,7 @@ pub(crate) struct TokenEntry {
     scope: OrgPath,
     created_at: Timestamp,
     revoked: bool,
+    person: Option<PersonId>,
 }
 
 impl From<ApiToken> for TokenEntry {
@@ -56,6 +59,7 @@ impl From<ApiToken> for TokenEntry {
             scope: token.scope,
             created_at: token.created_at,
             revoked: token.revoked,
+            person: token.person,
         }
     }
 }
@@ -97,6 +101,14 @@ pub(crate) async fn create(
         Some(scope) => checked_scope(&scope, &caller.actor)?,
         None => caller.actor.scope.clone(),
     };
+    let person = checked_id("/person", body.person.as_deref())?.map(PersonId::new);
+    if body.role == Role::Doctor && person.is_none() {
+        return Err(Fault::invalid(
+            "/person",
+            "a doctor's token names the doctor, whose patients it shows",
+            "医生令牌须注明医生本人,仅可查看其签约老人",
+        ));
+    }
     let mut random = [0; token::RANDOM_BYTES];
     shared.host.random(&mut random);
     let minted = token::mint(&random);
@@ -108,6 +120,7 @@ pub(crate) async fn create(
         scope,
         created_at: shared.host.now(),
         revoked: false,
+        person,
     };
     // A repeat with the same key brings another secret and is refused by the pipeline as another request: the first
     // secret was shown once and cannot be shown again.

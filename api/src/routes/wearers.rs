@@ -13,7 +13,7 @@ use crate::page::{Listing, Paging, checked_limit, respond};
 use crate::params::{Params, shortened};
 use crate::problem::Fault;
 use crate::registry_json::WearerJson;
-use crate::scope::visible_to;
+use crate::scope::sees_wearer;
 use crate::shared::Shared;
 
 /// Elders that the caller may see.
@@ -33,9 +33,8 @@ pub(crate) async fn list(
     let after = paging.after.as_deref().map(WearerId::new);
     let as_of = shared.newest_cursor().await?;
     let actor = caller.actor.clone();
-    let listing = shared
-        .read(move |view| view.wearers(Page { after, limit }, &|wearer| visible_to(&actor, Some(&wearer.org))))
-        .await?;
+    let listing =
+        shared.read(move |view| view.wearers(Page { after, limit }, &|wearer| sees_wearer(&actor, wearer))).await?;
     // Fences are drawn around homes.
     if let Some(subject) = look::subject_of("wearers", listing.items.iter().map(|wearer| &wearer.id)) {
         look::record(&shared, &caller.actor, &subject, look::FENCE_FIELDS, None).await?;
@@ -52,6 +51,6 @@ pub(super) async fn visible_wearer(shared: &Shared, actor: &Actor, id: &str) -> 
     shared
         .find(move |view| view.wearer(&wanted))
         .await?
-        .filter(|wearer| visible_to(actor, Some(&wearer.org)))
+        .filter(|wearer| sees_wearer(actor, wearer))
         .ok_or_else(|| Fault::not_found(&format!("wearer {:?}", shortened(id))))
 }

@@ -227,6 +227,7 @@ impl Engine {
             StaffCommand::Incident { .. }
             | StaffCommand::SendLink(_)
             | StaffCommand::BreakGlass { .. }
+            | StaffCommand::Erase { .. }
             | StaffCommand::Case { .. }
             | StaffCommand::RevokeToken(_)
             | StaffCommand::Write { .. }
@@ -277,6 +278,10 @@ impl Host for Door {
 
     fn utc_offset_minutes(&self, _at: Timestamp) -> i32 {
         480
+    }
+
+    fn remains(&self, _: u64, _: Timestamp) -> Vec<api::Remains> {
+        Vec::new()
     }
 
     fn epoch(&self) -> u32 {

@@ -11,12 +11,12 @@ use super::check::{fault_of_url, is_loopback};
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut said = Vec::new();
     channels(config, &mut said);
-    if !config.http.listen.ip().is_loopback() && config.http.public_url.is_none() {
-        said.push(
-            "http.public_url is not set: gateways are given the bound address for their callbacks, which may not be \
-             reachable from where they are"
-                .to_owned(),
-        );
+    if config.http.public_url.is_none() && (!config.channels.is_empty() || !config.http.listen.ip().is_loopback()) {
+        said.push(format!(
+            "http.public_url is not set: links in messages, and the callbacks of gateways, begin with the bound address \
+             http://{}, which phones and providers elsewhere cannot open",
+            config.http.listen
+        ));
     }
     let posting = config.channels.values().flat_map(|channel| &channel.providers).find(|one| one.provider.posts_back());
     if let (Some(one), None) = (posting, &config.http.public_url) {

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use compact_str::{CompactString, format_compact};
 use model::audit::{AUDIT_BEGINNING, AUDIT_WEARERS_MAX, AuditEntry, Glass};
+use model::erasure::ErasedKind;
 use model::staff::Look;
 use model::{
-    Actor, CaseId, Decision, IncidentId, OrgPath, Problem, ProblemCode, Reply, Role, StaffCommand, Timestamp, WearerId,
+    Actor, CaseId, Decision, Erasure, IncidentId, OrgPath, Problem, ProblemCode, Reply, Role, StaffCommand, Timestamp,
+    WearerId,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -49,6 +51,11 @@ impl Audit {
 
     pub(super) fn apply(&mut self, entry: &AuditEntry) {
         (self.number, self.head) = (entry.number, entry.hash);
+    }
+
+    /// Nobody is behind the glass any more.
+    pub(super) fn erase(&mut self, erasure: &Erasure) {
+        self.glasses.retain(|glass| !erasure.is_wearer(&glass.wearer));
     }
 
     pub(super) fn apply_glass(&mut self, glass: Glass) {
@@ -173,6 +180,13 @@ impl Pipeline {
             StaffCommand::Write { change, .. } => {
                 let wearers = change.wearers.iter().map(|wearer| wearer.id.clone()).take(AUDIT_WEARERS_MAX).collect();
                 About { wearers, ..about("registry.write", "registry".into()) }
+            }
+            StaffCommand::Erase { kind: ErasedKind::Wearer, subject, .. } => About {
+                wearers: vec![WearerId::new(subject)],
+                ..about("wearer.erase", format_compact!("wearers/{subject}"))
+            },
+            StaffCommand::Erase { kind: ErasedKind::Person, subject, .. } => {
+                about("person.erase", format_compact!("people/{subject}"))
             }
             StaffCommand::Webhook { id, .. } => about("webhook.change", format_compact!("webhooks/{id}")),
             StaffCommand::Incident { id, action, note: _, disposition, on_behalf_of, .. } => About {

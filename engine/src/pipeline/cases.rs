@@ -214,7 +214,16 @@ impl Pipeline {
                 Output::Case { kind, case, changed } => {
                     let filed = (kind == EventKind::CaseFiled).then_some((case.incident, case.id));
                     let org = case.org.clone();
+                    let joined = case.joined.last().filter(|_| kind == EventKind::CaseWhistled).cloned();
+                    let whistled = joined.zip(case.incident);
                     self.tell(kind, Entity::Case(case), Some(org), changed, at, decisions);
+                    if let Some((joined, incident)) = whistled {
+                        let people = joined.people.iter().filter_map(|id| self.directory.contact(id));
+                        let people: Vec<model::Contact> = people.collect();
+                        let input = alerting::Input::Whistled { incident, level: joined.level, joined: &people };
+                        let outputs = self.alerting.handle(input, at, &mut self.counters);
+                        self.respond(outputs, at, decisions);
+                    }
                     if let Some((Some(incident), case)) = filed {
                         let input = alerting::Input::CaseFiled { incident, case };
                         let outputs = self.alerting.handle(input, at, &mut self.counters);

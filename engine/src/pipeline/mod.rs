@@ -14,6 +14,9 @@ mod care_tests;
 mod cases;
 mod directory;
 mod down_commands;
+mod erasure;
+#[cfg(test)]
+mod erasure_tests;
 mod image;
 mod recovery;
 mod replies;
@@ -47,6 +50,7 @@ pub use sensing::Sensing;
 
 use directory::DeviceHot;
 use down_commands::DownCommands;
+use erasure::Erased;
 use replies::Replies;
 use sense::{RuleTimers, Sensed};
 use webhooks::Webhooks;
@@ -100,6 +104,7 @@ pub struct Pipeline {
     accounts: Accounts,
     audit: Audit,
     webhooks: Webhooks,
+    erased: Erased,
     /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
     loaded_through: u64,
     /// What must never happen and would otherwise be silent; the main loop shows it.
@@ -131,6 +136,7 @@ impl Pipeline {
             accounts: Accounts::default(),
             audit: Audit::default(),
             webhooks: Webhooks::default(),
+            erased: Erased::default(),
             loaded_through: 0,
             faults: 0,
         }

@@ -77,6 +77,9 @@ impl Pipeline {
         if let Decision::Registry(change) = decision {
             self.apply_registry(seq, change);
         }
+        if let Decision::Erased(erasure) = decision {
+            self.apply_erased(erasure, seq > self.loaded_through);
+        }
         if seq <= self.loaded_through {
             return;
         }
@@ -108,7 +111,11 @@ impl Pipeline {
                 }
             }
             Decision::Webhook(webhook) => self.webhooks.apply(webhook),
-            Decision::Registry(_) | Decision::Delivery(_) | Decision::Observed(_) | Decision::Repeated => {}
+            Decision::Registry(_)
+            | Decision::Erased(_)
+            | Decision::Delivery(_)
+            | Decision::Observed(_)
+            | Decision::Repeated => {}
         }
     }
 
@@ -134,7 +141,7 @@ impl Pipeline {
                 count(&mut self.counters.down_command, command.id.raw());
                 self.down_commands.apply((**command).clone());
             }
-            Entity::Device(_) | Entity::Registry(_) => {}
+            Entity::Device(_) | Entity::Registry(_) | Entity::Erasure(_) => {}
             Entity::Task(task) => {
                 count(&mut self.counters.task, task.id.raw());
                 self.reach.apply_task((**task).clone());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use compact_str::CompactString;
+use model::erasure::{Erasure, Names};
 use model::{PersonId, Problem, ProblemCode, Reply, StaffCommand};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -52,6 +53,21 @@ impl Replies {
             && let Some(oldest) = self.oldest_first.pop_front()
         {
             self.kept.remove(&oldest);
+        }
+    }
+}
+
+impl Replies {
+    /// What was answered about somebody who was erased is kept as done, and no more.
+    pub fn erase(&mut self, erasure: &Erasure, names: &Names) {
+        for (_, reply) in self.kept.values_mut() {
+            let is_theirs = match reply {
+                Reply::Done(Some(entity)) => erasure.takes(entity, names),
+                Reply::Done(None) | Reply::Refused(_) => false,
+            };
+            if is_theirs {
+                *reply = Reply::Done(None);
+            }
         }
     }
 }

@@ -206,6 +206,10 @@ impl Pipeline {
                 Ok(()) => self.import(actor, change, at, decisions),
             },
             StaffCommand::Look(_) => Reply::Done(None),
+            StaffCommand::Erase { kind, subject, known, again } => {
+                let request = super::erasure::Request { kind: *kind, subject, known: *known, again: *again };
+                self.erase(actor, &request, at, decisions)
+            }
             StaffCommand::FinishTask { id, note } => {
                 self.finish_task(actor, *id, note.as_deref().unwrap_or_default(), at, decisions)
             }
@@ -300,6 +304,9 @@ impl Pipeline {
             return Reply::Refused(not_allowed(
                 "only an administrator, an operator or an integration writes the registry",
             ));
+        }
+        if let Some(problem) = self.erased_in(change) {
+            return Reply::Refused(problem);
         }
         if let Some(pointer) = self.outside_scope(&actor.scope, change) {
             let mut problem = not_allowed("an entry lies outside the part of the tree that you may write");

@@ -235,6 +235,13 @@ impl RuleTimers {
         self.look_first();
     }
 
+    /// A wearer is gone.
+    pub(super) fn forget(&mut self, hot: &WearerHot, slot: u32) {
+        if let Some(due) = hot.due {
+            self.due.remove(&(due, slot));
+        }
+    }
+
     /// After a checkpoint was loaded: everything that the entries say.
     pub(super) fn load(&mut self, directory: &Directory) {
         self.due = directory.wearers.iter().filter_map(|(slot, entry)| entry.hot.due.map(|at| (at, slot))).collect();

@@ -86,6 +86,13 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
         slot as u32
     }
 
+    /// Takes an entry out. Its slot is given to somebody else one day.
+    pub fn remove(&mut self, name: &K) -> Option<V> {
+        let slot = self.index.remove(name)? as usize;
+        self.first_free = self.first_free.min(slot);
+        self.entries.get_mut(slot)?.take().map(|(_, value)| value)
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.index.len()

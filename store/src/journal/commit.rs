@@ -44,6 +44,10 @@ pub struct JournalStats {
     pub segments: usize,
     /// Their size together.
     pub bytes: u64,
+    /// The oldest record that they hold; 0: none.
+    pub first_seq: u64,
+    /// How many segments were let go and are not zeroed yet.
+    pub unclean: usize,
     /// How much can be written without making another segment.
     pub ready_bytes: u64,
     /// Batches made durable since the start.
@@ -115,6 +119,7 @@ pub(super) fn start<R: Send + 'static>(
         next_generation: resumption.segments.last().map_or(1, |segment| segment.generation + 1),
         kept: Vec::new(),
         dirty_spares: segments::spares(&*disk, &dir)?,
+        cleaning: false,
         clean_spares: Vec::new(),
         preparing_error: None,
         pool: Vec::new(),
@@ -267,6 +272,20 @@ impl<R: Send + 'static> Journal<R> {
         Ok(going.len())
     }
 
+    /// Writes on in another segment when the present one holds anything up to `through`: so that it can be let go one
+    /// day, however little is written.
+    pub fn turn_page(&self, through: u64) {
+        let mut queue = self.shared.queue.lock();
+        let is_older = queue.kept.last().is_some_and(|kept| kept.first_seq <= through) && queue.next_seq > through;
+        let is_last = queue.kept.last().map(|kept| kept.generation);
+        if let Some((segment, offset)) =
+            queue.active.as_mut().filter(|(s, _)| is_older && Some(s.generation) == is_last)
+        {
+            *offset = segment.bytes;
+            self.shared.supplies.notify_one();
+        }
+    }
+
     /// How it is doing.
     #[must_use]
     pub fn stats(&self) -> JournalStats {
@@ -276,6 +295,8 @@ impl<R: Send + 'static> Journal<R> {
         JournalStats {
             segments: queue.kept.len(),
             bytes: queue.kept.iter().map(|kept| kept.bytes).sum(),
+            first_seq: queue.kept.first().map_or(0, |kept| kept.first_seq),
+            unclean: queue.dirty_spares.len() + usize::from(queue.cleaning),
             ready_bytes: active + queue.ready.iter().map(|segment| segment.bytes).sum::<u64>(),
             batches: shared.batches.load(Ordering::Relaxed),
             records: shared.records.load(Ordering::Relaxed),
@@ -406,6 +427,7 @@ impl<R: Send + 'static> Shared<R> {
                     break Wanted::Segment(queue.next_generation - 1, self.progress.get() + 1, spare);
                 }
                 if let Some(name) = queue.dirty_spares.pop() {
+                    queue.cleaning = true;
                     break Wanted::Clean(name, queue.clean_spares.len() < SPARES_MAX);
                 }
                 self.supplies.wait(&mut queue);
@@ -441,8 +463,10 @@ impl<R: Send + 'static> Shared<R> {
             }
             Wanted::Clean(name, keep) => {
                 segments::clean(&*self.disk, &self.dir, &name, keep)?;
+                let mut queue = self.queue.lock();
+                queue.cleaning = false;
                 if keep {
-                    self.queue.lock().clean_spares.push(name);
+                    queue.clean_spares.push(name);
                 }
             }
         }

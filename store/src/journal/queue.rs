@@ -23,6 +23,8 @@ pub(super) struct Queue<R> {
     /// Segments with records, oldest first, the active one last.
     pub(super) kept: Vec<Kept>,
     pub(super) dirty_spares: Vec<String>,
+    /// One is being zeroed.
+    pub(super) cleaning: bool,
     pub(super) clean_spares: Vec<String>,
     pub(super) preparing_error: Option<String>,
     pub(super) pool: Vec<Batch>,

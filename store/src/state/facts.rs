@@ -2,8 +2,8 @@
 
 use model::webhook::{DELIVERIES_KEPT_MAX, Delivery, WebhookState};
 use model::{
-    Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Event, EventKind, Incident,
-    Record, RegistryChange, Task, Timestamp, Webhook,
+    Attempt, AuditEntry, Campaign, CampaignCall, Case, Decision, DownCommand, Entity, Erasure, Event, EventKind,
+    Incident, Record, RegistryChange, Task, Timestamp, Webhook,
 };
 
 use super::keys;
@@ -15,6 +15,8 @@ use crate::error::StoreError;
 #[derive(Default)]
 pub(crate) struct FactChanges {
     pub(crate) changes: Changes,
+    /// Who is erased by the last record that was taken: once its changes are in the view.
+    pub(crate) erased: Vec<Erasure>,
 }
 
 /// What is stored of an event beside itself, readable without decoding all of it: its time.
@@ -52,6 +54,7 @@ impl FactChanges {
                 }
                 Decision::Webhook(webhook) => self.take_webhook(webhook)?,
                 Decision::Delivery(delivery) => self.take_delivery(delivery)?,
+                Decision::Erased(erasure) => self.erased.push((**erasure).clone()),
                 Decision::Observed(_)
                 | Decision::Repeated
                 | Decision::Finding(_)
@@ -84,7 +87,7 @@ impl FactChanges {
                 Ok(())
             }
             // Connection and battery are read from the latest values and the feed; the registry has its own decision.
-            Entity::Device(_) | Entity::Registry(_) => Ok(()),
+            Entity::Device(_) | Entity::Registry(_) | Entity::Erasure(_) => Ok(()),
         }
     }
 

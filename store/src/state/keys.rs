@@ -39,12 +39,20 @@ pub(crate) const PHOTO: u8 = b'f';
 /// An incident, then the event that told a step of its response: what reports are made of.
 pub(crate) const RESPONSE: u8 = b'R';
 
+/// Somebody who was erased, and by which record.
+pub(crate) const ERASED: u8 = b'x';
+
 /// The schema of the whole view; another one is rebuilt.
 pub(crate) const META_VERSION: &[u8] = b"Mversion";
 pub(crate) const META_FACTS: &[u8] = b"Mfacts";
 pub(crate) const META_TELEMETRY: &[u8] = b"Mtelemetry";
 /// Followed by the shelf, big-endian: the last record that changed its history.
 pub(crate) const META_SHELF: &[u8] = b"Mshelf";
+
+/// The record after which the view's files are to be made anew: somebody was erased.
+pub(crate) const META_RENEW: &[u8] = b"Mrenew";
+/// Followed by the shelf, big-endian: the last record that took somebody out of it.
+const META_ERASED: &[u8] = b"Merased";
 
 pub(crate) fn number(letter: u8, number: u64) -> [u8; 9] {
     let mut key = [letter; 9];
@@ -125,6 +133,12 @@ pub(crate) fn down_command_of(device: &DeviceId, command: DownCommandId) -> Vec<
 
 pub(crate) fn shelf(shelf: u32) -> Vec<u8> {
     let mut key = META_SHELF.to_vec();
+    key.extend_from_slice(&shelf.to_be_bytes());
+    key
+}
+
+pub(crate) fn shelf_erased(shelf: u32) -> Vec<u8> {
+    let mut key = META_ERASED.to_vec();
     key.extend_from_slice(&shelf.to_be_bytes());
     key
 }

@@ -63,6 +63,7 @@ pub fn open_state(
     journal_last_seq: u64,
     config: &StateConfig,
 ) -> Result<(Arc<State>, StateOrigin), StoreError> {
+    finish_renewal(&data.state())?;
     let (mut state, mut opened) = State::open(&data.state(), config)?;
     let (mut export, mut is_new) = (None, opened != Opened::Existing);
     // An empty journal has everything up to its end behind it.
@@ -73,6 +74,16 @@ pub fn open_state(
         (state, _) = State::open(&data.state(), config)?;
         (opened, is_new) = (Opened::MovedAside { to, reason }, true);
     }
+    // Somebody was erased: what sled let go of still stands in its files.
+    if !is_new && is_to_be_renewed(&**disk, data, &state, oldest)? {
+        drop(state);
+        let old = renewed(&data.state());
+        std::fs::rename(data.state(), &old).map_err(StoreError::disk("rename", &old))?;
+        finish_renewal(&data.state())?;
+        (state, opened) = State::open(&data.state(), config)?;
+        is_new = true;
+        tracing::info!("the state is made anew from an export: somebody was erased");
+    }
     if is_new {
         export = export::restore_latest(&**disk, &data.exports(), &state)?;
     }
@@ -80,6 +91,27 @@ pub fn open_state(
     let missing = (cursor + 1 < oldest).then(|| (cursor + 1, oldest - 1));
     state.set_feed_epoch(crate::epoch::load(&**disk, data.root())?);
     Ok((state, StateOrigin { opened, export, missing }))
+}
+
+/// Whether the view's files still hold somebody who was erased, and an export and the journal can make new ones.
+fn is_to_be_renewed(disk: &dyn Disk, data: &DataDir, state: &State, oldest: u64) -> Result<bool, StoreError> {
+    let after = state.renew_after()?;
+    let covered = if after > 0 { export::newest_covered_seq(disk, &data.exports())? } else { None };
+    Ok(covered.is_some_and(|covered| covered >= after && covered + 1 >= oldest))
+}
+
+/// Where a view goes that was made anew.
+fn renewed(dir: &Path) -> PathBuf {
+    dir.with_extension("renewed")
+}
+
+/// Removes what a renewal put aside, if there is any.
+fn finish_renewal(dir: &Path) -> Result<(), StoreError> {
+    let old = renewed(dir);
+    if old.exists() {
+        std::fs::remove_dir_all(&old).map_err(StoreError::disk("remove", &old))?;
+    }
+    Ok(())
 }
 
 /// Why a view that opened cannot be used with this journal.
@@ -169,6 +201,7 @@ fn try_open(dir: &Path, config: &StateConfig) -> Result<(State, bool), String> {
         telemetry_cursor: AtomicU64::new(telemetry_cursor),
     };
     state.probe(PROBED_ENTRIES).map_err(|error| error.to_string())?;
+    state.remember_erased().map_err(|error| error.to_string())?;
     Ok((state, existed))
 }
 

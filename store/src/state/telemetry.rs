@@ -6,9 +6,12 @@ use std::collections::{HashMap, VecDeque};
 
 use model::record::Observed;
 use model::staff::BedsideNote;
-use model::{Decision, DeviceId, Input, Located, Record, ReportBody, ReportKind, StaffCommand, Timestamp, WearerId};
+use model::{
+    Decision, DeviceId, Erasure, Input, Located, Record, ReportBody, ReportKind, StaffCommand, Timestamp, WearerId,
+};
 use rustc_hash::FxBuildHasher;
 
+use super::erasure::ErasedOnes;
 use super::history::{self, Heard, OpenBlock, Sample};
 use super::tree::Changes;
 use super::{Latest, Quarantined, TrackPoint, Vital, keys};
@@ -29,6 +32,8 @@ pub(crate) struct Telemetry {
     flushing: Vec<Box<[u8]>>,
     /// Quarantine entries in the view, oldest first.
     quarantined: VecDeque<u64>,
+    /// Of whom nothing is kept any more.
+    erased: ErasedOnes,
     /// Changes beside the blocks for the next write: of the quarantine, and when the engine started.
     quarantine: Changes,
 }
@@ -111,6 +116,9 @@ impl Telemetry {
                     topic: topic.clone(),
                     reject: reject.clone(),
                 };
+                if self.erased.take(&entry) {
+                    return Ok(());
+                }
                 self.quarantine.put(&keys::number(keys::QUARANTINE, seq), codec::encode_value(&entry)?);
                 self.quarantined.push_back(seq);
                 while self.quarantined.len() > quarantine_max {
@@ -162,6 +170,9 @@ impl Telemetry {
     }
 
     fn see(&mut self, seen: &Seen<'_>) -> Result<(), StoreError> {
+        if self.erased.has(seen.wearer) {
+            return Ok(());
+        }
         let wearer = match self.wearers.get_mut(seen.wearer) {
             Some(wearer) => wearer,
             None => {
@@ -182,6 +193,16 @@ impl Telemetry {
             self.open_bytes = self.open_bytes.saturating_add_signed(grown);
         }
         Ok(())
+    }
+
+    /// Forgets a wearer who was erased, and passes over what comes of them from now on.
+    pub(crate) fn erase(&mut self, erasure: &Erasure) {
+        self.erased.add(erasure);
+        if self.erased.has(erasure.subject.as_bytes()) {
+            self.wearers.remove(erasure.subject.as_bytes());
+            let theirs = [erasure.subject.as_bytes(), &[0]].concat();
+            self.full.retain(|block| !block.key.starts_with(&theirs));
+        }
     }
 
     /// What waits to be written with the next batch.

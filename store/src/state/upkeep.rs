@@ -219,6 +219,7 @@ impl State {
             Ok(Scan::Go)
         })?;
         self.telemetry().set_quarantined(seqs);
+        self.remember_erased()?;
         self.commit_cursors(facts, telemetry)?;
         self.database.flush()
     }

@@ -31,6 +31,10 @@ pub struct RestoreArgs {
     /// Where the keys are, when they are not in the backup
     #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
+    /// A directory with a newer list of who was erased than the backup's own: the data directory that was lost, if it
+    /// can still be read
+    #[arg(long, value_name = "DIR")]
+    erased: Option<PathBuf>,
 }
 
 /// Backs up, while it is served or not.
@@ -47,7 +51,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 /// Restores into a new directory.
 pub fn restore(args: RestoreArgs) -> anyhow::Result<()> {
     let data = args.config.load(Overrides::default())?.data;
-    let made = engine::backup::restore(&args.from, &data, args.keys.as_deref())?;
+    let made = engine::backup::restore(&args.from, &data, args.keys.as_deref(), args.erased.as_deref())?;
     output::line(&format!("restored through {} of {} to {}", made.through_seq, made.at, data.display()))?;
     Ok(())
 }

@@ -44,6 +44,9 @@ pub struct Create {
     /// The part of the organisation tree that it sees, e.g. /luyang/xinghua/; without it, all that you see
     #[arg(long, value_name = "PATH")]
     scope: Option<String>,
+    /// In whose name it acts: a person of the registry. A doctor's token has to name the doctor
+    #[arg(long, value_name = "ID")]
+    person: Option<String>,
     #[command(flatten)]
     server: Server,
 }
@@ -95,7 +98,7 @@ pub fn run(command: &Command) -> anyhow::Result<()> {
 }
 
 fn create(args: &Create) -> anyhow::Result<()> {
-    let body = json!({"label": args.label, "role": args.role, "scope": args.scope}).to_string();
+    let body = json!({"label": args.label, "role": args.role, "scope": args.scope, "person": args.person}).to_string();
     let created: Created =
         args.server.talk(async |client| client.ask(Method::POST, "tokens", Some(body.into_bytes())).await)?;
     output::line(&format!("id: {}", created.id))?;

@@ -12,6 +12,9 @@ use crate::harness::clients::python;
 use crate::harness::registry::{BRACELET, COMMUNITY, G1, SECRET, household, patient_plan, up};
 use crate::harness::{Api, House, PATIENCE, Phones, Reply, Server, Wire, eventually};
 
+/// The phone of whoever is on duty for the street.
+const STREET: &str = "+8613800000013";
+
 fn caller(server: &Server, role: &str, scope: &str) -> Api {
     let made = server.api().post("/tokens", &json!({"label": "a test", "role": role, "scope": scope}));
     assert_eq!(made.status, 201, "{made:?}");
@@ -51,6 +54,18 @@ fn of_two_who_take_a_case_at_once_one_has_it_and_sees_exactly_where() {
     let (_house, server) = served(&phones);
     let workers = [caller(&server, "grid_worker", COMMUNITY), caller(&server, "volunteer", COMMUNITY)];
     let case = sos(&server);
+    // Whichever way they follow what happens: about where, and not what people were told of it.
+    for worker in &workers {
+        let mut curl = Command::new("curl");
+        curl.args(["-q", "-sN", "--max-time", "3", "-H", &format!("authorization: Bearer {}", worker.token())]);
+        let streamed = curl.arg(format!("http://{}/api/v1/events/stream", server.http)).output().unwrap();
+        let streamed = String::from_utf8_lossy(&streamed.stdout).into_owned();
+        for told in [streamed, worker.get("/events?limit=500").body.to_string()] {
+            assert!(told.contains("incident.raised") && told.contains("attempt.started"), "{told}");
+            assert!(!told.contains("31.8206") && !told.contains("117.2272"), "{told}");
+        }
+        assert_eq!(Wire::login(server.mqtt, "token", worker.token(), 5).err(), Some(0x87), "nor by MQTT");
+    }
     let rough = workers[0].get(&format!("/{case}")).body["place"]["position"].clone();
     assert_eq!(rough, json!({"lat": 31.82, "lon": 117.23}), "about where, before");
     let path = format!("/{case}/actions/accept");
@@ -227,19 +242,26 @@ fn those_on_duty_join_a_late_case_and_a_patrol_asks_its_questions() {
     let server = house.serve();
     let mut registry = household(patient_plan());
     registry["wearers"][0]["lives_alone"] = json!(true);
+    let street = json!({"id": "st1", "role": "street", "name": "周值班", "phone": STREET});
+    registry["people"].as_array_mut().unwrap().push(street);
     server.import(&registry);
     let api = server.api();
     let all = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
     let roster = json!({"units": [{"id": "office", "name": "街道值班室", "level": "street",
-        "shifts": [{"people": ["s1"], "days": all, "from": "00:00", "to": "24:00"}]}]});
+        "shifts": [{"people": ["st1"], "days": all, "from": "00:00", "to": "24:00"}]}]});
     let path = "/duty?org=/luyang/xinghua/";
     let written = api.put_with(path, &[], &roster);
     assert_eq!((written.status, written.etag.as_deref()), (200, Some("1")), "{written:?}");
     assert_eq!(api.put_with(path, &[], &roster).status, 428);
-    assert_eq!(api.get(path).body["on_duty"], json!([{"unit": "office", "level": "street", "people": ["s1"]}]));
+    assert_eq!(api.get(path).body["on_duty"], json!([{"unit": "office", "level": "street", "people": ["st1"]}]));
     let case = sos(&server);
     let whistled = server.feed().wait_for_about("case.whistled", &case)["data"].clone();
-    assert_eq!((&whistled["level"], &whistled["joined"][0]["people"]), (&json!("street"), &json!(["s1"])));
+    assert_eq!((&whistled["level"], &whistled["joined"][0]["people"]), (&json!("street"), &json!(["st1"])));
+    // They are told like anybody else, and hear how it goes on.
+    let told = phones.expect("the whistle", |message| message.to == STREET);
+    assert!(told.text.contains("吹哨至街道") && told.text.contains("王桂兰"), "{}", told.text);
+    phones.expect_call(G1).press("1");
+    phones.expect("who goes", |message| message.to == STREET && message.text.contains("王芳"));
 
     let order = json!({"name": "独居巡访", "org": "/luyang/", "who": "living_alone",
         "form": [{"id": "well", "label": "身体状况良好?", "kind": "yes_no", "required": true}]});

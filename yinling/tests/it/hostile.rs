@@ -258,3 +258,166 @@ fn http_is_as_unmoved_as_mqtt() {
         assert!(metrics.contains(counted), "{counted}: {metrics}");
     }
 }
+
+/// Method, address, headers, body; what is answered, with the place of the first fault.
+type Trick = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
+
+const CASE: &str = "/cases/CASE/actions/dispatch";
+const NOTE: &str = "/incidents/INCIDENT/actions/note";
+const LONG_KEY: &str = concat!(
+    "0123456789012345678901234567890123456789012345678901234567890123",
+    "0123456789012345678901234567890123456789012345678901234567890123x"
+);
+const STALE: &[(&str, &str)] = &[("if-match", "\"0123456789abcdef\"")];
+
+const TRICKS: &[Trick] = &[
+    // Cursors and parameters.
+    ("GET", "/events?after=zzz", &[], "", "400 bad-cursor"),
+    ("GET", "/events?after=AAAAAAAAAAAAAAAAAAAAAAAA", &[], "", "400 bad-cursor"),
+    ("GET", "/events?after=____________________", &[], "", "400 bad-cursor"),
+    ("GET", "/events?after=latest&since=2026-01-01T00:00:00Z", &[], "", "400 bad-parameter"),
+    ("GET", "/events?since=yesterday", &[], "", "400 bad-parameter"),
+    ("GET", "/events?limit=0", &[], "", "400 bad-parameter"),
+    ("GET", "/events?limit=501", &[], "", "400 bad-parameter"),
+    ("GET", "/events?limit=-1", &[], "", "400 bad-parameter"),
+    ("GET", "/events?limit=1e9", &[], "", "400 bad-parameter"),
+    ("GET", "/events?types=incident.exploded", &[], "", "400 bad-parameter"),
+    ("GET", "/events?nope=1", &[], "", "400 bad-parameter"),
+    ("GET", "/incidents?after=..%2F..%2Fetc", &[], "", "400 bad-parameter"),
+    ("GET", "/incidents?state=asleep", &[], "", "400 bad-parameter"),
+    ("GET", "/wearers/w1/track?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", &[], "", "400 bad-parameter"),
+    ("GET", "/wearers/w1/vitals?kind=mood", &[], "", "400 bad-parameter"),
+    // Paths.
+    ("GET", "/wearers/..%2F..%2Fetc%2Fpasswd", &[], "", "404 not-found"),
+    ("GET", "/wearers/w1%00", &[], "", "404 not-found"),
+    ("GET", "/photos/..%2F..%2Fkeys%2Fpepper", &[], "", "404 not-found"),
+    ("GET", "/incidents/%ff", &[], "", "404 no-such-path"),
+    ("GET", "//wearers", &[], "", "404 no-such-path"),
+    ("TRACE", "/wearers", &[], "", "405 method-not-allowed"),
+    // Headers.
+    ("POST", NOTE, &[("idempotency-key", "")], r#"{"note":"x"}"#, "400 bad-header"),
+    ("POST", NOTE, &[("idempotency-key", LONG_KEY)], r#"{"note":"x"}"#, "400 bad-header"),
+    ("POST", NOTE, &[("idempotency-key", "first")], r#"{"note":"another"}"#, "409 key-reused"),
+    ("POST", CASE, &[("if-match", "*")], r#"{"handler":"s1"}"#, "400 bad-header"),
+    ("POST", CASE, &[("if-match", "W/\"1\"")], r#"{"handler":"s1"}"#, "400 bad-header"),
+    ("POST", CASE, &[("if-match", "\"99\"")], r#"{"handler":"s1"}"#, "412 stale"),
+    ("POST", CASE, &[], r#"{"handler":"s1"}"#, "428 version-required"),
+    ("GET", "/wearers/w1", &[("authorization", "Bearer x")], "", "400 bad-header"),
+    ("PATCH", "/wearers/w1", STALE, r#"{"name":"x"}"#, "412 stale"),
+    ("PUT", "/wearers/w1", &[], r#"{"name":"x","org":"/luyang/"}"#, "428 version-required"),
+    ("PATCH", "/wearers/w1", &[("if-match", "\"1\"")], r#"{"name":"x"}"#, "400 bad-header"),
+    ("DELETE", "/wearers/w1", STALE, "", "412 stale"),
+    ("DELETE", "/people/g1", &[("if-none-match", "*")], "", "412 stale"),
+    // Unknown members and wrong types, everywhere.
+    ("POST", "/cases", &[], r#"{"nope":1}"#, "422 invalid /nope"),
+    ("POST", "/cases", &[], r#"{"text":7}"#, "422 invalid /text"),
+    ("POST", CASE, &[("if-match", "\"1\"")], r#"{"handler":["s1"]}"#, "422 invalid /handler"),
+    (
+        "POST",
+        "/cases/CASE/receipts",
+        &[],
+        r#"{"system":"x","external_case_id":"1","status":"eaten"}"#,
+        "422 invalid /status",
+    ),
+    ("POST", "/patrols", &[], r#"{"name":"x","org":"/luyang/","who":"everybody"}"#, "422 invalid /who"),
+    ("POST", "/campaigns", &[], r#"{"kind":"welfare","nope":1}"#, "422 invalid /nope"),
+    ("PUT", "/duty?org=/luyang/", &[], r#"{"units":[{"id":1}]}"#, "422 invalid /units/0/id"),
+    ("POST", "/tokens", &[], r#"{"label":"x","role":"doctor"}"#, "422 invalid /person"),
+    ("POST", "/accounts", &[], r#"{"id":"x","password":"long enough","role":"desk","nope":1}"#, "422 invalid /nope"),
+    ("POST", "/session", &[], r#"{"account":"x","password":1}"#, "422 invalid /password"),
+    ("POST", "/wearers/w1/break-glass", &[], r#"{"reason":1}"#, "422 invalid /reason"),
+    ("POST", "/wearers/w1/break-glass", &[], r#"{"reason":"x"}"#, "422 invalid /reason"),
+    ("POST", "/wearers/w1/observations", &[], r#"{"respiration":"many"}"#, "422 invalid /respiration"),
+    ("POST", "/wearers/w1/preview", &[], r#"{"nope":1}"#, "422 invalid /nope"),
+    ("PATCH", "/wearers/w1", STALE, "[]", "422 invalid"),
+    (
+        "POST",
+        "/import",
+        &[],
+        r#"{"wearers":[{"id":"w9","name":"x","org":"/luyang/","nope":1}]}"#,
+        "422 invalid /wearers/0/nope",
+    ),
+    // Where messages are not posted to.
+    ("POST", "/webhooks", &[], r#"{"name":"x","url":"http://169.254.169.254/latest/meta-data"}"#, "422 invalid /url"),
+    ("POST", "/webhooks", &[], r#"{"name":"x","url":"http://127.0.0.1/"}"#, "422 invalid /url"),
+    ("POST", "/webhooks", &[], r#"{"name":"x","url":"https://[::1]/"}"#, "422 invalid /url"),
+    ("POST", "/webhooks", &[], r#"{"name":"x","url":"https://[::ffff:10.0.0.1]/"}"#, "422 invalid /url"),
+    ("POST", "/webhooks", &[], r#"{"name":"x","url":"https://0x7f000001/"}"#, "422 invalid /url"),
+    ("POST", "/webhooks", &[], r#"{"name":"x","url":"https://user:secret@example.org/"}"#, "422 invalid /url"),
+    ("POST", "/webhooks", &[], r#"{"name":"x","url":"file:///etc/passwd"}"#, "422 invalid /url"),
+    ("POST", "/webhooks", &[], r#"{"name":"x","url":"gopher://example.org/"}"#, "422 invalid /url"),
+    // Those who post to us.
+    ("POST", "/callbacks/a1/forged", &[], r#"{"attempt":"a1","outcome":"key","key":"1"}"#, "404 not-found"),
+    ("POST", "/callbacks/..%2Fa1/x", &[], "{}", "404 not-found"),
+    ("POST", "/providers/sms/forged?attempt=a1", &[], "{}", "404 not-found"),
+];
+
+#[test]
+fn every_trick_is_told_what_is_wrong_with_it_and_changes_nothing() {
+    let (_house, phones, server) = served();
+    let api = server.api();
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
+    device.report(&up(BRACELET), br#"{"type":"sos","id":"s1"}"#);
+    let filed = server.feed().wait_for("case.filed");
+    let (case, incident) = (filed["data"]["id"].as_str().unwrap(), filed["data"]["incident"].as_str().unwrap());
+    let first = api.post_with(
+        &format!("/incidents/{incident}/actions/note"),
+        &[("idempotency-key", "first")],
+        &json!({"note": "one"}),
+    );
+    assert_eq!(first.status, 200, "{first:?}");
+    let everything = || {
+        [
+            "/wearers",
+            "/people",
+            "/devices",
+            "/orgs",
+            "/cases",
+            "/tokens",
+            "/accounts",
+            "/webhooks",
+            "/erasures",
+            "/patrols",
+        ]
+        .map(|path| api.get(path).body["data"].to_string())
+    };
+    let before = everything();
+    let mut wrong = Vec::new();
+    let deep = format!(r#"{{"label":{}"#, "[".repeat(20_000));
+    let large = format!(r#"{{"label":"{}"}}"#, "x".repeat(10 << 20));
+    let own = [
+        ("POST", "/tokens", &[] as &[_], deep.as_str(), "422 invalid /label"),
+        ("POST", "/tokens", &[], large.as_str(), "413 too-large"),
+        ("POST", "/cases", &[], deep.as_str(), "422 invalid /label"),
+        ("POST", "/webhooks", &[], large.as_str(), "413 too-large"),
+    ];
+    for (method, path, headers, body, expected) in TRICKS.iter().copied().chain(own) {
+        let path = path.replace("CASE", case).replace("INCIDENT", incident);
+        let reply = api.ask_with(method, &path, headers, (!body.is_empty()).then(|| body.to_owned()));
+        let pointer = reply.body["errors"][0]["pointer"].as_str().map(|at| format!(" {at}")).unwrap_or_default();
+        let told = format!("{} {}{pointer}", reply.status, reply.code());
+        let is_document = reply.content_type == "application/problem+json"
+            && ["title", "title_zh", "detail", "detail_zh", "trace_id"]
+                .iter()
+                .all(|name| reply.body[*name].is_string());
+        if told.trim() != expected || !is_document {
+            wrong.push(format!("{method} {path} {:.60}: {told}, not {expected}: {}", body, reply.body));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), TRICKS.len(), wrong.join("\n"));
+    assert_eq!(everything(), before, "nothing changed half");
+    // What a gateway posted is posted again: it is heard once.
+    let call = phones.expect_call(crate::harness::registry::G1);
+    call.press("1");
+    let held = eventually("the acknowledgement", || {
+        let now = api.get(&format!("/incidents/{incident}")).body;
+        (now["state"] == "acknowledged").then_some(now)
+    });
+    for _ in 0..3 {
+        call.press("1");
+    }
+    call.says("no_answer");
+    let after = api.get(&format!("/incidents/{incident}")).body;
+    assert_eq!(after["acknowledged_by"], held["acknowledged_by"], "{after}");
+    server.stop();
+}

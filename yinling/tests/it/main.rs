@@ -14,6 +14,7 @@ mod community;
 mod contract;
 mod crash;
 mod down;
+mod erasure;
 mod feed;
 mod guardian;
 mod harness;

@@ -36,6 +36,10 @@ const ASKERS: &[&str] =
 const RESPONDERS: &[&str] =
     &["admin", "operator", "integration", "desk", "grid_worker", "volunteer", "street", "department", "doctor"];
 const BREAKERS: &[&str] = &["admin", "operator", "desk", "grid_worker", "street", "department", "doctor"];
+/// A grid worker or volunteer reads how somebody is only while their case is theirs.
+const READERS: &[&str] = &["admin", "operator", "integration", "desk", "street", "department", "doctor", "guardian"];
+/// What is about an elder: of a doctor's, about their own patients.
+const ELDERS: &[&str] = &["incidents", "cases", "attempts", "wearers", "devices", "commands"];
 const OBSERVERS: &[&str] = &["admin", "doctor", "desk", "grid_worker", "street", "integration"];
 /// The table or list of casework says who may, and is tested there: here, that it is hidden from outside.
 const BY_TABLE: &[&str] = &["by table"];
@@ -111,7 +115,7 @@ const ROWS: &[Row] = &[
     ("GET", "/api/v1/wearers/{id}", "", &ROLES, Hidden),
     ("GET", "/api/v1/wearers/{id}/latest", "", &ROLES, Hidden),
     ("GET", "/api/v1/wearers/{id}/track", "", &["admin", "integration", "guardian"], Hidden),
-    ("GET", "/api/v1/wearers/{id}/vitals", "?kind=heart_rate", &ROLES, Hidden),
+    ("GET", "/api/v1/wearers/{id}/vitals", "?kind=heart_rate", READERS, Hidden),
     ("GET", "/api/v1/wearers/{id}/fences", "", &ROLES, Hidden),
     ("POST", "/api/v1/wearers/{id}/observations", r#"{"respiration":18}"#, OBSERVERS, Hidden),
     ("POST", "/api/v1/wearers/{id}/preview", "{}", &ROLES, Hidden),
@@ -141,10 +145,12 @@ const ROWS: &[Row] = &[
     ("DELETE", "/api/v1/devices/{id}", "", WRITERS, Hidden),
     ("PUT", "/api/v1/wearers/{id}", "{}", WRITERS, Hidden),
     ("PATCH", "/api/v1/wearers/{id}", "{}", WRITERS, Hidden),
-    ("DELETE", "/api/v1/wearers/{id}", "", WRITERS, Hidden),
+    ("DELETE", "/api/v1/wearers/{id}", "", KEEPERS, Hidden),
     ("PUT", "/api/v1/people/{id}", "{}", WRITERS, Hidden),
     ("PATCH", "/api/v1/people/{id}", "{}", WRITERS, Hidden),
-    ("DELETE", "/api/v1/people/{id}", "", WRITERS, Hidden),
+    ("DELETE", "/api/v1/people/{id}", "", KEEPERS, Hidden),
+    ("GET", "/api/v1/erasures", "", KEEPERS, Own),
+    ("GET", "/api/v1/erasures/{id}", "", KEEPERS, Hidden),
     ("GET", "/api/v1/orgs/{path}", "", &ROLES, Hidden),
     ("PUT", "/api/v1/orgs/{path}", "{}", WRITERS, Hidden),
     ("PATCH", "/api/v1/orgs/{path}", "{}", WRITERS, Hidden),
@@ -236,16 +242,25 @@ fn every_role_may_what_its_row_says_and_nobody_sees_outside() {
         ("webhooks", hook["id"].as_str().unwrap().to_owned()),
     ]
     .into();
-    let token = |role: &str, scope: &str| -> (String, String) {
-        let made = api.post("/tokens", &json!({"label": role, "role": role, "scope": scope}));
+    let token_of = |role: &str, scope: &str, doctor: &str| -> (String, String) {
+        let mut asked = json!({"label": role, "role": role, "scope": scope});
+        if role == "doctor" {
+            asked["person"] = json!(doctor);
+        }
+        let made = api.post("/tokens", &asked);
         assert_eq!(made.status, 201, "{made:?}");
         (made.body["id"].as_str().unwrap().to_owned(), made.body["token"].as_str().unwrap().to_owned())
     };
+    let token = |role: &str, scope: &str| token_of(role, scope, "d1");
+    let nameless = api.post("/tokens", &json!({"label": "x", "role": "doctor", "scope": org}));
+    assert_eq!((nameless.status, &nameless.body["errors"][0]["pointer"]), (422, &json!("/person")), "{nameless:?}");
     let mut wrong = Vec::new();
     let mut asked = 0;
     for role in ROLES {
         let (_, inside) = token(role, &org);
         let (_, outside) = token(role, "/elsewhere/");
+        // Another family doctor, for the same part of the tree.
+        let (_, colleague) = token_of("doctor", &org, "d2");
         for (method, address, body, who, outside_is) in ROWS {
             if *who == OPEN || *address == "/api/v1/events/stream" {
                 continue;
@@ -278,6 +293,13 @@ fn every_role_may_what_its_row_says_and_nobody_sees_outside() {
             let is_hidden = elsewhere == 404 || (elsewhere == 403 && (!who.contains(&role) || *who == BY_TABLE));
             if *outside_is == Hidden && !is_hidden {
                 wrong.push(format!("{role} outside: {method} {path}: {elsewhere}, not 404"));
+            }
+            let is_an_elders = address.contains("{id}") && ELDERS.iter().any(|kind| path[1..].starts_with(kind));
+            if role == "doctor" && is_an_elders {
+                let theirs = ask(&colleague);
+                if theirs != 404 && !(theirs == 403 && (!who.contains(&role) || *who == BY_TABLE)) {
+                    wrong.push(format!("another doctor: {method} {path}: {theirs}, not 404"));
+                }
             }
             if *who == BY_TABLE {
                 continue;

@@ -100,7 +100,7 @@ fn what_is_wrong_with_an_entry_is_told_with_its_place_in_it() {
         assert_eq!((reply.status, reply.code()), (400, "bad-header"), "{bad}");
     }
     assert_eq!(api.patch("/wearers/nobody", &[("if-match", &now)], &json!({})).status, 404);
-    let refused = api.delete("/wearers/w0");
+    let refused = api.delete("/devices/dev0");
     assert_eq!((refused.status, refused.code()), (409, "erasure-not-offered"));
 }
 

@@ -69,6 +69,17 @@ fn both_doors_speak_tls_to_others_clients_and_take_a_new_certificate_without_dro
 
     let answer = curl(&server, &authority);
     assert!(answer.status.success(), "{answer:?}");
+    // Our own command line trusts it when it is told to, and only then.
+    for (trusts, works) in [(true, true), (false, false)] {
+        let mut command = Command::new(YINLING);
+        command.args(["token", "list", "--server", &format!("https://{}", server.https())]);
+        command.args(["--token", &house.token]);
+        if trusts {
+            command.arg("--ca").arg(&authority);
+        }
+        let listed = run_within(command, Duration::from_secs(60));
+        assert_eq!(listed.status.success(), works, "{listed:?}");
+    }
     let published = publish(&server, &authority, &["-P", SECRET]);
     assert!(published.status.success(), "{published:?}");
     assert!(!publish(&server, &authority, &["-P", "wrong"]).status.success());

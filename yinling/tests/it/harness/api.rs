@@ -62,6 +62,11 @@ impl Api {
         self.send("DELETE", path, &[], None).unwrap_or_else(|e| panic!("DELETE {path}: {e}"))
     }
 
+    /// `DELETE /api/v1{path}` with headers.
+    pub fn delete_with(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
+        self.send("DELETE", path, headers, None).unwrap_or_else(|e| panic!("DELETE {path}: {e}"))
+    }
+
     /// `GET /api/v1{path}`.
     pub fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[], None).unwrap_or_else(|e| panic!("GET {path}: {e}"))
@@ -101,6 +106,11 @@ impl Api {
     pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Reply {
         let sent = self.send(method, path, &[], body.map(Value::to_string));
         sent.unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    /// Any method to `/api/v1{path}` with headers and whatever body.
+    pub fn ask_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Reply {
+        self.send(method, path, headers, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
     }
 
     /// A body of another type to `POST /api/v1{path}`.
