@@ -7,7 +7,7 @@ use std::pin::Pin;
 use compact_str::CompactString;
 use model::{
     Account, Actor, AttemptId, AttemptOutcome, Fence, Finding, PersonId, RegistryChange, Reply, Session, StaffCommand,
-    Timestamp, Wearer, WearerId, WebhookId,
+    StepUp, Timestamp, Wearer, WearerId, WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -44,6 +44,10 @@ pub trait Host: Send + Sync + 'static {
     /// Until when somebody may see where this wearer is although nothing has happened.
     fn glass(&self, person: &PersonId, wearer: &WearerId) -> Option<Timestamp>;
 
+    /// The codes of a guardian for a wearer that something can come of, oldest first: one that can be entered, and what
+    /// others opened.
+    fn step_ups(&self, person: &PersonId, wearer: &WearerId) -> Vec<StepUp>;
+
     /// All accounts, in the order of their names, removed ones included.
     fn accounts(&self) -> Vec<Account>;
 
@@ -71,6 +75,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Whether this is what a guardian's link to this attempt ends with. Compares in constant time.
     fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool;
+
+    /// Whether this is the code that an attempt brought to a guardian's phone. Compares in constant time.
+    fn verify_code(&self, attempt: AttemptId, code: &str) -> bool;
 
     /// Reads an import and checks all of it against itself and the registry as it stands; secrets in the result are
     /// hashed already. May take a second for a large file: called where blocking is allowed.

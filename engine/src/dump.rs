@@ -118,5 +118,6 @@ fn name_of(decision: &Decision) -> &'static str {
         Decision::Glass(_) => "glass",
         Decision::Webhook(_) => "webhook",
         Decision::Delivery(_) => "delivery",
+        Decision::StepUp(_) => "step_up",
     }
 }

@@ -10,7 +10,7 @@ use channels::outward::Reachable;
 use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
-    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Session, StaffCommand,
+    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Session, StaffCommand, StepUp,
     Timestamp, WearerId, WebhookId,
 };
 use store::{Progress, State};
@@ -171,6 +171,10 @@ impl api::Host for House {
         self.authority.glass(person, wearer, self.clock.now())
     }
 
+    fn step_ups(&self, person: &PersonId, wearer: &WearerId) -> Vec<StepUp> {
+        self.authority.step_ups(person, wearer, self.clock.now())
+    }
+
     fn accounts(&self) -> Vec<Account> {
         self.authority.accounts()
     }
@@ -193,6 +197,10 @@ impl api::Host for House {
 
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {
         self.secrets.verify_callback(attempt, token)
+    }
+
+    fn verify_code(&self, attempt: AttemptId, code: &str) -> bool {
+        self.secrets.verify_code(attempt, code)
     }
 
     fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool {

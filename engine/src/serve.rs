@@ -442,7 +442,10 @@ impl Assembly {
     /// Renders the address of the page for an attempt's guardian.
     fn page(&self) -> Arc<dyn Fn(&model::Attempt) -> String + Send + Sync> {
         let (base, secrets) = (self.base(), Arc::clone(&self.secrets));
-        Arc::new(move |attempt| format!("{base}/g/{}", secrets.link_token(attempt.id)))
+        Arc::new(move |attempt| match attempt.purpose {
+            model::Purpose::Code => secrets.code(attempt.id),
+            _ => format!("{base}/g/{}", secrets.link_token(attempt.id)),
+        })
     }
 
     /// Renders an attempt's capability URLs at the moment of sending: no journal, backup or log holds them.
@@ -523,6 +526,7 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
     pipeline.accounts().all().for_each(|account| authority.apply_account(account.clone()));
     pipeline.accounts().sessions().for_each(|session| authority.apply_session(session.clone()));
     pipeline.audit().glasses().for_each(|glass| authority.apply_glass(glass.clone()));
+    pipeline.step_ups().for_each(|step_up| authority.apply_step_up(step_up.clone(), step_up.sent_at));
     authority
 }
 

@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::finding::Finding;
 use crate::registry::RegistryChange;
 use crate::staff::{Actor, ApiToken, StaffCommand};
+use crate::step_up::StepUp;
 use crate::webhook::{Delivery, Webhook, WebhookTry};
 use crate::{
     AttemptId, AttemptOutcome, DeviceId, DownCommandId, Escalation, Located, Reject, Reply, Report, Timestamp,
@@ -174,6 +175,8 @@ pub enum Decision {
     Webhook(Box<Webhook>),
     /// A line of a subscription's log.
     Delivery(Box<Delivery>),
+    /// A guardian's code as it stands now; private, never on the feed.
+    StepUp(Box<StepUp>),
 }
 
 /// A report that was taken in, as history keeps it.

@@ -1,7 +1,7 @@
 // Pieces that every page uses: dialogs, short messages, lists that are drawn only where they are seen.
 import { h, replace } from "./dom.js";
 import { icon, kindIcon } from "./icons.js";
-import { t, word } from "./i18n.js";
+import { both, t, word } from "./i18n.js";
 import { Problem } from "./api.js";
 
 /** How long a short message stays. */
@@ -84,8 +84,8 @@ function row(field, element) {
 /** What went wrong, in words; with the single faults of a form. */
 export function inWords(error) {
   if (!(error instanceof Problem)) return String(error.message ?? error);
-  const faults = (error.document.errors ?? []).slice(0, 5).map((one) => one.pointer).filter(Boolean);
-  return faults.length ? `${error.message} (${faults.join(", ")})` : error.message;
+  const faults = (error.document.errors ?? []).slice(0, 5).map((one) => [one.pointer, both(one.detail_zh, one.detail)].filter(Boolean).join(" "));
+  return faults.length ? `${error.message} (${faults.join("; ")})` : error.message;
 }
 
 const toasts = h("div", { class: "toasts", role: "status", "aria-live": "polite" });

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::Accounts;
 use super::audit::Audit;
 use super::directory::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
+use super::links::StepUps;
 use super::webhooks::Webhooks;
 use super::{Pipeline, Replies, RuleTimers};
 
@@ -89,6 +90,7 @@ pub struct Core {
     webhooks: Webhooks,
     listening_since: Timestamp,
     area: rules::area::Area,
+    step_ups: StepUps,
 }
 
 impl Pipeline {
@@ -124,6 +126,7 @@ impl Pipeline {
                 webhooks: self.webhooks.clone(),
                 listening_since: self.listening_since,
                 area: self.area.clone(),
+                step_ups: self.step_ups.clone(),
             })),
             SectionId::People(slice) => {
                 Section::People(directory.people.slice(slice as usize).map(|(slot, p)| (slot, p.clone())).collect())
@@ -180,6 +183,7 @@ impl Pipeline {
                 self.webhooks = core.webhooks;
                 self.listening_since = core.listening_since;
                 self.area = core.area;
+                self.step_ups = core.step_ups;
                 self.loaded_through = seq;
             }
             Section::People(people) => {

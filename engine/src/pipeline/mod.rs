@@ -15,6 +15,9 @@ mod cases;
 mod directory;
 mod down_commands;
 mod image;
+mod links;
+#[cfg(test)]
+mod links_tests;
 mod recovery;
 mod replies;
 mod respond;
@@ -47,6 +50,7 @@ pub use sensing::Sensing;
 
 use directory::DeviceHot;
 use down_commands::DownCommands;
+use links::StepUps;
 use replies::Replies;
 use sense::{RuleTimers, Sensed};
 use webhooks::Webhooks;
@@ -98,6 +102,7 @@ pub struct Pipeline {
     accounts: Accounts,
     audit: Audit,
     webhooks: Webhooks,
+    step_ups: StepUps,
     /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
     loaded_through: u64,
     /// What must never happen and would otherwise be silent; the main loop shows it.
@@ -128,6 +133,7 @@ impl Pipeline {
             accounts: Accounts::default(),
             audit: Audit::default(),
             webhooks: Webhooks::default(),
+            step_ups: StepUps::default(),
             loaded_through: 0,
             faults: 0,
         }

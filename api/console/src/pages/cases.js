@@ -4,10 +4,12 @@ import { actOnCase, actionsOf, caseTitle, picture } from "../case-actions.js";
 import { h, replace, replaceIf } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
 import { t, word } from "../i18n.js";
+import { answersOf, startPatrol } from "../patrols.js";
+import { isOneOf } from "../session.js";
 import { cases, keep, orgs, subscribe, touch, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
-import { button, priorityMark } from "../ui.js";
+import { button, failed, priorityMark } from "../ui.js";
 
 const STAGES = ["filed", "dispatched", "accepted", "on_site", "feedback", "verified"];
 const RANK = { high: 0, medium: 1, low: 2 };
@@ -26,7 +28,8 @@ class Cases {
     this.id = id ?? null;
     this.board = h("div", { class: "board" });
     this.side = h("aside", { class: "case-side", "aria-label": t("detail.case"), tabindex: "-1" });
-    main.append(h("header", { class: "page-head" }, h("h1", null, t("cases.title")), this.count = h("p", { class: "soft small" })), this.board, this.side);
+    main.append(h("header", { class: "page-head" }, h("h1", null, t("cases.title")), this.count = h("p", { class: "soft small" }),
+      isOneOf("admin", "operator", "desk", "street") && button(t("patrol.start"), { kind: "small", iconName: "walk", focus: "patrol", click: () => startPatrol().catch(failed) })), this.board, this.side);
     this.way = subscribe((topics) => ["case", "name", "org", "incident"].some((topic) => topics.has(topic)) && this.draw());
     this.draw();
   }
@@ -115,6 +118,7 @@ export function caseView(one, { close = true } = {}) {
       kind: action === main ? "primary big" : action === "whistle" || action === "reject" ? "warn" : "", iconName: ICONS[action],
       focus: `case-act-${action}`, click: () => actOnCase(one, action),
     }))),
+    answersOf(one),
     h("div", { class: "block" }, h("h3", null, t("detail.timeline")), story(one)),
     (one.photos ?? []).length > 0 && h("div", { class: "block" }, h("h3", null, t("cases.photos")), h("div", { class: "photos" }, one.photos.map(photo))),
   ];
