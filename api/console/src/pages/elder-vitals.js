@@ -58,7 +58,7 @@ export class Vitals {
       replace(holder, h("h3", null, word("vital", kind), h("span", { class: "soft small" }, ` ${t("vitals.count", { n: count })}`)), place);
       const inForce = limitsOf(this.elder, kind);
       this.ways.push(lines(place, {
-        unit, times: readings.map((one) => millis(one.measured) / 1000),
+        unit, period: [Date.parse(from) / 1000, now() / 1000], times: readings.map((one) => millis(one.measured) / 1000),
         series: members.flatMap(([member, colour]) => spread(member, colour, readings, !!answer.buckets)),
         limits: limits.filter((name) => inForce[name]).map((name) => ({ value: inForce[name], label: `${t(`limit.${name}`)} ${inForce[name]}` })),
       }));
