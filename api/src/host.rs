@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 
+use axum::body::Bytes;
 use compact_str::CompactString;
 use model::{
     Account, Actor, AttemptId, AttemptOutcome, Fence, Finding, PersonId, RegistryChange, Reply, Session, StaffCommand,
@@ -140,6 +141,9 @@ pub trait Host: Send + Sync + 'static {
     /// The metrics as Prometheus text.
     fn metrics(&self) -> String;
 
+    /// A map tile of the operator's provider; `None`: there is none, or it did not come.
+    fn tile(&self, zoom: u8, x: u32, y: u32) -> BoxFuture<'_, Option<Tile>>;
+
     /// What the console is told about the house it stands in.
     fn console(&self) -> ConsoleSettings;
 }
@@ -151,6 +155,17 @@ pub struct ConsoleSettings {
     pub zone: String,
     /// The page of the demo's phones, where there is one.
     pub phones: Option<String>,
+    /// Whose map tiles there are, as it is to be named on the map; `None`: there are none.
+    pub tiles: Option<String>,
+}
+
+/// A picture of a piece of the map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    /// Its type: a picture's.
+    pub kind: &'static str,
+    /// Its bytes.
+    pub bytes: Bytes,
 }
 
 /// A valid import, not yet written.

@@ -33,6 +33,7 @@ mod session;
 mod step_up;
 mod stream;
 mod tasks;
+mod tiles;
 mod tokens;
 mod wearers;
 mod webhooks;
@@ -117,6 +118,8 @@ pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(guardian_elder::vitals))
         .routes(routes!(guardian_elder::draw))
         .routes(routes!(front::settings))
+        .routes(routes!(tiles::one))
+        .routes(routes!(tiles::guardians))
         .routes(routes!(session::show, session::begin, session::end))
         .routes(routes!(accounts::list, accounts::create))
         .routes(routes!(accounts::one, accounts::change, accounts::remove))

@@ -65,6 +65,8 @@ pub struct House {
     pub base: String,
     /// The page of the demo's phones, where there is one.
     pub phones_page: Option<String>,
+    /// Where map tiles come from, and whose they are.
+    pub tiles: Option<(channels::tiles::Tiles, String)>,
 }
 
 impl broker::Host for House {
@@ -317,8 +319,19 @@ impl api::Host for House {
         self.vitals.metrics()
     }
 
+    fn tile(&self, zoom: u8, x: u32, y: u32) -> api::BoxFuture<'_, Option<api::Tile>> {
+        Box::pin(async move {
+            let tile = self.tiles.as_ref()?.0.get(zoom, x, y).await?;
+            Some(api::Tile { kind: tile.kind, bytes: bytes::Bytes::from_owner(tile.bytes) })
+        })
+    }
+
     fn console(&self) -> api::ConsoleSettings {
-        api::ConsoleSettings { zone: self.zone.name().to_owned(), phones: self.phones_page.clone() }
+        api::ConsoleSettings {
+            zone: self.zone.name().to_owned(),
+            phones: self.phones_page.clone(),
+            tiles: self.tiles.as_ref().map(|(_, whose)| whose.clone()),
+        }
     }
 }
 

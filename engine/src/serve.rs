@@ -392,6 +392,7 @@ impl Assembly {
             channels,
             base: self.base(),
             phones_page: self.config.http.phones_page.clone(),
+            tiles: tiles(&self.config)?,
             reachable: outward.reachable().clone(),
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
@@ -589,4 +590,10 @@ async fn probe_providers(channels: Arc<Channels>) {
 
 async fn stopped_by(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Where map tiles come from, if they are to come from anywhere.
+fn tiles(config: &Config) -> anyhow::Result<Option<(channels::tiles::Tiles, String)>> {
+    let Some(settings) = &config.http.tiles else { return Ok(None) };
+    Ok(Some((channels::tiles::Tiles::new(&settings.url)?, settings.attribution.clone())))
 }

@@ -87,7 +87,7 @@ export async function actOnCase(one, action) {
       return toast(t("case.taken"), { kind: "good" });
     }
     return await ask({
-      title: `${t(`case_action.${action}`)}:${caseTitle(one)}`, fields: await fieldsOf(action, one), action: t(`case_action.${action}`),
+      title: `${t(`case_action.${action}`)}${t("colon")}${caseTitle(one)}`, fields: await fieldsOf(action, one), action: t(`case_action.${action}`),
       danger: action === "reject", act: (values) => post(cases.get(one.id) ?? one, action, bodyOf(values)),
     });
   } catch (problem) {
@@ -119,7 +119,7 @@ export function here() {
 
 function addPhoto(one) {
   return ask({
-    title: `${t("case_action.photo")}:${caseTitle(one)}`, action: t("send"),
+    title: `${t("case_action.photo")}${t("colon")}${caseTitle(one)}`, action: t("send"),
     fields: [{ name: "photo", label: t("field.photo"), kind: "file", accept: "image/jpeg,image/png,image/webp", capture: "environment", required: true }],
     act: async ({ photo }) => take(await command(`/cases/${one.id}/photos`, photo, { type: photo.type })),
   }).catch((problem) => toast(inWords(problem), { kind: "bad" }));

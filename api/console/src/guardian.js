@@ -5,6 +5,7 @@ import { h, replace } from "./dom.js";
 import { t, useLanguage } from "./i18n.js";
 import { Vitals } from "./pages/elder-vitals.js";
 import { Track } from "./pages/elder-track.js";
+import { readHouse } from "./session.js";
 import { guardianSource } from "./sources.js";
 import { setZone } from "./time.js";
 import { button, failed } from "./ui.js";
@@ -46,4 +47,4 @@ function refused(problem) {
 }
 
 useLanguage(document.documentElement.lang);
-get("/console").then(({ zone }) => setZone(zone), () => {}).then(show).catch(refused);
+readHouse().then(({ zone }) => setZone(zone), () => {}).then(show).catch(refused);

@@ -23,6 +23,7 @@ export function guardianSource(token, elder) {
   const path = `/guardian/${encodeURIComponent(token)}`;
   return {
     mayDraw: true,
+    tile: (at) => send("GET", `${path}${at}`),
     track: (query) => get(`${path}/track?${query}`),
     gpx: (query) => send("GET", `${path}/track?format=gpx&${query}`),
     vitals: (query) => get(`${path}/vitals?${query}`),

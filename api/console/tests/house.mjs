@@ -84,14 +84,14 @@ export const REGISTRY = {
 
 /** A served house with its phones and its administrator's token. */
 export class House {
-  static async start() {
+  static async start({ config = "" } = {}) {
     const house = new House();
     house.phones = await Phones.start();
     house.dir = mkdtempSync(join(tmpdir(), "yinling-console-"));
     house.data = join(house.dir, "data");
     const channel = (name) => `[channels.${name}]\nkind = "gateway"\nurl = "${house.phones.url}"\nsecret = "${house.phones.secret}"\n`;
     house.config = join(house.dir, "yinling.toml");
-    writeFileSync(house.config, ["sms", "voice", "push"].map(channel).join(""));
+    writeFileSync(house.config, config + ["sms", "voice", "push"].map(channel).join(""));
     const init = spawnSync(BINARY, ["init", "--data", house.data], { encoding: "utf8" });
     assert.equal(init.status, 0, init.stderr);
     house.token = init.stdout.trim().split("\n").at(-1).replace("token: ", "");

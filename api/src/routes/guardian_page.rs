@@ -381,7 +381,7 @@ fn document(status: StatusCode, lang: Language, title: &str, body: &str, dress: 
     );
     let style = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
     let sources = if has_map {
-        "script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:".to_owned()
+        "script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:".to_owned()
     } else {
         format!("style-src 'sha256-{style}'; img-src data:")
     };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use api::{
     ApiConfig, Callback, Check, Committed, ConsoleSettings, FenceFormat, Health, Host, Import, Preview, PreviewFault,
-    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
+    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Tile, Unavailable,
 };
 use compact_str::CompactString;
 use model::event::RegistrySummary;
@@ -486,8 +486,13 @@ impl Host for Door {
         "# TYPE yinling_up gauge\nyinling_up 1\n".to_owned()
     }
 
+    fn tile(&self, zoom: u8, _x: u32, _y: u32) -> api::BoxFuture<'_, Option<Tile>> {
+        let tile = (zoom < 20).then(|| Tile { kind: "image/png", bytes: b"tile".to_vec().into() });
+        Box::pin(std::future::ready(tile))
+    }
+
     fn console(&self) -> ConsoleSettings {
-        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None }
+        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None, tiles: None }
     }
 }
 

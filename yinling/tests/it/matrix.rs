@@ -68,6 +68,8 @@ const ROWS: &[Row] = &[
     ("POST", "/g/{token}/enter", "", OPEN, Own),
     ("GET", "/api/v1/guardian/{token}", "", OPEN, Own),
     ("GET", "/api/v1/guardian/{token}/elder", "", OPEN, Own),
+    ("GET", "/api/v1/guardian/{token}/tiles/{z}/{x}/{y}", "", OPEN, Own),
+    ("GET", "/api/v1/tiles/{z}/{x}/{y}", "", &ROLES, Own),
     ("GET", "/api/v1/guardian/{token}/track", "", OPEN, Own),
     ("GET", "/api/v1/guardian/{token}/vitals", "?kind=heart_rate", OPEN, Own),
     ("PUT", "/api/v1/guardian/{token}/fences", r#"{"fences": []}"#, OPEN, Own),

@@ -50,20 +50,20 @@ export function accountsPage(main) {
       act: ({ person, ...values }) => command("/accounts", person ? { ...values, person } : values) }).then(done);
   }
   function edit(one) {
-    return ask({ title: `${t("accounts.edit")}:${one.id}`, action: t("save"), fields: fields(one), act: ({ person, ...values }) => patch(one, person ? { ...values, person } : values) }).then(done);
+    return ask({ title: `${t("accounts.edit")}${t("colon")}${one.id}`, action: t("save"), fields: fields(one), act: ({ person, ...values }) => patch(one, person ? { ...values, person } : values) }).then(done);
   }
   function reset(one) {
-    return ask({ title: `${t("accounts.reset")}:${one.id}`, lead: t("accounts.reset_lead"), action: t("accounts.reset"), fields: [password], act: (values) => patch(one, values) }).then(done);
+    return ask({ title: `${t("accounts.reset")}${t("colon")}${one.id}`, lead: t("accounts.reset_lead"), action: t("accounts.reset"), fields: [password], act: (values) => patch(one, values) }).then(done);
   }
   function end(one) {
-    return ask({ title: `${t("accounts.end")}:${one.id}`, lead: t("accounts.end_lead"), action: t("accounts.end"), act: () => patch(one, { end_sessions: true }) }).then(done);
+    return ask({ title: `${t("accounts.end")}${t("colon")}${one.id}`, lead: t("accounts.end_lead"), action: t("accounts.end"), act: () => patch(one, { end_sessions: true }) }).then(done);
   }
   function toggle(one) {
     const name = one.state === "active" ? "disable" : "enable";
-    return ask({ title: `${t(`accounts.${name}`)}:${one.id}`, lead: t(`accounts.${name}_lead`), action: t(`accounts.${name}`), danger: name === "disable", act: () => patch(one, { disabled: name === "disable" }) }).then(done);
+    return ask({ title: `${t(`accounts.${name}`)}${t("colon")}${one.id}`, lead: t(`accounts.${name}_lead`), action: t(`accounts.${name}`), danger: name === "disable", act: () => patch(one, { disabled: name === "disable" }) }).then(done);
   }
   function remove(one) {
-    return ask({ title: `${t("accounts.remove")}:${one.id}`, lead: t("accounts.remove_lead"), action: t("accounts.remove"), danger: true,
+    return ask({ title: `${t("accounts.remove")}${t("colon")}${one.id}`, lead: t("accounts.remove_lead"), action: t("accounts.remove"), danger: true,
       act: () => command(`/accounts/${encodeURIComponent(one.id)}`, undefined, { method: "DELETE", ifMatch: one.version }) }).then(done);
   }
   function done(changed) {

@@ -112,7 +112,7 @@ export function caseView(one, { close = true } = {}) {
       h("p", { class: "detail-marks" }, kindIcon(one.kind), word("kind", one.kind), priorityMark(one.priority), h("span", { class: "state" }, word("case_state", one.state)), dueMark(one)),
       h("p", { class: "soft small" }, one.id, " · ", orgs.get(one.org)?.name ?? one.org, " · ", ago(one.filed_at)),
       one.text && h("p", null, one.text), one.place?.text && h("p", { class: "soft" }, icon("map"), " ", one.place.text),
-      h("p", { class: "small" }, t("cases.handler"), ":", one.handler ? calledBy(one.handler) : t("cases.no_handler"),
+      h("p", { class: "small" }, t("cases.handler"), t("colon"), one.handler ? calledBy(one.handler) : t("cases.no_handler"),
         one.incident && [" · ", h("a", { href: `#/alerts/${one.incident}` }, t("cases.incident"))])),
     h("div", { class: "actions wide" }, offered.map((action) => button(t(`case_action.${action}`), {
       kind: action === main ? "primary big" : action === "whistle" || action === "reject" ? "warn" : "", iconName: ICONS[action],
@@ -133,7 +133,7 @@ function photo(one) {
 /** Everything that was done to a case, oldest first. */
 function story(one) {
   const lines = [
-    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}:${word("case_action", step.action)}${step.note ? ` · ${step.note}` : ""}` })),
+    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_action", step.action)}${step.note ? ` · ${step.note}` : ""}` })),
     ...one.notes.map((note) => ({ at: note.at, text: t("line.note", { who: calledBy(note.by), text: note.text }) })),
     ...(one.records ?? []).map((record) => ({ at: record.at, text: t(`cases.record.${record.kind}`, { who: calledBy(record.by), with: record.with, said: record.said }) })),
     ...(one.check_ins ?? []).map((check) => ({ at: check.at, text: check.distance_m === null ? t("cases.check_in", { who: calledBy(check.by) }) : t("cases.check_in_at", { who: calledBy(check.by), n: check.distance_m }) })),

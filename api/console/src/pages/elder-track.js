@@ -42,7 +42,7 @@ export class Track {
     replace(this.body, h("section", { class: "card flush" }, bar, this.holder, !this.fencesOnly && h("div", { class: "slider" }, this.slider), this.caption));
     requestAnimationFrame(() => {
       if (!this.holder.isConnected) return;
-      this.chart = new Chart(this.holder);
+      this.chart = new Chart(this.holder, this.source.tile ? { tile: this.source.tile } : {});
       if (this.fencesOnly) this.fences(bar);
       else this.read();
     });

@@ -75,14 +75,14 @@ export function webhooksPage(main, [id]) {
     chosen = made.id;
     read();
   }
-  const change = (one, patch) => ask({ title: `${t("elder.edit")}:${one.name}`, action: t("save"), fields: fields(one), act: (values) => patch({ ...values, types: typesOf(values.types) }) });
+  const change = (one, patch) => ask({ title: `${t("elder.edit")}${t("colon")}${one.name}`, action: t("save"), fields: fields(one), act: (values) => patch({ ...values, types: typesOf(values.types) }) });
   async function rotate(one) {
     const made = await ask({ title: t("webhooks.rotate"), lead: t("webhooks.rotate_lead"), action: t("webhooks.rotate"), act: () => command(`/webhooks/${encodeURIComponent(one.id)}/rotate`, {}) });
     if (made) await showSecret(made);
     read();
   }
   async function remove(one) {
-    const gone = await ask({ title: `${t("webhooks.delete")}:${one.name}`, lead: t("webhooks.delete_lead"), action: t("webhooks.delete"), danger: true,
+    const gone = await ask({ title: `${t("webhooks.delete")}${t("colon")}${one.name}`, lead: t("webhooks.delete_lead"), action: t("webhooks.delete"), danger: true,
       act: () => command(`/webhooks/${encodeURIComponent(one.id)}`, undefined, { method: "DELETE", ifMatch: one.version }) });
     if (gone) { chosen = null; read(); }
   }

@@ -29,6 +29,7 @@ export default {
   "problem.offline": "连接不上服务器",
   "loading": "正在读取…",
   "nothing": "没有",
+  "colon": ":",
   "again": "重试",
   "cancel": "取消",
   "close": "关闭",
