@@ -54,7 +54,7 @@ impl FromRequestParts<Arc<Shared>> for Caller {
         let credential = match bearer(&parts.headers)? {
             Some(bearer) => Credential::Bearer(bearer),
             None => {
-                let cookie = cookie(&parts.headers)?.ok_or_else(|| {
+                let cookie = cookie(&parts.headers, COOKIE_NAME)?.ok_or_else(|| {
                     unauthenticated(
                         "send `Authorization: Bearer <token>`, or sign in at POST /api/v1/session",
                         "请在请求头中提供 Authorization: Bearer <token>,或通过 POST /api/v1/session 登录",
@@ -96,11 +96,11 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, Fault> {
     Ok(Some(bearer.to_owned()))
 }
 
-/// What our cookie holds, if there is one. Two of them are a trick: we set one only.
-fn cookie(headers: &HeaderMap) -> Result<Option<String>, Fault> {
+/// What our cookie of this name holds, if there is one. Two of them are a trick: we set one only.
+pub(crate) fn cookie(headers: &HeaderMap, name: &str) -> Result<Option<String>, Fault> {
     let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut ours = pairs.filter(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value);
+    let mut ours = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value);
     match (ours.next(), ours.next()) {
         (Some(_), Some(_)) => {
             Err(unauthenticated("there are two session cookies in this request", "请求中含有两个登录 Cookie"))
@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_credential_is_there_once_or_not_at_all() {
-        let one = |pairs: &[(HeaderName, &str)]| cookie(&headers(pairs)).map_err(|fault| fault.to_string());
+        let one =
+            |pairs: &[(HeaderName, &str)]| cookie(&headers(pairs), COOKIE_NAME).map_err(|fault| fault.to_string());
         assert_eq!(one(&[(COOKIE, "a=b; __Host-yinling=x; c=d")]), Ok(Some("x".to_owned())));
         assert_eq!(one(&[(COOKIE, "a=b"), (COOKIE, "__Host-yinling=x")]), Ok(Some("x".to_owned())));
         assert_eq!(one(&[(COOKIE, "yinling=x; __host-yinling=x; X__Host-yinling=x")]), Ok(None));

@@ -4,10 +4,11 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 
+use axum::body::Bytes;
 use compact_str::CompactString;
 use model::{
     Account, Actor, AttemptId, AttemptOutcome, Fence, Finding, PersonId, RegistryChange, Reply, Session, StaffCommand,
-    Timestamp, Wearer, WearerId, WebhookId,
+    StepUp, Timestamp, Wearer, WearerId, WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -44,6 +45,10 @@ pub trait Host: Send + Sync + 'static {
     /// Until when somebody may see where this wearer is although nothing has happened.
     fn glass(&self, person: &PersonId, wearer: &WearerId) -> Option<Timestamp>;
 
+    /// The codes of a guardian for a wearer that something can come of, oldest first: one that can be entered, and what
+    /// others opened.
+    fn step_ups(&self, person: &PersonId, wearer: &WearerId) -> Vec<StepUp>;
+
     /// All accounts, in the order of their names, removed ones included.
     fn accounts(&self) -> Vec<Account>;
 
@@ -71,6 +76,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Whether this is what a guardian's link to this attempt ends with. Compares in constant time.
     fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool;
+
+    /// Whether this is the code that an attempt brought to a guardian's phone. Compares in constant time.
+    fn verify_code(&self, attempt: AttemptId, code: &str) -> bool;
 
     /// Reads an import and checks all of it against itself and the registry as it stands; secrets in the result are
     /// hashed already. May take a second for a large file: called where blocking is allowed.
@@ -137,6 +145,9 @@ pub trait Host: Send + Sync + 'static {
     /// The metrics as Prometheus text.
     fn metrics(&self) -> String;
 
+    /// A map tile of the operator's provider; `None`: there is none, or it did not come.
+    fn tile(&self, zoom: u8, x: u32, y: u32) -> BoxFuture<'_, Option<Tile>>;
+
     /// What the console is told about the house it stands in.
     fn console(&self) -> ConsoleSettings;
 }
@@ -148,6 +159,17 @@ pub struct ConsoleSettings {
     pub zone: String,
     /// The page of the demo's phones, where there is one.
     pub phones: Option<String>,
+    /// Whose map tiles there are, as it is to be named on the map; `None`: there are none.
+    pub tiles: Option<String>,
+}
+
+/// A picture of a piece of the map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tile {
+    /// Its type: a picture's.
+    pub kind: &'static str,
+    /// Its bytes.
+    pub bytes: Bytes,
 }
 
 /// A valid import, not yet written.

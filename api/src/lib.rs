@@ -39,7 +39,7 @@ use store::State;
 
 pub use host::{
     BoxFuture, Callback, Check, Committed, ConsoleSettings, FenceFormat, Health, Host, Import, Preview, PreviewFault,
-    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, Remains, RowError, Unavailable,
+    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, Remains, RowError, Tile, Unavailable,
 };
 pub use routes::SNAPSHOTS;
 pub use serve::{TlsSource, serve, serve_tls};

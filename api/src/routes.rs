@@ -14,6 +14,7 @@ mod fences;
 mod front;
 mod glass;
 mod guardian;
+mod guardian_elder;
 mod guardian_map;
 mod guardian_page;
 mod health;
@@ -30,8 +31,10 @@ mod registry;
 mod registry_write;
 mod reports;
 mod session;
+mod step_up;
 mod stream;
 mod tasks;
+mod tiles;
 mod tokens;
 mod wearers;
 mod webhooks;
@@ -67,6 +70,9 @@ pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
     router
         .route("/", get(front::page))
         .route("/g/{token}", get(guardian::page))
+        .route("/g/{token}/elder", get(step_up::page))
+        .route("/g/{token}/code", post(step_up::send))
+        .route("/g/{token}/enter", post(step_up::enter))
         .route("/g/{token}/{action}", post(guardian::act))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -110,7 +116,13 @@ pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(erasures::list))
         .routes(routes!(erasures::one))
         .routes(routes!(guardian::json))
+        .routes(routes!(guardian_elder::show))
+        .routes(routes!(guardian_elder::track))
+        .routes(routes!(guardian_elder::vitals))
+        .routes(routes!(guardian_elder::draw))
         .routes(routes!(front::settings))
+        .routes(routes!(tiles::one))
+        .routes(routes!(tiles::guardians))
         .routes(routes!(session::show, session::begin, session::end))
         .routes(routes!(accounts::list, accounts::create))
         .routes(routes!(accounts::one, accounts::change, accounts::remove))

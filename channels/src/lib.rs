@@ -35,6 +35,7 @@ pub mod tc3;
 pub mod template;
 pub mod tencent_sms;
 pub mod tencent_voice;
+pub mod tiles;
 pub mod twilio;
 pub mod webhook;
 pub mod wecom;

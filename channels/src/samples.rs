@@ -63,7 +63,16 @@ pub(crate) fn attempt() -> Attempt {
 /// An alert of name and place, and nothing for the other purposes.
 pub(crate) fn templates(code: &str, param_chars_max: usize) -> Templates {
     let alert = Template { code: code.to_owned(), params: vec!["name".to_owned(), "place".to_owned()] };
-    Templates { alert, reminder: None, taken: None, ended: None, test: None, welfare: None, param_chars_max }
+    Templates {
+        alert,
+        reminder: None,
+        taken: None,
+        ended: None,
+        test: None,
+        welfare: None,
+        verify: None,
+        param_chars_max,
+    }
 }
 
 /// A request as text; what follows `secret` in a header is left out.

@@ -188,6 +188,7 @@ fn subject(attempt: &Attempt) -> &'static str {
         (Language::ZhCn, Purpose::Position) => "银铃:位置有更新",
         (Language::ZhCn, Purpose::Test) => "银铃:测试",
         (Language::ZhCn, Purpose::Welfare) => "银铃:今天好吗",
+        (Language::ZhCn, Purpose::Code) => "银铃:验证码",
         (Language::En, Purpose::Alert) => "Silver bell: your attention is needed",
         (Language::En, Purpose::Reminder) => "Silver bell: somebody still has to go",
         (Language::En, Purpose::Taken) => "Silver bell: somebody has taken it",
@@ -195,6 +196,7 @@ fn subject(attempt: &Attempt) -> &'static str {
         (Language::En, Purpose::Position) => "Silver bell: found somewhere else",
         (Language::En, Purpose::Test) => "Silver bell: a test",
         (Language::En, Purpose::Welfare) => "Silver bell: how are you today",
+        (Language::En, Purpose::Code) => "Silver bell: a code",
     }
 }
 

@@ -12,8 +12,8 @@ const NOTHING: &str = "-";
 pub const PARAM_CHARS_MAX: usize = 100;
 
 /// The variables that a message of ours can have, in the words of the configuration.
-pub const PARAMS: [&str; 9] =
-    ["community", "name", "time", "event", "explain", "place", "holder", "disposition", "wearer"];
+pub const PARAMS: [&str; 10] =
+    ["community", "name", "time", "event", "explain", "place", "holder", "disposition", "wearer", "code"];
 
 /// The variables that every message of a purpose has, whatever happened and to whom.
 #[must_use]
@@ -24,6 +24,7 @@ pub fn always_given(purpose: Purpose) -> &'static [&'static str] {
         Purpose::Ended => &["community", "name", "time", "event", "disposition"],
         Purpose::Reminder => &["community", "name", "time", "event"],
         Purpose::Test | Purpose::Welfare => &["community", "name", "wearer"],
+        Purpose::Code => &["community", "code"],
     }
 }
 
@@ -51,6 +52,8 @@ pub struct Templates {
     pub test: Option<Template>,
     /// How are you today; `None`: no welfare calls over this channel.
     pub welfare: Option<Template>,
+    /// The code for a guardian's pages; `None`: no codes over this channel.
+    pub verify: Option<Template>,
     /// The longest value, characters, 4 to [`PARAM_CHARS_MAX`].
     pub param_chars_max: usize,
 }
@@ -99,6 +102,7 @@ impl Templates {
             Purpose::Ended => self.ended.as_ref(),
             Purpose::Test => self.test.as_ref(),
             Purpose::Welfare => self.welfare.as_ref(),
+            Purpose::Code => self.verify.as_ref(),
         };
         let template = template.ok_or("no template is configured for messages of this purpose")?;
         let value = |name: &str| {

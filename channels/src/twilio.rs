@@ -219,7 +219,7 @@ impl Twilio {
             Purpose::Alert | Purpose::Reminder => (true, ""),
             Purpose::Test => (true, "&asks=test"),
             Purpose::Welfare => (true, "&asks=welfare"),
-            Purpose::Taken | Purpose::Ended | Purpose::Position => (false, ""),
+            Purpose::Taken | Purpose::Ended | Purpose::Position | Purpose::Code => (false, ""),
         };
         let url = format!("{}&lang={lang}{what}", links.provider);
         let text = shorten(&attempt.text, SPOKEN_CHARS_MAX);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::staff::ApiToken;
 use model::{
-    Account, AccountId, Actor, DeviceId, Glass, PersonId, RegistryChange, Session, Timestamp, TokenId, WearerId,
+    Account, AccountId, Actor, DeviceId, Glass, PersonId, RegistryChange, Session, StepUp, Timestamp, TokenId, WearerId,
 };
 use parking_lot::RwLock;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
@@ -32,6 +32,8 @@ pub struct Authority {
     sessions: RwLock<FxHashMap<[u8; 32], Session>>,
     /// Who may see where somebody is although nothing has happened.
     glasses: RwLock<Vec<Glass>>,
+    /// Guardians' codes, and what they opened.
+    step_ups: RwLock<Vec<StepUp>>,
     /// How many changes of the registry were taken in.
     changes: AtomicU64,
 }
@@ -76,6 +78,7 @@ impl Authority {
             tokens: RwLock::default(),
             accounts: RwLock::default(),
             glasses: RwLock::default(),
+            step_ups: RwLock::default(),
             sessions: RwLock::default(),
             changes: AtomicU64::new(0),
         }
@@ -187,6 +190,21 @@ impl Authority {
         let glasses = self.glasses.read();
         let theirs = glasses.iter().filter(|glass| glass.person == *person && glass.wearer == *wearer);
         theirs.map(|glass| glass.until).filter(|until| now < *until).max()
+    }
+
+    /// Takes in a committed code; what is over by then goes.
+    pub fn apply_step_up(&self, step_up: StepUp, at: Timestamp) {
+        let mut known = self.step_ups.write();
+        known.retain(|one| !one.is_over(at) && !step_up.replaces(one));
+        known.push(step_up);
+    }
+
+    /// The codes of a guardian for a wearer that something can come of, oldest first.
+    #[must_use]
+    pub fn step_ups(&self, person: &PersonId, wearer: &WearerId, now: Timestamp) -> Vec<StepUp> {
+        let known = self.step_ups.read();
+        let theirs = known.iter().filter(|one| one.person == *person && one.wearer == *wearer && !one.is_over(now));
+        theirs.cloned().collect()
     }
 
     /// An account by its name, in whatever state.

@@ -34,7 +34,7 @@ pub struct Dispatcher {
     pub gate: Option<Arc<Gate>>,
     /// Renders the capability URLs of an attempt at the moment of sending.
     pub links: Arc<dyn Fn(&Attempt) -> Links + Send + Sync>,
-    /// Renders the address of a guardian's page at the moment of sending.
+    /// Renders the address of a guardian's page, or the code that opens more of it, at the moment of sending.
     pub page: Arc<dyn Fn(&Attempt) -> String + Send + Sync>,
 }
 
@@ -93,9 +93,15 @@ impl Dispatcher {
     }
 }
 
-/// A guardian's message with the link to their page; `None` for what carries none. It is written into what is sent
+/// A guardian's message with the link to their page, or with their code; `None` for what carries neither. It is written into what is sent
 /// and nowhere else: whoever holds it acts as that guardian for a day.
 fn with_link(attempt: &Attempt, page: &dyn Fn(&Attempt) -> String) -> Option<Attempt> {
+    if attempt.purpose == Purpose::Code {
+        let (mut attempt, code) = (attempt.clone(), page(attempt));
+        attempt.text.push_str(&code);
+        attempt.params.push(("code".into(), code));
+        return Some(attempt);
+    }
     let is_read = matches!(attempt.channel, Channel::Sms | Channel::Push | Channel::Email);
     let asks = matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder);
     if !is_read || !asks || attempt.callee.role != CalleeRole::Guardian || attempt.incident.is_none() {

@@ -119,5 +119,6 @@ fn name_of(decision: &Decision) -> &'static str {
         Decision::Webhook(_) => "webhook",
         Decision::Delivery(_) => "delivery",
         Decision::Erased(_) => "erased",
+        Decision::StepUp(_) => "step_up",
     }
 }

@@ -10,7 +10,7 @@ use channels::outward::Reachable;
 use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
-    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Role, Session, StaffCommand,
+    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Role, Session, StaffCommand, StepUp,
     Timestamp, WearerId, WebhookId,
 };
 use store::{Progress, State};
@@ -68,6 +68,8 @@ pub struct House {
     pub phones_page: Option<String>,
     /// What erasures wait for.
     pub traces: Traces,
+    /// Where map tiles come from, and whose they are.
+    pub tiles: Option<(channels::tiles::Tiles, String)>,
 }
 
 impl broker::Host for House {
@@ -178,6 +180,10 @@ impl api::Host for House {
         self.authority.glass(person, wearer, self.clock.now())
     }
 
+    fn step_ups(&self, person: &PersonId, wearer: &WearerId) -> Vec<StepUp> {
+        self.authority.step_ups(person, wearer, self.clock.now())
+    }
+
     fn accounts(&self) -> Vec<Account> {
         self.authority.accounts()
     }
@@ -200,6 +206,10 @@ impl api::Host for House {
 
     fn verify_callback(&self, attempt: AttemptId, token: &str) -> bool {
         self.secrets.verify_callback(attempt, token)
+    }
+
+    fn verify_code(&self, attempt: AttemptId, code: &str) -> bool {
+        self.secrets.verify_code(attempt, code)
     }
 
     fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool {
@@ -328,8 +338,19 @@ impl api::Host for House {
         self.vitals.metrics()
     }
 
+    fn tile(&self, zoom: u8, x: u32, y: u32) -> api::BoxFuture<'_, Option<api::Tile>> {
+        Box::pin(async move {
+            let tile = self.tiles.as_ref()?.0.get(zoom, x, y).await?;
+            Some(api::Tile { kind: tile.kind, bytes: bytes::Bytes::from_owner(tile.bytes) })
+        })
+    }
+
     fn console(&self) -> api::ConsoleSettings {
-        api::ConsoleSettings { zone: self.zone.name().to_owned(), phones: self.phones_page.clone() }
+        api::ConsoleSettings {
+            zone: self.zone.name().to_owned(),
+            phones: self.phones_page.clone(),
+            tiles: self.tiles.as_ref().map(|(_, whose)| whose.clone()),
+        }
     }
 }
 

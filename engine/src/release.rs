@@ -7,7 +7,7 @@ use broker::{Door, Receipts};
 use model::staff::ApiToken;
 use model::{
     Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Glass, IncidentId, Record,
-    RegistryChange, Reply, Session, Timestamp, Webhook,
+    RegistryChange, Reply, Session, StepUp, Timestamp, Webhook,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -44,6 +44,7 @@ enum Effect {
     Account(Box<Account>),
     Session(Session),
     Glass(Box<Glass>),
+    StepUp(Box<StepUp>, Timestamp),
     /// Who tells other systems is to know.
     Webhook(Box<Webhook>),
 }
@@ -83,6 +84,7 @@ impl Release {
                 Decision::Token(token) => self.effects.push(Effect::Token(token.clone())),
                 Decision::Account(account) => self.effects.push(Effect::Account(account.clone())),
                 Decision::Glass(glass) => self.effects.push(Effect::Glass(glass.clone())),
+                Decision::StepUp(step_up) => self.effects.push(Effect::StepUp(step_up.clone(), record.at)),
                 Decision::Session(session) => self.effects.push(Effect::Session(session.clone())),
                 Decision::Webhook(webhook) => self.effects.push(Effect::Webhook(webhook.clone())),
                 Decision::Delivery(_)
@@ -177,6 +179,7 @@ impl Releaser {
             }
             Effect::Account(account) => self.authority.apply_account(*account),
             Effect::Glass(glass) => self.authority.apply_glass(*glass),
+            Effect::StepUp(step_up, at) => self.authority.apply_step_up(*step_up, at),
             Effect::Session(session) => self.authority.apply_session(session),
             Effect::Webhook(webhook) => self.book.note(&webhook),
             Effect::Token(token) => {

@@ -36,6 +36,9 @@ const DEVICE_DOMAIN: &[u8] = b"yinling device secret v1\0";
 const CALLBACK_DOMAIN: &[u8] = b"yinling callback v1\0";
 const PROVIDER_DOMAIN: &[u8] = b"yinling provider v1\0";
 const LINK_DOMAIN: &[u8] = b"yinling guardian link v1\0";
+const CODE_DOMAIN: &[u8] = b"yinling guardian code v1\0";
+/// How many codes there are: six digits.
+const CODES: u64 = 1_000_000;
 /// Characters that prove a guardian's link: 95 bits.
 const LINK_PROOF_CHARS: usize = 16;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -60,6 +63,8 @@ pub struct Secrets {
     provider: HmacSha256,
     /// Keyed for guardians' links.
     link: HmacSha256,
+    /// Keyed for the codes to guardians' phones.
+    code: HmacSha256,
     /// What argon2id is keyed with.
     password: [u8; 32],
     /// Keyed for what signs other systems' webhooks.
@@ -139,6 +144,7 @@ impl Secrets {
             callback: keyed(link_key, CALLBACK_DOMAIN),
             provider: keyed(link_key, PROVIDER_DOMAIN),
             link: keyed(link_key, LINK_DOMAIN),
+            code: keyed(link_key, CODE_DOMAIN),
             password: keyed(pepper, PASSWORD_DOMAIN).finalize().into_bytes().into(),
             webhook: keyed(link_key, WEBHOOK_DOMAIN),
         }
@@ -185,6 +191,22 @@ impl Secrets {
     #[must_use]
     pub fn verify_link(&self, attempt: AttemptId, proof: &str) -> bool {
         self.link_proof(attempt).as_bytes().ct_eq(proof.as_bytes()).into()
+    }
+
+    /// The six digits that an attempt brings to a guardian's phone. Short, so they hold for minutes and a few tries only.
+    #[must_use]
+    pub fn code(&self, attempt: AttemptId) -> String {
+        let mut mac = self.code.clone();
+        mac.update(&attempt.raw().to_be_bytes());
+        let digest: [u8; 32] = mac.finalize().into_bytes().into();
+        let number = digest[..8].iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{:06}", number % CODES)
+    }
+
+    /// Whether this is the attempt's code, in constant time.
+    #[must_use]
+    pub fn verify_code(&self, attempt: AttemptId, code: &str) -> bool {
+        self.code(attempt).as_bytes().ct_eq(code.as_bytes()).into()
     }
 
     fn link_proof(&self, attempt: AttemptId) -> String {

@@ -411,6 +411,7 @@ impl Assembly {
                 retain_days: self.config.journal.retain_days,
                 clock: Arc::clone(&as_clock),
             },
+            tiles: tiles(&self.config)?,
             reachable: outward.reachable().clone(),
         });
         let opened = Door::start(mqtt, door_config(&self.config), Arc::clone(&house) as Arc<dyn broker::Host>).await?;
@@ -483,7 +484,10 @@ impl Assembly {
     /// Renders the address of the page for an attempt's guardian.
     fn page(&self) -> Arc<dyn Fn(&model::Attempt) -> String + Send + Sync> {
         let (base, secrets) = (self.base(), Arc::clone(&self.secrets));
-        Arc::new(move |attempt| format!("{base}/g/{}", secrets.link_token(attempt.id)))
+        Arc::new(move |attempt| match attempt.purpose {
+            model::Purpose::Code => secrets.code(attempt.id),
+            _ => format!("{base}/g/{}", secrets.link_token(attempt.id)),
+        })
     }
 
     /// Renders an attempt's capability URLs at the moment of sending: no journal, backup or log holds them.
@@ -564,6 +568,7 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
     pipeline.accounts().all().for_each(|account| authority.apply_account(account.clone()));
     pipeline.accounts().sessions().for_each(|session| authority.apply_session(session.clone()));
     pipeline.audit().glasses().for_each(|glass| authority.apply_glass(glass.clone()));
+    pipeline.step_ups().for_each(|step_up| authority.apply_step_up(step_up.clone(), step_up.sent_at));
     authority
 }
 
@@ -626,4 +631,10 @@ async fn probe_providers(channels: Arc<Channels>) {
 
 async fn stopped_by(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// Where map tiles come from, if they are to come from anywhere.
+fn tiles(config: &Config) -> anyhow::Result<Option<(channels::tiles::Tiles, String)>> {
+    let Some(settings) = &config.http.tiles else { return Ok(None) };
+    Ok(Some((channels::tiles::Tiles::new(&settings.url)?, settings.attribution.clone())))
 }

@@ -94,6 +94,8 @@ pub enum Purpose {
     Test,
     /// How are you today: a welfare call.
     Welfare,
+    /// A code for the guardian's pages; it is rendered when it is sent, and stands in no journal.
+    Code,
 }
 
 /// Which queue an attempt waits in.

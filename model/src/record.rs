@@ -9,6 +9,7 @@ use crate::event::Event;
 use crate::finding::Finding;
 use crate::registry::RegistryChange;
 use crate::staff::{Actor, ApiToken, StaffCommand};
+use crate::step_up::StepUp;
 use crate::webhook::{Delivery, Webhook, WebhookTry};
 use crate::{
     AttemptId, AttemptOutcome, DeviceId, DownCommandId, Erasure, Escalation, Located, Reject, Reply, Report, Timestamp,
@@ -176,6 +177,8 @@ pub enum Decision {
     Delivery(Box<Delivery>),
     /// Somebody is erased: everything that is kept forgets them.
     Erased(Box<Erasure>),
+    /// A guardian's code as it stands now; private, never on the feed.
+    StepUp(Box<StepUp>),
 }
 
 /// A report that was taken in, as history keeps it.

@@ -10,8 +10,8 @@ use crate::registry::{RegistryChange, Role};
 use crate::report::Consciousness;
 use crate::webhook::WebhookAct;
 use crate::{
-    AccountId, Attempt, CampaignOrder, CaseId, DeviceId, DownCommandKind, DutyRoster, IncidentAction, IncidentId,
-    OrgPath, PersonId, ReportBody, TaskId, Timestamp, TokenId, WearerId, WebhookId,
+    AccountId, Attempt, AttemptId, CampaignOrder, CaseId, DeviceId, DownCommandKind, DutyRoster, IncidentAction,
+    IncidentId, OrgPath, PersonId, ReportBody, TaskId, Timestamp, TokenId, WearerId, WebhookId,
 };
 
 /// Who asks: whose name stands on the step, in which role, for which part of the tree.
@@ -149,6 +149,17 @@ pub enum StaffCommand {
         known: Known,
         /// An older backup was brought back, in which they are still: whatever is open about them goes with them.
         again: bool,
+    },
+    /// Sends a guardian a code to the number that is registered: this attempt carried the link that they opened.
+    SendCode(Box<Attempt>),
+    /// A guardian entered a code; the API has compared it.
+    EnterCode {
+        /// The attempt that carried the code.
+        code: AttemptId,
+        /// Whether it was that one.
+        is_right: bool,
+        /// SHA-256 of the cookie that is to open the pages.
+        secret_sha256: [u8; 32],
     },
 }
 

@@ -86,7 +86,8 @@ impl RecordKind {
             | Decision::Reply(_)
             | Decision::Account(_)
             | Decision::Session(_)
-            | Decision::Glass(_) => false,
+            | Decision::Glass(_)
+            | Decision::StepUp(_) => false,
         });
         match (&record.input, facts) {
             // History keeps what was seen at the bedside.

@@ -1,6 +1,7 @@
 // What is done to a case. Who acts names the version that they saw: somebody else may have been faster.
 import { command, get, send } from "./api.js";
 import { t, word } from "./i18n.js";
+import { answered, questions } from "./patrols.js";
 import { DISPOSITIONS } from "./incident-actions.js";
 import { allowed, me } from "./session.js";
 import { all, cases, keep, knowPeople, touch, wearerName } from "./store.js";
@@ -30,7 +31,7 @@ export const caseTitle = (one) =>
 const reason = { name: "note", label: t("field.reason"), kind: "area", required: true };
 const remark = { name: "note", label: t("field.note"), kind: "area" };
 
-async function fieldsOf(action) {
+async function fieldsOf(action, one) {
   const people = ["dispatch", "reassign"].includes(action) ? await handlers() : [];
   const handler = { name: "handler", label: t("field.handler"), kind: "select", required: true,
     options: people.map((one) => [one.id, `${one.name}(${word("role", one.role)})`]) };
@@ -39,7 +40,7 @@ async function fieldsOf(action) {
   const withWhom = { name: "with", label: t("field.with"), required: true };
   return {
     reject: [reason], return: [reason], reopen: [reason], dispatch: [handler, remark], reassign: [handler, reason],
-    feedback: [{ ...remark, required: true, label: t("field.note_needed") }], note: [{ ...remark, required: true, label: t("field.note_needed") }],
+    feedback: [...questions(one), { ...remark, required: true, label: t("field.note_needed") }], note: [{ ...remark, required: true, label: t("field.note_needed") }],
     close: [disposition, remark], merge: [{ name: "into", label: t("field.into"), required: true }, reason],
     rate: [{ name: "rating", label: t("field.rating"), kind: "select", value: "5", options: ["5", "4", "3", "2", "1"].map((n) => [n, n]) }, remark],
     voice: [withWhom, { ...remark, label: t("field.said"), required: true }],
@@ -49,7 +50,7 @@ async function fieldsOf(action) {
 }
 
 function bodyOf(values) {
-  const body = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== null));
+  const body = Object.fromEntries(Object.entries(answered(values)).filter(([, value]) => value !== "" && value !== null));
   if (body.rating) body.rating = Number(body.rating);
   return body;
 }
@@ -86,7 +87,7 @@ export async function actOnCase(one, action) {
       return toast(t("case.taken"), { kind: "good" });
     }
     return await ask({
-      title: `${t(`case_action.${action}`)}:${caseTitle(one)}`, fields: await fieldsOf(action), action: t(`case_action.${action}`),
+      title: `${t(`case_action.${action}`)}${t("colon")}${caseTitle(one)}`, fields: await fieldsOf(action, one), action: t(`case_action.${action}`),
       danger: action === "reject", act: (values) => post(cases.get(one.id) ?? one, action, bodyOf(values)),
     });
   } catch (problem) {
@@ -118,7 +119,7 @@ export function here() {
 
 function addPhoto(one) {
   return ask({
-    title: `${t("case_action.photo")}:${caseTitle(one)}`, action: t("send"),
+    title: `${t("case_action.photo")}${t("colon")}${caseTitle(one)}`, action: t("send"),
     fields: [{ name: "photo", label: t("field.photo"), kind: "file", accept: "image/jpeg,image/png,image/webp", capture: "environment", required: true }],
     act: async ({ photo }) => take(await command(`/cases/${one.id}/photos`, photo, { type: photo.type })),
   }).catch((problem) => toast(inWords(problem), { kind: "bad" }));

@@ -45,5 +45,5 @@ const people = () => [...new Set([...(armed ? [me.name || t("duty.on")] : []), .
 export const somebody = () => armed || rostered.length > 0;
 
 export function inWords() {
-  return somebody() ? `${t("on_duty")}:${listed(people())}` : t("on_duty.nobody");
+  return somebody() ? `${t("on_duty")}${t("colon")}${listed(people())}` : t("on_duty.nobody");
 }

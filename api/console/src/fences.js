@@ -14,7 +14,7 @@ export async function drawable(elder) {
 }
 
 /** A circle is a point with its radius. */
-function fenceOf({ geometry, properties }) {
+export function fenceOf({ geometry, properties }) {
   const fence = { id: properties.id, kind: properties.kind };
   if (geometry.type !== "Point") return { ...fence, geometry };
   const [lon, lat] = geometry.coordinates;

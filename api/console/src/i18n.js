@@ -24,6 +24,11 @@ export function setLanguage(name) {
   document.title = t("title");
 }
 
+/** For a page that another language was chosen for: nothing is kept. */
+export function useLanguage(name) {
+  current = name in WORDS ? name : "zh-CN";
+}
+
 /** The string of this name with its `{places}` filled. A name that is not there shows itself: a test looks for it. */
 export function t(name, places) {
   const text = WORDS[current][name];

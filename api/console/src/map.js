@@ -1,6 +1,8 @@
 // The map. It is useful without a single tile: graticule, scale, fences, tracks and people are drawn here.
 import "./vendor/leaflet.js";
+import { send } from "./api.js";
 import { t } from "./i18n.js";
+import { house } from "./session.js";
 
 const L = window.L;
 /** Steps of the graticule in degrees; the one with lines nearest to this distance on the screen is taken. */
@@ -59,9 +61,22 @@ const Graticule = L.Layer.extend({
   },
 });
 
+/** The operator's map tiles, by way of this server: no page asks anybody else. Without them the rest is drawn all the same. */
+const Tiles = L.GridLayer.extend({
+  createTile({ x, y, z }, done) {
+    const image = L.DomUtil.create("img");
+    image.alt = "";
+    this.options.read(`/tiles/${z}/${x}/${y}`).then((response) => response.blob()).then((blob) => {
+      image.src = URL.createObjectURL(blob);
+      image.onload = () => { URL.revokeObjectURL(image.src); done(null, image); };
+    }).catch((problem) => done(problem, image));
+    return image;
+  },
+});
+
 /** A map in an element. Say `end()` when the page goes. */
 export class Chart {
-  constructor(element, { wheel = true } = {}) {
+  constructor(element, { wheel = true, tile = (path) => send("GET", path) } = {}) {
     element.classList.add("map");
     this.map = L.map(element, {
       attributionControl: false, zoomControl: false, preferCanvas: true, maxZoom: ZOOM_MAX, minZoom: 3,
@@ -69,6 +84,10 @@ export class Chart {
     }).setView(...NOWHERE);
     L.control.zoom({ position: "topright", zoomInTitle: t("map.zoom_in"), zoomOutTitle: t("map.zoom_out") }).addTo(this.map);
     L.control.scale({ imperial: false, maxWidth: 140 }).addTo(this.map);
+    if (typeof house.tiles === "string") {
+      new Tiles({ read: tile, maxNativeZoom: ZOOM_MAX - 1, className: "tiles" }).addTo(this.map);
+      L.control.attribution({ prefix: false }).addAttribution(house.tiles.replace(/[<>&"]/g, "")).addTo(this.map);
+    }
     new Graticule().addTo(this.map);
     this.layers = L.featureGroup().addTo(this.map);
     this.observer = new ResizeObserver(() => this.map.invalidateSize({ pan: false }));

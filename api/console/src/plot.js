@@ -10,20 +10,21 @@ const DAY_S = 86_400;
 const colourOf = (element) => (name) => getComputedStyle(element).getPropertyValue(`--${name}`).trim();
 
 /**
- * Lines over time. `times` in seconds; `series`: `{label, values, colour}`; `limits`: `{value, label}` drawn across;
+ * Lines over time. `times` in seconds; `series`: `{label, values, colour}`; `limits`: `{value, label}` drawn across; `period`: `[from, to]` in seconds, where not what there is decides;
  * `bands`: pairs of places in `series` between which it is filled.
  */
-export function lines(element, { times, series, limits = [], unit = "", height = HEIGHT_PX, points = false }) {
+export function lines(element, { times, series, limits = [], period, unit = "", height = HEIGHT_PX, points = false }) {
   const colour = colourOf(element);
   const text = colour("ink-soft");
-  const long = times.length > 1 && times.at(-1) - times[0] > 2 * DAY_S;
+  const [first, last] = period ?? [times[0], times.at(-1)];
+  const long = last - first > 2 * DAY_S;
   const grid = { stroke: colour("graticule"), width: 1 };
   const values = [...series.flatMap((one) => one.values), ...limits.map((limit) => limit.value)].filter((v) => v !== null && v !== undefined);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const room = Math.max(4, (high - low) * 0.12);
   const plot = new uPlot({
     width: element.clientWidth || 300, height, legend: { show: true, live: true }, cursor: { y: false },
-    scales: { x: { time: true }, y: { range: [low - room, high + room] } },
+    scales: { x: { time: true, ...(period ? { range: period } : {}) }, y: { range: [low - room, high + room] } },
     axes: [
       { stroke: text, grid, values: (_, ticks) => ticks.map((tick) => (long ? day(tick * 1000) : minute(tick * 1000))), space: 70 },
       { stroke: text, grid, size: 56 },

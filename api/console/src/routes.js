@@ -9,6 +9,8 @@ import { dutyPage } from "./pages/duty.js";
 import { reportsPage } from "./pages/reports.js";
 import { registryPage } from "./pages/registry.js";
 import { providersPage } from "./pages/providers.js";
+import { accountsPage } from "./pages/accounts.js";
+import { webhooksPage } from "./pages/webhooks.js";
 import { aboutPage } from "./pages/about.js";
 
 const STAFF = ["admin", "operator", "desk", "grid_worker", "street", "department", "integration"];
@@ -26,6 +28,8 @@ export const PAGES = [
   { name: "reports", icon: "chart", who: STAFF, open: reportsPage, aside: true },
   { name: "registry", icon: "list", who: STAFF, open: registryPage, aside: true },
   { name: "providers", icon: "plug", who: STAFF, open: providersPage, aside: true },
+  { name: "accounts", icon: "person", who: EVERYBODY, open: accountsPage, aside: true },
+  { name: "webhooks", icon: "plug", who: ["admin", "operator", "integration"], open: webhooksPage, aside: true },
   { name: "wall", icon: "wall", who: STAFF, open: wallPage, aside: true },
   { name: "about", icon: "note", who: EVERYBODY, open: aboutPage, aside: true },
 ];

@@ -6,7 +6,7 @@ const SIGNED_IN = "yinling.signed_in";
 /** `{name, role, org, person}`; null before anybody signed in. */
 export let me = null;
 /** What the server says about itself and its tables, before anybody signed in. */
-export let house = { zone: "Asia/Shanghai", phones: null, incident: [], case: [] };
+export let house = { zone: "Asia/Shanghai", phones: null, tiles: null, incident: [], case: [] };
 
 export async function readHouse() {
   house = { ...house, ...(await get("/console")) };
@@ -17,6 +17,8 @@ export async function readHouse() {
 export async function resume() {
   localStorage.removeItem(SIGNED_IN);
   me = await get("/session");
+  // A token has no name of its own: what it may do says more than its number.
+  if (!me.account && me.name === me.person) me.name = "";
   localStorage.setItem(SIGNED_IN, "1");
   return me;
 }

@@ -17,8 +17,8 @@ const CAUSES_FIRST = ["occurrence", "outcome", "taken", "case", "sent"];
 export function calledBy(id, role) {
   if (!id) return t("engine");
   if (id === "desk") return t("desk");
-  if (id === me?.person) return me.name || id;
   if (TOKEN_ID.test(id)) return t("token_of", { id: id.slice(0, 4) });
+  if (id === me?.person) return me.name || id;
   const known = person(id);
   const name = known?.name ?? id;
   const said = role ?? known?.role;

@@ -1,7 +1,7 @@
 // Pieces that every page uses: dialogs, short messages, lists that are drawn only where they are seen.
-import { h, replace } from "./dom.js";
+import { coalesced, h, replace } from "./dom.js";
 import { icon, kindIcon } from "./icons.js";
-import { t, word } from "./i18n.js";
+import { both, t, word } from "./i18n.js";
 import { Problem } from "./api.js";
 
 /** How long a short message stays. */
@@ -84,8 +84,8 @@ function row(field, element) {
 /** What went wrong, in words; with the single faults of a form. */
 export function inWords(error) {
   if (!(error instanceof Problem)) return String(error.message ?? error);
-  const faults = (error.document.errors ?? []).slice(0, 5).map((one) => one.pointer).filter(Boolean);
-  return faults.length ? `${error.message} (${faults.join(", ")})` : error.message;
+  const faults = (error.document.errors ?? []).slice(0, 5).map((one) => [one.pointer, both(one.detail_zh, one.detail)].filter(Boolean).join(" "));
+  return faults.length ? `${error.message} (${faults.join("; ")})` : error.message;
 }
 
 const toasts = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
@@ -129,7 +129,8 @@ export class VirtualList {
     Object.assign(this, { height, draw, key, sign, items: [], rows: new Map() });
     this.inner = h("ul", { class: "virtual-inner", role: "list" });
     this.element = h("div", { class: "virtual", tabindex: "0", role: "region", "aria-label": label }, this.inner);
-    this.element.addEventListener("scroll", () => this.paint(), { passive: true });
+    // Once a frame, however often the wheel turns.
+    this.element.addEventListener("scroll", coalesced(() => this.paint()), { passive: true });
     this.observer = new ResizeObserver(() => this.paint());
     this.observer.observe(this.element);
   }
@@ -161,7 +162,10 @@ export class VirtualList {
         row.element.style.transform = `translateY(${place * this.height}px)`;
         row.element.setAttribute("aria-posinset", place + 1);
       }
-      row.element.setAttribute("aria-setsize", this.items.length);
+      if (row.of !== this.items.length) {
+        row.of = this.items.length;
+        row.element.setAttribute("aria-setsize", row.of);
+      }
       row.item = item;
       const sign = this.sign(item);
       if (row.sign !== sign) {

@@ -84,14 +84,14 @@ export const REGISTRY = {
 
 /** A served house with its phones and its administrator's token. */
 export class House {
-  static async start() {
+  static async start({ config = "" } = {}) {
     const house = new House();
     house.phones = await Phones.start();
     house.dir = mkdtempSync(join(tmpdir(), "yinling-console-"));
     house.data = join(house.dir, "data");
     const channel = (name) => `[channels.${name}]\nkind = "gateway"\nurl = "${house.phones.url}"\nsecret = "${house.phones.secret}"\n`;
     house.config = join(house.dir, "yinling.toml");
-    writeFileSync(house.config, ["sms", "voice", "push"].map(channel).join(""));
+    writeFileSync(house.config, config + ["sms", "voice", "push"].map(channel).join(""));
     const init = spawnSync(BINARY, ["init", "--data", house.data], { encoding: "utf8" });
     assert.equal(init.status, 0, init.stderr);
     house.token = init.stdout.trim().split("\n").at(-1).replace("token: ", "");
@@ -179,8 +179,8 @@ export async function endBrowser() {
  * A page of the console, signed in with a token. It keeps what must not happen: errors, policy reports, requests to
  * anywhere else; `page.calm()` fails when there were any. `expected` are statuses that a test provokes on purpose.
  */
-export async function open(house, hash = "#/alerts", { token = house.token, width = 1440, height = 900, language = "zh-CN", theme = "light", expected = [], script = true } = {}) {
-  const context = await (await browse()).newContext({ viewport: { width, height }, colorScheme: theme, javaScriptEnabled: script, permissions: ["geolocation"], geolocation: { latitude: 31.8207, longitude: 117.2275 } });
+export async function open(house, hash = "#/alerts", { token = house.token, width = 1440, height = 900, language = "zh-CN", theme = "light", expected = [], script = true, touch = false } = {}) {
+  const context = await (await browse()).newContext({ viewport: { width, height }, colorScheme: theme, hasTouch: touch, isMobile: touch, javaScriptEnabled: script, permissions: ["geolocation"], geolocation: { latitude: 31.8207, longitude: 117.2275 } });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const faults = [];

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { House, assert, endBrowser, eventually, open } from "./house.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["alerts", "alerts/i1", "cases", "cases/c1", "elders", "elders/w1", "map", "doctor/i2", "field", "duty", "registry/people", "registry/import", "providers", "reports", "wall", "about"];
+const PAGES = ["alerts", "alerts/i1", "cases", "cases/c1", "elders", "elders/w1", "map", "doctor/i2", "field", "duty", "registry/people", "registry/import", "providers", "reports", "accounts", "webhooks", "wall", "about"];
 const LOOKS = [
   { width: 1440, height: 900, language: "zh-CN", theme: "light" }, { width: 390, height: 844, language: "en", theme: "dark" },
 ];

@@ -134,6 +134,11 @@ impl Link {
         now >= self.expires_at
     }
 
+    /// Nothing, while the link holds.
+    pub(crate) fn unless_over(&self, now: Timestamp) -> Result<(), Fault> {
+        if self.is_over(now) { Err(self.expired()) } else { Ok(()) }
+    }
+
     /// The refusal of a link that is over.
     fn expired(&self) -> Fault {
         let phone = self.community.phone.as_deref().unwrap_or("-");
@@ -146,9 +151,7 @@ impl Link {
 
     /// What it opens now. The look is committed before this returns.
     async fn view(&self, shared: &Shared) -> Result<GuardianView, Fault> {
-        if self.is_over(shared.host.now()) {
-            return Err(self.expired());
-        }
+        self.unless_over(shared.host.now())?;
         let gone = || Fault::not_found("the incident");
         let (id, person) = (self.attempt.incident.ok_or_else(gone)?, self.actor.person.clone());
         let found = shared.read(move |view| seen(view, id, &person)).await?;
@@ -263,9 +266,7 @@ async fn carry_out(shared: &Shared, token: &str, action: &str) -> Result<(), Fau
     if action == "resend" {
         return resend(shared, link).await;
     }
-    if link.is_over(shared.host.now()) {
-        return Err(link.expired());
-    }
+    link.unless_over(shared.host.now())?;
     if action == "cannot" {
         let callback =
             Callback { attempt: link.attempt.id, outcome: AttemptOutcome::Key, key: Some("2".into()), text: None };

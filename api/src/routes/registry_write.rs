@@ -204,6 +204,21 @@ fn unseen(code: ProblemCode) -> Fault {
     Fault::from(Problem::new(code, detail, zh))
 }
 
+/// A write that replaces something says which state of it was seen.
+pub(super) fn seen_before(known: Known) -> Result<(), Fault> {
+    match known {
+        Known::Fingerprint(_) => Ok(()),
+        Known::Nothing => Err(unseen(ProblemCode::VersionRequired)),
+        Known::Absent => Err(unseen(ProblemCode::Stale)),
+    }
+}
+
+/// A wearer's row, checked as an import of it.
+pub(super) async fn checked_wearer(shared: &Shared, id: &str, row: Value) -> Result<model::Wearer, Fault> {
+    let change = checked(shared, Noun::Wearers, id, merged(row, Map::new(), true)).await?;
+    change.wearers.into_iter().next().ok_or_else(|| nobody(Noun::Wearers, id))
+}
+
 fn merged(mut base: Value, given: Map<String, Value>, is_patch: bool) -> Map<String, Value> {
     if !is_patch {
         return given;
@@ -431,8 +446,8 @@ verbs!(
 
 /// The headers of a write.
 pub(crate) struct CommandKey {
-    known: Known,
-    headers: CommandHeaders,
+    pub(super) known: Known,
+    pub(super) headers: CommandHeaders,
 }
 
 impl<S: Sync> axum::extract::FromRequestParts<S> for CommandKey {

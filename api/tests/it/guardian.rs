@@ -3,7 +3,7 @@
 use model::{AttemptId, Entity, EventKind, IncidentAction, IncidentState, Role, StaffCommand};
 use reqwest::{Method, StatusCode};
 
-use crate::house::{Answer, House, LINK_PROOF, NOW, text};
+use crate::house::{Answer, CODE, House, LINK_PROOF, NOW, text};
 use crate::samples::{YINXING, attempt, incident};
 
 /// A house with an open SOS of w1, of which g1 was told.
@@ -152,4 +152,77 @@ async fn where_the_elder_is_shows_only_while_it_is_open_and_after_its_look() {
     let page = house.get("", &format!("/g/{token}")).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(!page.text.contains("31.82") && !page.text.contains("按下"), "{}", page.text);
+}
+
+/// A form sent by a browser without JavaScript, with what it holds of cookies.
+async fn fill(house: &House, path: &str, form: &str, cookie: &str) -> Answer {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+    let request = client.post(house.url(path)).header("cookie", cookie).body(form.to_owned());
+    Answer::of(request.header("content-type", "application/x-www-form-urlencoded")).await
+}
+
+async fn look(house: &House, path: &str, cookie: &str) -> Answer {
+    Answer::of(reqwest::Client::new().get(house.url(path)).header("cookie", cookie)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_to_the_own_phone_opens_the_guardians_pages_in_one_browser_for_a_while() {
+    let (house, token) = house(IncidentState::Notifying).await;
+    let (page, data) = (format!("/g/{token}/elder"), format!("/api/v1/guardian/{token}/elder"));
+    let closed = look(&house, &page, "").await;
+    assert_eq!(closed.status, StatusCode::OK);
+    assert!(closed.text.contains("发送验证码") && closed.text.contains("+86138****0001"), "{}", closed.text);
+    assert!(!closed.text.contains("31.82") && !closed.text.contains("name=\"code\""), "{}", closed.text);
+    for path in
+        [&data, &format!("/api/v1/guardian/{token}/track"), &format!("/api/v1/guardian/{token}/vitals?kind=spo2")]
+    {
+        assert_eq!(look(&house, path, "").await.problem(), "403 code-needed", "{path}");
+    }
+    assert_eq!(house.engine.looks(), [""; 0], "nothing was shown");
+
+    // Nothing is entered before something is sent.
+    assert_eq!(fill(&house, &format!("/g/{token}/enter"), "code=123456", "").await.status, 429);
+    let sent = fill(&house, &format!("/g/{token}/code"), "", "").await;
+    assert_eq!((sent.status, sent.header("location")), (StatusCode::SEE_OTHER, page.as_str()));
+    let asked = house.engine.asked();
+    assert!(matches!(&asked[0].2, StaffCommand::SendCode(link) if link.id == AttemptId::new(0, 1)), "{asked:?}");
+    assert!(look(&house, &page, "").await.text.contains("name=\"code\""));
+    let wrong = fill(&house, &format!("/g/{token}/enter"), "code=000000", "").await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.text.contains("验证码不正确"), "{}", wrong.text);
+    let right = fill(&house, &format!("/g/{token}/enter"), &format!("code={CODE}"), "").await;
+    assert_eq!(right.status, StatusCode::SEE_OTHER, "{}", right.text);
+    let set = right.header("set-cookie");
+    assert!(set.starts_with("__Host-yinling-a1=") && set.contains("; Path=/; Secure; HttpOnly;"), "{set}");
+    let cookie = set.split(';').next().unwrap().to_owned();
+
+    let open = look(&house, &page, &cookie).await;
+    assert!(open.status == 200 && open.text.contains("谁查看过") && open.text.contains("home"), "{}", open.text);
+    let elder = look(&house, &data, &cookie).await;
+    let tag = elder.header("etag");
+    let elder = elder.json();
+    assert!(text(&elder["wearer"]["id"]) == "w1" && elder["drawn"].is_object(), "{elder}");
+    assert!(elder["wearer"].get("guardians").is_none() && elder["wearer"].get("phone").is_none(), "{elder}");
+    assert_eq!(look(&house, &format!("/api/v1/guardian/{token}/track"), &cookie).await.status, 200);
+    let looks = house.engine.looks();
+    assert!(looks.iter().all(|look| look.starts_with("g1 wearers/w1")) && looks.len() == 3, "{looks:?}");
+
+    // It is this link's cookie, this browser's, and it ends.
+    let other = cookie.replace('=', "=x");
+    assert_eq!(look(&house, &data, &other).await.problem(), "403 code-needed");
+    let put = |tag: &str| {
+        let client = reqwest::Client::new();
+        let request = client.put(house.url(&format!("/api/v1/guardian/{token}/fences"))).header("cookie", &cookie);
+        let request = if tag.is_empty() { request } else { request.header("if-match", tag) };
+        Answer::of(request.header("content-type", "application/json").body("{\"fences\":[]}"))
+    };
+    assert_eq!(put("").await.problem(), "428 version-required");
+    house.engine.asked();
+    put(&tag).await;
+    house.engine.set_now(NOW + 1_800_000);
+    assert_eq!(look(&house, &data, &cookie).await.problem(), "403 code-needed");
+    for _ in 0..3 {
+        fill(&house, &format!("/g/{token}/code"), "", "").await;
+    }
+    assert_eq!(fill(&house, &format!("/g/{token}/code"), "", "").await.status, StatusCode::TOO_MANY_REQUESTS);
 }

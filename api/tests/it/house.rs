@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use api::{
     ApiConfig, Callback, Check, Committed, ConsoleSettings, FenceFormat, Health, Host, Import, Preview, PreviewFault,
-    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Unavailable,
+    PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal, RowError, Tile, Unavailable,
 };
 use compact_str::CompactString;
 use model::event::RegistrySummary;
 use model::staff::Look;
+use model::step_up::Opened;
 use model::{
     Account, Actor, AttemptId, AttemptOutcome, Counters, Decision, DownCommand, DownCommandState, Entity, Event,
-    EventKind, Fence, Input, OrgPath, PersonId, Record, RegistryChange, Reply, Role, Session, StaffCommand, Timestamp,
-    WearerId,
+    EventKind, Fence, Input, OrgPath, PersonId, Problem, ProblemCode, Record, RegistryChange, Reply, Role, Session,
+    StaffCommand, StepUp, Timestamp, WearerId,
 };
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
@@ -30,6 +31,9 @@ pub const CALLBACK_TOKEN: &str = "c4llback";
 
 /// The proof that the stand-in knows for every link.
 pub const LINK_PROOF: &str = "0123456789abcdef";
+
+/// The code that the stand-in knows for every attempt.
+pub const CODE: &str = "123456";
 
 /// The engine's stand-in.
 pub struct Engine {
@@ -55,6 +59,7 @@ pub struct Engine {
     glass: AtomicBool,
     health: Mutex<Health>,
     photos: Mutex<BTreeMap<String, Vec<u8>>>,
+    step_ups: Mutex<Vec<StepUp>>,
 }
 
 impl Engine {
@@ -224,6 +229,29 @@ impl Engine {
                 self.sessions.lock().unwrap().remove(secret);
                 vec![done(None)]
             }
+            StaffCommand::SendCode(link) => {
+                let sent = StepUp {
+                    code: self.counters.lock().unwrap().next_attempt(),
+                    person: actor.person.clone(),
+                    wearer: link.wearer.clone(),
+                    sent_at: Timestamp::from_millis(self.now.load(Ordering::SeqCst)),
+                    wrong_tries: 0,
+                    opened: None,
+                };
+                self.step_ups.lock().unwrap().push(sent);
+                vec![done(None)]
+            }
+            StaffCommand::EnterCode { code, is_right, secret_sha256 } => {
+                let mut known = self.step_ups.lock().unwrap();
+                let known = known.iter_mut().find(|known| known.code == *code).unwrap();
+                if !is_right {
+                    let problem = Problem::new(ProblemCode::Invalid, "not this code", "验证码不正确");
+                    return vec![Decision::Reply(Box::new(Reply::Refused(problem)))];
+                }
+                let until = Timestamp::from_millis(self.now.load(Ordering::SeqCst)).plus_seconds(1_800);
+                known.opened = Some(Opened { secret_sha256: *secret_sha256, until });
+                vec![done(None)]
+            }
             StaffCommand::Incident { .. }
             | StaffCommand::SendLink(_)
             | StaffCommand::BreakGlass { .. }
@@ -336,6 +364,15 @@ impl Host for Door {
 
     fn verify_callback(&self, _attempt: AttemptId, token: &str) -> bool {
         token == CALLBACK_TOKEN
+    }
+
+    fn step_ups(&self, person: &PersonId, wearer: &WearerId) -> Vec<StepUp> {
+        let known = self.0.step_ups.lock().unwrap();
+        known.iter().filter(|one| one.person == *person && one.wearer == *wearer).cloned().collect()
+    }
+
+    fn verify_code(&self, _attempt: AttemptId, code: &str) -> bool {
+        code == CODE
     }
 
     fn verify_link(&self, _attempt: AttemptId, proof: &str) -> bool {
@@ -454,8 +491,13 @@ impl Host for Door {
         "# TYPE yinling_up gauge\nyinling_up 1\n".to_owned()
     }
 
+    fn tile(&self, zoom: u8, _x: u32, _y: u32) -> api::BoxFuture<'_, Option<Tile>> {
+        let tile = (zoom < 20).then(|| Tile { kind: "image/png", bytes: b"tile".to_vec().into() });
+        Box::pin(std::future::ready(tile))
+    }
+
     fn console(&self) -> ConsoleSettings {
-        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None }
+        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None, tiles: None }
     }
 }
 
@@ -521,6 +563,7 @@ impl House {
             refuses_looks: AtomicBool::new(false),
             glass: AtomicBool::new(false),
             photos: Mutex::default(),
+            step_ups: Mutex::default(),
             health: Mutex::new(Health {
                 live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
                 ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],

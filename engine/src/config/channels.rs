@@ -416,12 +416,13 @@ impl Reader<'_> {
         let (reminder, taken, ended) =
             (read("reminder", Purpose::Reminder), read("taken", Purpose::Taken), read("ended", Purpose::Ended));
         let (test, welfare) = (read("test", Purpose::Test), read("welfare", Purpose::Welfare));
+        let verify = read("verify", Purpose::Code);
         if !section.has("alert") {
             section.missing::<()>("alert", self.faults);
         }
         section.finish(self.faults);
         let param_chars_max = usize::try_from(chars).unwrap_or(PARAM_CHARS_MAX);
-        Some(Templates { alert: alert?, reminder, taken, ended, test, welfare, param_chars_max })
+        Some(Templates { alert: alert?, reminder, taken, ended, test, welfare, verify, param_chars_max })
     }
 
     fn template(&mut self, mut object: Object<'_>, purpose: Purpose) -> Option<Template> {

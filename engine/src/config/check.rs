@@ -86,6 +86,15 @@ fn http(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     if let Some(url) = url(&mut section, "public_url", faults) {
         http.public_url = Some(url.trim_end_matches('/').to_owned());
     }
+    let attribution = text(&mut section, "tiles_attribution", faults).unwrap_or_default().to_owned();
+    if let Some(url) = url(&mut section, "tiles_url", faults) {
+        if ::channels::tiles::PLACES.iter().all(|place| url.contains(place)) {
+            http.tiles = Some(super::TileSettings { url: url.to_owned(), attribution });
+        } else {
+            let zh = "须含 {z}、{x} 和 {y},例如 …/{z}/{x}/{y}.png";
+            faults.add(section.at("tiles_url"), "must have {z}, {x} and {y} in it, e.g. …/{z}/{x}/{y}.png", zh);
+        }
+    }
     section.finish(faults);
 }
 

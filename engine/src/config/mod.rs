@@ -123,6 +123,23 @@ pub struct HttpSettings {
     pub allow_plaintext: bool,
     /// The page of the demo's phones: set by the demo, not by the file.
     pub phones_page: Option<String>,
+    /// Map tiles; `None`: maps are drawn without.
+    pub tiles: Option<TileSettings>,
+}
+
+/// `[http] tiles_url`, `tiles_attribution`
+#[derive(Clone, PartialEq, Eq)]
+pub struct TileSettings {
+    /// With `{z}`, `{x}` and `{y}` in it; may hold a key.
+    pub url: String,
+    /// Whose they are, as the map says it.
+    pub attribution: String,
+}
+
+impl std::fmt::Debug for TileSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TileSettings({})", self.attribution)
+    }
 }
 
 /// `[mqtt]`
@@ -238,6 +255,7 @@ impl Default for Config {
                 public_url: None,
                 allow_plaintext: false,
                 phones_page: None,
+                tiles: None,
             },
             mqtt: MqttSettings {
                 listen: SocketAddr::from(([127, 0, 0, 1], 1883)),

@@ -22,6 +22,11 @@ pub(super) fn print(config: &Config) -> String {
     if let Some(url) = &config.http.public_url {
         http.insert("public_url".into(), Value::from(url.as_str()));
     }
+    if let Some(tiles) = &config.http.tiles {
+        // It may hold the provider's key.
+        http.insert("tiles_url".into(), Value::from(REDACTED));
+        http.insert("tiles_attribution".into(), Value::from(tiles.attribution.as_str()));
+    }
     http.insert("allow_plaintext".into(), Value::from(config.http.allow_plaintext));
     if let Some(listen) = config.http.tls_listen {
         http.insert("tls_listen".into(), Value::from(listen.to_string()));

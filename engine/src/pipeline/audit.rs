@@ -255,6 +255,15 @@ impl Pipeline {
                 incident: attempt.incident,
                 ..about("link.send", format_compact!("attempts/{}", attempt.id))
             },
+            StaffCommand::SendCode(attempt) => About {
+                wearers: vec![attempt.wearer.clone()],
+                incident: attempt.incident,
+                ..about("code.send", format_compact!("attempts/{}", attempt.id))
+            },
+            StaffCommand::EnterCode { code, .. } => About {
+                wearers: self.step_ups.wearer_of(*code).into_iter().collect(),
+                ..about("code.enter", format_compact!("attempts/{code}"))
+            },
             StaffCommand::BreakGlass { wearer, reason } => About {
                 wearers: vec![wearer.clone()],
                 fields: vec!["position".into()],

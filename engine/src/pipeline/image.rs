@@ -17,6 +17,7 @@ use super::accounts::Accounts;
 use super::audit::Audit;
 use super::directory::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
 use super::erasure::Erased;
+use super::links::StepUps;
 use super::webhooks::Webhooks;
 use super::{Pipeline, Replies, RuleTimers};
 
@@ -91,6 +92,7 @@ pub struct Core {
     listening_since: Timestamp,
     area: rules::area::Area,
     erased: Erased,
+    step_ups: StepUps,
 }
 
 impl Pipeline {
@@ -127,6 +129,7 @@ impl Pipeline {
                 listening_since: self.listening_since,
                 area: self.area.clone(),
                 erased: self.erased.clone(),
+                step_ups: self.step_ups.clone(),
             })),
             SectionId::People(slice) => {
                 Section::People(directory.people.slice(slice as usize).map(|(slot, p)| (slot, p.clone())).collect())
@@ -184,6 +187,7 @@ impl Pipeline {
                 self.listening_since = core.listening_since;
                 self.area = core.area;
                 self.erased = core.erased;
+                self.step_ups = core.step_ups;
                 self.loaded_through = seq;
             }
             Section::People(people) => {

@@ -18,6 +18,9 @@ mod erasure;
 #[cfg(test)]
 mod erasure_tests;
 mod image;
+mod links;
+#[cfg(test)]
+mod links_tests;
 mod recovery;
 mod replies;
 mod respond;
@@ -51,6 +54,7 @@ pub use sensing::Sensing;
 use directory::DeviceHot;
 use down_commands::DownCommands;
 use erasure::Erased;
+use links::StepUps;
 use replies::Replies;
 use sense::{RuleTimers, Sensed};
 use webhooks::Webhooks;
@@ -105,6 +109,7 @@ pub struct Pipeline {
     audit: Audit,
     webhooks: Webhooks,
     erased: Erased,
+    step_ups: StepUps,
     /// Up to which sequence number everything outside the directory was loaded from a checkpoint.
     loaded_through: u64,
     /// What must never happen and would otherwise be silent; the main loop shows it.
@@ -137,6 +142,7 @@ impl Pipeline {
             audit: Audit::default(),
             webhooks: Webhooks::default(),
             erased: Erased::default(),
+            step_ups: StepUps::default(),
             loaded_through: 0,
             faults: 0,
         }

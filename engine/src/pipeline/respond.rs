@@ -5,9 +5,8 @@ use model::event::RegistrySummary;
 use model::record::Input as Recorded;
 use model::staff::BedsideNote;
 use model::{
-    Actor, Attempt, AttemptState, Channel, Decision, Destination, DownCommand, DownCommandKind, Entity, EventKind,
-    Finding, IncidentKind, OrgPath, Position, Problem, ProblemCode, Purpose, RegistryChange, Reply, Role, StaffCommand,
-    Timestamp, WearerId,
+    Actor, Decision, DownCommand, DownCommandKind, Entity, EventKind, Finding, IncidentKind, OrgPath, Position,
+    Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
 };
 
 use super::Pipeline;
@@ -221,42 +220,13 @@ impl Pipeline {
             StaffCommand::BeginSession(session) => self.accounts.begin_session(session, at, decisions),
             StaffCommand::BreakGlass { wearer, reason } => self.break_glass(actor, wearer, reason, at, decisions),
             StaffCommand::SendLink(attempt) => self.send_link(actor, attempt, at, decisions),
+            StaffCommand::SendCode(attempt) => self.send_code(actor, attempt, at, decisions),
+            StaffCommand::EnterCode { code, is_right, secret_sha256 } => {
+                self.step_ups.enter(actor, (*code, *is_right), *secret_sha256, at, decisions)
+            }
             StaffCommand::EndSession(secret) => self.accounts.end_session(secret, decisions),
             StaffCommand::Observe(note) => self.observe_bedside(actor, note, at, decisions),
         }
-    }
-
-    /// The same message once more, under a number of its own: to the same guardian, where they are registered now.
-    fn send_link(&mut self, actor: &Actor, old: &Attempt, at: Timestamp, decisions: &mut Vec<Decision>) -> Reply {
-        let incident = old.incident.and_then(|id| self.alerting.incident(id));
-        let wearer = incident.and_then(|incident| self.directory.wearers.get(&incident.wearer));
-        let is_guardian = wearer.is_some_and(|entry| entry.wearer.guardians.contains(&actor.person));
-        let person = self.directory.people.get(&actor.person).filter(|_| is_guardian);
-        if actor.role != Role::Guardian || old.callee.person != actor.person {
-            return Reply::Refused(not_allowed("a link is sent again to the guardian whose it was"));
-        }
-        let Some(phone) = person.and_then(|person| person.phone.clone()) else {
-            return Reply::Refused(Problem::not_found("the incident"));
-        };
-        let attempt = Attempt {
-            id: self.counters.next_attempt(),
-            version: 1,
-            channel: Channel::Sms,
-            to: Destination(phone),
-            purpose: Purpose::Reminder,
-            state: AttemptState::Pending,
-            outcome: None,
-            created_at: at,
-            changed_at: at,
-            not_before: at,
-            sends: 0,
-            passed_over: Vec::new(),
-            ..old.clone()
-        };
-        self.alerting.apply_attempt(attempt.clone());
-        let org = attempt.org.clone();
-        self.tell(EventKind::AttemptStarted, Entity::Attempt(Box::new(attempt)), Some(org), Vec::new(), at, decisions);
-        Reply::Done(None)
     }
 
     /// Somebody noted at the bedside what no bracelet measures.
@@ -300,7 +270,8 @@ impl Pipeline {
         at: Timestamp,
         decisions: &mut Vec<Decision>,
     ) -> Reply {
-        if !matches!(actor.role, Role::Admin | Role::Operator | Role::Integration) {
+        let may_write = matches!(actor.role, Role::Admin | Role::Operator | Role::Integration);
+        if !may_write && !self.draws_own_fences(actor, change) {
             return Reply::Refused(not_allowed(
                 "only an administrator, an operator or an integration writes the registry",
             ));

@@ -500,8 +500,16 @@ fn whom_no_configured_provider_reaches_is_told() {
     use channels::{ChannelsConfig, Credential, ProviderConfig, ProviderSettings, Reach};
 
     let alert = Template { code: "T1".into(), params: Vec::new() };
-    let templates =
-        Templates { alert, reminder: None, taken: None, ended: None, test: None, welfare: None, param_chars_max: 20 };
+    let templates = Templates {
+        alert,
+        reminder: None,
+        taken: None,
+        ended: None,
+        test: None,
+        welfare: None,
+        verify: None,
+        param_chars_max: 20,
+    };
     let tencent = ProviderConfig::TencentVoice(TencentVoice {
         endpoint: "https://vms.example.org".into(),
         credential: Credential::new("id", "secret"),

@@ -3,18 +3,20 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
+use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 use serde::Deserialize;
 use serde_json::Value;
 
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// How many events are fetched at a time.
 const EVENTS_PER_PAGE: usize = 200;
 
-/// A caller with a token.
+/// A caller with a token, or somebody who signed in.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
-    token: String,
+    who: HeaderMap,
 }
 
 /// A page of the feed.
@@ -28,23 +30,38 @@ pub(crate) struct EventPage {
 impl Client {
     pub(crate) fn new(address: SocketAddr, token: &str) -> anyhow::Result<Client> {
         let http = reqwest::Client::builder().no_proxy().build()?;
-        Ok(Client { http, base: format!("http://{address}/api/v1"), token: token.to_owned() })
+        let who = HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer {token}").parse()?)]);
+        Ok(Client { http, base: format!("http://{address}/api/v1"), who })
+    }
+
+    /// The same for somebody with an account, under whose name things are then done.
+    pub(crate) async fn sign_in(&self, account: &str, password: &str) -> anyhow::Result<Client> {
+        // What a browser says of a page of the server's own.
+        let ours = (SEC_FETCH_SITE, HeaderValue::from_static("same-origin"));
+        let body = serde_json::json!({ "account": account, "password": password });
+        let request =
+            self.http.post(format!("{}/session", self.base)).header(ours.0.clone(), ours.1.clone()).json(&body);
+        let answer = request.send().await?;
+        let set = answer.headers().get(SET_COOKIE).and_then(|set| set.to_str().ok()).unwrap_or_default();
+        let cookie = set.split(';').next().unwrap_or_default().parse()?;
+        said(answer).await.context("an account could not sign in")?;
+        Ok(Client { who: HeaderMap::from_iter([(COOKIE, cookie), ours]), ..self.clone() })
     }
 
     pub(crate) async fn import(&self, registry: &Value) -> anyhow::Result<()> {
-        let request = self.http.post(format!("{}/import", self.base)).bearer_auth(&self.token).json(registry);
+        let request = self.http.post(format!("{}/import", self.base)).headers(self.who.clone()).json(registry);
         said(request.send().await?).await.context("the registry was not taken").map(drop)
     }
 
     /// Makes an account for somebody who signs in to the console.
     pub(crate) async fn account(&self, account: &Value) -> anyhow::Result<()> {
-        let request = self.http.post(format!("{}/accounts", self.base)).bearer_auth(&self.token).json(account);
+        let request = self.http.post(format!("{}/accounts", self.base)).headers(self.who.clone()).json(account);
         said(request.send().await?).await.context("an account was not made").map(drop)
     }
 
     pub(crate) async fn events(&self, after: Option<&str>) -> anyhow::Result<EventPage> {
         let mut request =
-            self.http.get(format!("{}/events?limit={EVENTS_PER_PAGE}", self.base)).bearer_auth(&self.token);
+            self.http.get(format!("{}/events?limit={EVENTS_PER_PAGE}", self.base)).headers(self.who.clone());
         if let Some(cursor) = after {
             request = request.query(&[("after", cursor)]);
         }
@@ -53,12 +70,12 @@ impl Client {
 
     /// Acts on a case or an incident as it is now; the version that was seen goes with it.
     pub(crate) async fn act(&self, entity: &str, action: &str, body: Value) -> anyhow::Result<Value> {
-        let seen = self.http.get(format!("{}/{entity}", self.base)).bearer_auth(&self.token).send().await?;
+        let seen = self.http.get(format!("{}/{entity}", self.base)).headers(self.who.clone()).send().await?;
         let version = said(seen).await?["version"].as_u64().unwrap_or_default();
         let request = self
             .http
             .post(format!("{}/{entity}/actions/{action}", self.base))
-            .bearer_auth(&self.token)
+            .headers(self.who.clone())
             .header("if-match", format!("\"{version}\""))
             .json(&body);
         said(request.send().await?).await

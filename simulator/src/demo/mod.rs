@@ -143,6 +143,8 @@ impl Demo {
             });
             client.account(&account).await?;
         }
+        let (desk, grid) = (client.sign_in("desk", PASSWORD), client.sign_in("grid", PASSWORD));
+        let staff = staff::People { desk: desk.await?, grid: grid.await? };
         let (elders, people) = (neighbourhood.elders.len(), neighbourhood.people.len());
         step.done(
             &screen.say(&format!("{elders} 位老人,{people} 位联系人"), &format!("{elders} elders, {people} people")),
@@ -157,17 +159,17 @@ impl Demo {
         let neighbourhood = Arc::new(neighbourhood);
         let mut demo =
             Demo { phones, ready, token, screen, story, neighbourhood, living, running, tasks: Vec::new(), directory };
-        demo.begin(client, clock);
+        demo.begin(client, staff, clock);
         Ok(demo)
     }
 
     /// Time begins: lives, plots, the feed's story, the community's staff.
-    fn begin(&mut self, client: Client, clock: Arc<dyn Clock>) {
+    fn begin(&mut self, client: Client, people: staff::People, clock: Arc<dyn Clock>) {
         let start = clock.now();
         self.living.begin(&self.neighbourhood, clock, start, None);
         let (screen, neighbourhood) = (Arc::clone(&self.screen), Arc::clone(&self.neighbourhood));
         let narrator = Narrator::new(Arc::clone(&neighbourhood), Arc::clone(&screen));
-        let mut staff = staff::Staff::new(client.clone(), neighbourhood);
+        let mut staff = staff::Staff::new(people, neighbourhood);
         let story = Arc::clone(&self.story);
         self.tasks.push(tokio::spawn(async move {
             let mut cursor = None;

@@ -20,8 +20,16 @@ const STEPS: &[(u64, &str)] =
 /// How long after an acknowledgement a guardian is there, and how long they stay, in seconds.
 const VISIT_SECONDS: [u64; 2] = [35, 25];
 
+/// Who is signed in.
+#[derive(Debug, Clone)]
+pub(super) struct People {
+    pub(super) desk: Client,
+    pub(super) grid: Client,
+}
+
 pub(super) struct Staff {
-    client: Client,
+    /// The desk, and the grid worker who goes: each does what is theirs under their own name.
+    people: People,
     neighbourhood: Arc<Neighbourhood>,
     /// Incidents without a case that somebody looks after.
     visited: BTreeSet<String>,
@@ -30,8 +38,8 @@ pub(super) struct Staff {
 }
 
 impl Staff {
-    pub(super) fn new(client: Client, neighbourhood: Arc<Neighbourhood>) -> Staff {
-        Staff { client, neighbourhood, visited: BTreeSet::new(), work: JoinSet::new() }
+    pub(super) fn new(people: People, neighbourhood: Arc<Neighbourhood>) -> Staff {
+        Staff { people, neighbourhood, visited: BTreeSet::new(), work: JoinSet::new() }
     }
 
     /// Looks for something to do among events.
@@ -43,7 +51,7 @@ impl Staff {
             match event["type"].as_str() {
                 Some("case.filed") => {
                     let incident = data["incident"].as_str().map(str::to_owned);
-                    self.begin(see_through(self.client.clone(), id, incident));
+                    self.begin(see_through(self.people.clone(), id, incident));
                 }
                 // Who walked out of the fence is looked after until they are back inside.
                 Some("incident.acknowledged") if data["case"].is_null() && data["kind"] != "fence_exit" => {
@@ -57,7 +65,7 @@ impl Staff {
 
     fn visit(&mut self, incident: String) {
         if self.visited.insert(incident.clone()) {
-            self.begin(visit(self.client.clone(), incident));
+            self.begin(visit(self.people.clone(), incident));
         }
     }
 
@@ -71,7 +79,7 @@ impl Staff {
     }
 }
 
-async fn see_through(client: Client, case: String, incident: Option<String>) -> anyhow::Result<()> {
+async fn see_through(people: People, case: String, incident: Option<String>) -> anyhow::Result<()> {
     for (seconds, action) in STEPS {
         tokio::time::sleep(Duration::from_secs(*seconds)).await;
         let body = match *action {
@@ -79,7 +87,7 @@ async fn see_through(client: Client, case: String, incident: Option<String>) -> 
             "arrive" => {
                 if let Some(incident) = &incident {
                     // A guardian may have arrived before: then this is refused, and nothing is lost.
-                    let _ = client.act(&format!("incidents/{incident}"), "arrive", json!({})).await;
+                    let _ = people.grid.act(&format!("incidents/{incident}"), "arrive", json!({})).await;
                 }
                 json!({"note": "到场,老人清醒"})
             }
@@ -87,19 +95,20 @@ async fn see_through(client: Client, case: String, incident: Option<String>) -> 
             "close" => json!({"disposition": "helped", "note": "家属接手,无需送医"}),
             _ => json!({}),
         };
+        let client = if matches!(*action, "accept" | "arrive" | "feedback") { &people.grid } else { &people.desk };
         client.act(&format!("cases/{case}"), action, body).await?;
     }
     if let Some(incident) = incident {
-        resolve(&client, &incident).await?;
+        resolve(&people.desk, &incident).await?;
     }
     Ok(())
 }
 
-async fn visit(client: Client, incident: String) -> anyhow::Result<()> {
+async fn visit(people: People, incident: String) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(VISIT_SECONDS[0])).await;
-    client.act(&format!("incidents/{incident}"), "arrive", json!({})).await?;
+    people.grid.act(&format!("incidents/{incident}"), "arrive", json!({})).await?;
     tokio::time::sleep(Duration::from_secs(VISIT_SECONDS[1])).await;
-    resolve(&client, &incident).await
+    resolve(&people.desk, &incident).await
 }
 
 async fn resolve(client: &Client, incident: &str) -> anyhow::Result<()> {

@@ -63,7 +63,8 @@ impl FactChanges {
                 // The engine holds these: they are asked for with every request.
                 | Decision::Account(_)
                 | Decision::Session(_)
-                | Decision::Glass(_) => {}
+                | Decision::Glass(_)
+                | Decision::StepUp(_) => {}
             }
         }
         Ok(())

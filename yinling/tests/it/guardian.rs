@@ -30,6 +30,80 @@ fn head(output: &Output) -> String {
     text.lines().last().unwrap().strip_prefix("head: ").unwrap().to_owned()
 }
 
+/// The six digits of the newest code to a person.
+fn code_in(text: &str) -> String {
+    let digits: String = text.chars().rev().take_while(char::is_ascii_digit).collect();
+    digits.chars().rev().collect()
+}
+
+#[test]
+fn a_guardian_sees_the_track_and_draws_the_fence_with_a_code_to_their_own_phone() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    let server = house.serve();
+    server.import(&household(patient_plan()));
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
+    device.report(&up(BRACELET), br#"{"type":"sos","id":"s1","lat":31.8206,"lon":117.2272}"#);
+    let message = phones.expect_text(G2);
+    let link = message.text[message.text.find("http://").unwrap()..].trim().to_owned();
+    let jar = house.file("jar");
+    let jar = jar.to_str().unwrap();
+    let curl_with = |arguments: &[&str]| curl(&[&["-b", jar, "-c", jar], arguments].concat());
+
+    let data = link.replace("/g/", "/api/v1/guardian/");
+    assert_eq!(curl_with(&[&format!("{data}/track")]).0, 403);
+    assert_eq!(curl_with(&["-X", "POST", "-d", "", &format!("{link}/code")]).0, 303);
+    let code = code_in(&phones.expect_text(G2).text);
+    assert_eq!(code.len(), 6);
+    let wrong = if code == "000000" { "code=111111" } else { "code=000000" };
+    assert_eq!(curl_with(&["-d", wrong, &format!("{link}/enter")]).0, 422);
+    assert_eq!(curl_with(&["-d", &format!("code={code}"), &format!("{link}/enter")]).0, 303);
+    assert_eq!(curl_with(&["-d", &format!("code={code}"), &format!("{link}/enter")]).0, 429, "a code is used once");
+
+    let (status, track) = curl_with(&[&format!("{data}/track")]);
+    assert_eq!(status, 200, "{track}");
+    let (status, page) = curl_with(&[&format!("{link}/elder")]);
+    assert!(status == 200 && page.contains("谁查看过") && page.contains("31.82060"), "{page}");
+    // It survives a crash; the fence that she draws is in force at once, and its faults are told with their place.
+    server.kill();
+    let server = house.serve();
+    let data = format!("http://{}{}", server.http, &data[data.find("/api").unwrap()..]);
+    let (_, elder) = curl_with(&["-i", &format!("{data}/elder")]);
+    let tag = elder.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().trim().to_owned();
+    let put = |tag: &str, fences: &str| {
+        let (tag, body) = (format!("if-match: {tag}"), format!("{{\"fences\":{fences}}}"));
+        curl_with(&[
+            "-X",
+            "PUT",
+            "-H",
+            "content-type: application/json",
+            "-H",
+            &tag,
+            "-d",
+            &body,
+            &format!("{data}/fences"),
+        ])
+    };
+    let (status, refused) = put(&tag, r#"[{"id":"park","circle":{"lon":117.2272,"lat":91,"radius_m":300}}]"#);
+    assert!(status == 422 && refused.contains("/fences/0/circle/lat"), "{status} {refused}");
+    let good = r#"[{"id":"park","circle":{"lon":117.2272,"lat":31.8206,"radius_m":300}}]"#;
+    let (status, done) = put(&tag, good);
+    assert_eq!(status, 200, "{done}");
+    assert_eq!(put(&tag, good).0, 412, "she saw it as it was before");
+    assert_eq!(server.api().get("/wearers/w1").body["fences"][0]["id"], "park");
+    let audit = server.api().get("/audit?wearer=w1&actor=g2").body;
+    let actions: Vec<&str> = audit["data"].as_array().unwrap().iter().filter_map(|e| e["action"].as_str()).collect();
+    for action in ["code.send", "code.enter", "look", "registry.write"] {
+        assert!(actions.contains(&action), "{action}: {actions:?}");
+    }
+    server.stop();
+    let dump = house.dump_text(None);
+    assert!(!dump.contains(&code), "a code is on disk as it is");
+    let cookie = std::fs::read_to_string(jar).unwrap();
+    let cookie = cookie.trim().rsplit('\t').next().unwrap().to_owned();
+    assert!(!cookie.is_empty() && !dump.contains(&cookie), "a cookie is on disk as it is");
+}
+
 #[test]
 fn a_guardian_goes_by_the_link_in_the_message_and_is_told_who_looked() {
     let phones = Phones::start();

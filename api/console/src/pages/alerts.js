@@ -35,6 +35,9 @@ const isMine = (incident) => isOpen(incident) && !!me &&
   (incident.acknowledged_by?.person === me.person || incident.on_site_by === me.person);
 const PASSES = { open: isOpen, waiting: isWaiting, mine: isMine, ended: (incident) => !isOpen(incident) };
 
+/** With so many, names on the map are too many to read. */
+const FEW = 100;
+
 export function alertsPage(main, [id]) {
   return new Alerts(main, id);
 }
@@ -88,7 +91,7 @@ class Alerts {
   changed(topics) {
     if (topics.has("incident") || topics.has("link")) this.update();
     else if (topics.has("name") || topics.has("attempt") || topics.has("org")) this.list.paint();
-    const concerned = this.selected ? ["incident", "attempt", "name", "case", "registry", "device"] : ["incident"];
+    const concerned = this.selected ? ["incident", "attempt", "name", "case", "registry", "device"] : incidents.size <= FEW ? ["incident", "name"] : ["incident"];
     if (!concerned.some((topic) => topics.has(topic))) return;
     // With many on the map it is a task of its own: the queue comes first.
     if (this.selected) this.show();

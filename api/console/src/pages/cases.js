@@ -4,10 +4,12 @@ import { actOnCase, actionsOf, caseTitle, picture } from "../case-actions.js";
 import { h, replace, replaceIf } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
 import { t, word } from "../i18n.js";
+import { answersOf, startPatrol } from "../patrols.js";
+import { isOneOf } from "../session.js";
 import { cases, keep, orgs, subscribe, touch, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
-import { button, priorityMark } from "../ui.js";
+import { button, failed, priorityMark } from "../ui.js";
 
 const STAGES = ["filed", "dispatched", "accepted", "on_site", "feedback", "verified"];
 const RANK = { high: 0, medium: 1, low: 2 };
@@ -26,7 +28,8 @@ class Cases {
     this.id = id ?? null;
     this.board = h("div", { class: "board" });
     this.side = h("aside", { class: "case-side", "aria-label": t("detail.case"), tabindex: "-1" });
-    main.append(h("header", { class: "page-head" }, h("h1", null, t("cases.title")), this.count = h("p", { class: "soft small" })), this.board, this.side);
+    main.append(h("header", { class: "page-head" }, h("h1", null, t("cases.title")), this.count = h("p", { class: "soft small" }),
+      isOneOf("admin", "operator", "desk", "street") && button(t("patrol.start"), { kind: "small", iconName: "walk", focus: "patrol", click: () => startPatrol().catch(failed) })), this.board, this.side);
     this.way = subscribe((topics) => ["case", "name", "org", "incident"].some((topic) => topics.has(topic)) && this.draw());
     this.draw();
   }
@@ -109,12 +112,13 @@ export function caseView(one, { close = true } = {}) {
       h("p", { class: "detail-marks" }, kindIcon(one.kind), word("kind", one.kind), priorityMark(one.priority), h("span", { class: "state" }, word("case_state", one.state)), dueMark(one)),
       h("p", { class: "soft small" }, one.id, " · ", orgs.get(one.org)?.name ?? one.org, " · ", ago(one.filed_at)),
       one.text && h("p", null, one.text), one.place?.text && h("p", { class: "soft" }, icon("map"), " ", one.place.text),
-      h("p", { class: "small" }, t("cases.handler"), ":", one.handler ? calledBy(one.handler) : t("cases.no_handler"),
+      h("p", { class: "small" }, t("cases.handler"), t("colon"), one.handler ? calledBy(one.handler) : t("cases.no_handler"),
         one.incident && [" · ", h("a", { href: `#/alerts/${one.incident}` }, t("cases.incident"))])),
     h("div", { class: "actions wide" }, offered.map((action) => button(t(`case_action.${action}`), {
       kind: action === main ? "primary big" : action === "whistle" || action === "reject" ? "warn" : "", iconName: ICONS[action],
       focus: `case-act-${action}`, click: () => actOnCase(one, action),
     }))),
+    answersOf(one),
     h("div", { class: "block" }, h("h3", null, t("detail.timeline")), story(one)),
     (one.photos ?? []).length > 0 && h("div", { class: "block" }, h("h3", null, t("cases.photos")), h("div", { class: "photos" }, one.photos.map(photo))),
   ];
@@ -129,7 +133,7 @@ function photo(one) {
 /** Everything that was done to a case, oldest first. */
 function story(one) {
   const lines = [
-    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}:${word("case_action", step.action)}${step.note ? ` · ${step.note}` : ""}` })),
+    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_action", step.action)}${step.note ? ` · ${step.note}` : ""}` })),
     ...one.notes.map((note) => ({ at: note.at, text: t("line.note", { who: calledBy(note.by), text: note.text }) })),
     ...(one.records ?? []).map((record) => ({ at: record.at, text: t(`cases.record.${record.kind}`, { who: calledBy(record.by), with: record.with, said: record.said }) })),
     ...(one.check_ins ?? []).map((check) => ({ at: check.at, text: check.distance_m === null ? t("cases.check_in", { who: calledBy(check.by) }) : t("cases.check_in_at", { who: calledBy(check.by), n: check.distance_m }) })),

@@ -112,7 +112,7 @@ export function thresholds(elder, kind) {
     h("div", { class: "actions" }, button(t("doctor.preview"), { iconName: "chart", focus: "preview", click: () => preview(elder, changed(), result) }), button(t("save"), { kind: "primary", focus: "save-limits", type: "submit" })), result);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    ask({ title: `${t("doctor.save_title")}:${elder.name}`, lead: Object.entries(wanted()).map(([name, value]) => `${t(`limit.${name}`)} ${value}`).join(",") || t("doctor.defaults"), action: t("save"),
+    ask({ title: `${t("doctor.save_title")}${t("colon")}${elder.name}`, lead: Object.entries(wanted()).map(([name, value]) => `${t(`limit.${name}`)} ${value}`).join(",") || t("doctor.defaults"), action: t("save"),
       act: () => edit("wearers", elder.id, (entry) => ({ ...entry, thresholds: { ...withoutAuthor(entry.thresholds), [kind]: wanted() } })) })
       .then((done) => { if (done) { names.wearers.delete(elder.id); touch("name"); toast(t("doctor.saved"), { kind: "good" }); } }).catch(failed);
   });

@@ -49,12 +49,12 @@ export function dutyPage(main) {
     replace(rosterHolder, h("h3", null, t("duty.roster")), desk(choose.value),
       (roster.units ?? []).map((unit) => h("div", { class: "unit" }, h("b", null, unit.name), h("ul", { class: "contacts" }, unit.shifts.map((shift) => h("li", null,
         h("span", null, shift.people.map((id) => person(id)?.name ?? id).join("、")), h("span", { class: "soft small" }, shiftWords(shift))))))),
-      onNow.length > 0 && h("p", null, t("on_duty"), ":", onNow.flatMap((one) => one.people).map((id) => calledBy(id)).join("、")), editButton());
+      onNow.length > 0 && h("p", null, t("on_duty"), t("colon"), onNow.flatMap((one) => one.people).map((id) => calledBy(id)).join("、")), editButton());
   }
 
   function desk(path) {
     const org = orgs.get(path);
-    return org?.desk && h("p", null, t("desk"), ":", (org.desk.people ?? []).map((id) => person(id)?.name ?? id).join("、"), " ", org.desk.phone);
+    return org?.desk && h("p", null, t("desk"), t("colon"), (org.desk.people ?? []).map((id) => person(id)?.name ?? id).join("、"), " ", org.desk.phone);
   }
 
   function editButton() {

@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000;
 export function editElder(elder) {
   const guardians = elder.guardians.map((one) => one.person ?? one);
   return ask({
-    title: `${t("elder.edit")}:${elder.name}`, action: t("save"),
+    title: `${t("elder.edit")}${t("colon")}${elder.name}`, action: t("save"),
     fields: [
       { name: "name", label: t("elder.name"), value: elder.name, required: true },
       { name: "phone", label: t("elder.phone"), value: elder.phone ?? "", hint: t("elder.phone_hint") },

@@ -1,22 +1,24 @@
 // Where an elder was, with a slider over time; and the fences, which are drawn with a thumb.
-import { get } from "../api.js";
 import { h, replace } from "../dom.js";
-import { drawable } from "../fences.js";
 import { breakGlass, isBehindGlass } from "../glass.js";
 import { t } from "../i18n.js";
 import { Chart } from "../map.js";
-import { isOneOf } from "../session.js";
+import { staffSource } from "../sources.js";
 import { dated, fieldValue, fromField, millis, now } from "../time.js";
-import { button, inWords } from "../ui.js";
+import { button, failed, inWords } from "../ui.js";
 import { FenceEditor, fenceWords } from "./fence-editor.js";
 
+const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const FRAME_MS = 60;
 
 export class Track {
-  constructor(body, elder, { fencesOnly = false, onChanged } = {}) {
-    Object.assign(this, { body, elder, fencesOnly, onChanged, points: [] });
-    this.to = fieldValue(now());
+  /** `spans`: `[[name, milliseconds], …]` to choose from, where two date fields are too much. */
+  constructor(body, elder, { fencesOnly = false, onChanged, source = staffSource(elder), spans } = {}) {
+    Object.assign(this, { body, elder, fencesOnly, onChanged, source, spans, points: [] });
+    this.span = spans?.[1][0];
+    // What was measured in this very minute belongs to it.
+    this.to = fieldValue(now() + MINUTE_MS);
     this.from = fieldValue(now() - DAY_MS);
     this.draw();
   }
@@ -34,23 +36,38 @@ export class Track {
     const field = (name, label) => h("label", { class: "inline-field" }, h("span", null, label),
       h("input", { type: "datetime-local", value: this[name], on: { change: (e) => { this[name] = e.target.value; this.read(); } } }));
     const bar = this.fencesOnly ? h("div", { class: "tools", data: { tools: "" } })
-      : h("div", { class: "tools" }, field("from", t("track.from")), field("to", t("track.to")),
+      : h("div", { class: "tools" }, this.spans ? this.chips() : [field("from", t("track.from")), field("to", t("track.to"))],
         this.play = button(t("track.play"), { kind: "small", click: () => this.toggle() }),
-        h("button", { class: "button small", type: "button", on: { click: () => this.gpx() } }, "GPX"));
+        !this.spans && h("button", { class: "button small", type: "button", on: { click: () => this.gpx().catch(failed) } }, "GPX"));
     replace(this.body, h("section", { class: "card flush" }, bar, this.holder, !this.fencesOnly && h("div", { class: "slider" }, this.slider), this.caption));
     requestAnimationFrame(() => {
       if (!this.holder.isConnected) return;
-      this.chart = new Chart(this.holder);
+      this.chart = new Chart(this.holder, this.source.tile ? { tile: this.source.tile } : {});
       if (this.fencesOnly) this.fences(bar);
       else this.read();
     });
   }
 
+  chips() {
+    return h("div", { class: "chips", role: "group", "aria-label": t("vitals.span") }, this.spans.map(([name, length]) => h("button", {
+      class: "chip", type: "button", "aria-pressed": String(name === this.span),
+      on: {
+        click: ({ currentTarget }) => {
+          this.span = name;
+          for (const chip of currentTarget.parentElement.children) chip.setAttribute("aria-pressed", String(chip === currentTarget));
+          [this.from, this.to] = [fieldValue(now() - length), fieldValue(now() + MINUTE_MS)];
+          this.read();
+        },
+      },
+    }, t(`track.last.${name}`))));
+  }
+
   async read() {
     this.stop();
     try {
-      const query = `from=${fromField(this.from)}&to=${fromField(this.to)}&purpose=track%20replay`;
-      const [{ features, truncated_at }, shapes] = await Promise.all([get(`/wearers/${encodeURIComponent(this.elder.id)}/track?${query}`), drawable(this.elder)]);
+      const query = `from=${fromField(this.from)}&to=${fromField(this.to)}`;
+      const [{ features, truncated_at }, shapes] = await Promise.all([this.source.track(query), this.source.shapes()]);
+      if (this.chart.ended) return;
       this.points = features.map(({ geometry, properties }) => ({ at: millis(properties.measured), lat: geometry.coordinates[1], lon: geometry.coordinates[0], accuracy: properties.accuracy_m }))
         .sort((a, b) => a.at - b.at);
       this.chart.clear();
@@ -96,22 +113,22 @@ export class Track {
   }
 
   async gpx() {
-    const { send } = await import("../api.js");
-    const response = await send("GET", `/wearers/${encodeURIComponent(this.elder.id)}/track?format=gpx&from=${fromField(this.from)}&to=${fromField(this.to)}&purpose=export`);
+    const response = await this.source.gpx(`from=${fromField(this.from)}&to=${fromField(this.to)}`);
     const url = URL.createObjectURL(await response.blob());
     h("a", { href: url, download: `${this.elder.id}.gpx` }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 
   async fences(bar) {
-    const shapes = await drawable(this.elder);
+    const shapes = await this.source.shapes();
     for (const shape of shapes) this.chart.fence(shape, { label: t("map.fence", { id: shape.id }) });
-    const latest = await get(`/wearers/${encodeURIComponent(this.elder.id)}/latest?purpose=fences`).catch(() => null);
+    const latest = await this.source.latest().catch(() => null);
+    if (this.chart.ended) return;
     if (latest?.position) this.chart.place(latest.position, { accuracy: latest.position.accuracy_m, tone: "accent", label: this.elder.name });
     this.chart.fit();
     this.caption.textContent = this.elder.fences.length ? this.elder.fences.map(fenceWords).join(" · ") : t("fence.none");
-    if (!isOneOf("admin", "operator", "desk", "doctor", "guardian")) return;
-    this.editor = new FenceEditor(this.chart, this.elder, { bar, caption: this.caption, onSaved: () => this.onChanged?.() });
+    if (!this.source.mayDraw) return;
+    this.editor = new FenceEditor(this.chart, this.elder, { bar, caption: this.caption, draw: this.source.draw, onSaved: () => this.onChanged?.() });
   }
 }
 

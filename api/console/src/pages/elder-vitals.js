@@ -1,8 +1,8 @@
 // Trends with the thresholds drawn in.
-import { get } from "../api.js";
 import { h, replace } from "../dom.js";
 import { t, word } from "../i18n.js";
 import { lines } from "../plot.js";
+import { staffSource } from "../sources.js";
 import { millis, now } from "../time.js";
 import { inWords } from "../ui.js";
 
@@ -24,8 +24,8 @@ export const KINDS = {
 export const limitsOf = (elder, kind) => ({ ...DEFAULTS[kind], ...(elder.thresholds?.[kind] ?? {}) });
 
 export class Vitals {
-  constructor(body, elder, { kinds = Object.keys(KINDS), span = "7d" } = {}) {
-    Object.assign(this, { body, elder, kinds, span, ways: [] });
+  constructor(body, elder, { kinds = Object.keys(KINDS), span = "7d", source = staffSource(elder) } = {}) {
+    Object.assign(this, { body, elder, kinds, span, source, ways: [] });
     this.draw();
   }
 
@@ -48,8 +48,7 @@ export class Vitals {
     const [, length, bucket] = SPANS.find(([name]) => name === this.span);
     const from = new Date(now() - length).toISOString();
     try {
-      const path = `/wearers/${encodeURIComponent(this.elder.id)}/vitals?kind=${kind}&from=${from}&purpose=trend`;
-      const answer = await get(bucket ? `${path}&bucket=${bucket}` : path);
+      const answer = await this.source.vitals(`kind=${kind}&from=${from}${bucket ? `&bucket=${bucket}` : ""}`);
       if (!holder.isConnected) return;
       const { unit, limits, members } = KINDS[kind];
       const readings = readingsOf(answer, members);
@@ -59,7 +58,7 @@ export class Vitals {
       replace(holder, h("h3", null, word("vital", kind), h("span", { class: "soft small" }, ` ${t("vitals.count", { n: count })}`)), place);
       const inForce = limitsOf(this.elder, kind);
       this.ways.push(lines(place, {
-        unit, times: readings.map((one) => millis(one.measured) / 1000),
+        unit, period: [Date.parse(from) / 1000, now() / 1000], times: readings.map((one) => millis(one.measured) / 1000),
         series: members.flatMap(([member, colour]) => spread(member, colour, readings, !!answer.buckets)),
         limits: limits.filter((name) => inForce[name]).map((name) => ({ value: inForce[name], label: `${t(`limit.${name}`)} ${inForce[name]}` })),
       }));

@@ -2,7 +2,6 @@
 import { h, replace } from "../dom.js";
 import { t } from "../i18n.js";
 import { L } from "../map.js";
-import { edit } from "../registry-save.js";
 import { ask, button, failed, toast } from "../ui.js";
 
 const RADIUS_M = 300;
@@ -25,8 +24,9 @@ const handle = (place, small) => L.marker(place, {
 });
 
 export class FenceEditor {
-  constructor(chart, elder, { bar, caption, onSaved }) {
-    Object.assign(this, { chart, elder, bar, caption, onSaved, layer: L.featureGroup().addTo(chart.map), undone: [] });
+  /** `draw(change)` writes what `change` makes of the fences as they are. */
+  constructor(chart, elder, { bar, caption, draw, onSaved }) {
+    Object.assign(this, { chart, elder, bar, caption, draw, onSaved, layer: L.featureGroup().addTo(chart.map), undone: [] });
     this.offer();
   }
 
@@ -120,11 +120,10 @@ export class FenceEditor {
         { name: "margin_m", label: t("fence.margin"), kind: "number", value: 30, min: 0, max: 1000 },
         { name: "active", label: t("fence.active"), hint: t("fence.active_hint") },
       ],
-      act: (values) => edit("wearers", this.elder.id, (elder) => {
+      act: (values) => this.draw((fences) => {
         const fence = { id: values.id, kind: values.kind, datum: "wgs84", margin_m: Number(values.margin_m), ...shape };
         if (values.active) fence.active = values.active;
-        elder.fences = [...elder.fences.filter((one) => one.id !== fence.id), fence];
-        return elder;
+        return [...fences.filter((one) => one.id !== fence.id), fence];
       }),
     });
     if (!done) return;
@@ -140,11 +139,11 @@ export class FenceEditor {
   async remove(fence) {
     const done = await ask({
       title: `${t("fence.remove")} ${fence.id}`, lead: fenceWords(fence), action: t("fence.remove"), danger: true,
-      act: () => edit("wearers", this.elder.id, (elder) => ({ ...elder, fences: elder.fences.filter((one) => one.id !== fence.id) })),
+      act: () => this.draw((fences) => fences.filter((one) => one.id !== fence.id)),
     });
     if (!done) return;
     // Safe to take back: the fence is put in again as it was.
-    const putBack = () => edit("wearers", this.elder.id, (elder) => ({ ...elder, fences: [...elder.fences.filter((one) => one.id !== fence.id), fence] })).then(this.onSaved).catch(failed);
+    const putBack = () => this.draw((fences) => [...fences.filter((one) => one.id !== fence.id), fence]).then(this.onSaved).catch(failed);
     toast(t("fence.removed"), { undo: putBack });
     this.onSaved();
   }

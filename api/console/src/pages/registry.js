@@ -125,7 +125,7 @@ class Registry {
     const before = valuesOf(noun, one);
     const key = one.id ?? one.path;
     return ask({
-      title: `${t("elder.edit")}:${shown[noun](one)[0]}`, action: t("save"),
+      title: `${t("elder.edit")}${t("colon")}${shown[noun](one)[0]}`, action: t("save"),
       fields: FIELDS[noun]().filter((field) => !["id", "path"].includes(field.name)).map((field) => ({ ...field, value: field.name === "secret" ? "" : before[field.name] ?? "" })),
       act: (values) => edit(noun, key, (entry) => entryOf(noun, values, entry)),
     }).then((done) => done && this.saved());
@@ -133,7 +133,7 @@ class Registry {
 
   add() {
     const { noun } = this;
-    return ask({ title: `${t("registry.add")}:${t(`registry.${noun}`)}`, action: t("save"), fields: FIELDS[noun](),
+    return ask({ title: `${t("registry.add")}${t("colon")}${t(`registry.${noun}`)}`, action: t("save"), fields: FIELDS[noun](),
       act: (values) => command("/import", { [noun]: [entryOf(noun, values)] }) }).then((done) => done && this.saved());
   }
 

@@ -1,0 +1,61 @@
+// 巡访: a round of visits with questions, and what was found at each.
+import { command } from "./api.js";
+import { h } from "./dom.js";
+import { t } from "./i18n.js";
+import { orgs } from "./store.js";
+import { ask, toast } from "./ui.js";
+
+const WHO = ["living_alone", "uncovered", "listed"];
+const names = (line) => line.split(/[\s,,、]+/).filter(Boolean);
+
+/** The questions of a visit as fields of a dialog. */
+export function questions(one) {
+  const yesNo = [["", "—"], ["true", t("yes")], ["false", t("no")]];
+  return (one.form ?? []).map((question) => ({
+    name: `answer:${question.id}`, label: question.label, required: question.required,
+    ...{ yes_no: { kind: "select", value: "", options: yesNo }, choice: { kind: "select", value: "", options: [["", "—"], ...(question.choices ?? []).map((choice) => [choice, choice])] },
+      number: { kind: "number", step: "any" }, text: { kind: "text" } }[question.kind],
+  }));
+}
+
+/** Takes the answers out of a dialog's values, as the API takes them. */
+export function answered(values) {
+  const answers = {};
+  const rest = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (!name.startsWith("answer:")) rest[name] = value;
+    else if (value !== "") answers[name.slice("answer:".length)] = value;
+  }
+  return Object.keys(answers).length ? { ...rest, answers } : rest;
+}
+
+/** What was asked at a visit, and what was found. */
+export function answersOf(one) {
+  if (!one.form?.length) return null;
+  const found = new Map((one.answers ?? []).map((answer) => [answer.id, answer.value]));
+  const said = (value) => ({ true: t("yes"), false: t("no") })[value] ?? value ?? t("patrol.not_asked");
+  return h("div", { class: "block" }, h("h3", null, t("patrol.answers")), h("dl", { class: "values" },
+    one.form.map((question) => [h("dt", null, question.label), h("dd", null, said(found.get(question.id)))])));
+}
+
+/** Begins a round: whom to visit, and what to ask. */
+export function startPatrol() {
+  const withDesk = [...orgs.values()].findLast((org) => org.desk) ?? [...orgs.values()][0];
+  return ask({
+    title: t("patrol.start"), lead: t("patrol.lead"), action: t("patrol.start"),
+    fields: [{ name: "name", label: t("elder.name"), required: true, value: t("patrol.name") },
+      { name: "org", label: t("field.org"), kind: "select", value: withDesk?.path, options: [...orgs.values()].map((org) => [org.path, org.name]) },
+      { name: "who", label: t("patrol.who"), kind: "select", value: WHO[0], options: WHO.map((who) => [who, t(`patrol.who.${who}`)]) },
+      { name: "wearers", label: t("patrol.wearers"), hint: t("patrol.wearers_hint") },
+      { name: "form", label: t("patrol.form"), kind: "area", value: t("patrol.form_example"), hint: t("patrol.form_hint") }],
+    act: ({ name, org, who, wearers, form }) => command("/patrols", { name, org, who, wearers: who === "listed" ? names(wearers) : [], form: form.split("\n").filter((line) => line.trim()).map(question) }),
+  }).then((made) => made && toast(t("patrol.started", { n: made.cases?.length ?? 0 }), { kind: "good" }));
+}
+
+/** `今天吃得好吗?` is yes or no; `心情: 好/一般/差` a choice; `血糖: 数` a number; `还需要什么: 文` words. */
+function question(line, place) {
+  const [label, answer = ""] = line.split(/[:：]\s*(?=[^:：]*$)/);
+  const choices = answer.split("/").map((choice) => choice.trim()).filter(Boolean);
+  const kind = choices.length > 1 ? "choice" : /^(数|number)/i.test(answer) ? "number" : answer.trim() ? "text" : "yes_no";
+  return { id: `q${place + 1}`, label: label.trim(), kind, ...(kind === "choice" ? { choices } : {}) };
+}
