@@ -8,6 +8,8 @@ use model::{DeviceId, Input, Reply, Timestamp};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
 
+use crate::watchdog::Ticket;
+
 /// How many reports may wait in the telemetry lane; beyond it connections are not read.
 pub const TELEMETRY_REPORTS_MAX: usize = 32_768;
 /// How many pieces of work may wait in the alarm lane. Only a flood of forged alarms gets here; beyond it even
@@ -18,6 +20,8 @@ pub const ALARM_WORK_MAX: usize = 262_144;
 pub enum Work {
     /// What a device published.
     Parcel(Parcel),
+    /// The same with an SOS or a fall in it, noted with whoever calls for it if it cannot be written down.
+    Alarm(Parcel, Ticket),
     /// Anything else that is decided on.
     Input {
         /// What.

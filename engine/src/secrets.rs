@@ -46,6 +46,7 @@ const PASSWORD_PASSES: u32 = 2;
 const PASSWORD_LANES: u32 = 1;
 const PASSWORD_SALT_BYTES: usize = 16;
 const WEBHOOK_DOMAIN: &[u8] = b"yinling webhook v1\0";
+const WATCHDOG_DOMAIN: &[u8] = b"yinling watchdog v1\0";
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -64,6 +65,8 @@ pub struct Secrets {
     password: [u8; 32],
     /// Keyed for what signs other systems' webhooks.
     webhook: HmacSha256,
+    /// What engine and watchdog seal with.
+    watchdog: [u8; 32],
 }
 
 impl fmt::Debug for Secrets {
@@ -141,7 +144,14 @@ impl Secrets {
             link: keyed(link_key, LINK_DOMAIN),
             password: keyed(pepper, PASSWORD_DOMAIN).finalize().into_bytes().into(),
             webhook: keyed(link_key, WEBHOOK_DOMAIN),
+            watchdog: keyed(link_key, WATCHDOG_DOMAIN).finalize().into_bytes().into(),
         }
+    }
+
+    /// What engine and watchdog seal with what they leave on disk for each other.
+    #[must_use]
+    pub fn watchdog_key(&self) -> [u8; 32] {
+        self.watchdog
     }
 
     /// What is stored of a device's secret.
