@@ -155,7 +155,6 @@ mod tests {
         expect![[r#"
             GET https://api.jpush.cn/v3/push/cid?count=10&type=push
             authorization: Basic a2V5OnNlY3JldA==
-
         "#]]
         .assert_eq(&show(&jpush().keys().unwrap(), ""));
         let cids =

@@ -76,6 +76,12 @@ impl MainLoop {
             let mut draft = self.draft();
             let mut pieces = work.drain(..);
             while !pieces.as_slice().is_empty() {
+                if self.inbox.has_alarm() {
+                    // It waits for nothing that happened to come before it.
+                    let begun = std::mem::replace(&mut draft, self.draft());
+                    self.submit(begun)?;
+                    self.decide_alarms(&mut records)?;
+                }
                 self.foresee(&pieces.as_slice()[..pieces.len().min(PIECES_FORESEEN)]);
                 for piece in pieces.by_ref().take(PIECES_FORESEEN) {
                     self.decide(piece, &mut records, &mut draft)?;
@@ -95,6 +101,16 @@ impl MainLoop {
                 return Ok(());
             }
         }
+    }
+
+    /// What came into the alarm lane while telemetry was decided on, in a batch of its own.
+    fn decide_alarms(&mut self, records: &mut Vec<Record>) -> Result<(), StoreError> {
+        let (mut alarms, mut draft) = (Vec::new(), self.draft());
+        self.inbox.take_alarms(&mut alarms);
+        for piece in alarms {
+            self.decide(piece, records, &mut draft)?;
+        }
+        self.submit(draft)
     }
 
     /// How long the loop may sleep: until the next deadline, and not at all while a checkpoint is being written.

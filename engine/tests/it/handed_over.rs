@@ -59,6 +59,13 @@ fn press_all(disk: &ForgetfulDisk) -> Option<Vec<Alarm>> {
     let config = JournalConfig { segment_bytes: 64 * 1024, ..JournalConfig::default() };
     let (opened, _) = Journal::open(Arc::clone(&shared), Path::new("journal"), config).ok()?;
     let unsaved = Arc::new(Unsaved::default());
+    // Who presses later presses a house that has ended already.
+    let presses = (0..ELDERS).map(|n| {
+        let parcel = sos(n);
+        let ticket = unsaved.note(&parcel);
+        (parcel, ticket)
+    });
+    let mut presses: Vec<_> = presses.collect();
     let saved = Arc::clone(&unsaved);
     // Handed over when the journal says that it failed, as the process would before it ends.
     let handed: Arc<OnceLock<Vec<Alarm>>> = Arc::default();
@@ -81,12 +88,6 @@ fn press_all(disk: &ForgetfulDisk) -> Option<Vec<Alarm>> {
         unsaved: Arc::clone(&unsaved),
     };
     assert!(inbox.urgent(Work::Input { input: registry(), received: Still.now(), reply: None }).is_ok());
-    let presses = (0..ELDERS).map(|n| {
-        let parcel = sos(n);
-        let ticket = unsaved.note(&parcel);
-        (parcel, ticket)
-    });
-    let mut presses: Vec<_> = presses.collect();
     let late = presses.split_off(1);
     presses.into_iter().for_each(|(parcel, ticket)| drop(inbox.urgent(Work::Alarm(parcel, ticket))));
     let looping = std::thread::spawn(move || main_loop.run());
@@ -140,7 +141,10 @@ fn whatever_operation_of_the_disk_fails_an_sos_is_journaled_or_handed_over() {
         for n in 0..ELDERS {
             let device = DeviceId::new(&format!("b{n}"));
             let is_handed_over = handed.iter().any(|alarm| alarm.device == device);
-            assert!(saved.contains(&device) || is_handed_over, "operation {operation}: the SOS of b{n} is lost");
+            assert!(
+                saved.contains(&device) || is_handed_over,
+                "operation {operation}: the SOS of b{n} is lost; saved {saved:?}, handed over {handed:?}"
+            );
         }
         handed.iter().filter(|alarm| !alarm.household.people.is_empty()).for_each(is_called_for);
         handed_over += handed.len();
