@@ -94,6 +94,31 @@ fn a_long_explanation_is_shortened_and_the_rest_kept() {
     assert_eq!(shorten("王桂兰", 2), "王…");
 }
 
+/// Names of many scripts, as long as an import takes them: a text stays within its length, keeps its end, which says how
+/// to answer, and parts no letter from its marks.
+#[test]
+fn a_name_in_any_script_leaves_room_for_how_to_answer() {
+    let explain = "该消息迟到1小时。".repeat(60);
+    for (name, spoken) in [
+        ("阿卜杜热合曼·麦麦提吐尔逊·买合木提", "阿卜杜热合曼·麦麦提吐尔逊·买合木提"),
+        ("ئابدۇراخمان تۇرسۇن", "ئابدۇراخمان تۇرسۇن"),
+        ("བཀྲ་ཤིས་བདེ་ལེགས་བཀྲ་ཤིས་བདེ་ལེགས་བཀྲ་ཤིས", "བཀྲ་ཤིས་བདེ་ལེགས་བཀྲ་ཤིས་བདེ་ལེ…"),
+        (
+            "𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷",
+            "𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷𠮷…",
+        ),
+    ] {
+        for lang in [Language::ZhCn, Language::En] {
+            let at = "2026-11-22T08:00:00+08:00";
+            let facts = Facts { wearer_name: name, explain_en: &explain, ..facts(&explain, at) };
+            let text = alert_text(lang, &facts, true).said_over(Channel::Sms);
+            assert!(text.chars().count() <= SMS_CHARS_MAX, "{} characters: {text}", text.chars().count());
+            assert!(text.contains(spoken), "{text}");
+            assert!(text.ends_with(reply_to_go(lang).trim()), "{text}");
+        }
+    }
+}
+
 #[test]
 fn an_sos_says_once_that_the_button_was_pressed() {
     for (zh, expected) in [

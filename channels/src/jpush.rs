@@ -1,5 +1,7 @@
-//! Push messages by JPush (极光), v3. "Accepted" does not mean that anybody saw it. A resend may show twice: JPush's
-//! own guard against that, `cid`, has to be fetched beforehand, and a second request is a second thing that can fail.
+//! Push messages by JPush (极光), v3. "Accepted" does not mean that anybody saw it. A `cid` makes a resend harmless: JPush
+//! answers it with the result of the first and shows nothing twice. It is valid for a day and has to come from JPush's
+//! own pool, so a few are fetched beforehand ([`once`](crate::once)).
+//! Source: docs.jiguang.cn, Push API v3 and "获取推送唯一标识(cid)" of its advanced functions, 2022-08-09.
 
 use compact_str::CompactString;
 use model::{Attempt, Priority, Purpose};
@@ -20,6 +22,11 @@ pub const ENDPOINT: &str = "https://api.jpush.cn";
 const TEXT_CHARS_MAX: usize = 500;
 /// How long it is kept for a phone that is off, seconds.
 const TIME_TO_LIVE_SECONDS: u32 = 86_400;
+
+/// How many `cid`s are fetched at a time: as many as every application may.
+const CIDS_FETCHED: usize = 10;
+/// The longest `cid` that is believed, bytes: application key (24), a hyphen and a UUID are 61.
+const CID_BYTES_MAX: usize = 128;
 
 /// JPush's codes, from its list of error codes.
 const CODES: &[(&str, Class)] = &[
@@ -93,6 +100,27 @@ impl Vendor for Jpush {
         class.of(&format!("{} {code}", answer.status)).into()
     }
 
+    fn keys(&self) -> Option<HttpRequest> {
+        let url = format!("{}/v3/push/cid?count={CIDS_FETCHED}&type=push", self.endpoint);
+        let request = HttpRequest { method: "GET", url, headers: Vec::new(), body: Vec::new() };
+        Some(request.with("authorization", self.credential.basic()))
+    }
+
+    fn keys_in(&self, answer: &HttpAnswer<'_>) -> Vec<String> {
+        let told = serde_json::from_slice::<Value>(answer.body).unwrap_or_default();
+        let cids = told["cidlist"].as_array().filter(|_| answer.status == 200);
+        let cids = cids.into_iter().flatten().filter_map(Value::as_str);
+        cids.filter(|cid| !cid.is_empty() && cid.len() <= CID_BYTES_MAX).map(str::to_owned).collect()
+    }
+
+    fn with_key(&self, mut request: HttpRequest, key: &str) -> HttpRequest {
+        if let Ok(Value::Object(mut body)) = serde_json::from_slice(&request.body) {
+            body.insert("cid".to_owned(), key.into());
+            request.body = Value::Object(body).to_string().into_bytes();
+        }
+        request
+    }
+
     fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -120,6 +148,30 @@ mod tests {
 
             {"audience":{"registration_id":["1a0018970a8"]},"notification":{"alert":"银杏社区提醒:王桂兰于08:00按下求助键。<回复1确认前往>","android":{"alert":"银杏社区提醒:王桂兰于08:00按下求助键。<回复1确认前往>","alert_type":7,"extras":{"attempt":"a1a","incident":"i7"},"priority":2,"title":"银铃"},"ios":{"alert":{"body":"银杏社区提醒:王桂兰于08:00按下求助键。<回复1确认前往>","title":"银铃"},"extras":{"attempt":"a1a","incident":"i7"},"interruption-level":"time-sensitive","sound":"default"}},"options":{"apns_production":true,"time_to_live":86400},"platform":"all"}"#]]
         .assert_eq(&show(&jpush().request(&attempt, &LINKS(), &seal()).unwrap(), ""));
+    }
+
+    #[test]
+    fn a_cid_is_asked_for_and_put_in() {
+        expect![[r#"
+            GET https://api.jpush.cn/v3/push/cid?count=10&type=push
+            authorization: Basic a2V5OnNlY3JldA==
+        "#]]
+        .assert_eq(&show(&jpush().keys().unwrap(), ""));
+        let cids =
+            |status, body: &str| jpush().keys_in(&HttpAnswer { status, retry_after: None, body: body.as_bytes() });
+        // As in JPush's documentation.
+        let told = r#"{"cidlist":["8103a4c628a0b98994ec1949-128eeb45-471c-49f3-b442-a05c20c9ed56",
+                       "8103a4c628a0b98994ec1949-6e44d7f1-89f5-48a8-bec4-e359c15b13e5"]}"#;
+        assert_eq!(cids(200, told).len(), 2);
+        for (status, body) in [(401, told), (200, "{}"), (200, "not JSON"), (200, r#"{"cidlist":[7,""]}"#)] {
+            assert_eq!(cids(status, body), Vec::<String>::new(), "{status} {body}");
+        }
+        let request = jpush().request(&attempt(), &LINKS(), &seal()).unwrap();
+        let keyed = jpush().with_key(request.clone(), &cids(200, told)[0]);
+        let body = |request: &HttpRequest| serde_json::from_slice::<Value>(&request.body).unwrap();
+        let mut expected = body(&request);
+        expected["cid"] = "8103a4c628a0b98994ec1949-128eeb45-471c-49f3-b442-a05c20c9ed56".into();
+        assert_eq!(body(&keyed), expected);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod feishu;
 pub mod gateway;
 pub mod jpush;
 pub mod ntfy;
+pub mod once;
 pub mod outward;
 pub mod pace;
 pub mod phone;

@@ -138,6 +138,21 @@ pub trait Vendor: Send + Sync {
     /// What an answer means.
     fn classify(&self, answer: &HttpAnswer<'_>) -> Heard;
 
+    /// The request for keys that make a send harmless to repeat; `None`: this provider gives out none.
+    fn keys(&self) -> Option<HttpRequest> {
+        None
+    }
+
+    /// The keys in the answer to that; empty where it holds none.
+    fn keys_in(&self, _answer: &HttpAnswer<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// A request with such a key.
+    fn with_key(&self, request: HttpRequest, _key: &str) -> HttpRequest {
+        request
+    }
+
     /// The request that asks what became of a send whose answer was lost; `None`: this provider cannot be asked.
     fn question(&self, _asked: &Asked<'_>, _seal: &Seal) -> Option<HttpRequest> {
         None

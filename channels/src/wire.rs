@@ -11,6 +11,7 @@ use reqwest::{Client, Url};
 
 use crate::ConfigError;
 use crate::callback::InFlight;
+use crate::once::Keys;
 use crate::provider::{BoxFuture, Links, Provider};
 use crate::request::{Asked, Heard, HttpAnswer, HttpRequest, RETRY_AFTER_SECONDS_DEFAULT, Seal, Vendor};
 use crate::shell::QUERY_MS_MAX;
@@ -133,6 +134,7 @@ pub struct HttpProvider {
     wire: Wire,
     clock: Arc<dyn Clock>,
     in_flight: Arc<Mutex<InFlight>>,
+    keys: Mutex<Keys>,
 }
 
 impl HttpProvider {
@@ -145,7 +147,7 @@ impl HttpProvider {
         clock: Arc<dyn Clock>,
         in_flight: Arc<Mutex<InFlight>>,
     ) -> HttpProvider {
-        HttpProvider { name: name.to_owned(), vendor, wire, clock, in_flight }
+        HttpProvider { name: name.to_owned(), vendor, wire, clock, in_flight, keys: Mutex::default() }
     }
 
     async fn post(&self, attempt: &Attempt, links: &Links) -> SendResult {
@@ -158,6 +160,8 @@ impl HttpProvider {
             Ok(request) => request,
             Err(detail) => return SendResult::Final { detail },
         };
+        let key = self.keys.lock().of(attempt.id, now);
+        let request = key.iter().fold(request, |request, key| self.vendor.with_key(request, key));
         // Before it leaves: a callback may be faster than the answer.
         self.in_flight.lock().sending(attempt.id, attempt.channel, &attempt.to.0, now);
         let mut heard = self.wire.send(request, |answer| self.vendor.classify(answer)).await;
@@ -170,6 +174,24 @@ impl HttpProvider {
             self.in_flight.lock().taken(attempt.id, reference);
         }
         heard.result
+    }
+
+    /// Fetches keys that make a send harmless to repeat, where the provider gives them out and few are left.
+    async fn fetch_keys(&self) {
+        let Some(request) = self.vendor.keys() else { return };
+        if !self.keys.lock().are_few(self.clock.now()) {
+            return;
+        }
+        let mut fetched = Vec::new();
+        let answered = self.wire.send(request, |answer| {
+            fetched = self.vendor.keys_in(answer);
+            SendResult::Accepted.into()
+        });
+        answered.await;
+        if fetched.is_empty() {
+            tracing::warn!(provider = %self.name, "it gave no keys: what is sent twice may show twice");
+        }
+        self.keys.lock().add(fetched, self.clock.now());
     }
 
     /// Asks what became of a send whose answer was lost. `None`: it cannot be asked, or knows nothing of it in time.
@@ -202,6 +224,10 @@ impl Provider for HttpProvider {
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
-        Box::pin(self.wire.probe(self.vendor.endpoint()))
+        Box::pin(async {
+            self.wire.probe(self.vendor.endpoint()).await?;
+            self.fetch_keys().await;
+            Ok(())
+        })
     }
 }

@@ -102,7 +102,7 @@ impl Checkpointer {
     pub fn finish(&mut self, pipeline: &Pipeline, last_seq: u64, journal: &Journal<Release>) {
         let deadline = Instant::now() + FINISH_WAIT_MAX;
         while journal.durable_seq() < last_seq {
-            if Instant::now() > deadline {
+            if Instant::now() > deadline || journal.stats().failed {
                 return;
             }
             std::thread::sleep(Duration::from_millis(1));

@@ -24,6 +24,7 @@ use crate::inbox::{Inbox, Work};
 use crate::preview;
 use crate::registry;
 use crate::secrets::{self, Secrets};
+use crate::watchdog::Unsaved;
 
 /// The user name with which an API token subscribes to the feed.
 const FEED_USER_NAME: &str = "token";
@@ -40,6 +41,8 @@ pub struct House {
     pub inbox: Arc<Inbox>,
     /// The projected state, which imports are checked against.
     pub state: Arc<State>,
+    /// Alarms that are not on disk yet.
+    pub unsaved: Arc<Unsaved>,
     /// How far the journal is durable.
     pub durable: Arc<Progress>,
     /// How far the facts are projected.
@@ -119,10 +122,16 @@ impl broker::Host for House {
         let input = |input| Work::Input { input, received: self.clock.now(), reply: None };
         match (lane, inbound) {
             (Lane::Telemetry, Inbound::Parcel(parcel)) => self.inbox.telemetry(parcel).map_err(Inbound::Parcel),
-            (Lane::Alarm, Inbound::Parcel(parcel)) => match self.inbox.urgent(Work::Parcel(parcel)) {
-                Err(Work::Parcel(parcel)) => Err(Inbound::Parcel(parcel)),
-                _ => Ok(()),
-            },
+            (Lane::Alarm, Inbound::Parcel(parcel)) => {
+                let ticket = self.unsaved.note(&parcel);
+                match self.inbox.urgent(Work::Alarm(parcel, ticket)) {
+                    Err(Work::Alarm(parcel, ticket)) => {
+                        self.unsaved.forget(ticket);
+                        Err(Inbound::Parcel(parcel))
+                    }
+                    _ => Ok(()),
+                }
+            }
             (_, inbound) => {
                 let work = match &inbound {
                     Inbound::Connection { device, online } => {

@@ -1,12 +1,15 @@
 //! What waits for the main loop: two lanes, so that nothing delays an alarm.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use broker::Parcel;
 use model::{DeviceId, Input, Reply, Timestamp};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, oneshot};
+
+use crate::watchdog::Ticket;
 
 /// How many reports may wait in the telemetry lane; beyond it connections are not read.
 pub const TELEMETRY_REPORTS_MAX: usize = 32_768;
@@ -18,6 +21,8 @@ pub const ALARM_WORK_MAX: usize = 262_144;
 pub enum Work {
     /// What a device published.
     Parcel(Parcel),
+    /// The same with an SOS or a fall in it, noted with whoever calls for it if it cannot be written down.
+    Alarm(Parcel, Ticket),
     /// Anything else that is decided on.
     Input {
         /// What.
@@ -37,6 +42,8 @@ pub struct Inbox {
     lanes: Mutex<Lanes>,
     work: Condvar,
     space: Notify,
+    /// Whether an SOS or a fall waits.
+    has_alarm: AtomicBool,
 }
 
 #[derive(Default)]
@@ -44,6 +51,8 @@ struct Lanes {
     alarm: VecDeque<Work>,
     telemetry: VecDeque<Parcel>,
     telemetry_reports: usize,
+    /// Telemetry waited for an alarm the last time: it has its turn now, however many alarms there are.
+    has_waited: bool,
     /// The loop sleeps; whoever brings something wakes it.
     asleep: bool,
     closed: bool,
@@ -59,9 +68,24 @@ impl Inbox {
         if lanes.closed || lanes.alarm.len() >= ALARM_WORK_MAX {
             return Err(work);
         }
+        if let Work::Alarm(..) = work {
+            self.has_alarm.store(true, Ordering::Release);
+        }
         lanes.alarm.push_back(work);
         self.wake(lanes);
         Ok(())
+    }
+
+    /// Whether an SOS or a fall waits: then it is worth it to end a batch early.
+    pub fn has_alarm(&self) -> bool {
+        self.has_alarm.load(Ordering::Acquire)
+    }
+
+    /// Takes everything out of the alarm lane that is there.
+    pub fn take_alarms(&self, into: &mut Vec<Work>) {
+        let mut lanes = self.lanes.lock();
+        self.has_alarm.store(false, Ordering::Release);
+        into.extend(lanes.alarm.drain(..));
     }
 
     /// Puts a parcel into the telemetry lane.
@@ -91,7 +115,8 @@ impl Inbox {
     }
 
     /// Takes what is there, alarms first and then at most `reports_max` reports, or waits for it, for at most
-    /// `patience`. Without `telemetry` that lane stays as it is. `false`: closed and empty.
+    /// `patience`. An SOS or a fall has a batch without telemetry, but not twice in a row. Without `telemetry` that lane
+    /// stays as it is. `false`: closed and empty.
     pub fn take(&self, into: &mut Vec<Work>, reports_max: usize, telemetry: bool, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let mut lanes = self.lanes.lock();
@@ -106,6 +131,8 @@ impl Inbox {
                 return true;
             }
         }
+        lanes.has_waited = self.has_alarm.swap(false, Ordering::AcqRel) && !lanes.has_waited;
+        let telemetry = telemetry && !lanes.has_waited;
         into.extend(lanes.alarm.drain(..));
         let (mut reports, was_full) = (0, lanes.telemetry_reports >= TELEMETRY_REPORTS_MAX);
         while telemetry && reports < reports_max {
@@ -141,5 +168,58 @@ impl Inbox {
         if asleep {
             self.work.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use broker::{Item, Receipts};
+    use model::{Report, ReportBody};
+
+    use super::*;
+
+    fn parcel(body: ReportBody) -> Parcel {
+        let report = Report { event_id: None, measured: None, body, content_hash: 0 };
+        let items = vec![Item { received: Timestamp::EPOCH, topic: "".into(), outcome: Ok(report) }];
+        Parcel { device: DeviceId::new("b1"), items, receipts: Receipts::none() }
+    }
+
+    fn taken(inbox: &Inbox, reports_max: usize) -> String {
+        let mut work = Vec::new();
+        inbox.take(&mut work, reports_max, true, Duration::ZERO);
+        let letter = |piece: &Work| match piece {
+            Work::Alarm(..) => 'S',
+            Work::Parcel(_) => '.',
+            Work::Input { .. } => 'i',
+            Work::DownReady(_) => 'd',
+        };
+        work.iter().map(letter).collect()
+    }
+
+    #[test]
+    fn an_sos_has_a_batch_without_telemetry_and_telemetry_has_its_turn_all_the_same() {
+        let inbox = Inbox::default();
+        let sos = || drop(inbox.urgent(Work::Alarm(parcel(ReportBody::Sos { fix: None }), 1)));
+        let other = || drop(inbox.urgent(Work::DownReady(DeviceId::new("b1"))));
+        (0..8).for_each(|_| drop(inbox.telemetry(parcel(ReportBody::Alive))));
+        other();
+        assert_eq!(taken(&inbox, 2), "d..", "what is no alarm shares a batch");
+        sos();
+        other();
+        sos();
+        assert!(inbox.has_alarm());
+        assert_eq!(taken(&inbox, 2), "SdS");
+        assert!(!inbox.has_alarm());
+        sos();
+        assert_eq!(taken(&inbox, 2), "S..", "a flood of alarms starves nobody");
+        sos();
+        assert_eq!(taken(&inbox, 2), "S");
+        assert_eq!(taken(&inbox, 9), "....");
+        // In the middle of a batch.
+        sos();
+        other();
+        let mut work = Vec::new();
+        inbox.take_alarms(&mut work);
+        assert_eq!((work.len(), inbox.has_alarm()), (2, false));
     }
 }

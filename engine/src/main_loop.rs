@@ -14,6 +14,7 @@ use crate::inbox::{Inbox, Work};
 use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
 use crate::release::Release;
+use crate::watchdog::Unsaved;
 
 /// How many reports a batch takes at most: what an alarm waits for at most before its own batch, 2 ms. Fewer sync more often;
 /// 8 192 kept fewer stages busy at once and were a tenth slower.
@@ -48,6 +49,8 @@ pub struct MainLoop {
     pub hold_telemetry: Arc<AtomicBool>,
     /// Writes the state down from time to time.
     pub checkpointer: Checkpointer,
+    /// Alarms that are not on disk yet.
+    pub unsaved: Arc<Unsaved>,
 }
 
 /// One batch in the making.
@@ -73,6 +76,12 @@ impl MainLoop {
             let mut draft = self.draft();
             let mut pieces = work.drain(..);
             while !pieces.as_slice().is_empty() {
+                if self.inbox.has_alarm() {
+                    // It waits for nothing that happened to come before it.
+                    let begun = std::mem::replace(&mut draft, self.draft());
+                    self.submit(begun)?;
+                    self.decide_alarms(&mut records)?;
+                }
                 self.foresee(&pieces.as_slice()[..pieces.len().min(PIECES_FORESEEN)]);
                 for piece in pieces.by_ref().take(PIECES_FORESEEN) {
                     self.decide(piece, &mut records, &mut draft)?;
@@ -94,6 +103,16 @@ impl MainLoop {
         }
     }
 
+    /// What came into the alarm lane while telemetry was decided on, in a batch of its own.
+    fn decide_alarms(&mut self, records: &mut Vec<Record>) -> Result<(), StoreError> {
+        let (mut alarms, mut draft) = (Vec::new(), self.draft());
+        self.inbox.take_alarms(&mut alarms);
+        for piece in alarms {
+            self.decide(piece, records, &mut draft)?;
+        }
+        self.submit(draft)
+    }
+
     /// How long the loop may sleep: until the next deadline, and not at all while a checkpoint is being written.
     fn patience(&self) -> Duration {
         if self.checkpointer.is_busy() {
@@ -105,7 +124,7 @@ impl MainLoop {
 
     fn foresee(&self, pieces: &[Work]) {
         self.pipeline.foresee_devices(pieces.iter().filter_map(|piece| match piece {
-            Work::Parcel(parcel) => Some(&parcel.device),
+            Work::Parcel(parcel) | Work::Alarm(parcel, _) => Some(&parcel.device),
             Work::Input { .. } | Work::DownReady(_) => None,
         }));
     }
@@ -113,6 +132,12 @@ impl MainLoop {
     fn decide(&mut self, piece: Work, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {
         match piece {
             Work::Parcel(parcel) => self.decide_parcel(parcel, records, draft),
+            Work::Alarm(parcel, ticket) => {
+                let device = parcel.device.clone();
+                self.decide_parcel(parcel, records, draft)?;
+                self.unsaved.decided(ticket, self.last_seq, || self.pipeline.household_of(Some(&device), None));
+                Ok(())
+            }
             Work::Input { input, received, reply } => {
                 self.pipeline.decide(input, received, records);
                 let answer = reply.zip(records.last().map(Release::answer_of));
@@ -174,7 +199,7 @@ impl MainLoop {
             draft.batch.push(&record)?;
             self.last_seq += 1;
             self.pulse.count(&record);
-            draft.release.note(&record);
+            draft.release.note(&record, |wearer| self.pipeline.household_of(None, Some(wearer)));
             if draft.batch.bytes() >= BATCH_BYTES_MAX {
                 let full = std::mem::replace(draft, self.draft());
                 self.submit(full)?;

@@ -6,8 +6,8 @@ use alerting::Auditor;
 use broker::{Door, Receipts};
 use model::staff::ApiToken;
 use model::{
-    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, Glass, IncidentId, Record,
-    RegistryChange, Reply, Session, StepUp, Timestamp, Webhook,
+    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, EventKind, Glass, IncidentId, Record,
+    RegistryChange, Reply, Session, StepUp, Timestamp, WearerId, Webhook,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use crate::authority::Authority;
 use crate::outbox::Outbox;
 use crate::teller::Book;
+use crate::watchdog::{Watched, snapshot};
 
 /// Everything that one batch lets out.
 #[derive(Default)]
@@ -37,6 +38,10 @@ enum Effect {
     Feed(Box<Event>),
     /// When an incident's calling goes on: the auditor is to know.
     Step(IncidentId, Option<Timestamp>),
+    /// What is open and loud: for the watchdog's snapshot.
+    Watched(Box<Decision>),
+    /// Whom an incident concerns: for the same.
+    Concerns(IncidentId, Box<RegistryChange>),
     /// The door is to know.
     Registry(Box<RegistryChange>),
     /// The API is to know.
@@ -74,8 +79,10 @@ impl Release {
         self.replies.push((to, seq, answer));
     }
 
-    /// What a record's decisions let out. Telemetry lets out nothing and is passed over quickly.
-    pub fn note(&mut self, record: &Record) {
+    /// What a record's decisions let out. Telemetry lets out nothing and is passed over quickly. `household`: whom what
+    /// happens to a wearer concerns.
+    pub fn note(&mut self, record: &Record, household: impl Fn(&WearerId) -> RegistryChange) {
+        self.note_watched(record, household);
         for decision in &record.decisions {
             match decision {
                 Decision::Event(event) => self.note_event(event),
@@ -94,6 +101,34 @@ impl Release {
                 | Decision::Finding(_)
                 | Decision::Reply(_)
                 | Decision::Audit(_) => {}
+            }
+        }
+    }
+
+    /// What the watchdog's snapshot is made of.
+    fn note_watched(&mut self, record: &Record, household: impl Fn(&WearerId) -> RegistryChange) {
+        let is_loud = |decision: &Decision| match decision {
+            Decision::Event(event) => match &event.entity {
+                Entity::Incident(incident) => Some(snapshot::is_called_for(incident.priority, incident.kind)),
+                Entity::Attempt(attempt) => Some(snapshot::is_called_for(attempt.priority, attempt.kind)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let mut loudness = record.decisions.iter().filter_map(is_loud).peekable();
+        // A calling does not say what for: what changed beside it does.
+        let may_be_loud = loudness.peek().is_none() || loudness.any(|loud| loud);
+        for decision in &record.decisions {
+            let is_calling = matches!(decision, Decision::Escalation(_));
+            if is_loud(decision) == Some(true) || (is_calling && may_be_loud) {
+                self.effects.push(Effect::Watched(Box::new(decision.clone())));
+            }
+            let Decision::Event(event) = decision else { continue };
+            if let (EventKind::IncidentRaised | EventKind::IncidentRecurred, Entity::Incident(incident)) =
+                (event.kind, &event.entity)
+                && snapshot::is_watched(incident)
+            {
+                self.effects.push(Effect::Concerns(incident.id, Box::new(household(&incident.wearer))));
             }
         }
     }
@@ -138,6 +173,8 @@ pub struct Releaser {
     pub epoch: u32,
     /// Who watches over what was committed about open incidents.
     pub auditor: Arc<Mutex<Auditor>>,
+    /// What the watchdog would go on with.
+    pub watched: Arc<Watched>,
 }
 
 impl Releaser {
@@ -161,6 +198,8 @@ impl Releaser {
                 // Where no session is there, the command waits in the pipeline for the device's return.
                 let _ = door.is_some_and(|door| door.deliver(&command));
             }
+            Effect::Watched(decision) => self.watched.note(&decision),
+            Effect::Concerns(incident, household) => self.watched.concerns(incident, *household),
             Effect::Step(incident, next_due) => self.auditor.lock().step(incident, next_due),
             Effect::Feed(event) => {
                 if let Entity::Incident(incident) = &event.entity {

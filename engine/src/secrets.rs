@@ -49,6 +49,7 @@ const PASSWORD_PASSES: u32 = 2;
 const PASSWORD_LANES: u32 = 1;
 const PASSWORD_SALT_BYTES: usize = 16;
 const WEBHOOK_DOMAIN: &[u8] = b"yinling webhook v1\0";
+const WATCHDOG_DOMAIN: &[u8] = b"yinling watchdog v1\0";
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -69,6 +70,8 @@ pub struct Secrets {
     password: [u8; 32],
     /// Keyed for what signs other systems' webhooks.
     webhook: HmacSha256,
+    /// What engine and watchdog seal with.
+    watchdog: [u8; 32],
 }
 
 impl fmt::Debug for Secrets {
@@ -147,7 +150,14 @@ impl Secrets {
             code: keyed(link_key, CODE_DOMAIN),
             password: keyed(pepper, PASSWORD_DOMAIN).finalize().into_bytes().into(),
             webhook: keyed(link_key, WEBHOOK_DOMAIN),
+            watchdog: keyed(link_key, WATCHDOG_DOMAIN).finalize().into_bytes().into(),
         }
+    }
+
+    /// What engine and watchdog seal with what they leave on disk for each other.
+    #[must_use]
+    pub fn watchdog_key(&self) -> [u8; 32] {
+        self.watchdog
     }
 
     /// What is stored of a device's secret.

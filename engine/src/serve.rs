@@ -40,7 +40,9 @@ use crate::release::{Release, Releaser};
 use crate::secrets::Secrets;
 use crate::teller::{Book, Teller};
 use crate::tls::{self, Tls};
-use crate::watchdog::{self, Gate, Ground, Leash, Lives, Watch};
+use crate::watchdog::{
+    self, Gate, Ground, LastWords, Leash, Line, Lives, Seal, SnapshotWriter, Unsaved, Watch, Watched,
+};
 
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
@@ -141,6 +143,7 @@ pub struct Running {
     api: tokio::task::JoinHandle<std::io::Result<()>>,
     stop_api: watch::Sender<bool>,
     leash: Option<Leash>,
+    snapshot: Option<SnapshotWriter>,
     _lock: DataLock,
 }
 
@@ -214,6 +217,15 @@ fn recover(disk: &Arc<dyn Disk>, layout: &store::DataDir, config: &Config) -> an
     Ok(Recovered { pipeline, opened, recovery, state, checkpoint_seq })
 }
 
+/// What the gate needs of the house.
+struct Mine<'a> {
+    inbox: &'a Arc<Inbox>,
+    clock: &'a Arc<dyn Clock>,
+    lives: &'a Lives,
+    facts: Arc<store::Progress>,
+    state: &'a Arc<State>,
+}
+
 struct Assembly {
     config: Config,
     lock: DataLock,
@@ -248,6 +260,9 @@ impl Assembly {
         let epoch = state.feed_epoch();
         let auditor = Arc::new(Mutex::new(pipeline.auditor()));
         let book = Arc::new(Book::new(pipeline.webhooks()));
+        let (watched, unsaved) = (Arc::new(Watched::of(&pipeline)), Arc::new(Unsaved::default()));
+        let line = Arc::new(Line::default());
+        let last_words = Arc::new(LastWords::new(Arc::clone(&line), Arc::clone(&unsaved)));
         let releaser = Releaser {
             book: Arc::clone(&book),
             authority: Arc::clone(&authority),
@@ -255,14 +270,20 @@ impl Assembly {
             door: Arc::clone(&door),
             epoch,
             auditor: Arc::clone(&auditor),
+            watched: Arc::clone(&watched),
         };
         let (journal_failed, follower_failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let failed = Arc::clone(&journal_failed);
+        let (saved, words) = (Arc::clone(&unsaved), Arc::clone(&last_words));
         let journal: Arc<Journal<Release>> = Arc::new(opened.start(
-            move |committed: store::Committed<Release>| releaser.release(committed.release),
+            move |committed: store::Committed<Release>| {
+                releaser.release(committed.release);
+                saved.saved_through(committed.last_seq);
+            },
             move |error| {
                 failed.store(true, Relaxed);
                 tracing::error!(%error, "the journal failed: nothing more is acknowledged, the process ends");
+                words.say();
                 std::process::exit(EXIT_JOURNAL_FAILED);
             },
         )?);
@@ -316,11 +337,13 @@ impl Assembly {
                 checkpoint_seq,
                 Arc::clone(&written),
             ),
+            unsaved: Arc::clone(&unsaved),
         };
         // A loop that cannot go on must not leave a process behind that looks alive.
         let run = move || {
             main_loop.run().inspect_err(|error| {
                 tracing::error!(%error, "a decision could not be handed to the journal: the process ends");
+                last_words.say();
                 std::process::exit(EXIT_JOURNAL_FAILED);
             })
         };
@@ -352,11 +375,16 @@ impl Assembly {
             std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || housekeeper.run(&stopped))?;
 
         let lives = watchdog::lives(Arc::clone(&as_clock), pulse, seen);
-        let gate = self.config.watchdog.as_ref().map(|_| self.gate(&inbox, &as_clock, &lives)).transpose()?;
+        let mine = Mine { inbox: &inbox, clock: &as_clock, lives: &lives, facts: follower.facts(), state: &state };
+        let gate = self.config.watchdog.as_ref().map(|_| self.gate(mine)).transpose()?;
+        let snapshot = self.config.watchdog.as_ref().map(|_| self.snapshot(watched)).transpose()?;
         let command = self.config.watchdog.as_ref().map(|watchdog| watchdog.command.as_slice()).unwrap_or_default();
         let leash = match command {
             [] => None,
-            command => Some(Leash::start(command, lives, watch).context("starting the watchdog")?),
+            command => {
+                let started = Leash::start(command, lives, watch, line, Arc::clone(&unsaved));
+                Some(started.context("starting the watchdog")?)
+            }
         };
 
         let (newest_sender, newest_event) = watch::channel(state.newest_event()?.unwrap_or(0));
@@ -390,6 +418,7 @@ impl Assembly {
             secrets: Arc::clone(&self.secrets),
             inbox: Arc::clone(&inbox),
             state: Arc::clone(&state),
+            unsaved,
             durable: journal.progress(),
             facts: follower.facts(),
             newest_event,
@@ -445,6 +474,7 @@ impl Assembly {
             api,
             stop_api,
             leash,
+            snapshot,
             _lock: self.lock,
         })
     }
@@ -476,9 +506,18 @@ impl Assembly {
         self.config.http.public_url.clone().unwrap_or_else(|| format!("http://{}", self.ready.http))
     }
 
-    fn gate(&self, inbox: &Arc<Inbox>, clock: &Arc<dyn Clock>, lives: &Lives) -> anyhow::Result<Arc<Gate>> {
+    fn gate(&self, mine: Mine<'_>) -> anyhow::Result<Arc<Gate>> {
+        let Mine { inbox, clock, lives, facts, state } = mine;
         let ground = Ground::open(&self.config.data).context("the watchdog's directory")?;
-        Ok(Arc::new(Gate::new(ground, Arc::clone(inbox), Arc::clone(clock), Arc::clone(lives))))
+        let seal = Seal::new(&self.secrets.watchdog_key())?;
+        let (inbox, clock, lives, state) = (Arc::clone(inbox), Arc::clone(clock), Arc::clone(lives), Arc::clone(state));
+        Ok(Arc::new(Gate::new(ground, seal, inbox, clock, lives, facts, state)))
+    }
+
+    fn snapshot(&self, watched: Arc<Watched>) -> anyhow::Result<SnapshotWriter> {
+        let ground = Ground::open(&self.config.data).context("the watchdog's directory")?;
+        let seal = Seal::new(&self.secrets.watchdog_key())?;
+        SnapshotWriter::start(watched, ground, seal).context("the watchdog's snapshot")
     }
 
     /// Renders the address of the page for an attempt's guardian.
@@ -528,6 +567,7 @@ impl Running {
             api,
             stop_api,
             leash,
+            snapshot,
             ..
         } = self;
         if let Some(door) = door.get() {
@@ -552,6 +592,7 @@ impl Running {
             if let Some(follower) = Arc::into_inner(follower) {
                 follower.close();
             }
+            drop(snapshot);
             ended.map_err(anyhow::Error::from)
         })
         .await?

@@ -8,11 +8,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use axum::routing::post;
+use axum::routing::{get, post};
 use channels::bark::Bark;
+use channels::jpush::Jpush;
 use channels::ntfy::Ntfy;
 use channels::wecom::WeCom;
-use channels::{Channels, ChannelsConfig, Links, ProviderConfig, ProviderSettings, Secret, ShellLimits};
+use channels::{Channels, ChannelsConfig, Credential, Links, ProviderConfig, ProviderSettings, Secret, ShellLimits};
 use model::record::SendResult;
 use model::{Attempt, AttemptId, Channel, Clock, Lane};
 use parking_lot::Mutex;
@@ -177,6 +178,36 @@ async fn each_kind_of_app_has_its_own_provider_and_each_group_its_own_robot() {
     assert_eq!(send(Channel::Robot, "yinxing").await.provider, "robot.yinxing");
     assert_eq!(send(Channel::Robot, "guihua").await.provider, "robot", "the house's own");
     assert_eq!((ntfy.count(), bark.count(), yinxing.count(), house.count()), (1, 1, 1, 1));
+}
+
+/// JPush gives out keys beforehand; what is sent again because its answer was lost has the same one.
+#[tokio::test]
+async fn a_push_whose_answer_was_lost_is_sent_again_with_the_key_of_the_first() {
+    async fn keys() -> impl IntoResponse {
+        axum::Json(json!({"cidlist": (1..=10).map(|n| format!("app-{n}")).collect::<Vec<_>>()}))
+    }
+    async fn take(State(bodies): State<Arc<Mutex<Vec<Value>>>>, body: String) -> impl IntoResponse {
+        let mut bodies = bodies.lock();
+        bodies.push(serde_json::from_str(&body).unwrap());
+        let status = if bodies.len() == 2 { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+        (status, axum::Json(json!({"sendno": "0", "msg_id": "18"})))
+    }
+    let bodies: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/v3/push/cid", get(keys)).route("/v3/push", post(take));
+    let router = router.with_state(Arc::clone(&bodies));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let jpush = Jpush { endpoint, credential: Credential::new("app", "secret"), apns_production: true };
+    let channels = channels(ChannelsConfig::from([(Channel::Push, vec![settings(ProviderConfig::Jpush(jpush))])]));
+    let push = |n| Attempt { id: AttemptId::new(0, n), ..attempt(Channel::Push, "1a0018970a8") };
+    assert_eq!(sent(&channels, &push(1)).await, SendResult::Accepted, "nothing waits for a key");
+    channels.of(Channel::Push).probe().await;
+    assert!(matches!(sent(&channels, &push(2)).await, SendResult::Unknown { .. }), "the answer is lost");
+    assert_eq!(sent(&channels, &push(3)).await, SendResult::Accepted);
+    assert_eq!(sent(&channels, &push(2)).await, SendResult::Accepted);
+    let cids: Vec<Value> = bodies.lock().iter().map(|body| body["cid"].clone()).collect();
+    assert_eq!(json!(cids), json!([null, "app-1", "app-2", "app-1"]));
 }
 
 #[tokio::test]

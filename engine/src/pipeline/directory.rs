@@ -390,6 +390,21 @@ impl Directory {
         })
     }
 
+    /// What is registered about a device and its wearer, or a wearer, and about everybody who is called for them.
+    pub fn household_of(&self, device: Option<&DeviceId>, wearer: Option<&WearerId>) -> RegistryChange {
+        let device = device.and_then(|id| self.devices.get(id)).map(|entry| entry.device.clone());
+        let wearer = wearer.or(device.as_ref().and_then(|device| device.wearer.as_ref()));
+        let wearer = wearer.and_then(|id| self.wearers.get(id)).map(|entry| entry.wearer.clone());
+        let org = wearer.as_ref().map_or_else(|| OrgPath::new("/"), |wearer| wearer.org.clone());
+        let paths = std::iter::successors(Some(org), OrgPath::parent);
+        let orgs: Vec<Org> = paths.filter_map(|path| self.orgs.get(&path).cloned()).collect();
+        let called = wearer.iter().flat_map(|wearer| wearer.guardians.iter().chain(&wearer.doctor));
+        let desks = orgs.iter().filter_map(|org| org.desk.as_ref()).flat_map(|desk| &desk.people);
+        let people: BTreeSet<&PersonId> = called.chain(desks).chain(&self.operators).collect();
+        let people = people.into_iter().filter_map(|id| self.people.get(id).cloned()).collect();
+        RegistryChange { orgs, people, wearers: wearer.into_iter().collect(), devices: device.into_iter().collect() }
+    }
+
     /// Whom an incident of this wearer concerns, as they are now.
     pub fn household<'a>(&'a self, wearer: &'a Wearer) -> alerting::Household<'a> {
         alerting::Household {

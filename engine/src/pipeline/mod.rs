@@ -42,7 +42,7 @@ use model::record::Observed;
 use model::staff::ApiToken;
 use model::{
     Actor, Attempt, Counters, Decision, DeviceId, DownCommand, DownCommandKind, Entity, Event, EventKind, Input,
-    OrgPath, Record, Report, StaffCommand, Timestamp, TokenId,
+    OrgPath, Record, RegistryChange, Report, StaffCommand, Timestamp, TokenId, WearerId,
 };
 
 pub use accounts::Accounts;
@@ -327,6 +327,33 @@ impl Pipeline {
         attempts.retain(|attempt| !attempt.wants_sending() || attempt.sends > 0);
         attempts.sort_by_key(|attempt| attempt.changed_at);
         attempts
+    }
+
+    /// Every open incident with its attempts and its calling, as if they were decided now. Only for a start: it copies
+    /// them.
+    #[must_use]
+    pub fn open_as_decided(&self) -> Vec<Decision> {
+        let event = |kind, at, org: &OrgPath, entity| {
+            let (org, changed) = (Some(org.clone()), Vec::new());
+            Decision::Event(Box::new(Event { seq: 0, kind, at, org, entity, changed }))
+        };
+        let mut decisions = Vec::new();
+        for incident in self.alerting.open_incidents() {
+            let entity = Entity::Incident(Box::new(incident.clone()));
+            decisions.push(event(EventKind::IncidentUpdated, incident.changed_at, &incident.org, entity));
+            decisions.extend(self.alerting.escalation(incident.id).cloned().map(Box::new).map(Decision::Escalation));
+        }
+        for attempt in self.alerting.snapshot().into_attempts() {
+            let (at, org) = (attempt.changed_at, attempt.org.clone());
+            decisions.push(event(EventKind::AttemptStarted, at, &org, Entity::Attempt(Box::new(attempt))));
+        }
+        decisions
+    }
+
+    /// What the registry says about a device and its wearer, or a wearer, and about everybody who is called for them.
+    #[must_use]
+    pub fn household_of(&self, device: Option<&DeviceId>, wearer: Option<&WearerId>) -> RegistryChange {
+        self.directory.household_of(device, wearer)
     }
 
     /// With other limits for the stages of cases than the default ones.

@@ -9,8 +9,8 @@ use model::{Datum, Device, DeviceId, Fence, FenceKind, Org, OrgPath, PersonId, P
 use serde_json::{Value, json};
 
 use super::{
-    IMPORT_ROWS_MAX, Import, ImportContext, Known, Nothing, ROW_ERRORS_MAX, RowError, Unreadable, validate,
-    validate_alone,
+    IMPORT_ROWS_MAX, Import, ImportContext, Known, NAME_CHARS_MAX, Nothing, ROW_ERRORS_MAX, RowError, Unreadable,
+    validate, validate_alone,
 };
 
 fn import_over(known: impl Known, body: &[u8]) -> Result<Import, Vec<RowError>> {
@@ -154,6 +154,28 @@ fn the_least_that_is_required_is_enough() {
         /wearers/0: this wearer has no guardians: alarms go to the desk at once
         /wearers/0/org: neither /luyang/ nor any organisation above it has a desk: when every contact of this wearer was tried in vain, nobody is left to page
     "#]].assert_eq(&lines(&import.warnings));
+}
+
+#[test]
+fn a_name_of_any_script_is_taken_as_written_and_one_that_hides_something_is_refused() {
+    let of = |name: &str| {
+        let document = json!({
+            "orgs": [{"path": "/a/", "name": "甲", "desk": {"phone": "+8613800000010"}}],
+            "people": [{"id": "g1", "role": "guardian", "name": name, "phone": "+8613800000001"}],
+            "wearers": [{"id": "w1", "name": name, "org": "/a/", "guardians": ["g1"]}],
+        });
+        import(&document)
+    };
+    let longest = "王".repeat(NAME_CHARS_MAX);
+    for name in ["阿卜杜热合曼·麦麦提", "ئابدۇراخمان", "བཀྲ་ཤིས", "Ōe Kenzaburō", "𠮷野", longest.as_str()]
+    {
+        let change = of(name).unwrap().change;
+        assert_eq!((change.people[0].name.as_str(), change.wearers[0].name.as_str()), (name, name));
+    }
+    for name in ["", "  ", "王\u{0}", "王\n芳", &"王".repeat(NAME_CHARS_MAX + 1)] {
+        let faults = lines(&of(name).unwrap_err());
+        assert!(faults.contains("/people/0/name: ") && faults.contains("/wearers/0/name: "), "{name:?}: {faults}");
+    }
 }
 
 #[test]

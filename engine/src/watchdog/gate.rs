@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use model::{
-    Actor, Attempt, Clock, IncidentAction, IncidentId, Input, OrgPath, PersonId, Purpose, Reply, Role, StaffCommand,
-    Timestamp,
+    Actor, Attempt, Clock, IncidentAction, IncidentId, IncidentKind, Input, OrgPath, PersonId, Purpose, Reply, Role,
+    StaffCommand, Timestamp, WearerId,
 };
+use store::{IncidentFilter, Page, Progress, State, codec};
 use tokio::sync::{Mutex, oneshot};
 
-use super::{Deed, Ground, Holder};
+use super::{Alarm, Deed, Ground, Holder, Seal};
 use crate::inbox::{Inbox, Work};
 
 /// As whom the engine writes down what the watchdog was told.
@@ -26,6 +29,7 @@ pub type Lives = Arc<dyn Fn() -> bool + Send + Sync>;
 /// Stands before every send.
 pub struct Gate {
     ground: Ground,
+    seal: Seal,
     own: AtomicU64,
     /// What the watchdog brought to an acknowledgement, and when that was taken in: what was decided before is not
     /// sent any more.
@@ -33,13 +37,23 @@ pub struct Gate {
     inbox: Arc<Inbox>,
     clock: Arc<dyn Clock>,
     lives: Lives,
+    facts: Arc<Progress>,
+    state: Arc<State>,
 }
 
 impl Gate {
     /// A gate that is closed until the watchdog's log was read.
     #[must_use]
-    pub fn new(ground: Ground, inbox: Arc<Inbox>, clock: Arc<dyn Clock>, lives: Lives) -> Gate {
-        Gate { ground, own: AtomicU64::new(0), held: Mutex::default(), inbox, clock, lives }
+    pub fn new(
+        ground: Ground,
+        seal: Seal,
+        inbox: Arc<Inbox>,
+        clock: Arc<dyn Clock>,
+        lives: Lives,
+        facts: Arc<Progress>,
+        state: Arc<State>,
+    ) -> Gate {
+        Gate { ground, seal, own: AtomicU64::new(0), held: Mutex::default(), inbox, clock, lives, facts, state }
     }
 
     /// Whether an attempt may be sent now. Waits until the engine knows what the watchdog did.
@@ -52,6 +66,10 @@ impl Gate {
     }
 
     /// Takes the epoch back and the watchdog's deeds in, if there are any: as soon as the loop goes round again.
+    ///
+    /// The file is read before every send and not remembered, not even for a moment: a loop that is stuck keeps its
+    /// dispatchers, and whatever they sent on the strength of a remembered epoch the watchdog would send, too. It is one
+    /// line in the page cache, some microseconds beside a request over the network.
     pub async fn settle(&self) {
         let is_own = || self.ground.epoch().is_some_and(|(epoch, _)| epoch == self.own.load(Ordering::Acquire));
         let mut held = self.held.lock().await;
@@ -83,12 +101,16 @@ impl Gate {
                 }
             };
             for deed in deeds {
-                let Deed::Acknowledged { incident, person } = deed else { continue };
-                tracing::warn!(%incident, "acknowledged through the watchdog while the engine was silent");
-                if !self.acknowledge(incident, person).await {
+                let taken = match deed {
+                    Deed::Alarm { sealed } => self.take_alarm(&sealed).await,
+                    Deed::Acknowledged { incident, person, about } => {
+                        self.take_acknowledged(incident, person, about, held).await
+                    }
+                    Deed::Sent { .. } | Deed::Heard { .. } => true,
+                };
+                if !taken {
                     return false;
                 }
-                held.insert(incident, self.clock.now());
             }
             if let Err(error) = self.ground.forget() {
                 tracing::error!(%error, "the watchdog's log cannot be removed");
@@ -102,6 +124,63 @@ impl Gate {
         true
     }
 
+    /// An alarm that the watchdog called for because it could not be journaled. Whether it is durable now; what its
+    /// device sends again is a repeat of it.
+    async fn take_alarm(&self, sealed: &str) -> bool {
+        let opened = STANDARD.decode(sealed).ok().and_then(|sealed| self.seal.open(Alarm::KIND, &sealed));
+        let Some(Ok(alarm)) = opened.map(|plain| codec::from_bytes::<Alarm>("alarm", &plain)) else {
+            tracing::error!(
+                "an alarm in the watchdog's log does not open with the key files; its device sends it again"
+            );
+            return true;
+        };
+        tracing::warn!(device = %alarm.device, "an alarm that the watchdog called for is written down now");
+        let input = Input::Report { device: alarm.device, report: alarm.report };
+        self.decide(input, alarm.received).await.is_some()
+    }
+
+    async fn take_acknowledged(
+        &self,
+        incident: IncidentId,
+        person: PersonId,
+        about: Option<(WearerId, IncidentKind)>,
+        held: &mut BTreeMap<IncidentId, Timestamp>,
+    ) -> bool {
+        let incident = if incident.partition() == Ground::PARTITION {
+            match about.and_then(|(wearer, kind)| self.open_incident_of(wearer, kind)) {
+                Some(known) => known,
+                None => {
+                    tracing::warn!(%incident, "acknowledged through the watchdog, and nothing like it is open here");
+                    return true;
+                }
+            }
+        } else {
+            incident
+        };
+        tracing::warn!(%incident, "acknowledged through the watchdog while the engine was silent");
+        let is_taken = self.acknowledge(incident, person).await;
+        if is_taken {
+            held.insert(incident, self.clock.now());
+        }
+        is_taken
+    }
+
+    fn open_incident_of(&self, wearer: WearerId, kind: IncidentKind) -> Option<IncidentId> {
+        let filter = IncidentFilter { wearer: Some(wearer), open_only: true };
+        let page = Page { after: None, limit: 1 };
+        let found = self.state.incidents(&filter, page, &|incident| incident.kind == kind);
+        found.ok()?.items.first().map(|incident| incident.id)
+    }
+
+    /// Has something decided and written down, and waits until it can be read. `None`: the house closes.
+    async fn decide(&self, input: Input, received: Timestamp) -> Option<Reply> {
+        let (reply, answered) = oneshot::channel();
+        self.inbox.urgent(Work::Input { input, received, reply: Some(reply) }).ok()?;
+        let (seq, reply) = answered.await.ok()?;
+        self.facts.reached(seq).await;
+        Some(reply)
+    }
+
     /// Whether the answer to it is durable.
     async fn acknowledge(&self, id: IncidentId, person: PersonId) -> bool {
         let actor = Actor { person: PersonId::new(WATCHDOG), role: Role::Desk, scope: OrgPath::new("/") };
@@ -113,16 +192,11 @@ impl Gate {
             disposition: None,
             on_behalf_of: Some(person),
         };
-        let (reply, answered) = oneshot::channel();
         let input = Input::Command { actor, idempotency_key: None, command };
-        let work = Work::Input { input, received: self.clock.now(), reply: Some(reply) };
-        if self.inbox.urgent(work).is_err() {
-            return false;
-        }
-        let answered = answered.await;
-        if let Ok((_, Reply::Refused(problem))) = &answered {
+        let answered = self.decide(input, self.clock.now()).await;
+        if let Some(Reply::Refused(problem)) = &answered {
             tracing::info!(%id, code = problem.code.name(), "it was not to be acknowledged any more");
         }
-        answered.is_ok()
+        answered.is_some()
     }
 }

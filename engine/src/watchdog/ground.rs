@@ -4,8 +4,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use model::{AttemptId, AttemptOutcome, IncidentId, PersonId};
+use model::{AttemptId, AttemptOutcome, IncidentId, IncidentKind, PersonId, WearerId};
 use serde::{Deserialize, Serialize};
 
 /// Who was called and who answered is nobody else's business.
@@ -14,6 +15,7 @@ const EPOCH_FILE: &str = "epoch";
 const LOG_FILE: &str = "log.ndjson";
 /// The part of the log that the engine is taking in.
 const TAKEN_FILE: &str = "taken.ndjson";
+const SNAPSHOT_FILE: &str = "snapshot";
 
 /// Whose turn it is to call people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,13 @@ pub enum Deed {
         incident: IncidentId,
         /// Who.
         person: PersonId,
+        /// Whose it is, and what happened: of an incident of the watchdog's own the engine knows no more.
+        about: Option<(WearerId, IncidentKind)>,
+    },
+    /// It called for an alarm that the engine could not write down any more.
+    Alarm {
+        /// Which, sealed, in base64.
+        sealed: String,
     },
 }
 
@@ -89,13 +98,37 @@ impl Ground {
     pub fn raise(&self, holder: Holder) -> io::Result<u64> {
         let next = self.epoch().map_or(1, |(number, _)| number + 1);
         let name = if holder == Holder::Watchdog { "watchdog" } else { "engine" };
-        let fresh = self.dir.join("epoch.new");
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(FILE_MODE).open(&fresh)?;
-        writeln!(file, "{next} {name}")?;
-        file.sync_data()?;
-        fs::rename(&fresh, self.dir.join(EPOCH_FILE))?;
-        File::open(&self.dir)?.sync_all()?;
+        self.replace(EPOCH_FILE, format!("{next} {name}\n").as_bytes())?;
         Ok(next)
+    }
+
+    /// Writes the engine's newest snapshot in the place of the one before.
+    ///
+    /// # Errors
+    /// When it cannot be written and synced.
+    pub fn put_snapshot(&self, sealed: &[u8]) -> io::Result<()> {
+        self.replace(SNAPSHOT_FILE, sealed)
+    }
+
+    /// The engine's newest snapshot, sealed, and when it was written; `None`: as `seen`, or it cannot be read.
+    #[must_use]
+    pub fn snapshot(&self, seen: Option<SystemTime>) -> Option<(SystemTime, Vec<u8>)> {
+        let path = self.dir.join(SNAPSHOT_FILE);
+        let written = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok()?;
+        if seen == Some(written) {
+            return None;
+        }
+        Some((written, fs::read(&path).ok()?))
+    }
+
+    /// A file is there whole, as it was or as it is to be, also after a power cut.
+    fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        let fresh = self.dir.join(format!("{name}.new"));
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(FILE_MODE).open(&fresh)?;
+        file.write_all(content)?;
+        file.sync_data()?;
+        fs::rename(&fresh, self.dir.join(name))?;
+        File::open(&self.dir)?.sync_all()
     }
 
     /// Writes down what is about to be done, synced.
@@ -158,7 +191,8 @@ mod tests {
         assert_eq!(ground.raise(Holder::Watchdog).unwrap(), 2);
         assert_eq!(ground.epoch(), Some((2, Holder::Watchdog)));
         let sent = Deed::Sent { attempt: AttemptId::new(63, 1), incident: Some(IncidentId::new(0, 1)) };
-        let held = Deed::Acknowledged { incident: IncidentId::new(0, 1), person: PersonId::new("g2") };
+        let about = Some((WearerId::new("w1"), IncidentKind::Sos));
+        let held = Deed::Acknowledged { incident: IncidentId::new(0, 1), person: PersonId::new("g2"), about };
         assert_eq!(ground.take().unwrap(), None);
         ground.note(&sent).unwrap();
         ground.note(&held).unwrap();

@@ -1,23 +1,26 @@
 //! The watchdog's side: it listens to the beats, and calls on when there are none.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use channels::callback::{Evidence, Post};
 use channels::directory::name_of;
 use channels::{Callback, Channels, Handed, Links};
-use model::{Attempt, AttemptId, Channel, Clock, IncidentId, IncidentState, Input, Priority};
-use store::{Disk, RealDisk};
+use model::{Attempt, AttemptId, Channel, Clock, Decision, IncidentId, IncidentState, Input, Priority, Record};
+use parking_lot::Mutex;
+use store::{Disk, RealDisk, codec};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 
 use super::callbacks::{Answer, Posted, Told};
-use super::leash::GOOD_NIGHT;
-use super::{Deed, Ground, Holder, callbacks};
+use super::leash::{ALARMS, ALARMS_BYTES_MAX, BEAT, GOOD_NIGHT, JOURNAL_FAILED};
+use super::{Alarm, Deed, Ground, Holder, Seal, callbacks, snapshot};
 use crate::checkpoint;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -36,44 +39,74 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 /// How long it listens to those who are still on the line when its turn is over.
 const LINGER: Duration = Duration::from_secs(120);
 
-/// When the engine was last heard of.
+/// How long checkpoint and journal may take to be read; then the snapshot has to do.
+const LOAD_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How often it is looked whether there is a new snapshot.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+
+/// When the engine was last heard of, and what it said.
 #[derive(Debug)]
 pub struct Beats {
     since: Instant,
     last_ms: AtomicU64,
     gone: AtomicBool,
     good_night: AtomicBool,
+    journal_failed: AtomicBool,
+    /// What the engine has not on disk; nobody's business as long as it lives.
+    alarms: Mutex<Vec<Alarm>>,
 }
 
 impl Beats {
     /// Listens to the other end of the leash on a thread of its own.
     #[must_use]
-    pub fn listen(mut leash: impl Read + Send + 'static) -> Arc<Beats> {
+    pub fn listen(leash: impl Read + Send + 'static) -> Arc<Beats> {
         let beats = Arc::new(Beats {
             since: Instant::now(),
             last_ms: AtomicU64::new(0),
             gone: AtomicBool::new(false),
             good_night: AtomicBool::new(false),
+            journal_failed: AtomicBool::new(false),
+            alarms: Mutex::default(),
         });
         let heard = Arc::clone(&beats);
         std::thread::spawn(move || {
-            let mut byte = [0; 64];
-            loop {
-                match leash.read(&mut byte) {
-                    Ok(0) => break,
-                    Ok(count) => {
-                        heard.last_ms.store(heard.now_ms(), Ordering::Release);
-                        if byte[..count].contains(&GOOD_NIGHT) {
-                            heard.good_night.store(true, Ordering::Release);
-                        }
-                    }
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(_) => break,
-                }
-            }
+            let mut leash = BufReader::new(leash);
+            while heard.hear(&mut leash).is_ok() {}
             heard.gone.store(true, Ordering::Release);
         });
         beats
+    }
+
+    /// The next word.
+    fn hear(&self, leash: &mut impl Read) -> io::Result<()> {
+        let mut word = [0];
+        leash.read_exact(&mut word)?;
+        match word[0] {
+            BEAT => {
+                // It writes down itself what it has.
+                self.alarms.lock().clear();
+                self.last_ms.store(self.now_ms(), Ordering::Release);
+            }
+            GOOD_NIGHT => self.good_night.store(true, Ordering::Release),
+            JOURNAL_FAILED => self.journal_failed.store(true, Ordering::Release),
+            ALARMS => {
+                let mut length = [0; 4];
+                leash.read_exact(&mut length)?;
+                let length = u32::from_be_bytes(length) as usize;
+                if length > ALARMS_BYTES_MAX {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                let mut body = vec![0; length];
+                leash.read_exact(&mut body)?;
+                *self.alarms.lock() = codec::from_bytes("alarms", &body).map_err(io::Error::other)?;
+            }
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        }
+        Ok(())
+    }
+
+    fn take_alarms(&self) -> Vec<Alarm> {
+        std::mem::take(&mut *self.alarms.lock())
     }
 
     fn now_ms(&self) -> u64 {
@@ -100,7 +133,21 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
     let (posted, callbacks) = channel(CALLBACKS_MAX);
     tokio::spawn(callbacks::listen(listener, Arc::clone(&secrets), posted));
     let (sent, results) = unbounded_channel();
-    let mut keeper = Keeper { config, secrets, ground, base, callbacks, sent, results, stand_in: None };
+    let seal = Seal::new(&secrets.watchdog_key())?;
+    let stand_in = None;
+    let mut keeper = Keeper {
+        config,
+        secrets,
+        seal,
+        ground,
+        base,
+        callbacks,
+        sent,
+        results,
+        stand_in,
+        snapshot: None,
+        looked: None,
+    };
     let after_ms = u64::from(settings.after_seconds) * 1_000;
     let (mut is_retired, mut not_before) = (false, Instant::now());
     let mut seen_epoch = keeper.ground.epoch();
@@ -111,8 +158,12 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
             return Ok(());
         }
         keeper.hear();
+        let journal_failed = beats.journal_failed.load(Ordering::Acquire);
         if !gone {
             seen_epoch = keeper.ground.epoch();
+            keeper.look_at_snapshot();
+        } else if journal_failed {
+            // Its last words come first, whoever serves by now.
         } else if !keeper.is_calling() && !is_retired {
             // Another engine serves already, with a watchdog of its own; or there is nothing left to watch over.
             let is_served = keeper.ground.epoch() != seen_epoch;
@@ -131,6 +182,7 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
                 beats.last_ms.store(beats.now_ms(), Ordering::Release);
                 is_retired = gone;
             } else {
+                keeper.take_on(beats.take_alarms());
                 keeper.call();
                 if gone && keeper.is_done() {
                     return Ok(());
@@ -140,11 +192,17 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
             if keeper.is_quiet() {
                 return Ok(());
             }
-        } else if beats.silent_ms() >= after_ms && not_before <= Instant::now() {
-            tracing::error!("the engine is silent: the watchdog calls on");
-            if let Err(error) = keeper.take_over().await {
-                tracing::error!(error = format!("{error:#}"), "the watchdog cannot take over; it tries again");
-                not_before = Instant::now() + TRY_AGAIN;
+        } else if (journal_failed || beats.silent_ms() >= after_ms) && not_before <= Instant::now() {
+            tracing::error!(journal_failed, "the engine is silent: the watchdog calls on");
+            match keeper.take_over().await {
+                Ok(()) => {
+                    beats.journal_failed.store(false, Ordering::Release);
+                    keeper.take_on(beats.take_alarms());
+                }
+                Err(error) => {
+                    tracing::error!(error = format!("{error:#}"), "the watchdog cannot take over; it tries again");
+                    not_before = Instant::now() + TRY_AGAIN;
+                }
             }
         }
     }
@@ -164,12 +222,16 @@ async fn bind(address: std::net::SocketAddr) -> TcpListener {
 struct Keeper {
     config: Config,
     secrets: Arc<Secrets>,
+    seal: Seal,
     ground: Ground,
     base: String,
     callbacks: Receiver<Posted>,
     sent: UnboundedSender<(AttemptId, Handed)>,
     results: UnboundedReceiver<(AttemptId, Handed)>,
     stand_in: Option<StandIn>,
+    /// The newest snapshot that could be read, and when it was written.
+    snapshot: Option<(SystemTime, Record)>,
+    looked: Option<Instant>,
 }
 
 /// The engine's state as the watchdog goes on with it.
@@ -191,8 +253,7 @@ impl Keeper {
     async fn take_over(&mut self) -> anyhow::Result<()> {
         let raised = self.ground.raise(Holder::Watchdog);
         let epoch = raised.inspect_err(|error| tracing::error!(%error, "the epoch cannot be raised")).ok();
-        let config = self.config.clone();
-        let mut pipeline = tokio::task::spawn_blocking(move || load(&config)).await??;
+        let mut pipeline = self.load().await?;
         pipeline.count_in(Ground::PARTITION);
         let clock = Arc::new(SystemClock::new(Some(pipeline.last_at())));
         let as_clock = Arc::clone(&clock) as Arc<dyn Clock>;
@@ -204,6 +265,68 @@ impl Keeper {
         let stand_in = StandIn { epoch, pipeline, clock, channels, sending, handed, acknowledged, resting_since: None };
         self.stand_in = Some(stand_in);
         Ok(())
+    }
+
+    /// The state as it is on disk; of what cannot be read there, or not in time, as the snapshot has it.
+    async fn load(&mut self) -> anyhow::Result<Pipeline> {
+        self.looked = None;
+        self.look_at_snapshot();
+        let config = self.config.clone();
+        let loading = tokio::task::spawn_blocking(move || load(&config));
+        let loaded = match tokio::time::timeout(LOAD_WAIT_MAX, loading).await {
+            Ok(loaded) => loaded?,
+            Err(_) => Err(anyhow::anyhow!("checkpoint and journal take too long to be read")),
+        };
+        let snapshot = self.snapshot.as_ref().map(|(_, record)| record);
+        let (mut pipeline, is_whole) = match (loaded, snapshot) {
+            (Ok(loaded), _) => loaded,
+            (Err(error), Some(_)) => {
+                tracing::error!(error = format!("{error:#}"), "the watchdog goes on with its snapshot");
+                (Pipeline::new(self.config.zone), false)
+            }
+            (Err(error), None) => return Err(error),
+        };
+        if let Some(record) = snapshot.filter(|record| !is_whole || record.at > pipeline.last_at()) {
+            pipeline.apply(u64::MAX, record);
+        }
+        Ok(pipeline)
+    }
+
+    /// Keeps the newest snapshot in memory: when it is needed, the disk may not be there.
+    fn look_at_snapshot(&mut self) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < SNAPSHOT_EVERY) {
+            return;
+        }
+        self.looked = Some(Instant::now());
+        let seen = self.snapshot.as_ref().map(|(written, _)| *written);
+        let Some((written, sealed)) = self.ground.snapshot(seen) else { return };
+        match snapshot::open(&sealed, &self.seal) {
+            Some(record) => self.snapshot = Some((written, record)),
+            None => tracing::error!("the snapshot does not open with the key files; the one before is kept"),
+        }
+    }
+
+    /// Calls for alarms that the engine has not on disk. It hears of them when it is back, before it sends anything.
+    fn take_on(&mut self, alarms: Vec<Alarm>) {
+        for alarm in alarms {
+            tracing::error!(device = %alarm.device, "an alarm that could not be journaled: the watchdog calls for it");
+            if let Err(error) = self.note_alarm(&alarm) {
+                tracing::error!(%error, "the alarm cannot be written down; people are called all the same");
+            }
+            let Some(stand_in) = &mut self.stand_in else { return };
+            let Alarm { device, report, household, .. } = alarm;
+            if stand_in.pipeline.directory().devices.get(&device).is_none() {
+                let (at, registry) = (stand_in.pipeline.last_at(), Decision::Registry(Box::new(household)));
+                stand_in.pipeline.apply(u64::MAX, &Record { at, input: Input::Tick, decisions: vec![registry] });
+            }
+            stand_in.decide(Input::Report { device, report });
+        }
+    }
+
+    fn note_alarm(&self, alarm: &Alarm) -> io::Result<()> {
+        let plain = codec::to_bytes(alarm).map_err(io::Error::other)?;
+        let sealed = STANDARD.encode(self.seal.close(Alarm::KIND, plain)?);
+        self.ground.note(&Deed::Alarm { sealed })
     }
 
     fn is_calling(&self) -> bool {
@@ -285,7 +408,8 @@ impl Keeper {
         for open in pipeline.open_incidents() {
             let Some(by) = open.acknowledged_by.as_ref().filter(|_| !acknowledged.contains(&open.id)) else { continue };
             let (incident, person) = (open.id, by.person.clone());
-            self.ground.note(&Deed::Acknowledged { incident, person })?;
+            let about = Some((open.wearer.clone(), open.kind));
+            self.ground.note(&Deed::Acknowledged { incident, person, about })?;
             if !has_the_turn {
                 *epoch = Some(self.ground.raise(Holder::Watchdog)?);
             }
@@ -358,16 +482,20 @@ impl StandIn {
     }
 }
 
-/// The state as it is on disk.
-fn load(config: &Config) -> anyhow::Result<Pipeline> {
+/// The state as it is on disk, and whether nothing of it was damaged.
+fn load(config: &Config) -> anyhow::Result<(Pipeline, bool)> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let layout = store::DataDir::new(&config.data);
     let (mut pipeline, seq) = checkpoint::load(&*disk, &layout.checkpoints(), config.zone)?;
+    let mut is_whole = true;
     for item in store::read_from(disk, &layout.journal(), seq + 1)? {
         match item {
             Ok((seq, record)) => pipeline.apply(seq, &record),
-            Err(error) => tracing::warn!(%error, "the watchdog passes over a damaged place of the journal"),
+            Err(error) => {
+                is_whole = false;
+                tracing::warn!(%error, "the watchdog passes over a damaged place of the journal");
+            }
         }
     }
-    Ok(pipeline)
+    Ok((pipeline, is_whole))
 }

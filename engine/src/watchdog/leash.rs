@@ -12,7 +12,10 @@ use std::time::{Duration, Instant};
 
 use model::Clock;
 
+use parking_lot::Mutex;
+
 use super::gate::Lives;
+use super::{Alarm, Unsaved};
 use crate::health::Seen;
 use crate::pulse::Pulse;
 
@@ -28,6 +31,14 @@ const LIVED_LONG: Duration = Duration::from_secs(60);
 /// What a beat looks like, and the word that all is well and nobody has to take over.
 pub(super) const BEAT: u8 = b'.';
 pub(super) const GOOD_NIGHT: u8 = b'q';
+/// What begins alarms that are not on disk: their length follows (4 bytes, the highest first), and they themselves.
+pub(super) const ALARMS: u8 = b'a';
+/// The word that the journal failed and this engine ends.
+pub(super) const JOURNAL_FAILED: u8 = b'x';
+/// The longest list of alarms, bytes.
+pub(super) const ALARMS_BYTES_MAX: usize = 16 << 20;
+/// How long an engine that ends waits for a watchdog that does not read what it is told.
+const LAST_WORDS_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Whether the loop goes round and the journal takes what it decides.
 #[must_use]
@@ -51,6 +62,66 @@ pub struct Watch {
     pub restarts: AtomicU64,
 }
 
+/// The way to the watchdog that runs now, if one does.
+#[derive(Debug, Default)]
+pub struct Line {
+    pipe: Mutex<Option<ChildStdin>>,
+}
+
+impl Line {
+    fn is_taken(&self, bytes: &[u8]) -> bool {
+        self.pipe.lock().as_mut().is_some_and(|pipe| pipe.write_all(bytes).is_ok())
+    }
+
+    /// What is not on disk, in the place of what was told before.
+    fn tell(&self, alarms: &[Alarm]) -> bool {
+        let Ok(body) = store::codec::to_bytes(&alarms) else { return false };
+        if body.len() > ALARMS_BYTES_MAX {
+            return false;
+        }
+        let length = (body.len() as u32).to_be_bytes();
+        self.is_taken(&[&[ALARMS][..], &length, &body].concat())
+    }
+}
+
+/// What an engine does before it ends because its journal failed.
+#[derive(Debug)]
+pub struct LastWords {
+    line: Arc<Line>,
+    unsaved: Arc<Unsaved>,
+    said: Mutex<bool>,
+}
+
+impl LastWords {
+    /// To be said over `line`.
+    #[must_use]
+    pub fn new(line: Arc<Line>, unsaved: Arc<Unsaved>) -> LastWords {
+        LastWords { line, unsaved, said: Mutex::new(false) }
+    }
+
+    /// Hands the alarms that are not on disk to the watchdog, and has it call on at once. Returns when it has them, or
+    /// does not take them; whoever asks second waits for the first.
+    pub fn say(&self) {
+        let mut said = self.said.lock();
+        if std::mem::replace(&mut *said, true) {
+            return;
+        }
+        let alarms = self.unsaved.waiting();
+        let (line, count) = (Arc::clone(&self.line), alarms.len());
+        let (done, is_done) = mpsc::channel();
+        let tell = move || {
+            let is_told = alarms.is_empty() || line.tell(&alarms);
+            let _ = done.send(is_told && line.is_taken(&[JOURNAL_FAILED]));
+        };
+        let spawned = std::thread::Builder::new().name("last-words".to_owned()).spawn(tell);
+        if spawned.is_ok() && is_done.recv_timeout(LAST_WORDS_WAIT_MAX) == Ok(true) {
+            tracing::error!(count, "the watchdog calls on; these alarms were not on disk and were handed over to it");
+        } else {
+            tracing::error!(count, "no watchdog took these alarms; their devices have no PUBACK and send them again");
+        }
+    }
+}
+
 /// The watchdog that this engine started.
 pub struct Leash {
     stop: mpsc::Sender<()>,
@@ -62,13 +133,19 @@ impl Leash {
     ///
     /// # Errors
     /// When it cannot be started the first time.
-    pub fn start(command: &[OsString], lives: Lives, watch: Arc<Watch>) -> io::Result<Leash> {
+    pub fn start(
+        command: &[OsString],
+        lives: Lives,
+        watch: Arc<Watch>,
+        line: Arc<Line>,
+        unsaved: Arc<Unsaved>,
+    ) -> io::Result<Leash> {
         let command = command.to_vec();
         watch.wanted.store(true, Relaxed);
-        let first = spawn(&command)?;
+        let first = spawn(&command, &line)?;
         watch.up.store(true, Relaxed);
         let (stop, stopped) = mpsc::channel();
-        let keeper = Keeper { command, lives, watch, stopped };
+        let keeper = Keeper { command, lives, watch, stopped, line, unsaved };
         let thread = std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || keeper.run(first))?;
         Ok(Leash { stop, thread })
     }
@@ -80,14 +157,11 @@ impl Leash {
     }
 }
 
-/// A process and the pipe to it.
-type Held = (Child, ChildStdin);
-
-fn spawn(command: &[OsString]) -> io::Result<Held> {
+fn spawn(command: &[OsString], line: &Line) -> io::Result<Child> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-    let pipe = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    Ok((child, pipe))
+    *line.pipe.lock() = child.stdin.take();
+    Ok(child)
 }
 
 struct Keeper {
@@ -95,18 +169,20 @@ struct Keeper {
     lives: Lives,
     watch: Arc<Watch>,
     stopped: Receiver<()>,
+    line: Arc<Line>,
+    unsaved: Arc<Unsaved>,
 }
 
 impl Keeper {
     /// Beats until it is stopped; whoever dies meanwhile is replaced.
-    fn run(self, first: Held) {
+    fn run(self, first: Child) {
         let (mut held, mut wait) = (Some(first), START_AGAIN);
         let mut since = Instant::now();
         loop {
             let is_there = held.as_mut().is_some_and(|there| self.beat(there));
             let pause = if is_there { BEAT_EVERY } else { wait };
-            if !is_there && let Some((mut child, pipe)) = held.take() {
-                drop(pipe);
+            if !is_there && let Some(mut child) = held.take() {
+                *self.line.pipe.lock() = None;
                 let _ = child.wait();
                 self.watch.up.store(false, Relaxed);
                 wait = if since.elapsed() >= LIVED_LONG { START_AGAIN } else { wait };
@@ -122,21 +198,27 @@ impl Keeper {
                 since = Instant::now();
             }
         }
-        if let Some((mut child, mut pipe)) = held {
-            let _ = pipe.write_all(&[GOOD_NIGHT]);
-            drop(pipe);
+        if let Some(mut child) = held {
+            self.line.is_taken(&[GOOD_NIGHT]);
+            *self.line.pipe.lock() = None;
             let _ = child.wait();
         }
     }
 
-    /// Whether it is still there. It hears that all is well only if that is so.
-    fn beat(&self, (child, pipe): &mut Held) -> bool {
-        let has_ended = !matches!(child.try_wait(), Ok(None));
-        !has_ended && (!(self.lives)() || pipe.write_all(&[BEAT]).is_ok())
+    /// Whether it is still there. It hears that all is well only if that is so, and else what waits to be written down.
+    fn beat(&self, child: &mut Child) -> bool {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return false;
+        }
+        if (self.lives)() {
+            return self.line.is_taken(&[BEAT]);
+        }
+        let alarms = self.unsaved.waiting();
+        alarms.is_empty() || self.line.tell(&alarms)
     }
 
-    fn start_again(&self) -> Option<Held> {
-        match spawn(&self.command) {
+    fn start_again(&self) -> Option<Child> {
+        match spawn(&self.command, &self.line) {
             Ok(held) => {
                 self.watch.restarts.fetch_add(1, Relaxed);
                 self.watch.up.store(true, Relaxed);
@@ -171,7 +253,8 @@ mod tests {
         let mark = dir.path().join("was-there");
         let script = format!("test -e {0} && exec cat >/dev/null; touch {0}", mark.display());
         let command: Vec<OsString> = ["sh", "-c", &script].map(OsString::from).into();
-        let leash = Leash::start(&command, Arc::new(|| true), Arc::clone(&watch)).unwrap();
+        let (line, unsaved) = (Arc::default(), Arc::default());
+        let leash = Leash::start(&command, Arc::new(|| true), Arc::clone(&watch), line, unsaved).unwrap();
         until("it was started anew", || watch.restarts.load(Relaxed) == 1 && watch.up.load(Relaxed));
         leash.end();
     }

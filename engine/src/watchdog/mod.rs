@@ -6,14 +6,24 @@
 //! with providers and a callback address of its own. Every message that the engine sends looks at the epoch first
 //! ([`Gate`]): an engine that comes back sends nothing until it has read what the watchdog did. What was in flight at
 //! that moment may double, once.
+//!
+//! Where checkpoint and journal cannot be read, or not soon enough, it goes on with a sealed [`snapshot`] of what is open.
+//! An engine whose journal fails ends; the SOS and falls that it could not write down any more ([`Unsaved`]) it hands over
+//! as its last words, and the watchdog calls for them at once.
 
 mod callbacks;
 mod gate;
 mod ground;
 mod keeper;
 mod leash;
+mod seal;
+pub mod snapshot;
+mod unsaved;
 
 pub use gate::{Gate, Lives};
 pub use ground::{Deed, Ground, Holder};
 pub use keeper::{Beats, run};
-pub use leash::{Leash, Watch, lives};
+pub use leash::{LastWords, Leash, Line, Watch, lives};
+pub use seal::Seal;
+pub use snapshot::{SnapshotWriter, Watched};
+pub use unsaved::{Alarm, Ticket, Unsaved};

@@ -80,6 +80,7 @@ const KEPT_BY: &[(&str, &[&str])] = &[
     ("lettre", &["channels"]),
     ("rcgen", &["engine"]),
     ("reqwest", &["channels", "simulator", "yinling"]),
+    ("ring", &["engine"]),
     ("rumqttc", &["broker", "simulator", "benches"]),
     ("rumqttd", &["broker", "benches"]),
     ("sled", &["store"]),

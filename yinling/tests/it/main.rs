@@ -22,6 +22,7 @@ mod health;
 mod history;
 mod hostile;
 mod import;
+mod killed;
 mod lanes;
 mod matrix;
 mod providers;

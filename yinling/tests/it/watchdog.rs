@@ -2,7 +2,7 @@
 //! what they press counts when it is back.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -125,11 +125,11 @@ enum Way {
     JournalFails,
 }
 
-/// The disk fails under the journal from now on: the process ends by itself, as it must.
-fn fail_journal(server: &mut Server) {
+/// From now on a sync of the engine's goes like this.
+fn disturb_syncs(server: &Server, how: &str) -> Child {
     let process = server.id().to_string();
     let mut tracer = Command::new("strace");
-    tracer.args(["-f", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO", "-p", &process]);
+    tracer.args(["-f", "-e", "trace=fdatasync", "-e", &format!("inject=fdatasync:{how}"), "-p", &process]);
     let mut tracer = tracer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     // It says so once it holds every thread.
     let mut said = BufReader::new(tracer.stderr.take().unwrap());
@@ -137,10 +137,16 @@ fn fail_journal(server: &mut Server) {
     said.read_line(&mut line).unwrap();
     assert!(line.contains("attached"), "strace: {line}");
     std::thread::spawn(move || drop(std::io::copy(&mut said, &mut std::io::sink())));
+    tracer
+}
+
+/// The disk fails under the journal from now on: the process ends by itself, as it must, over this report.
+fn fail_journal(server: &mut Server, report: &[u8]) {
+    let mut tracer = disturb_syncs(server, "error=EIO");
     // Something to write: its PUBACK never comes.
     // (If the engine had something to write itself, it is gone by now.)
     if let Ok(Ok(mut device)) = Wire::try_login(server.mqtt, BRACELET, SECRET, 5) {
-        let _ = device.publish(&up(BRACELET), br#"{"type":"heart_rate","bpm":70,"id":"h"}"#, 1);
+        let _ = device.publish(&up(BRACELET), report, 1);
     }
     let status = server.wait();
     assert_eq!(status.code(), Some(74), "a failed sync ends the process");
@@ -177,7 +183,7 @@ fn falls_silent(stage: Stage, way: Way) {
     match way {
         Way::Stopped => server.signal("STOP"),
         Way::Killed => server.signal("KILL"),
-        Way::JournalFails => fail_journal(&mut server),
+        Way::JournalFails => fail_journal(&mut server, br#"{"type":"heart_rate","bpm":70,"id":"h"}"#),
     }
     let called = phones.expect_call(next);
     assert!(silent.elapsed() < Duration::from_secs(30), "{stage:?} {way:?}: after {:?}", silent.elapsed());
@@ -228,6 +234,103 @@ stories! {
     a_journal_that_fails_while_a_voicemail_talks: Answered JournalFails;
     a_journal_that_fails_after_a_no: Declined JournalFails;
     a_journal_that_fails_while_two_phones_ring: RingsOn JournalFails;
+}
+
+const LAST_SOS: &[u8] = br#"{"type":"sos","id":"w-9"}"#;
+
+/// After a restart: one SOS, acknowledged by whom the watchdog reached, the device's repeat is one, and nobody is called.
+fn has_heard_of_it(server: &Server, phones: &Phones, calls: usize) {
+    let mut feed = server.feed();
+    let acknowledged = feed.wait_for("incident.acknowledged");
+    assert_eq!(
+        (&acknowledged["data"]["kind"], &acknowledged["data"]["acknowledged_by"]["person"]),
+        (&json!("sos"), &json!("g1"))
+    );
+    // It had no PUBACK, so it comes again.
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
+    device.report(&up(BRACELET), LAST_SOS);
+    let mut feed = server.feed();
+    let events = feed.catch_up();
+    let raised = events.iter().filter(|e| e["type"] == "incident.raised" && e["data"]["kind"] == "sos").count();
+    let recurred = events.iter().filter(|e| e["type"] == "incident.recurred").count();
+    assert_eq!((raised, recurred), (1, 0), "the same press is the same press");
+    assert_eq!(phones.rung().len(), calls, "no call starts after the acknowledgement: {:?}", phones.rung());
+}
+
+#[test]
+fn an_sos_that_can_no_longer_be_journaled_is_called_for_by_the_watchdog() {
+    let phones = Phones::start();
+    // By silence alone nobody would be called in time.
+    let house = House::new(&phones, "[watchdog]\nafter_s = 600\n");
+    let mut server = house.serve();
+    server.import(&household(plan()));
+    fail_journal(&mut server, LAST_SOS);
+    let first = phones.expect_call(G1);
+    assert_eq!(phones.expect_text(G2).incident, first.incident, "all are told");
+    first.press("1");
+    let calls = phones.rung().len();
+    drop(server);
+    let server = house.serve();
+    has_heard_of_it(&server, &phones, calls);
+    server.stop();
+    assert_eq!(phones.rung().len(), calls);
+}
+
+#[test]
+fn an_sos_behind_a_disk_that_hangs_is_called_for_by_the_watchdog() {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let server = house.serve();
+    server.import(&household(plan()));
+    let mut tracer = disturb_syncs(&server, "delay_enter=600s");
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
+    device.publish(&up(BRACELET), LAST_SOS, 1).unwrap();
+    phones.expect_call(G1).press("1");
+    let calls = phones.rung().len();
+    // The disk is back.
+    signal(tracer.id(), "INT");
+    tracer.wait().unwrap();
+    has_heard_of_it(&server, &phones, calls);
+    server.stop();
+    assert_eq!(phones.rung().len(), calls);
+}
+
+/// Every file in the directory that engine and watchdog share, whole.
+fn left_for_each_other(house: &House) -> Vec<(String, Vec<u8>)> {
+    let files = std::fs::read_dir(house.data().join("watchdog")).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.display().to_string(), std::fs::read(&path).unwrap())).collect()
+}
+
+#[test]
+fn a_watchdog_without_a_journal_goes_on_with_its_sealed_snapshot() {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let server = house.serve();
+    let before = std::fs::read(house.data().join("watchdog/snapshot")).unwrap().len();
+    let (_, subject) = ringing(&phones, &server);
+    eventually("the snapshot holds the SOS", || {
+        (std::fs::read(house.data().join("watchdog/snapshot")).ok()?.len() > before + 500).then_some(())
+    });
+    for gone in ["journal", "checkpoints"] {
+        std::fs::rename(house.data().join(gone), house.file(gone)).unwrap();
+    }
+    server.kill();
+    let second = stood_in_for(&phones);
+    assert_eq!(format!("incidents/{}", second.incident), subject);
+    second.press("1");
+    for (path, content) in left_for_each_other(&house) {
+        for readable in ["王桂兰", "王芳", "王强", "银杏", &G1[1..], &G2[1..], "1380000"] {
+            let shows = content.windows(readable.len()).any(|part| part == readable.as_bytes());
+            assert!(!shows, "{path} shows {readable}");
+        }
+    }
+    // The disk is back, and the engine hears of it.
+    for back in ["journal", "checkpoints"] {
+        std::fs::rename(house.file(back), house.data().join(back)).unwrap();
+    }
+    let server = house.serve();
+    is_acknowledged_by_g2(&mut server.feed(), &subject);
+    server.stop();
 }
 
 #[test]
