@@ -133,6 +133,7 @@ pub(crate) fn registry() -> RegistryChange {
             bindings: vec![Binding { wearer: Some(WearerId::new("w1")), from: at(0) }],
             secret_hmac: [9; 32],
             datum: Datum::Gcj02,
+            carrier: Some(CompactString::new("cmcc")),
         }],
     }
 }

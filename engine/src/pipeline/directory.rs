@@ -326,13 +326,19 @@ impl Directory {
         None
     }
 
-    /// In whose name an area's incident is: the community itself, which nobody but its desk is called for. `None` for
-    /// the id of a wearer.
+    /// The carrier of a device, if it is known.
+    pub fn carrier_of(&self, device: &DeviceId) -> Option<&compact_str::CompactString> {
+        self.devices.get(device)?.device.carrier.as_ref()
+    }
+
+    /// In whose name an area's incident is: the organisation itself, which nobody but its desk is called for. `None`
+    /// for the id of a wearer.
     pub fn area(&self, id: &WearerId) -> Option<Wearer> {
-        let org = rules::area::org_of(id)?;
+        let (org, carrier) = rules::area::area_of(id)?;
+        let name = self.orgs.get(&org).map_or_else(|| org.to_string(), |org| org.name.clone());
         Some(Wearer {
             id: id.clone(),
-            name: self.orgs.get(&org).map_or_else(String::new, |org| org.name.clone()),
+            name: carrier.map_or(name.clone(), |carrier| format!("{name} · {carrier}")),
             org,
             birth_year: None,
             lives_alone: false,

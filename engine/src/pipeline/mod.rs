@@ -54,7 +54,7 @@ use webhooks::Webhooks;
 /// How often timers may fire for one instant before it counts as a fault of a core that does not move on: enough for
 /// ten million wearers at [`FIRED_TOGETHER_MAX`] a firing.
 const FIRINGS_PER_INSTANT_MAX: usize = 100_000;
-/// For how many wearers, and communities, one firing looks what time has brought. What comes of it is one record of the
+/// For how many wearers one firing looks what time has brought. What comes of it is one record of the
 /// journal; at 22:00 a schedule opens for everybody at once.
 const FIRED_TOGETHER_MAX: usize = 256;
 

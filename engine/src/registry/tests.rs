@@ -368,6 +368,7 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
                 bindings: Vec::new(),
                 secret_hmac: [9; 32],
                 datum: Datum::Wgs84,
+                carrier: None,
             }))
         }
     }
