@@ -158,6 +158,8 @@ pub(crate) fn walked(state: &mut WearerState, context: &Context<'_>, count: u32,
     }
     if is_walk && !context.late {
         immobility::moved(state, context, findings);
+    } else if !context.late {
+        state.motion.watched(context.measured);
     }
 }
 
