@@ -90,6 +90,9 @@ pub struct DeviceHot {
     pub battery_percent: Option<u8>,
 }
 
+/// Of the desks below an area that has none above, so many contacts are called.
+const DESKS_BELOW_CONTACTS_MAX: usize = 8;
+
 impl Directory {
     /// Writes registry entries. They were validated before: a fence that does not compile any more (a checkpoint
     /// of an older version) is left out, and counted in the result. `seq` is the record's in a recovery, else the
@@ -354,11 +357,22 @@ impl Directory {
         })
     }
 
-    /// Who is on the desk for an organisation: the nearest one up the tree, else the operators.
+    /// Who is on the desk for an organisation: the nearest one up the tree, else the operators, else those below: what
+    /// an area above all of them is about is theirs.
     fn desk_contacts(&self, org: &OrgPath) -> Vec<Contact> {
-        let Some(desk) = self.desk_of(org) else {
-            return self.operators.iter().filter_map(|id| self.contact(id)).collect();
-        };
+        if let Some(desk) = self.desk_of(org) {
+            return self.people_of(desk, org);
+        }
+        let operators: Vec<Contact> = self.operators.iter().filter_map(|id| self.contact(id)).collect();
+        if !operators.is_empty() {
+            return operators;
+        }
+        let below = self.orgs.iter().filter(|(path, _)| org.contains(path));
+        let desks = below.filter_map(|(path, below)| Some(self.people_of(below.desk.as_ref()?, path)));
+        desks.flatten().take(DESKS_BELOW_CONTACTS_MAX).collect()
+    }
+
+    fn people_of(&self, desk: &Desk, org: &OrgPath) -> Vec<Contact> {
         let phone = desk.phone.clone().map(|phone| Contact {
             person: PersonId::new("desk"),
             name: self.orgs.get(org).map_or_else(String::new, |org| org.name.clone()),

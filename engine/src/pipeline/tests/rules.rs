@@ -1,7 +1,7 @@
 //! The rules as they run: with the registry, the timers, the calling and a recovery around them.
 
 use expect_test::{Expect, expect};
-use model::{Decision, DeviceId, Input, RegistryChange, StaffCommand};
+use model::{Decision, DeviceId, Input, OrgPath, RegistryChange, StaffCommand};
 use store::codec;
 
 use super::{Pipeline, ZONE, at, begun, command, image, recovered, registry, report, run, told};
@@ -44,8 +44,12 @@ fn from(device: &str, json: &str) -> Input {
 }
 
 fn check_community(count: usize, inputs: &[(f64, Input)], until: f64, expected: Expect) {
+    check_registry(community(count), inputs, until, expected);
+}
+
+fn check_registry(change: RegistryChange, inputs: &[(f64, Input)], until: f64, expected: Expect) {
     let (mut pipeline, mut records) = (Pipeline::new(ZONE), Vec::new());
-    pipeline.decide(command(StaffCommand::Import(Box::new(community(count))), None), at(-60.0), &mut records);
+    pipeline.decide(command(StaffCommand::Import(Box::new(change)), None), at(-60.0), &mut records);
     run(&mut pipeline, inputs, until, &mut records);
     expected.assert_eq(&told(&records));
     assert_eq!(pipeline.faults(), 0);
@@ -164,6 +168,35 @@ fn one_that_is_silent_is_told_alone_and_five_as_one_area() {
         3605.0 incident.cleared MassSilence x1
     "#]],
     );
+}
+
+#[test]
+fn a_carrier_that_fails_in_several_communities_is_one_area_above_them() {
+    let alive = |device: &str| from(device, r#"{"type":"alive"}"#);
+    let mut change = community(6);
+    for (number, wearer) in change.wearers.iter_mut().enumerate() {
+        wearer.org = OrgPath::new(&format!("/luyang/xinghua/c{}/", number % 3));
+    }
+    change.devices.iter_mut().for_each(|device| device.carrier = Some("cmcc".into()));
+    let all = (1..=6).map(|n| (f64::from(n), alive(&format!("b{n}"))));
+    let back = (1..=5).map(|n| (minutes(30.0) + f64::from(n), alive(&format!("b{n}"))));
+    check_registry(change, &all.chain(back).collect::<Vec<_>>(), minutes(45.0), expect![[r#"
+        1385.0 incident.raised MassSilence x1
+        1385.0 attempt.started Sms desk (Alert)
+        1385.0 incident.notifying MassSilence x1
+        1385.0 incident.exhausted MassSilence x1
+        1385.0 attempt.started Voice desk (Alert)
+        1805.0 incident.cleared MassSilence x1
+        1985.0 attempt.started Sms desk (Reminder)
+        1985.0 attempt.cancelled Voice desk (Alert)
+        1985.0 attempt.started Voice desk (Reminder)
+        2405.0 incident.raised Silence x1
+        2405.0 attempt.started Sms g1 (Alert)
+        2405.0 incident.notifying Silence x1
+        2585.0 attempt.started Sms desk (Reminder)
+        2585.0 attempt.cancelled Voice desk (Reminder)
+        2585.0 attempt.started Voice desk (Reminder)
+    "#]]);
 }
 
 #[test]

@@ -39,7 +39,15 @@ impl View<'_> {
             _ => None,
         });
         let is_measured = gadget::measures_vitals(self.elder);
-        for (at, per_minute, confused) in looks.filter(|_| is_measured) {
+        for (at, per_minute, confused) in looks {
+            // Three points of what nothing else is about.
+            if confused || !(9..25).contains(&per_minute) {
+                let must = self.is_followed(at, at + MINUTE).then_some(at + 5 * SECOND + self.slack());
+                dues.push(self.due(IncidentKind::News2High, at, must, at + 2 * FRESH));
+            }
+            if !is_measured {
+                continue;
+            }
             let cuffs = self.cuffs();
             let near = cuffs.iter().filter(|(other, r)| (other - at).abs() < FRESH && !r.badly);
             for (cuff, reading) in near {
