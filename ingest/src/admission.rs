@@ -56,6 +56,14 @@ impl Admission {
 }
 
 impl Admission {
+    /// How far the device's clock is ahead of ours, as far as is known, seconds; negative: behind.
+    #[must_use]
+    pub fn clock_ahead_seconds(&self) -> i64 {
+        i64::from(self.clock.ahead_seconds) - i64::from(self.clock.behind_seconds)
+    }
+}
+
+impl Admission {
     /// Looks ahead to where [`admit`](Self::admit) will look for these reports. The windows of many busy devices do not
     /// fit into the processor's caches: looked for one at a time, each key costs a wait for memory (120 ns and more,
     /// measured), looked for side by side a sixth of that. What it returns means nothing, except that it was looked at.
@@ -96,6 +104,8 @@ const FORESEEN_TOGETHER: usize = 32;
 struct DeviceClock {
     /// By so much it is held to be behind, seconds; 0: it is held to be right.
     behind_seconds: u32,
+    /// By so much the last report claimed to come from the future, seconds.
+    ahead_seconds: u32,
     /// How old a report was on arrival, and since when (seconds since 1970) others were about as old; 0: nothing is old.
     old_seconds: u32,
     old_since: u32,
@@ -114,8 +124,9 @@ impl DeviceClock {
         if age_millis > LATE_AFTER_SECONDS * 1000 {
             age_millis -= self.judge(age_millis / 1000, received) * 1000;
         } else {
-            // A clock that was set right, or never was wrong.
-            *self = DeviceClock::default();
+            // A clock that was set right, or never was wrong, or is ahead.
+            let ahead_seconds = u32::try_from(skew_ms / 1000).unwrap_or(0);
+            *self = DeviceClock { ahead_seconds, ..DeviceClock::default() };
         }
         let at = received.plus_millis(-age_millis.max(0));
         Measured { at, late: age_millis > LATE_AFTER_SECONDS * 1000, skew_ms, clamped: skew_ms > 0 }

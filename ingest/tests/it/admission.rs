@@ -128,6 +128,19 @@ fn a_clock_that_is_behind_is_known_after_ten_minutes() {
 }
 
 #[test]
+fn how_wrong_a_clock_is_is_known() {
+    let mut admission = Admission::default();
+    let mut say = |second: i64, ahead: i64| {
+        let t = at(second + ahead).millis();
+        admission.admit(&decoded(&format!(r#"{{"type":"alive","t":{t}}}"#)), at(second));
+        admission.clock_ahead_seconds()
+    };
+    assert_eq!((say(0, 3600), say(60, 0), say(120, -DAY)), (3600, 0, 0), "one old report is no clock");
+    assert_eq!((3..14).map(|minute| say(minute * 60, -DAY)).last(), Some(-DAY));
+    assert_eq!(say(15 * 60, -2), 0);
+}
+
+#[test]
 fn a_backlog_stays_history_however_slowly_it_comes() {
     // A day of one report every five minutes, oldest first and newest first, sent one a second, or one every four minutes.
     for every in [1, 240] {

@@ -79,11 +79,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         true => shipped::ALL.iter().map(|(name, _)| (*name).to_owned()).collect(),
         false => args.scenarios.clone(),
     };
+    // All of them first: nobody waits for a run to hear that the next one cannot be read.
+    let scenarios = names.iter().map(|name| Scenario::open(name)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut verdicts = Vec::new();
-    for name in &names {
-        let scenario = Scenario::open(name)?;
+    for (name, scenario) in names.iter().zip(&scenarios) {
         for seed in &args.seed {
-            let verdict = one(&scenario, *seed, args, mutant)?;
+            let verdict = one(scenario, *seed, args, mutant)?;
             print!("{}", verdict.table());
             if verdict.exit_code() != 0 {
                 println!("again: {}", again(name, *seed, args));

@@ -232,7 +232,7 @@ impl Oracle {
             let value = figures.latency_ms.value_at_quantile(quantile);
             if value > limit * unit_ms {
                 broken.push(format!(
-                    "{name} is {:.1} s, at most {:.1}",
+                    "{name} is {:.3} s, at most {:.3}",
                     value as f64 / 1e3,
                     (limit * unit_ms) as f64 / 1e3
                 ));

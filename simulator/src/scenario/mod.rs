@@ -228,7 +228,9 @@ impl Scenario {
         }
         let path = Path::new(name_or_path);
         if !path.exists() {
-            let near = shipped::ALL.iter().max_by_key(|(name, _)| likeness(name, short)).map(|(name, _)| *name);
+            let alike = |name: &str| (likeness(name, short), std::cmp::Reverse(name.len().abs_diff(short.len())));
+            let near = shipped::ALL.iter().map(|(name, _)| *name).max_by_key(|name| alike(name));
+            let near = near.filter(|name| likeness(name, short) >= LIKENESS_MIN);
             bail!(
                 "there is no scenario and no file {name_or_path:?}; `yinling-sim ls` lists them{}",
                 near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default()
@@ -283,6 +285,9 @@ impl Scenario {
         i64::from(self.duration_s) * 1000
     }
 }
+
+/// Three letters of the beginning.
+const LIKENESS_MIN: usize = 6;
 
 /// How much of the beginning and how many letters two names share: enough for "did you mean".
 fn likeness(name: &str, other: &str) -> usize {
