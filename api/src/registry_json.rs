@@ -80,6 +80,8 @@ pub(crate) struct DeviceJson {
     kind: String,
     wearer: Option<WearerId>,
     datum: Datum,
+    /// Whose network it is in.
+    carrier: Option<String>,
     /// Who wore it from when on.
     bindings: Vec<Binding>,
 }
@@ -87,11 +89,11 @@ pub(crate) struct DeviceJson {
 impl DeviceJson {
     /// As an actor may see it: who wore it before is for those who see everything, for they may have lived elsewhere.
     pub(crate) fn for_actor(device: Device, actor: &Actor) -> DeviceJson {
-        let Device { id, kind, wearer, mut bindings, secret_hmac: _, datum } = device;
+        let Device { id, kind, wearer, mut bindings, secret_hmac: _, datum, carrier } = device;
         if !sees_everything(actor) {
             bindings.retain(|binding| binding.wearer == wearer);
         }
-        DeviceJson { id, kind: kind.into(), wearer, datum, bindings }
+        DeviceJson { id, kind: kind.into(), wearer, datum, carrier: carrier.map(String::from), bindings }
     }
 }
 

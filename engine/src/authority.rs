@@ -267,6 +267,7 @@ mod tests {
             bindings: Vec::new(),
             secret_hmac: [secret; 32],
             datum: Datum::Wgs84,
+            carrier: None,
         };
         RegistryChange { devices: vec![device], ..RegistryChange::default() }
     }

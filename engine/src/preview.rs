@@ -132,6 +132,7 @@ fn neighbourhood(state: &State, mut wearer: Wearer, past: &[Past]) -> Result<Reg
             bindings: Vec::new(),
             secret_hmac: [0; 32],
             datum: Datum::Wgs84,
+            carrier: None,
         });
     }
     change.wearers.push(wearer);

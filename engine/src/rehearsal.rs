@@ -5,9 +5,10 @@
 //! binary decides.
 
 use chrono_tz::Tz;
+use model::campaign::{CampaignKind, CampaignOrder};
 use model::{
     Actor, Attempt, AttemptId, Decision, DeviceId, Event, IncidentAction, IncidentId, Input, OrgPath, PersonId, Record,
-    Role, StaffCommand, Timestamp,
+    Role, StaffCommand, Timestamp, WearerId,
 };
 
 use crate::authority::{Authority, DeviceCheck};
@@ -117,6 +118,27 @@ impl Rehearsal {
             on_behalf_of: None,
         };
         self.command(Role::Operator, command, at);
+    }
+
+    /// Somebody on the staff has these elders called, from now on for a day at most: how are you?
+    pub fn call_round<'a>(
+        &mut self,
+        wearers: impl Iterator<Item = &'a str>,
+        tries: u8,
+        gap_seconds: u32,
+        at: Timestamp,
+    ) {
+        let order = CampaignOrder {
+            kind: CampaignKind::Welfare,
+            name: "rehearsal".to_owned(),
+            text: String::new(),
+            window: None,
+            tries,
+            gap_seconds,
+            until: at.plus_seconds(86_400),
+            wearers: wearers.map(WearerId::new).collect(),
+        };
+        self.command(Role::Operator, StaffCommand::StartCampaign(Box::new(order)), at);
     }
 
     fn command(&mut self, role: Role, command: StaffCommand, at: Timestamp) {

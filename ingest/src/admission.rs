@@ -14,6 +14,7 @@ pub const LATE_AFTER_SECONDS: i64 = 120;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Admission {
     repeats: Repeats,
+    clock: DeviceClock,
 }
 
 /// Whether a report is news.
@@ -28,7 +29,8 @@ pub enum Admitted {
 /// When something was measured, by the device's clock as far as it can be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
-    /// The time to reckon with: never after receipt.
+    /// The time to reckon with: what the device claims, put right by as much as its clock is known to be behind; never
+    /// after receipt.
     pub at: Timestamp,
     /// Whether that is more than [`LATE_AFTER_SECONDS`] before receipt.
     pub late: bool,
@@ -46,10 +48,18 @@ impl Admission {
     /// each is news. An alarm that is taken twice rings twice, one that is taken for a repeat is lost.
     pub fn admit(&mut self, report: &Report, received: Timestamp) -> Admitted {
         if self.repeats.remember(repeat_key(report, received), received) {
-            Admitted::Fresh(measured(report, received))
+            Admitted::Fresh(self.clock.measured(report, received))
         } else {
             Admitted::Repeat
         }
+    }
+}
+
+impl Admission {
+    /// How far the device's clock is ahead of ours, as far as is known, seconds; negative: behind.
+    #[must_use]
+    pub fn clock_ahead_seconds(&self) -> i64 {
+        i64::from(self.clock.ahead_seconds) - i64::from(self.clock.behind_seconds)
     }
 }
 
@@ -83,12 +93,64 @@ impl Admission {
 /// More looks than a processor has under way at once.
 const FORESEEN_TOGETHER: usize = 32;
 
-fn measured(report: &Report, received: Timestamp) -> Measured {
-    let Some(claimed) = report.measured else {
-        return Measured { at: received, late: false, skew_ms: 0, clamped: false };
-    };
-    let skew_ms = claimed.millis_since(received);
-    Measured { at: claimed.min(received), late: skew_ms < -LATE_AFTER_SECONDS * 1000, skew_ms, clamped: skew_ms > 0 }
+/// How far a device's clock is behind, if it is. What it says now then comes as old as what it said yesterday, and
+/// would be history for ever: no fence would watch its wearer, no heart rate would be sustained.
+///
+/// A clock that is behind makes every report old by the same, for as long as one likes to wait; what was stored comes
+/// faster or slower than it was measured, and grows younger or older from one report to the next. So a clock is held
+/// to be behind once reports were equally old on arrival for [`SURE_SECONDS`], and until one is younger than that. A
+/// clock that is ahead needs none of this: what claims to come from the future was measured on receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+struct DeviceClock {
+    /// By so much it is held to be behind, seconds; 0: it is held to be right.
+    behind_seconds: u32,
+    /// By so much the last report claimed to come from the future, seconds.
+    ahead_seconds: u32,
+    /// How old a report was on arrival, and since when (seconds since 1970) others were about as old; 0: nothing is old.
+    old_seconds: u32,
+    old_since: u32,
+}
+
+/// Reports that were equally old on arrival for so long, seconds, come from a clock that is behind.
+pub const SURE_SECONDS: i64 = 600;
+
+impl DeviceClock {
+    fn measured(&mut self, report: &Report, received: Timestamp) -> Measured {
+        let Some(claimed) = report.measured else {
+            return Measured { at: received, late: false, skew_ms: 0, clamped: false };
+        };
+        let skew_ms = claimed.millis_since(received);
+        let mut age_millis = -skew_ms;
+        if age_millis > LATE_AFTER_SECONDS * 1000 {
+            age_millis -= self.judge(age_millis / 1000, received) * 1000;
+        } else {
+            // A clock that was set right, or never was wrong, or is ahead.
+            let ahead_seconds = u32::try_from(skew_ms / 1000).unwrap_or(0);
+            *self = DeviceClock { ahead_seconds, ..DeviceClock::default() };
+        }
+        let at = received.plus_millis(-age_millis.max(0));
+        Measured { at, late: age_millis > LATE_AFTER_SECONDS * 1000, skew_ms, clamped: skew_ms > 0 }
+    }
+
+    /// Hears of a report that was old on arrival; by how many seconds the clock is behind.
+    #[cold]
+    fn judge(&mut self, age_seconds: i64, received: Timestamp) -> i64 {
+        const ABOUT: u32 = LATE_AFTER_SECONDS as u32;
+        let seconds = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
+        let (age, now) = (seconds(age_seconds), seconds(received.millis() / 1000));
+        if age < self.behind_seconds {
+            // A little younger: the others took longer on the way. Much younger: the clock was set.
+            self.behind_seconds = if self.behind_seconds - age <= ABOUT { age } else { 0 };
+        }
+        if self.old_seconds == 0 || age.abs_diff(self.old_seconds) > ABOUT {
+            (self.old_seconds, self.old_since) = (age, now);
+        } else if i64::from(now.saturating_sub(self.old_since)) >= SURE_SECONDS
+            && age.abs_diff(self.behind_seconds) > ABOUT
+        {
+            self.behind_seconds = age.min(self.old_seconds);
+        }
+        i64::from(self.behind_seconds)
+    }
 }
 
 /// What is equal for repeats and for nothing else. It is on disk: see the golden test.

@@ -23,7 +23,7 @@ mod render;
 mod repeats;
 mod time;
 
-pub use admission::{Admission, Admitted, LATE_AFTER_SECONDS, Measured};
+pub use admission::{Admission, Admitted, LATE_AFTER_SECONDS, Measured, SURE_SECONDS};
 pub use render::render;
 pub use repeats::{REPEAT_KEYS_MIN, REPEAT_KEYS_PER_DEVICE_MAX, REPEAT_WINDOW_SECONDS};
 

@@ -138,6 +138,9 @@ pub enum Entity {
     Erasure(Box<Erasure>),
 }
 
+/// A device's clock that is wrong by more than this, seconds, is shown (devices.md, backfill and clocks).
+pub const CLOCK_SKEW_SHOWN_SECONDS: i64 = 60;
+
 /// What the feed says about a device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeviceStatus {
@@ -149,6 +152,9 @@ pub struct DeviceStatus {
     pub online: bool,
     /// Percent, if it ever said.
     pub battery_percent: Option<u8>,
+    /// How far its clock is ahead of ours, seconds, negative where it is behind; absent up to [`CLOCK_SKEW_SHOWN_SECONDS`].
+    #[serde(default)]
+    pub clock_ahead_seconds: Option<i64>,
 }
 
 /// What the feed says about a change of the registry; the entities themselves are read over REST.

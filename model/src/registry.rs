@@ -433,6 +433,9 @@ pub struct Device {
     pub secret_hmac: [u8; 32],
     /// The datum of its fixes.
     pub datum: Datum,
+    /// Whose network it is in, as the operator calls it (`cmcc`, `46001`): what falls silent with it may be this
+    /// carrier's fault.
+    pub carrier: Option<CompactString>,
 }
 
 /// Who wore a device from when on.

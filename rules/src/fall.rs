@@ -2,6 +2,8 @@
 //! window's end it is raised (clinical.md, fall). A fall that comes to us after its window is raised at once, and so is
 //! a hard one from a device whose battery is low or that had fallen silent.
 //!
+//! A way between two fixes is no sign of life here: it may be a jump of the receiver's, or somebody carries them.
+//!
 //! The window runs from when the fall was measured, not from when it came, and a cancel counts whether it comes
 //! after its fall or before: within the window the order of arrival makes no difference.
 
@@ -158,6 +160,8 @@ pub(crate) fn walked(state: &mut WearerState, context: &Context<'_>, count: u32,
     }
     if is_walk && !context.late {
         immobility::moved(state, context, findings);
+    } else if !context.late {
+        state.motion.watched(context.measured);
     }
 }
 

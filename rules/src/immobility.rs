@@ -1,4 +1,5 @@
-//! No sign of motion for hours by day (07:00–22:00), from a device that counts steps, is worn and is heard. A device
+//! No sign of motion for hours by day (07:00–22:00), from a device that counts steps, is worn and is heard. It is watched
+//! for since the last motion, or, for somebody who has not been seen to move, since the first count of steps. A device
 //! that has fallen silent is silence's, one that lies on the table is `removed`'s; nights do not count.
 
 use model::registry::DailyWindow;

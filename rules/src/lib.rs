@@ -16,10 +16,11 @@
 //! | SpO2 | `spo2.rs` | high or medium | [`ORDER_SECONDS`] |
 //! | temperature | `temperature.rs` | medium | [`ORDER_SECONDS`] |
 //! | NEWS2 total | `news2.rs` | high or medium | any: the newest of each |
+//! | NEWS2, else single parameters | `news2.rs` (breathing, consciousness), `heart_rate.rs`, `spo2.rs`, `temperature.rs`, `blood_pressure.rs` | medium or high | as theirs |
 //! | fall | `fall.rs` | high | any |
 //! | SOS | `sos.rs` | high | any |
 //! | silence | `silence.rs` | low (technical) | any: only when it came counts |
-//! | mass silence | `area.rs` | medium, to the desk | any |
+//! | mass silence (cell: the community; carrier) | `area.rs` | medium, to the desk | any |
 //! | fence | `fence_exit.rs` (and `geofence`) | medium | as `geofence` says |
 //! | wandering | `wandering.rs` | high by night, medium by day | as `geofence` says |
 //! | battery (devices.md) | `battery.rs` | low (technical) | [`ORDER_SECONDS`] |

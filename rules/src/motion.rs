@@ -15,23 +15,32 @@ const FIX_GAP_SECONDS_MAX: i64 = 600;
 /// How many minutes are remembered, the newest included.
 const MINUTES_KEPT: u32 = u64::BITS;
 
-/// The newest minutes with motion.
+/// The newest minutes with motion; before the first, since when one would have been noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Motion {
-    /// The newest minute with motion, since 1970; 0: none yet.
+    /// The newest minute with motion, since 1970; while there is none, the first in which steps were counted; 0: none.
     newest: u32,
-    /// Bit n: there was motion n minutes before the newest.
+    /// Bit n: there was motion n minutes before the newest. 0: there was none.
     minutes: u64,
 }
 
 impl Motion {
     pub(crate) fn moved(&mut self, at: Timestamp) {
         let minute = minute_of(at);
-        if minute >= self.newest {
+        if self.minutes == 0 {
+            (self.newest, self.minutes) = (minute, 1);
+        } else if minute >= self.newest {
             self.minutes = self.minutes.checked_shl(minute - self.newest).unwrap_or(0) | 1;
             self.newest = minute;
         } else if self.newest - minute < MINUTES_KEPT {
             self.minutes |= 1 << (self.newest - minute);
+        }
+    }
+
+    /// Steps were counted, none of them new: whoever does not move from now on does not move.
+    pub(crate) fn watched(&mut self, at: Timestamp) {
+        if self.minutes == 0 && (self.newest == 0 || minute_of(at) < self.newest) {
+            self.newest = minute_of(at);
         }
     }
 
@@ -46,9 +55,9 @@ impl Motion {
         (from.max(oldest)..to.min(self.newest + 1)).any(|minute| self.minutes >> (self.newest - minute) & 1 == 1)
     }
 
-    /// The beginning of the newest minute with motion.
+    /// The beginning of the newest minute with motion, or of the one since when none was noticed.
     pub(crate) fn last(&self) -> Option<Timestamp> {
-        (self.minutes != 0).then(|| Timestamp::from_millis(i64::from(self.newest) * 60_000))
+        (self.newest != 0).then(|| Timestamp::from_millis(i64::from(self.newest) * 60_000))
     }
 }
 

@@ -1,6 +1,7 @@
 //! NEWS2, the early-warning score of the Royal College of Physicians: only when every one of its seven inputs is there
-//! and fresh, for a score with a hole in it reads low. Until then the single parameters of three points stand alone:
-//! `heart_rate`, `spo2`, `temperature`, `blood_pressure`.
+//! and fresh, for a score with a hole in it reads low. The single parameters of three points stand alone: `heart_rate`,
+//! `spo2`, `temperature`, `blood_pressure`, and here, where no other rule is about them, breathing (8 and less, 25 and
+//! more) and consciousness: an urgent review, whatever the rest is or is not.
 //!
 //! Breathing and consciousness are what hardly a bracelet measures: they come from somebody at the bedside
 //! ([`crate::Observation::Bedside`]) or from a device that reports them, and until the first of these nothing is
@@ -13,11 +14,13 @@ use crate::explain::{Told, finding, reading};
 use crate::{Bedside, Context, Findings, WearerState};
 
 const RULE: &str = "news2";
-const RULE_VERSION: u16 = 1;
+const RULE_VERSION: u16 = 2;
 
 /// From so many points on: urgent review, and emergency.
 const MEDIUM_POINTS: u8 = 5;
 const HIGH_POINTS: u8 = 7;
+/// So many points of one parameter alone: urgent review.
+const SINGLE_POINTS: u8 = 3;
 /// Over from so many points down.
 const OVER_POINTS: u8 = 3;
 /// The oldest of the inputs is no older than this beside the newest, seconds.
@@ -34,6 +37,8 @@ pub(crate) struct News {
     alert: Option<(f32, Timestamp)>,
     temperature: Option<(f32, Timestamp)>,
     raised: Option<Priority>,
+    /// Raised for a single parameter, not for the total.
+    is_single: bool,
 }
 
 /// Somebody at the bedside noted something.
@@ -81,23 +86,37 @@ impl News {
     fn weigh(&mut self, context: &Context<'_>, findings: &mut Findings) {
         let own = context.subject.thresholds;
         let (on_oxygen, scale_2) = (own.news2_on_oxygen, own.spo2_scale_2);
-        let Some((points, readings)) = self.score(on_oxygen, scale_2) else { return };
-        let priority = match points {
-            HIGH_POINTS.. => Some(Priority::High),
-            MEDIUM_POINTS.. => Some(Priority::Medium),
+        let (total, single) = (self.score(on_oxygen, scale_2), self.single());
+        let points = total.as_ref().map(|(points, _)| *points);
+        let by_total = match points {
+            Some(HIGH_POINTS..) => Some(Priority::High),
+            Some(MEDIUM_POINTS..) => Some(Priority::Medium),
             _ => None,
         };
+        let priority = by_total.max(single.as_ref().map(|_| Priority::Medium));
         let before = self.raised;
-        let is_over = points <= OVER_POINTS;
+        // That the others are no longer known does not mean that they are well.
+        let is_over = single.is_none() && points.map_or(self.is_single, |points| points <= OVER_POINTS);
         if priority.is_some() == before.is_some() && priority <= before || (priority.is_none() && !is_over) {
             return;
         }
         self.raised = priority;
+        self.is_single = priority.is_some() && by_total.is_none();
         let (change, shown) = match priority {
             Some(priority) => (Change::Raised, priority),
             None => (Change::Cleared, Priority::Low),
         };
-        let (zh, en) = if change == Change::Raised {
+        let (points, readings) = match (total, single) {
+            (_, Some((told, readings))) if self.is_single => {
+                return findings.push(single_found(context, told, readings));
+            }
+            (Some(total), _) => total,
+            (None, _) => (0, Vec::new()),
+        };
+        let (zh, en) = if readings.is_empty() {
+            let en = "Breathing and consciousness are no longer at three points (NEWS2).";
+            ("呼吸和意识单项评分（NEWS2）已低于 3 分。".to_owned(), en.to_owned())
+        } else if change == Change::Raised {
             (
                 format!("早期预警评分（NEWS2）{points} 分（警戒线 {MEDIUM_POINTS} 分，紧急 {HIGH_POINTS} 分）。"),
                 format!("Early-warning score (NEWS2) {points} (limit {MEDIUM_POINTS}, emergency {HIGH_POINTS})."),
@@ -111,6 +130,23 @@ impl News {
         let told = Told { rule: RULE, rule_version: RULE_VERSION, readings, zh, en };
         let times = (context.measured, context.late, context.now);
         findings.push(finding(context.subject, IncidentKind::News2High, change, shown, times, told));
+    }
+
+    /// What no other rule is about and is worth three points by itself: in words, and what these rest on.
+    fn single(&self) -> Option<((String, String), Vec<Reading>)> {
+        let (mut zh, mut en, mut readings) = (Vec::new(), Vec::new(), Vec::new());
+        if let Some((value, at)) = self.respiration.filter(|(value, _)| respiration(*value) >= SINGLE_POINTS) {
+            zh.push(format!("呼吸 {value} 次/分"));
+            en.push(format!("Breathing {value}/min"));
+            readings.push(reading("respiration", f64::from(value), "/min", Some(at)));
+        }
+        if let Some((_, at)) = self.alert.filter(|(alert, _)| *alert == 0.0) {
+            zh.push("意识不清".to_owned());
+            en.push(if en.is_empty() { "Not alert" } else { "not alert" }.to_owned());
+            readings.push(reading("alert", 0.0, "", Some(at)));
+        }
+        readings.push(reading("threshold", f64::from(SINGLE_POINTS), "", None));
+        (!zh.is_empty()).then(|| ((zh.join("，"), en.join(", ")), readings))
     }
 
     /// The points, and what they rest on. `None` unless everything is there and fresh.
@@ -144,6 +180,18 @@ impl News {
         readings.push(reading("threshold", f64::from(MEDIUM_POINTS), "", None));
         Some((points, readings))
     }
+}
+
+fn single_found(context: &Context<'_>, (zh, en): (String, String), readings: Vec<Reading>) -> model::Finding {
+    let told = Told {
+        rule: RULE,
+        rule_version: RULE_VERSION,
+        readings,
+        zh: format!("{zh}：早期预警（NEWS2）单项达 {SINGLE_POINTS} 分，请尽快查看。"),
+        en: format!("{en}: {SINGLE_POINTS} points of the early-warning score (NEWS2) alone, look soon."),
+    };
+    let times = (context.measured, context.late, context.now);
+    finding(context.subject, IncidentKind::News2High, Change::Raised, Priority::Medium, times, told)
 }
 
 // The chart of the Royal College of Physicians (2017).

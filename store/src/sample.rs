@@ -53,7 +53,13 @@ pub(crate) fn report(wearer: u32, id: &str, millis: i64, body: ReportBody, locat
 pub(crate) fn fact(event_seq: u64) -> Record {
     let device = DeviceId::new("861234567800001");
     let online = event_seq % 2 == 1;
-    let entity = Entity::Device(DeviceStatus { id: device.clone(), wearer: None, online, battery_percent: Some(77) });
+    let entity = Entity::Device(DeviceStatus {
+        id: device.clone(),
+        wearer: None,
+        online,
+        battery_percent: Some(77),
+        clock_ahead_seconds: Some(-86_400),
+    });
     let event = Event {
         seq: event_seq,
         kind: if online { EventKind::DeviceOnline } else { EventKind::DeviceOffline },
@@ -134,6 +140,7 @@ pub(crate) fn registry() -> RegistryChange {
             bindings: vec![Binding { wearer: Some(WearerId::new("w1")), from: at(0) }],
             secret_hmac: [9; 32],
             datum: Datum::Gcj02,
+            carrier: Some(CompactString::new("cmcc")),
         }],
     }
 }

@@ -100,6 +100,7 @@ impl Noun {
                     fingerprint: fingerprint(&device),
                     whole: json!({
                         "id": device.id, "kind": device.kind, "wearer": device.wearer, "datum": device.datum,
+                        "carrier": device.carrier,
                     }),
                     shown: json!(DeviceJson::for_actor(device, actor)),
                 }),

@@ -117,6 +117,7 @@ fn device(id: &str, wearer: Option<&str>) -> Device {
         bindings,
         secret_hmac: [7; 32],
         datum: Datum::Wgs84,
+        carrier: None,
     }
 }
 

@@ -92,6 +92,9 @@ pub struct DeviceHot {
     pub battery_percent: Option<u8>,
 }
 
+/// Of the desks below an area that has none above, so many contacts are called.
+const DESKS_BELOW_CONTACTS_MAX: usize = 8;
+
 impl Directory {
     /// Writes registry entries. They were validated before: a fence that does not compile any more (a checkpoint
     /// of an older version) is left out, and counted in the result. `seq` is the record's in a recovery, else the
@@ -334,13 +337,19 @@ impl Directory {
         None
     }
 
-    /// In whose name an area's incident is: the community itself, which nobody but its desk is called for. `None` for
-    /// the id of a wearer.
+    /// The carrier of a device, if it is known.
+    pub fn carrier_of(&self, device: &DeviceId) -> Option<&compact_str::CompactString> {
+        self.devices.get(device)?.device.carrier.as_ref()
+    }
+
+    /// In whose name an area's incident is: the organisation itself, which nobody but its desk is called for. `None`
+    /// for the id of a wearer.
     pub fn area(&self, id: &WearerId) -> Option<Wearer> {
-        let org = rules::area::org_of(id)?;
+        let (org, carrier) = rules::area::area_of(id)?;
+        let name = self.orgs.get(&org).map_or_else(|| org.to_string(), |org| org.name.clone());
         Some(Wearer {
             id: id.clone(),
-            name: self.orgs.get(&org).map_or_else(String::new, |org| org.name.clone()),
+            name: carrier.map_or(name.clone(), |carrier| format!("{name} · {carrier}")),
             org,
             birth_year: None,
             lives_alone: false,
@@ -356,11 +365,22 @@ impl Directory {
         })
     }
 
-    /// Who is on the desk for an organisation: the nearest one up the tree, else the operators.
+    /// Who is on the desk for an organisation: the nearest one up the tree, else the operators, else those below: what
+    /// an area above all of them is about is theirs.
     fn desk_contacts(&self, org: &OrgPath) -> Vec<Contact> {
-        let Some(desk) = self.desk_of(org) else {
-            return self.operators.iter().filter_map(|id| self.contact(id)).collect();
-        };
+        if let Some(desk) = self.desk_of(org) {
+            return self.people_of(desk, org);
+        }
+        let operators: Vec<Contact> = self.operators.iter().filter_map(|id| self.contact(id)).collect();
+        if !operators.is_empty() {
+            return operators;
+        }
+        let below = self.orgs.iter().filter(|(path, _)| org.contains(path));
+        let desks = below.filter_map(|(path, below)| Some(self.people_of(below.desk.as_ref()?, path)));
+        desks.flatten().take(DESKS_BELOW_CONTACTS_MAX).collect()
+    }
+
+    fn people_of(&self, desk: &Desk, org: &OrgPath) -> Vec<Contact> {
         let phone = desk.phone.clone().map(|phone| Contact {
             person: PersonId::new("desk"),
             name: self.orgs.get(org).map_or_else(String::new, |org| org.name.clone()),

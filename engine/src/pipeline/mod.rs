@@ -62,7 +62,7 @@ use webhooks::Webhooks;
 /// How often timers may fire for one instant before it counts as a fault of a core that does not move on: enough for
 /// ten million wearers at [`FIRED_TOGETHER_MAX`] a firing.
 const FIRINGS_PER_INSTANT_MAX: usize = 100_000;
-/// For how many wearers, and communities, one firing looks what time has brought. What comes of it is one record of the
+/// For how many wearers one firing looks what time has brought. What comes of it is one record of the
 /// journal; at 22:00 a schedule opens for everybody at once.
 const FIRED_TOGETHER_MAX: usize = 256;
 
@@ -463,11 +463,14 @@ impl Pipeline {
             return;
         }
         entry.hot.online = online;
-        let status = model::event::DeviceStatus {
+        use model::event::{CLOCK_SKEW_SHOWN_SECONDS, DeviceStatus};
+        let status = DeviceStatus {
             id: device.clone(),
             wearer: entry.device.wearer.clone(),
             online,
             battery_percent: entry.hot.battery_percent,
+            clock_ahead_seconds: Some(entry.hot.admission.clock_ahead_seconds())
+                .filter(|seconds| seconds.abs() > CLOCK_SKEW_SHOWN_SECONDS),
         };
         let org = self.directory.org_of_device(device).cloned();
         let kind = if online { EventKind::DeviceOnline } else { EventKind::DeviceOffline };

@@ -108,7 +108,8 @@ impl Pipeline {
             }
             Decision::Finding(finding) => {
                 if let Some(entry) = self.directory.wearers.get(&finding.wearer) {
-                    self.area.handle(finding, &entry.wearer.org, record.at);
+                    let carrier = self.directory.carrier_of(&finding.device);
+                    self.area.handle(finding, &entry.wearer.org, carrier, record.at);
                 }
             }
             Decision::Webhook(webhook) => self.webhooks.apply(webhook),

@@ -22,7 +22,8 @@ impl Pipeline {
             let Some(entry) = self.directory.wearers.get(&finding.wearer) else { continue };
             if finding.kind == IncidentKind::Silence {
                 // Whether it is the wearer's or the area's turns out there.
-                let told = self.area.handle(&finding, &entry.wearer.org, at);
+                let carrier = self.directory.carrier_of(&finding.device);
+                let told = self.area.handle(&finding, &entry.wearer.org, carrier, at);
                 decisions.push(Decision::Finding(Box::new(finding)));
                 self.find_in_area(told, at, decisions);
             } else {

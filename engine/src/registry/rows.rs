@@ -156,6 +156,7 @@ impl Walk<'_> {
         let wearer_at = row.at("wearer");
         let wearer = self::id(&mut row, "wearer", false, faults).map(WearerId::new);
         let datum = row.word("datum", DATUMS, faults).unwrap_or_default();
+        let carrier = self::id(&mut row, "carrier", false, faults).map(CompactString::new);
         let known = match id.map(|id| self.context.known.device(&DeviceId::new(id))) {
             None => None,
             Some(Ok(known)) => known,
@@ -186,7 +187,7 @@ impl Walk<'_> {
         if let Some(kind) = kind {
             let kind = CompactString::new(kind);
             let id = DeviceId::new(id);
-            self.change.devices.push(Device { id, kind, wearer, bindings: Vec::new(), secret_hmac, datum });
+            self.change.devices.push(Device { id, kind, wearer, bindings: Vec::new(), secret_hmac, datum, carrier });
         }
         Some(id.to_owned())
     }

@@ -56,7 +56,8 @@ fn example() -> Value {
             "thresholds": {"blood_pressure": {"sys_high": 170, "repeat_within_s": 200}, "heart_rate": {"high": 120, "low": 40, "sustain_s": 600},
                            "spo2": {"low": 90}, "temperature": {"high": 38.5, "low": 35}},
             "plan": {"next_after_s": 1, "ring_s": 30, "gap_s": 60, "cycles": 5, "lease_s": 600, "fall_window_s": 60}}],
-        "devices": [{"id": "861234567890123", "kind": "bracelet", "wearer": "w1", "secret": "tulip", "datum": "gcj02"}]
+        "devices": [{"id": "861234567890123", "kind": "bracelet", "wearer": "w1", "secret": "tulip", "datum": "gcj02",
+            "carrier": "cmcc"}]
     })
 }
 
@@ -137,6 +138,7 @@ fn the_contracts_example_is_taken_as_written() {
     assert_eq!(rings[0][2], [117.24, 31.83], "the height is left out");
     let device = &change.devices[0];
     assert_eq!((device.wearer.as_ref(), device.datum), (Some(&WearerId::new("w1")), Datum::Gcj02));
+    assert_eq!(device.carrier.as_deref(), Some("cmcc"));
     assert!(device.secret_hmac.starts_with(b"tulip") && device.bindings.is_empty());
 }
 
@@ -390,6 +392,7 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
                 bindings: Vec::new(),
                 secret_hmac: [9; 32],
                 datum: Datum::Wgs84,
+                carrier: None,
             }))
         }
     }

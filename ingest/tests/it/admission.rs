@@ -85,6 +85,79 @@ fn clocks() {
     assert_eq!((measured.at, measured.late), (Timestamp::from_millis(9000), true), "telemetry is history");
 }
 
+/// Of reports `(received, age)` in seconds: how old each is held to be, a `!` where it is late.
+fn ages(reports: &[(i64, i64)]) -> String {
+    let mut admission = Admission::default();
+    let age = |(number, (second, age)): (usize, &(i64, i64))| {
+        let t = at(second - age).millis();
+        let report = decoded(&format!(r#"{{"type":"heart_rate","bpm":72,"id":"{number}","t":{t}}}"#));
+        let Admitted::Fresh(measured) = admission.admit(&report, at(*second)) else { panic!("each is news") };
+        format!("{}{}", at(*second).millis_since(measured.at) / 1000, if measured.late { "!" } else { "" })
+    };
+    reports.iter().enumerate().map(age).collect::<Vec<_>>().join(" ")
+}
+
+const DAY: i64 = 86_400;
+
+#[test]
+fn a_clock_that_is_behind_is_known_after_ten_minutes() {
+    let minutes = |from: i64, to: i64, behind: i64| (from..to).map(move |minute| (minute * 60, behind + minute % 2));
+    let day: Vec<_> = minutes(0, 13, DAY).collect();
+    assert_eq!(
+        ages(&day),
+        "86400! 86401! 86400! 86401! 86400! 86401! 86400! 86401! 86400! 86401! 0 1 0",
+        "what is old by the same for ten minutes is not old"
+    );
+    // Without coverage for an hour, and then what was stored, newest first, a hundred a second: that is history.
+    let stored = (0..60).map(|minute| (80 * 60 + minute / 100, DAY + minute * 60));
+    let told = ages(&day.iter().copied().chain(stored).collect::<Vec<_>>());
+    let told: Vec<&str> = told.split(' ').skip(13).collect();
+    assert_eq!((told[..4].join(" "), told[59]), ("0 60 120 180!".to_owned(), "3540!"));
+    // Somebody sets it right; or to what is behind by an hour; or further behind.
+    let set = |to: i64| ages(&day.iter().copied().chain(minutes(13, 26, to)).collect::<Vec<_>>());
+    let after = |to: i64| set(to).split(' ').skip(13).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(after(3)[..3], ["4", "3", "4"]);
+    let hour = after(3600);
+    assert_eq!((hour[0].as_str(), hour[9].as_str(), hour[12].as_str()), ("3601!", "3600!", "1"));
+    let years = after(1_700_000_000);
+    assert_eq!(
+        (years[0].as_str(), years[12].as_str()),
+        ("1699913601!", "1"),
+        "behind by a day at least, until it is sure"
+    );
+}
+
+#[test]
+fn how_wrong_a_clock_is_is_known() {
+    let mut admission = Admission::default();
+    let mut say = |second: i64, ahead: i64| {
+        let t = at(second + ahead).millis();
+        admission.admit(&decoded(&format!(r#"{{"type":"alive","t":{t}}}"#)), at(second));
+        admission.clock_ahead_seconds()
+    };
+    assert_eq!((say(0, 3600), say(60, 0), say(120, -DAY)), (3600, 0, 0), "one old report is no clock");
+    assert_eq!((3..14).map(|minute| say(minute * 60, -DAY)).last(), Some(-DAY));
+    assert_eq!(say(15 * 60, -2), 0);
+}
+
+#[test]
+fn a_backlog_stays_history_however_slowly_it_comes() {
+    // A day of one report every five minutes, oldest first and newest first, sent one a second, or one every four minutes.
+    for every in [1, 240] {
+        for newest_first in [false, true] {
+            let report = |n: i64| {
+                let measured = if newest_first { -n * 300 } else { -DAY + n * 300 };
+                (n * every, n * every - measured)
+            };
+            let told = ages(&(1..280).map(report).collect::<Vec<_>>());
+            assert!(told.split(' ').all(|age| age.ends_with('!') || age.len() < 4), "{every} {newest_first}: {told}");
+        }
+    }
+    // And one fresh report among old ones says that the clock is right.
+    let mixed: Vec<_> = (0..40).map(|n| (n * 30, if n % 10 == 9 { 1 } else { DAY })).collect();
+    assert!(ages(&mixed).split(' ').all(|age| age == "1" || age == "86400!"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -153,6 +153,13 @@ fn no_motion_for_six_hours_of_the_day() {
         22200s Medium Immobility of 600s by bracelet: 已 6 小时没有活动迹象（白天警戒线 6 小时）。 No sign of motion for 6 h (limit by day 6 h).
         25200s Low Immobility over of 25200s by bracelet: 佩戴者又有活动。 The wearer moves again."#]],
     );
+    // Somebody who has never been seen to move is watched for from the first count on.
+    check(
+        "0s steps 10; 3h steps 12; 5h50m steps 12; 5h59m; 6h1m",
+        expect![
+            "21600s Medium Immobility of 0s by bracelet: 已 6 小时没有活动迹象（白天警戒线 6 小时）。 No sign of motion for 6 h (limit by day 6 h)."
+        ],
+    );
     // No count, no finding: it may be that it counts none.
     check("0s steps 10; 10m steps 200; 8h", expect![[""]]);
     // From four in the afternoon the evening is too short, and the night does not count.

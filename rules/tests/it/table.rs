@@ -6,7 +6,7 @@ use std::path::Path;
 const PAGE: &str = include_str!("../../src/lib.rs");
 
 /// What the reference page of thresholds has a line for.
-const LINES: [&str; 15] = [
+const LINES: [&str; 16] = [
     "BP high (watch)",
     "BP grade 3, crisis, low",
     "BP drop after standing",
@@ -16,10 +16,11 @@ const LINES: [&str; 15] = [
     "SpO2",
     "temperature",
     "NEWS2 total",
+    "NEWS2, else single parameters",
     "fall",
     "SOS",
     "silence",
-    "mass silence",
+    "mass silence (cell: the community; carrier)",
     "fence",
     "wandering",
 ];

@@ -209,7 +209,7 @@ fn a_score_only_of_all_that_is_there_and_fresh() {
     );
     check(&format!("{REST}; 1m breaths 22"), expect![[""]]);
     check(
-        "0s breaths 22; 0s oxygen 95; 0s pulse 112; 0s cuff: pressure 105/70; 62m warm 38.5; 63m breaths 25",
+        "0s breaths 22; 0s oxygen 95; 0s pulse 112; 0s cuff: pressure 105/70; 62m warm 38.5; 63m breaths 24",
         expect![[""]],
     );
     check(
@@ -219,6 +219,20 @@ fn a_score_only_of_all_that_is_there_and_fresh() {
             300s High News2High of 300s by bracelet: 早期预警评分（NEWS2）8 分（警戒线 5 分，紧急 7 分）。 Early-warning score (NEWS2) 8 (limit 5, emergency 7).
             480s Low News2High over of 480s by bracelet: 早期预警评分（NEWS2）降至 3 分。 Early-warning score (NEWS2) is down to 3."#]],
     );
+    // Breathing and consciousness stand alone as well; and what is no longer known is not over.
+    check(
+        "0s breaths 26; 1m pulse 80; 10m breaths 27 confused; 2h pulse 80; 3h breaths 24; 4h breaths 20",
+        expect![[r#"
+            0s Medium News2High of 0s by bracelet: 呼吸 26 次/分：早期预警（NEWS2）单项达 3 分，请尽快查看。 Breathing 26/min: 3 points of the early-warning score (NEWS2) alone, look soon.
+            10800s Low News2High over of 10800s by bracelet: 呼吸和意识单项评分（NEWS2）已低于 3 分。 Breathing and consciousness are no longer at three points (NEWS2)."#]],
+    );
+    check(
+        &format!("0s breaths 18 confused; {REST}; 10m breaths 18 confused"),
+        expect![[r#"
+        0s Medium News2High of 0s by bracelet: 意识不清：早期预警（NEWS2）单项达 3 分，请尽快查看。 Not alert: 3 points of the early-warning score (NEWS2) alone, look soon.
+        0s High News2High of 0s by bracelet: 早期预警评分（NEWS2）8 分（警戒线 5 分，紧急 7 分）。 Early-warning score (NEWS2) 8 (limit 5, emergency 7)."#]],
+    );
+    check("0s breaths 9; 1m breaths 24", expect![[""]]);
     let mut world = World::new();
     world.thresholds.news2_on_oxygen = true;
     world.thresholds.spo2_scale_2 = true;

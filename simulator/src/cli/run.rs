@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::live;
 use crate::oracle::Verdict;
-use crate::scenario::{Scenario, shipped};
+use crate::scenario::{ELDERS_MAX, Scenario, shipped};
 use crate::town::Town;
 use crate::world::mutant::Mutant;
 use crate::world::{self, Drive};
@@ -79,11 +79,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         true => shipped::ALL.iter().map(|(name, _)| (*name).to_owned()).collect(),
         false => args.scenarios.clone(),
     };
+    // All of them first: nobody waits for a run to hear that the next one cannot be read.
+    let scenarios = names.iter().map(|name| Scenario::open(name)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut verdicts = Vec::new();
-    for name in &names {
-        let scenario = Scenario::open(name)?;
+    for (name, scenario) in names.iter().zip(&scenarios) {
         for seed in &args.seed {
-            let verdict = one(&scenario, *seed, args, mutant)?;
+            let verdict = one(scenario, *seed, args, mutant)?;
             print!("{}", verdict.table());
             if verdict.exit_code() != 0 {
                 println!("again: {}", again(name, *seed, args));
@@ -99,6 +100,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
 }
 
 fn one(scenario: &Scenario, seed: u64, args: &Args, mutant: Option<Mutant>) -> anyhow::Result<Verdict> {
+    if let Some(devices) = args.devices {
+        ensure!(devices <= ELDERS_MAX, "--devices: at most {ELDERS_MAX}");
+    }
     if let Some(devices) = args.devices
         && (devices as usize) < scenario.elders.len()
     {
@@ -143,7 +147,13 @@ fn live_options(args: &Args) -> live::Options {
 fn again(name: &str, seed: u64, args: &Args) -> String {
     let devices = args.devices.map(|devices| format!(" --devices {devices}")).unwrap_or_default();
     let mutant = args.mutant.as_ref().map(|mutant| format!(" --mutant {mutant}")).unwrap_or_default();
-    let live = if args.live { " --live" } else { "" };
+    let mut live = if args.live { " --live".to_owned() } else { String::new() };
+    for (option, address) in [("http", args.http), ("mqtt", args.mqtt), ("phones", args.phones)] {
+        if let Some(address) = address {
+            live += &format!(" --{option} {address}");
+        }
+    }
+    // The token is not shown: it comes from YINLING_TOKEN.
     format!("yinling-sim run {name} --seed {seed}{devices}{mutant}{live}")
 }
 

@@ -36,8 +36,9 @@ impl Oracle {
             self.fault(FaultKind::Broken, IncidentKind::Sos, "feed", 0, detail);
         }
         let figures = self.figures();
-        let broken = self.broken_thresholds(&figures);
         let allowed = self.scenario.thresholds.false_exits_per_elder_month.is_some();
+        let false_exits_per_elder_month = allowed.then(|| self.false_exits_per_elder_month());
+        let broken = self.broken_thresholds(&figures);
         // What a threshold counts is not a fault by itself.
         let faults = self.faults.into_iter().filter(|fault| !(allowed && is_false_exit(fault))).collect();
         Verdict {
@@ -49,6 +50,7 @@ impl Oracle {
             cases,
             figures,
             faults,
+            false_exits_per_elder_month,
             broken,
         }
     }
@@ -210,16 +212,19 @@ impl Oracle {
         IncidentKind::ALL.iter().filter_map(figures).collect()
     }
 
+    fn false_exits_per_elder_month(&self) -> f64 {
+        let months = f64::from(self.scenario.duration_s) / 86_400.0 / MONTH_DAYS * self.elders.max(1) as f64;
+        self.faults.iter().filter(|fault| is_false_exit(fault)).count() as f64 / months
+    }
+
     fn broken_thresholds(&self, figures: &[Figures]) -> Vec<String> {
         let limits = &self.scenario.thresholds;
         let of = |kind| figures.iter().find(|figures| figures.kind == kind);
         let mut broken = Vec::new();
         if let Some(limit) = limits.false_exits_per_elder_month {
-            let months = f64::from(self.scenario.duration_s) / 86_400.0 / MONTH_DAYS * self.elders.max(1) as f64;
-            let count = self.faults.iter().filter(|fault| is_false_exit(fault)).count();
-            let rate = count as f64 / months;
+            let rate = self.false_exits_per_elder_month();
             if rate > limit {
-                broken.push(format!("{rate:.2} false exits per elder-month, at most {limit} ({count} in all)"));
+                broken.push(format!("{rate:.2} false exits per elder-month, at most {limit}"));
             }
         }
         let mut slow = |kind, quantile: f64, limit: Option<u64>, unit_ms: u64, name: &str| {
@@ -227,7 +232,7 @@ impl Oracle {
             let value = figures.latency_ms.value_at_quantile(quantile);
             if value > limit * unit_ms {
                 broken.push(format!(
-                    "{name} is {:.1} s, at most {:.1}",
+                    "{name} is {:.3} s, at most {:.3}",
                     value as f64 / 1e3,
                     (limit * unit_ms) as f64 / 1e3
                 ));

@@ -114,6 +114,8 @@ pub struct Verdict {
     pub figures: Vec<Figures>,
     /// What went wrong, the scenario's own lines apart.
     pub faults: Vec<Fault>,
+    /// Exits of a fence that nobody made, per elder and 30 days, where a threshold counts them.
+    pub false_exits_per_elder_month: Option<f64>,
     /// Thresholds that do not hold.
     pub broken: Vec<String>,
 }
@@ -182,6 +184,9 @@ impl Verdict {
         if self.faults.len() > FAULTS_TOLD_MAX {
             let _ = writeln!(out, "     … and {} more", self.faults.len() - FAULTS_TOLD_MAX);
         }
+        if let Some(rate) = self.false_exits_per_elder_month {
+            let _ = writeln!(out, "{rate:.2} false exits per elder-month");
+        }
         for broken in &self.broken {
             let _ = writeln!(out, "OVER {broken}");
         }
@@ -208,6 +213,7 @@ impl Verdict {
                 "what": fault.what.name(), "kind": fault.kind, "who": fault.who, "at_ms": fault.at,
                 "detail": fault.detail,
             })).collect::<Vec<_>>(),
+            "false_exits_per_elder_month": self.false_exits_per_elder_month,
             "broken_thresholds": self.broken,
         })
     }
@@ -215,10 +221,12 @@ impl Verdict {
     /// For a CI: one test case for each line of the scenario and each kind.
     #[must_use]
     pub fn junit(&self) -> String {
-        let kinds = self.figures.iter().map(|figures| {
-            let faults: Vec<String> =
-                self.faults.iter().filter(|fault| fault.kind == figures.kind).map(in_words).collect();
-            Case { name: name_of(figures.kind), failure: (!faults.is_empty()).then(|| faults.join("\n")) }
+        let is_told = |kind: &IncidentKind| {
+            self.figures.iter().any(|figures| figures.kind == *kind) || self.faults.iter().any(|f| f.kind == *kind)
+        };
+        let kinds = IncidentKind::ALL.iter().filter(|kind| is_told(kind)).map(|kind| {
+            let faults: Vec<String> = self.faults.iter().filter(|fault| fault.kind == *kind).map(in_words).collect();
+            Case { name: name_of(*kind), failure: (!faults.is_empty()).then(|| faults.join("\n")) }
         });
         let limits =
             self.broken.iter().map(|broken| Case { name: "threshold".to_owned(), failure: Some(broken.clone()) });

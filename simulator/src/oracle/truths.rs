@@ -1,6 +1,8 @@
 //! What must be raised, what may be, and by when: from the truth of each elder, never from what a device said or from
 //! the rules' code. The numbers are those of clinical.md; between "must" and "must not" lies what noise may decide.
 
+mod care;
+
 use model::IncidentKind;
 
 use crate::scenario::{Deed, Scenario};
@@ -29,6 +31,8 @@ const HELD: Ms = 120 * SECOND;
 /// So many silent at once in one community are one incident.
 const MASS: usize = 5;
 const TOGETHER: Ms = 600 * SECOND;
+/// How long a clock that is behind is taken for a device that sends what is old.
+const CLOCK_LEARNT: Ms = 15 * MINUTE;
 
 /// Something that is so, and is to be found.
 #[derive(Debug, Clone)]
@@ -91,8 +95,11 @@ pub fn of(town: &Town, scenario: &Scenario) -> Vec<Due> {
         view.absences(&mut dues);
         view.batteries(&mut dues);
         view.stillness(&mut dues);
+        view.scores(&mut dues);
+        view.calls(scenario, &mut dues);
     }
     mass_silence(town, scenario.duration_ms(), &outages, &mut dues);
+    care::carriers_silence(town, scenario.duration_ms(), &outages, &mut dues);
     dues
 }
 
@@ -125,9 +132,10 @@ impl View<'_> {
     fn is_followed(&self, from: Ms, to: Ms) -> bool {
         let truth = &self.elder.truth;
         let blind = [&truth.unheard, &truth.dead, &self.outages.down, &self.outages.alarms_only];
-        // What is measured long ago by its own clock is history.
-        let behind = gadget::skew(self.elder, from) < -MINUTE;
-        !behind && !blind.iter().any(|spans| spans.touches(from - SECOND, to))
+        // What is measured long ago by its own clock is history, until it is known that it is the clock.
+        let since = self.elder.faults.skew.iter().rev().find(|(since, _)| *since <= from);
+        let is_behind = since.is_some_and(|(since, skew)| *skew < -MINUTE && from - since < CLOCK_LEARNT);
+        !is_behind && !blind.iter().any(|spans| spans.touches(from - SECOND, to))
     }
 
     fn slack(&self) -> Ms {
@@ -153,7 +161,7 @@ impl View<'_> {
                 Happens::FalseFall { cancelled_after: Some(after) } if after >= window - 5 * SECOND => {
                     dues.push(Due { must_by: None, ..due(IncidentKind::Fall, window) });
                 }
-                Happens::FalseFall { .. } | Happens::Cuff(_) => {}
+                Happens::FalseFall { .. } | Happens::Cuff(_) | Happens::Bedside { .. } => {}
             }
         }
     }
@@ -217,7 +225,7 @@ impl View<'_> {
                 }
             }
             if systolic >= 135 || diastolic >= 85 {
-                dues.push(self.due(IncidentKind::BloodPressureWatch, *at, None, self.duration));
+                dues.push(self.bad_day(&cuffs[..place], (*at, *reading), here + way));
             }
         }
     }
@@ -294,8 +302,6 @@ impl View<'_> {
     fn vitals(&self, dues: &mut Vec<Due>) {
         use IncidentKind::{HeartRateHigh, HeartRateLow, Spo2Low, TemperatureHigh, TemperatureLow};
         let truth = &self.elder.truth;
-        let asleep = crate::town::day::is_asleep(self.start, 0);
-        let beat = if asleep { gadget::HEART_BY_NIGHT } else { gadget::HEART_BY_DAY };
         let follows = |from, wait| self.is_followed(from, from + wait) && !truth.off_wrist.touches(from, from + wait);
         let mut push = |kind, (from, to): (Ms, Ms), wait: Option<Ms>, may: bool| {
             let wait = wait.filter(|wait| from + wait <= to + MINUTE && follows(from, *wait));
@@ -305,6 +311,10 @@ impl View<'_> {
             }
         };
         for (from, to, bpm) in truth.heart.specials() {
+            // Who sleeps is measured less often.
+            let is_asleep = |at| crate::town::day::is_asleep(self.start, at);
+            let is_night = is_asleep(from - gadget::HEART_BY_NIGHT) || is_asleep(from + 15 * MINUTE);
+            let beat = if is_night { gadget::HEART_BY_NIGHT } else { gadget::HEART_BY_DAY };
             let at_rest = !truth.moves_between(from - 10 * MINUTE, from + 16 * MINUTE);
             let severe = 2 * beat + 40 * SECOND;
             let sustained = 600 * SECOND + 2 * beat + 40 * SECOND;

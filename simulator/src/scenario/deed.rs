@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub struct Act {
     /// When, seconds from the beginning.
     pub at_s: f64,
-    /// To whom: an elder's id, `town` (everybody unnamed), `all`; of no meaning for what happens to the house.
+    /// To whom: an elder's id, `town` (everybody unnamed), `carrier:NAME` (whose devices are in its network), `all`; of no meaning for what happens to the house.
     #[serde(default)]
     pub who: String,
     /// The share of them, 0–1, chosen by the seed.
@@ -96,6 +96,23 @@ pub enum Deed {
         celsius: f64,
         /// How long.
         for_s: f64,
+    },
+    /// Somebody at the bedside counts breaths and looks whether they are awake and clear; the device there says so.
+    Bedside {
+        /// Breaths a minute.
+        per_minute: u8,
+        /// Newly confused, or worse.
+        #[serde(default)]
+        confused: bool,
+    },
+    /// The house calls them, on phones of their own, and asks how they are.
+    WelfareCalls {
+        /// How often each is tried.
+        #[serde(default = "once")]
+        tries: u32,
+        /// How long after a vain try the next one comes.
+        #[serde(default = "a_minute")]
+        gap_s: f64,
     },
     /// Lies or sits still.
     LieStill {
@@ -249,6 +266,10 @@ fn all_of_them() -> f64 {
 
 fn once() -> u32 {
     1
+}
+
+fn a_minute() -> f64 {
+    60.0
 }
 
 fn ten_seconds() -> f64 {

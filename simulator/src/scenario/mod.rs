@@ -73,11 +73,20 @@ pub struct TownPlan {
     pub rhythm: Rhythm,
     /// In how many communities they live; 1–26.
     pub communities: u32,
+    /// The carriers among which they are divided, in every community; none: the registry names none.
+    pub carriers: Vec<String>,
 }
 
 impl Default for TownPlan {
     fn default() -> TownPlan {
-        TownPlan { elders: 0, incidents: false, bad_cells: 0.1, rhythm: Rhythm::Normal, communities: 2 }
+        TownPlan {
+            elders: 0,
+            incidents: false,
+            bad_cells: 0.1,
+            rhythm: Rhythm::Normal,
+            communities: 2,
+            carriers: Vec::new(),
+        }
     }
 }
 
@@ -116,6 +125,12 @@ pub struct ElderPlan {
     /// The datum of the bracelet.
     #[serde(default = "wgs84")]
     pub datum: Datum,
+    /// The bracelet's carrier, as the registry names it.
+    #[serde(default)]
+    pub carrier: Option<String>,
+    /// What they do with a phone of their own, if they have one: 1 is "I am well", 2 "I need help".
+    #[serde(default)]
+    pub phone: Option<PhoneHabit>,
     /// The battery at the beginning, percent.
     #[serde(default)]
     pub battery: Option<f64>,
@@ -213,7 +228,9 @@ impl Scenario {
         }
         let path = Path::new(name_or_path);
         if !path.exists() {
-            let near = shipped::ALL.iter().max_by_key(|(name, _)| likeness(name, short)).map(|(name, _)| *name);
+            let alike = |name: &str| (likeness(name, short), std::cmp::Reverse(name.len().abs_diff(short.len())));
+            let near = shipped::ALL.iter().map(|(name, _)| *name).max_by_key(|name| alike(name));
+            let near = near.filter(|name| likeness(name, short) >= LIKENESS_MIN);
             bail!(
                 "there is no scenario and no file {name_or_path:?}; `yinling-sim ls` lists them{}",
                 near.map(|near| format!(" (did you mean {near}?)")).unwrap_or_default()
@@ -241,8 +258,8 @@ impl Scenario {
         let knows = |who: &str| who == "all" || self.elders.iter().any(|elder| elder.id == who);
         for act in &self.acts {
             ensure!(
-                knows(&act.who) || act.deed.is_about_the_house() || act.who == "town",
-                "act at {} s: nobody is called {:?}; name an elder, `town` (the unnamed) or `all`",
+                knows(&act.who) || act.deed.is_about_the_house() || act.who == "town" || self.has_carrier(&act.who),
+                "act at {} s: nobody is called {:?}; name an elder, `town` (the unnamed), `carrier:NAME` or `all`",
                 act.at_s,
                 act.who
             );
@@ -255,12 +272,22 @@ impl Scenario {
         Ok(())
     }
 
+    /// Whether `carrier:NAME` names one.
+    fn has_carrier(&self, who: &str) -> bool {
+        let named = self.elders.iter().filter_map(|elder| elder.carrier.as_ref());
+        let mut carriers = named.chain(&self.town.carriers);
+        who.strip_prefix("carrier:").is_some_and(|name| carriers.any(|carrier| carrier == name))
+    }
+
     /// Its length in milliseconds.
     #[must_use]
     pub fn duration_ms(&self) -> i64 {
         i64::from(self.duration_s) * 1000
     }
 }
+
+/// Three letters of the beginning.
+const LIKENESS_MIN: usize = 6;
 
 /// How much of the beginning and how many letters two names share: enough for "did you mean".
 fn likeness(name: &str, other: &str) -> usize {

@@ -38,7 +38,9 @@ pub(super) fn befall(town: &mut Town, scenario: &Scenario) {
 
 /// Whether an act happens to this elder.
 pub(crate) fn concerns(act: &Act, elder: &Elder) -> bool {
-    act.who == elder.id || act.who == "all" || (act.who == "town" && !elder.is_named)
+    act.who == elder.id || act.who == "all" || (act.who == "town" && !elder.is_named) || {
+        act.who.strip_prefix("carrier:").is_some_and(|name| elder.carrier.as_deref() == Some(name))
+    }
 }
 
 fn happen(elder: &mut Elder, deed: &Deed, at: Ms, duration: Ms) {
@@ -79,6 +81,7 @@ fn happen(elder: &mut Elder, deed: &Deed, at: Ms, duration: Ms) {
         Deed::Heart { bpm, for_s } => truth.heart.set(at, lasts(for_s), bpm),
         Deed::Oxygen { percent, for_s } => truth.oxygen.set(at, lasts(for_s), percent),
         Deed::Temperature { celsius, for_s } => truth.temperature.set(at, lasts(for_s), celsius),
+        Deed::Bedside { per_minute, confused } => moment(at, Happens::Bedside { per_minute, confused }),
         Deed::LieStill { for_s } => {
             truth.path.cut(at);
             lie_still(truth, at, lasts(for_s));
@@ -104,7 +107,7 @@ fn happen(elder: &mut Elder, deed: &Deed, at: Ms, duration: Ms) {
         Deed::Clock { skew_s } => elder.faults.skew.push((at, (skew_s * 1000.0) as Ms)),
         Deed::Repeat { times, for_s } => elder.faults.repeats.push((at, lasts(for_s), times)),
         // These are nobody's truth: the world stages them.
-        Deed::Forge | Deed::SpeakFor { .. } | Deed::Crowd { .. } => {}
+        Deed::Forge | Deed::SpeakFor { .. } | Deed::Crowd { .. } | Deed::WelfareCalls { .. } => {}
         Deed::Restart { .. } | Deed::Provider { .. } | Deed::DiskNearlyFull { .. } => {}
     }
 }

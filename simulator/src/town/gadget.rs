@@ -99,8 +99,7 @@ impl Gadget {
             (Sensor::Steps, within(STEPS)),
             (Sensor::Battery, within(MINUTE)),
         ];
-        let is_special = elder.truth.oxygen.specials().chain(elder.truth.temperature.specials()).next().is_some();
-        if elder.persona == Habitude::Cardiac || is_special {
+        if measures_vitals(elder) {
             sensors.push((Sensor::Vitals, within(MINUTE)));
         }
         sensors
@@ -154,6 +153,13 @@ impl Gadget {
                 said
             }
             Happens::Cuff(reading) => vec![(at, self.cuff(elder, start, at, &reading))],
+            Happens::Bedside { per_minute, confused } => {
+                let level = if confused { "confused" } else { "alert" };
+                vec![
+                    (at, self.report(elder, start, at, "respiration", &format!(r#","rpm":{per_minute}"#))),
+                    (at, self.report(elder, start, at, "consciousness", &format!(r#","level":"{level}""#))),
+                ]
+            }
         }
     }
 
@@ -286,6 +292,13 @@ impl Gadget {
         let time = start + at + skew(elder, at);
         format!(r#"{{"type":"{kind}","id":"{}-{}","t":{time}{members}}}"#, self.run, self.count)
     }
+}
+
+/// Whether oxygen and temperature are measured: of who has a restless heart, and of whom something befalls.
+#[must_use]
+pub fn measures_vitals(elder: &Elder) -> bool {
+    let is_special = elder.truth.oxygen.specials().chain(elder.truth.temperature.specials()).next().is_some();
+    elder.persona == Habitude::Cardiac || is_special
 }
 
 /// How much the clock is ahead at a time.

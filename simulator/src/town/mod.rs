@@ -4,7 +4,7 @@
 //! devices measure it through their faults (`gadget`).
 
 pub mod day;
-mod deeds;
+pub(crate) mod deeds;
 pub mod gadget;
 mod registry;
 pub mod truth;
@@ -24,6 +24,8 @@ const CENTRE: Position = Position { lat: 31.8706, lon: 117.2572 };
 const PLOT_M: f64 = 60.0;
 /// Families among which the unnamed share their phones: there are only a hundred invented numbers.
 const FAMILIES: u32 = 20;
+/// The role of those who are no contacts: elders with a phone of their own.
+const ELDER: &str = "elder";
 /// Guardians of an unnamed elder.
 const UNNAMED_GUARDIANS: usize = 2;
 
@@ -55,6 +57,10 @@ pub struct Elder {
     pub fence_radius_m: f64,
     /// Their community's path.
     pub org: String,
+    /// The bracelet's carrier, as in the registry.
+    pub carrier: Option<String>,
+    /// What they do with a phone of their own: its number stands with [`Town::people`], under their own id.
+    pub phone: Option<PhoneHabit>,
     /// Ids of their guardians, in the order of calling.
     pub guardians: Vec<String>,
     /// Their doctor's id.
@@ -106,9 +112,9 @@ pub struct Device {
 /// Somebody with a phone.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// `w1a`, `f03b`, `desk0`, `doctor`.
+    /// `w1a`, `f03b`, `desk0`, `doctor`; an elder's own id.
     pub id: String,
-    /// `guardian`, `doctor`, `desk`.
+    /// `guardian`, `doctor`, `desk`, `elder`.
     pub role: &'static str,
     /// One of the invented numbers.
     pub phone: String,
@@ -183,6 +189,9 @@ impl Town {
             for (letter, habit) in ('a'..).zip(&elder.guardians) {
                 hire(format!("{}{letter}", elder.id), "guardian", *habit);
             }
+            if let Some(habit) = elder.phone {
+                hire(elder.id.clone(), ELDER, habit);
+            }
         }
         for family in 0..unnamed.min(FAMILIES) {
             for (letter, habit) in ('a'..).zip([PhoneHabit::NoAnswer, PhoneHabit::Answers]).take(UNNAMED_GUARDIANS) {
@@ -211,6 +220,8 @@ impl Town {
             home: home.from_home(CENTRE),
             fence_radius_m: plan.fence_radius_m,
             org: self.orgs[plan.community as usize % self.orgs.len()].clone(),
+            carrier: plan.carrier.clone(),
+            phone: plan.phone,
             guardians,
             doctor: plan.doctor.then(|| "doctor".to_owned()),
             plan: plan.plan.clone(),
@@ -235,6 +246,11 @@ fn unnamed_plan(number: u32, scenario: &Scenario, seed: u64) -> ElderPlan {
         guardians: vec![PhoneHabit::NoAnswer, PhoneHabit::Answers],
         doctor: number.is_multiple_of(2),
         community: number % scenario.town.communities,
+        carrier: {
+            let carriers = &scenario.town.carriers;
+            carriers.get((number / scenario.town.communities) as usize % carriers.len().max(1)).cloned()
+        },
+        phone: None,
         datum: if number % 5 == 4 { Datum::Gcj02 } else { Datum::Wgs84 },
         battery: None,
         plan: None,

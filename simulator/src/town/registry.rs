@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Elder, Town};
+use super::{ELDER, Elder, Town};
 
 /// The fence's margin, metres.
 pub const MARGIN_M: f64 = 30.0;
@@ -18,19 +18,23 @@ pub(super) fn document(town: &Town) -> Value {
     };
     let person = |person: &super::Person| json!({"id": person.id, "role": person.role, "name": person.id, "phone": person.phone});
     let devices = town.elders.iter().flat_map(|elder| {
-        [("bracelet", &elder.bracelet), ("cuff", &elder.cuff)].map(|(kind, device)| {
-            json!({"id": device.id, "kind": kind, "wearer": elder.id, "secret": device.secret, "datum": device.datum})
+        [("bracelet", &elder.bracelet, &elder.carrier), ("cuff", &elder.cuff, &None)].map(|(kind, device, carrier)| {
+            let mut entry = json!({"id": device.id, "kind": kind, "wearer": elder.id, "secret": device.secret, "datum": device.datum});
+            if let Some(carrier) = carrier {
+                entry["carrier"] = json!(carrier);
+            }
+            entry
         })
     });
     json!({
         "orgs": town.orgs.iter().enumerate().map(org).collect::<Vec<_>>(),
-        "people": town.people.iter().map(person).collect::<Vec<_>>(),
-        "wearers": town.elders.iter().map(wearer).collect::<Vec<_>>(),
+        "people": town.people.iter().filter(|person| person.role != ELDER).map(person).collect::<Vec<_>>(),
+        "wearers": town.elders.iter().map(|elder| wearer(town, elder)).collect::<Vec<_>>(),
         "devices": devices.collect::<Vec<_>>(),
     })
 }
 
-fn wearer(elder: &Elder) -> Value {
+fn wearer(town: &Town, elder: &Elder) -> Value {
     let digits = |degrees: f64| (degrees * 1e7).round() / 1e7;
     let mut entry = json!({
         "id": elder.id, "name": elder.id, "org": elder.org, "guardians": elder.guardians, "birth_year": 1943,
@@ -39,7 +43,9 @@ fn wearer(elder: &Elder) -> Value {
             "circle": {"lon": digits(elder.home.lon), "lat": digits(elder.home.lat), "radius_m": elder.fence_radius_m},
         }],
     });
+    let own_phone = town.people.iter().find(|person| person.role == ELDER && person.id == elder.id);
     let optional = [
+        ("phone", own_phone.map(|person| Value::from(person.phone.clone()))),
         ("doctor", elder.doctor.clone().map(Value::from)),
         ("plan", elder.plan.clone()),
         ("thresholds", elder.thresholds.clone()),

@@ -180,6 +180,13 @@ pub enum Happens {
     },
     /// A cuff is put on.
     Cuff(Reading),
+    /// Somebody at the bedside looks.
+    Bedside {
+        /// Breaths a minute.
+        per_minute: u8,
+        /// Newly confused, or worse.
+        confused: bool,
+    },
 }
 
 /// What a cuff would show if it sat right.

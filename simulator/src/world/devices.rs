@@ -121,7 +121,8 @@ impl<'a> Devices<'a> {
         let by_cuff = matches!(moment.what, Happens::Cuff(_));
         let said = self.gadgets[number].tell(elder, self.town.start.millis(), at, moment.what);
         for (place, (at, payload)) in said.into_iter().enumerate() {
-            let alarm = !by_cuff && (place == 0 || payload.contains("fall_cancel"));
+            let is_alarm = !by_cuff && !matches!(moment.what, Happens::Bedside { .. });
+            let alarm = is_alarm && (place == 0 || payload.contains("fall_cancel"));
             self.at(at, Doing::Say(Parcel { elder: number, by_cuff, alarm, payload }));
         }
     }

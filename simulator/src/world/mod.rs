@@ -22,6 +22,7 @@ use crate::phones::words::{Callback, Happened, Message, Output};
 use crate::phones::{RING_MS, words};
 use crate::scenario::{Deed, ProviderFault, Scenario};
 use crate::town::Town;
+use crate::town::deeds::concerns;
 use crate::town::truth::{Ms, SECOND};
 
 use air::Parcel;
@@ -161,7 +162,10 @@ impl<'a> World<'a> {
     /// Everything that is known to come.
     fn set_out(&mut self) {
         for (number, act) in self.scenario.acts.iter().enumerate() {
-            if matches!(act.deed, Deed::Forge | Deed::SpeakFor { .. } | Deed::Restart { .. }) {
+            if matches!(
+                act.deed,
+                Deed::Forge | Deed::SpeakFor { .. } | Deed::Restart { .. } | Deed::WelfareCalls { .. }
+            ) {
                 self.at((act.at_s * 1000.0) as Ms, Next::Stage(number));
             }
         }
@@ -271,6 +275,11 @@ impl<'a> World<'a> {
         let time = self.time();
         let answer = match &act.deed {
             Deed::Restart { down_s } => return self.at(self.now + (down_s * 1000.0) as Ms, Next::Up),
+            Deed::WelfareCalls { tries, gap_s } => {
+                let elders = town.elders.iter().filter(|elder| concerns(act, elder) && elder.phone.is_some());
+                let elders = elders.map(|elder| elder.id.as_str());
+                return self.house.call_round(elders, *tries as u8, *gap_s as u32, time);
+            }
             Deed::Forge => {
                 let secret = if self.tampering.is_door_open() { device.secret.as_str() } else { "a guess" };
                 self.house.publish((&device.id, secret), &device.id, sos.as_bytes(), time)

@@ -46,6 +46,12 @@ pub enum Mutant {
     DoorOpen,
     /// A device that is stored and forwarded newest first is read only once it is in order.
     BackfillDropped,
+    /// A blood pressure that is somewhat high is never told.
+    WatchForgotten,
+    /// Whoever answers a welfare call is well, whatever they press.
+    HelpUnheard,
+    /// What a carrier takes with it is told one by one.
+    CarrierForgotten,
 }
 
 impl Mutant {
@@ -69,6 +75,9 @@ impl Mutant {
         ("raised_again", Mutant::RaisedAgain, "two_sos_at_once"),
         ("door_open", Mutant::DoorOpen, "forged_device"),
         ("backfill_dropped", Mutant::BackfillDropped, "newest_first"),
+        ("watch_forgotten", Mutant::WatchForgotten, "blood_pressure_watch"),
+        ("help_unheard", Mutant::HelpUnheard, "welfare_call"),
+        ("carrier_forgotten", Mutant::CarrierForgotten, "carrier_outage"),
     ];
 
     /// By its name.
@@ -96,12 +105,18 @@ impl Tampering {
 
     /// The registry as the house is told of it.
     pub fn registry(&self, registry: &mut Value) {
+        if self.mutant == Some(Mutant::CarrierForgotten) {
+            for device in registry["devices"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+                device.remove("carrier");
+            }
+        }
         let Some(wearers) = registry["wearers"].as_array_mut() else { return };
         let thresholds: Value = match self.mutant {
             Some(Mutant::SustainHalved) => json!({"heart_rate": {"sustain_s": 60, "high": 105}}),
             Some(Mutant::RepeatNotAwaited) => json!({"blood_pressure": {"repeat_within_s": 1}}),
             Some(Mutant::SilenceSlow) => json!({"silence": {"heartbeat_s": 1380}}),
             Some(Mutant::BatteryLate) => json!({"battery": {"low": 5}}),
+            Some(Mutant::WatchForgotten) => json!({"blood_pressure": {"watch_sys": 170, "watch_dia": 105}}),
             Some(Mutant::OxygenLate) => json!({"spo2": {"low": 80, "watch": 81}}),
             _ => Value::Null,
         };
@@ -152,6 +167,9 @@ impl Tampering {
         if self.mutant == Some(Mutant::AnsweredIsAcknowledged) && callback.outcome == model::AttemptOutcome::Answered {
             callback.outcome = model::AttemptOutcome::Key;
             callback.key = Some('1');
+        }
+        if self.mutant == Some(Mutant::HelpUnheard) {
+            callback.key = callback.key.map(|_| '1');
         }
     }
 

@@ -1,7 +1,7 @@
 //! The rules as they run: with the registry, the timers, the calling and a recovery around them.
 
 use expect_test::{Expect, expect};
-use model::{Decision, DeviceId, Input, RegistryChange, StaffCommand};
+use model::{Decision, DeviceId, Entity, IncidentKind, Input, OrgPath, RegistryChange, StaffCommand};
 use store::codec;
 
 use super::{Pipeline, ZONE, at, begun, command, image, recovered, registry, report, run, told};
@@ -44,8 +44,12 @@ fn from(device: &str, json: &str) -> Input {
 }
 
 fn check_community(count: usize, inputs: &[(f64, Input)], until: f64, expected: Expect) {
+    check_registry(community(count), inputs, until, expected);
+}
+
+fn check_registry(change: RegistryChange, inputs: &[(f64, Input)], until: f64, expected: Expect) {
     let (mut pipeline, mut records) = (Pipeline::new(ZONE), Vec::new());
-    pipeline.decide(command(StaffCommand::Import(Box::new(community(count))), None), at(-60.0), &mut records);
+    pipeline.decide(command(StaffCommand::Import(Box::new(change)), None), at(-60.0), &mut records);
     run(&mut pipeline, inputs, until, &mut records);
     expected.assert_eq(&told(&records));
     assert_eq!(pipeline.faults(), 0);
@@ -162,6 +166,70 @@ fn one_that_is_silent_is_told_alone_and_five_as_one_area() {
         3185.0 attempt.cancelled Voice desk (Reminder)
         3185.0 attempt.started Voice desk (Reminder)
         3605.0 incident.cleared MassSilence x1
+    "#]],
+    );
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_shown_and_its_wearer_is_watched() {
+    let (mut pipeline, mut records) = (Pipeline::new(ZONE), Vec::new());
+    pipeline.decide(command(StaffCommand::Import(Box::new(community(1))), None), at(-60.0), &mut records);
+    // A day behind: ten minutes at home, then two fixes half a kilometre off.
+    let fix = |minute: i32| {
+        let t = at(minutes(f64::from(minute) - 1440.0)).millis();
+        let lat = if minute < 12 { 31.8206 } else { 31.8251 };
+        from("b1", &format!(r#"{{"type":"location","t":{t},"lat":{lat},"lon":117.2272,"acc":8}}"#))
+    };
+    let mut inputs: Vec<_> = (0..14).map(|minute| (minutes(f64::from(minute)), fix(minute))).collect();
+    inputs.push((minutes(14.5), Input::Connection { device: DeviceId::new("b1"), online: true }));
+    run(&mut pipeline, &inputs, minutes(15.0), &mut records);
+    let events = || {
+        records.iter().flat_map(|record| &record.decisions).filter_map(|decision| match decision {
+            Decision::Event(event) => Some(&event.entity),
+            _ => None,
+        })
+    };
+    let clock = events().find_map(|entity| match entity {
+        Entity::Device(status) => Some(status.clock_ahead_seconds),
+        _ => None,
+    });
+    assert_eq!(clock, Some(Some(-86_400)));
+    let is_exit =
+        |entity: &Entity| matches!(entity, Entity::Incident(incident) if incident.kind == IncidentKind::FenceExit);
+    assert!(events().any(is_exit));
+    assert_eq!(image(&pipeline), image(&recovered(&records)), "recovered from the journal");
+}
+
+#[test]
+fn a_carrier_that_fails_in_several_communities_is_one_area_above_them() {
+    let alive = |device: &str| from(device, r#"{"type":"alive"}"#);
+    let mut change = community(6);
+    for (number, wearer) in change.wearers.iter_mut().enumerate() {
+        wearer.org = OrgPath::new(&format!("/luyang/xinghua/c{}/", number % 3));
+    }
+    change.devices.iter_mut().for_each(|device| device.carrier = Some("cmcc".into()));
+    let all = (1..=6).map(|n| (f64::from(n), alive(&format!("b{n}"))));
+    let back = (1..=5).map(|n| (minutes(30.0) + f64::from(n), alive(&format!("b{n}"))));
+    check_registry(
+        change,
+        &all.chain(back).collect::<Vec<_>>(),
+        minutes(45.0),
+        expect![[r#"
+        1385.0 incident.raised MassSilence x1
+        1385.0 attempt.started Sms desk (Alert)
+        1385.0 incident.notifying MassSilence x1
+        1385.0 incident.exhausted MassSilence x1
+        1385.0 attempt.started Voice desk (Alert)
+        1805.0 incident.cleared MassSilence x1
+        1985.0 attempt.started Sms desk (Reminder)
+        1985.0 attempt.cancelled Voice desk (Alert)
+        1985.0 attempt.started Voice desk (Reminder)
+        2405.0 incident.raised Silence x1
+        2405.0 attempt.started Sms g1 (Alert)
+        2405.0 incident.notifying Silence x1
+        2585.0 attempt.started Sms desk (Reminder)
+        2585.0 attempt.cancelled Voice desk (Reminder)
+        2585.0 attempt.started Voice desk (Reminder)
     "#]],
     );
 }
