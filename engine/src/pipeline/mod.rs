@@ -427,12 +427,7 @@ impl Pipeline {
             return;
         }
         entry.hot.online = online;
-        let status = model::event::DeviceStatus {
-            id: device.clone(),
-            wearer: entry.device.wearer.clone(),
-            online,
-            battery_percent: entry.hot.battery_percent,
-        };
+        let Some(status) = self.status_of(device) else { return };
         let org = self.directory.org_of_device(device).cloned();
         let kind = if online { EventKind::DeviceOnline } else { EventKind::DeviceOffline };
         self.tell(kind, Entity::Device(status), org, vec!["online".into()], at, decisions);
