@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use api::Remains;
 use compact_str::CompactString;
 use model::erasure::{ErasedKind, Erasure};
-use model::{Clock, Timestamp};
+use model::{Attempt, Clock, Timestamp, WearerId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{Disk, Journal, Photos, State, StoreError, checkpoint, export};
@@ -34,6 +34,21 @@ pub struct Tombstone {
 impl From<&Erasure> for Tombstone {
     fn from(erasure: &Erasure) -> Tombstone {
         Tombstone { kind: erasure.kind, subject: erasure.subject.clone() }
+    }
+}
+
+impl Tombstone {
+    /// Whether this is who was erased.
+    #[must_use]
+    pub fn is_wearer(&self, id: &WearerId) -> bool {
+        self.kind == ErasedKind::Wearer && self.subject == id.as_str()
+    }
+
+    /// Whether an attempt is about them, or is to reach them.
+    #[must_use]
+    pub fn takes(&self, attempt: &Attempt) -> bool {
+        let is_person = self.kind == ErasedKind::Person && self.subject == attempt.callee.person.as_str();
+        is_person || self.is_wearer(&attempt.wearer)
     }
 }
 

@@ -13,7 +13,7 @@ use broker::{Door, DoorConfig};
 use channels::outward::{Outward, Reachable};
 use channels::{Channels, Links};
 use model::staff::Known;
-use model::{Actor, Clock, Input, PersonId, Reply, StaffCommand};
+use model::{Actor, Clock, Incident, IncidentState, Input, PersonId, Reply, StaffCommand};
 use parking_lot::Mutex;
 use store::{
     Disk, Follower, FollowerConfig, Journal, JournalConfig, RealDisk, Recovery, Retention, State, StateConfig,
@@ -258,7 +258,13 @@ impl Assembly {
         written.seq.store(checkpoint_seq, Relaxed);
 
         let epoch = state.feed_epoch();
-        let auditor = Arc::new(Mutex::new(pipeline.auditor()));
+        // Nobody is to be shown, rung or waited for who was erased after the backup that this is of.
+        let gone = self.erased_since(&pipeline)?;
+        let mut auditor = pipeline.auditor();
+        for incident in pipeline.open_incidents().filter(|it| gone.iter().any(|one| one.is_wearer(&it.wearer))) {
+            auditor.incident(&Incident { state: IncidentState::Resolved, ..incident.clone() });
+        }
+        let auditor = Arc::new(Mutex::new(auditor));
         let book = Arc::new(Book::new(pipeline.webhooks()));
         let (watched, unsaved) = (Arc::new(Watched::of(&pipeline)), Arc::new(Unsaved::default()));
         let line = Arc::new(Line::default());
@@ -317,10 +323,11 @@ impl Assembly {
             watch: Arc::clone(&watch),
         });
 
-        pipeline.unsent_attempts().for_each(|attempt| outbox.note(attempt));
+        let unsent = pipeline.unsent_attempts().filter(|attempt| !gone.iter().any(|one| one.takes(attempt)));
+        unsent.for_each(|attempt| outbox.note(attempt));
         pipeline.handed_over_attempts().iter().for_each(|attempt| channels.remember(attempt));
         let _ = inbox.urgent(started(&pipeline, clock.now()));
-        let erased_again = self.erase_again(&pipeline, &inbox, clock.now())?;
+        let erased_again = erase_again(gone, &inbox, clock.now());
         let main_loop = MainLoop {
             last_seq: journal.next_seq() - 1,
             pipeline,
@@ -348,7 +355,6 @@ impl Assembly {
             })
         };
         let main_loop = std::thread::Builder::new().name("main-loop".to_owned()).spawn(run)?;
-        // Nobody is to be shown, or rung, who was erased after the backup that this is of.
         for answer in erased_again {
             let _ = answer.await;
         }
@@ -479,26 +485,12 @@ impl Assembly {
         })
     }
 
-    /// Erases once more whom a restore brought back.
-    fn erase_again(
-        &self,
-        pipeline: &Pipeline,
-        inbox: &Inbox,
-        now: model::Timestamp,
-    ) -> anyhow::Result<Vec<oneshot::Receiver<(u64, Reply)>>> {
+    /// Whom a restore brought back.
+    fn erased_since(&self, pipeline: &Pipeline) -> anyhow::Result<Vec<erasure::Tombstone>> {
         let known: Vec<erasure::Tombstone> = pipeline.erased().map(Into::into).collect();
-        let listed = erasure::ledger(&self.config.data).context(erasure::LEDGER_FILE)?;
-        let mut answers = Vec::new();
-        for erasure::Tombstone { kind, subject } in listed.into_iter().filter(|listed| !known.contains(listed)) {
-            let actor =
-                Actor { person: PersonId::new(RESTORER), role: model::Role::Admin, scope: model::OrgPath::new("/") };
-            let command = StaffCommand::Erase { kind, subject, known: Known::Nothing, again: true };
-            let (reply, answer) = oneshot::channel();
-            let input = Input::Command { actor, idempotency_key: None, command };
-            let _ = inbox.urgent(Work::Input { input, received: now, reply: Some(reply) });
-            answers.push(answer);
-        }
-        Ok(answers)
+        let mut listed = erasure::ledger(&self.config.data).context(erasure::LEDGER_FILE)?;
+        listed.retain(|tombstone| !known.contains(tombstone));
+        Ok(listed)
     }
 
     /// How others reach us, without a slash at its end.
@@ -597,6 +589,25 @@ impl Running {
         })
         .await?
     }
+}
+
+/// Erases once more whom a restore brought back.
+fn erase_again(
+    gone: Vec<erasure::Tombstone>,
+    inbox: &Inbox,
+    now: model::Timestamp,
+) -> Vec<oneshot::Receiver<(u64, Reply)>> {
+    let mut answers = Vec::new();
+    for erasure::Tombstone { kind, subject } in gone {
+        let actor =
+            Actor { person: PersonId::new(RESTORER), role: model::Role::Admin, scope: model::OrgPath::new("/") };
+        let command = StaffCommand::Erase { kind, subject, known: Known::Nothing, again: true };
+        let (reply, answer) = oneshot::channel();
+        let input = Input::Command { actor, idempotency_key: None, command };
+        let _ = inbox.urgent(Work::Input { input, received: now, reply: Some(reply) });
+        answers.push(answer);
+    }
+    answers
 }
 
 fn authority_of(pipeline: &Pipeline) -> Authority {

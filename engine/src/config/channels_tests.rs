@@ -224,6 +224,7 @@ templates = { alert = { code = "449739", params = ["name", "place"] } }
         channels.sms.templates has no `reminder`: the alert's is used, with a dash for what a reminder does not tell
         channels.sms.templates has no `taken` or no `ended`: relatives are not told by this channel that somebody goes, or how it ended
         channels.sms.callback_from is empty: tencent signs nothing, so a list of the addresses it posts from is one more lock
+        http.public_url is not set: links in messages, and the callbacks of gateways, begin with the bound address http://127.0.0.1:8080, which phones and providers elsewhere cannot open
         http.public_url is not set: tencent cannot tell us what became of a message, and no key or reply arrives"#]].assert_eq(&config.unwrap().warnings().join("\n"));
 }
 

@@ -228,3 +228,21 @@ fn the_plans_test_calls_find_the_number_that_does_not_work() {
     assert_eq!(records.len(), count);
     assert_eq!(pipeline.open_incidents().count(), 0, "a test call raises no incident");
 }
+
+#[test]
+fn a_battery_that_is_low_is_told_of_its_device_once() {
+    let (mut pipeline, mut records) = begun();
+    for (index, percent) in [40, 9, 8].into_iter().enumerate() {
+        let json = format!(r#"{{"type":"battery","id":"{index}","pct":{percent}}}"#);
+        pipeline.decide(report(&json), at(index as f64 * 60.0), &mut records);
+    }
+    let told = events(&records).into_iter().filter(|(kind, _)| *kind == EventKind::DeviceLowBattery);
+    let levels: Vec<Option<u8>> = told
+        .map(|(_, entity)| match entity {
+            Entity::Device(status) => status.battery_percent,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(levels, [Some(9)]);
+    assert_eq!(image(&pipeline), image(&recovered(&records)));
+}

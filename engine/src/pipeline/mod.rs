@@ -463,15 +463,7 @@ impl Pipeline {
             return;
         }
         entry.hot.online = online;
-        use model::event::{CLOCK_SKEW_SHOWN_SECONDS, DeviceStatus};
-        let status = DeviceStatus {
-            id: device.clone(),
-            wearer: entry.device.wearer.clone(),
-            online,
-            battery_percent: entry.hot.battery_percent,
-            clock_ahead_seconds: Some(entry.hot.admission.clock_ahead_seconds())
-                .filter(|seconds| seconds.abs() > CLOCK_SKEW_SHOWN_SECONDS),
-        };
+        let Some(status) = self.status_of(device) else { return };
         let org = self.directory.org_of_device(device).cloned();
         let kind = if online { EventKind::DeviceOnline } else { EventKind::DeviceOffline };
         self.tell(kind, Entity::Device(status), org, vec!["online".into()], at, decisions);

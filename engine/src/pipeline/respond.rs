@@ -1,12 +1,12 @@
 //! From findings, evidence and commands to incidents, calls and cases: alerting and casework, put together.
 
 use alerting::Output as Alert;
-use model::event::RegistrySummary;
+use model::event::{CLOCK_SKEW_SHOWN_SECONDS, DeviceStatus, RegistrySummary};
 use model::record::Input as Recorded;
 use model::staff::BedsideNote;
 use model::{
-    Actor, Decision, DownCommand, DownCommandKind, Entity, EventKind, Finding, IncidentKind, OrgPath, Position,
-    Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
+    Actor, Change, Decision, DeviceId, DownCommand, DownCommandKind, Entity, EventKind, Finding, IncidentKind, OrgPath,
+    Position, Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
 };
 
 use super::Pipeline;
@@ -28,10 +28,30 @@ impl Pipeline {
                 self.find_in_area(told, at, decisions);
             } else {
                 let outputs = self.alert(&finding, at);
+                let is_empty = finding.kind == IncidentKind::BatteryLow && finding.change == Change::Raised;
+                let device = is_empty.then(|| finding.device.clone());
                 decisions.push(Decision::Finding(Box::new(finding)));
+                if let Some(status) = device.and_then(|device| self.status_of(&device)) {
+                    let org = self.directory.org_of_device(&status.id).cloned();
+                    let changed = vec!["battery_percent".into()];
+                    self.tell(EventKind::DeviceLowBattery, Entity::Device(status), org, changed, at, decisions);
+                }
                 self.respond(outputs, at, decisions);
             }
         }
+    }
+
+    /// What the feed says about a device.
+    pub(super) fn status_of(&self, device: &DeviceId) -> Option<DeviceStatus> {
+        let entry = self.directory.devices.get(device)?;
+        Some(DeviceStatus {
+            id: device.clone(),
+            wearer: entry.device.wearer.clone(),
+            online: entry.hot.online,
+            battery_percent: entry.hot.battery_percent,
+            clock_ahead_seconds: Some(entry.hot.admission.clock_ahead_seconds())
+                .filter(|seconds| seconds.abs() > CLOCK_SKEW_SHOWN_SECONDS),
+        })
     }
 
     /// What silence leads to, each wearer's or the area's. Of a wearer's own the finding was written down before.

@@ -43,7 +43,7 @@ impl Reply {
 impl Api {
     /// A caller at `http` with a bearer token.
     pub fn new(http: SocketAddr, token: &str) -> Api {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(150)).no_proxy().build().unwrap();
         Api { base: format!("http://{http}"), token: token.to_owned(), client }
     }
 
@@ -202,7 +202,7 @@ pub fn post_url(url: &str, body: &Value) -> Result<u16, reqwest::Error> {
     static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
     let client = CLIENT.get_or_init(|| {
         reqwest::Client::builder()
-            .timeout(Duration::from_secs(15))
+            .timeout(Duration::from_secs(150))
             .no_proxy()
             .pool_max_idle_per_host(0)
             .build()
@@ -214,7 +214,7 @@ pub fn post_url(url: &str, body: &Value) -> Result<u16, reqwest::Error> {
 
 /// Posts a form to an absolute URL without any credentials: what Twilio does, but for its signature.
 pub fn post_form(url: &str, form: &str) -> u16 {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(15)).no_proxy().build().unwrap();
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(150)).no_proxy().build().unwrap();
     let request = client.post(url).header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
     runtime().block_on(async { request.send().await.unwrap().status().as_u16() })
 }
