@@ -50,7 +50,7 @@ codes! {
     WrongPassword = 401 "wrong-password", "Wrong account or password", "账号或密码错误";
     CrossSite = 403 "cross-site", "Not from one of our own pages", "请求并非来自本站页面";
     BehindGlass = 403 "behind-glass", "A reason is needed to see where somebody is", "查看位置须说明事由";
-    StepUpNeeded = 403 "code-needed", "A code to your own phone opens this", "需先验证手机";
+    PhoneUnproven = 403 "code-needed", "A code to your own phone opens this", "需先验证手机";
     NotAllowed = 403 "not-allowed", "Not in your role", "当前角色无此权限";
     NotFound = 404 "not-found", "Not there, or not visible to you", "不存在或无权查看";
     NoSuchPath = 404 "no-such-path", "There is nothing at this address", "此地址不存在";

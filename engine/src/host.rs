@@ -10,8 +10,8 @@ use channels::outward::Reachable;
 use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
-    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Role, Session, StaffCommand, StepUp,
-    Timestamp, WearerId, WebhookId,
+    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Role, Session, StaffCommand,
+    StepUp, Timestamp, WearerId, WebhookId,
 };
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};

@@ -28,7 +28,7 @@ test("somebody reports what they saw, with a photo, and the desk sees both", asy
   await eventually("the photo is shown", () => shown.evaluateAll((all) => all.length === 1 && all[0].naturalWidth === 390));
 
   // What is no photo is refused in words, and nothing is added.
-  await phone.locator(".field-card", { hasText: "3 栋 2 单元" }).click();
+  await phone.locator(".field-card", { hasText: "随手拍" }).click();
   await phone.getByRole("button", { name: "接单" }).click();
   await phone.getByRole("button", { name: "拍照" }).click();
   const file = phone.getByRole("dialog").locator("input[type=file]");

@@ -116,6 +116,7 @@ pub(super) fn elder(token: &str, elder: &Elder<'_>, now: Timestamp) -> Response 
     } else {
         format!("<ul>{fences}</ul>")
     };
+    let nobody = format!("<p>{}</p>", say(lang, "除您以外,没有人查看过", "Nobody but you"));
     let (title, id) = (escaped(&wearer.name), escaped(token));
     let body = format!(
         "<p><a class=\"call more\" href=\"/g/{id}\">{back}</a></p><h1>{title}</h1>\
@@ -127,7 +128,7 @@ pub(super) fn elder(token: &str, elder: &Elder<'_>, now: Timestamp) -> Response 
         say(lang, "身体状况", "How they are"),
         say(lang, "围栏", "Fences"),
         say(lang, "谁查看过", "Who looked"),
-        looks(lang, elder.looks, now),
+        if elder.looks.is_empty() { nobody } else { looks(lang, elder.looks, now) },
         call(lang, elder.community),
         say(lang, "此页面有效至", "These pages are open until"),
         time(lang, elder.until, now),

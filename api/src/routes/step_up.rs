@@ -42,7 +42,7 @@ impl Guardian {
         link.unless_over(shared.host.now())?;
         let refused = || {
             Fault::new(
-                Code::StepUpNeeded,
+                Code::PhoneUnproven,
                 "this opens with a code: POST /g/{token}/code sends it to your own phone, POST /g/{token}/enter takes it",
                 "需先验证手机:请在页面上获取并输入验证码",
             )
@@ -85,7 +85,7 @@ pub(crate) async fn page(
             Ok(page) => page,
             Err(fault) => guardian_page::refused(&token, &guardian.link, &fault),
         },
-        Err(fault) if fault.code() == Code::StepUpNeeded => asked(&shared, &token, None).await,
+        Err(fault) if fault.code() == Code::PhoneUnproven => asked(&shared, &token, None).await,
         Err(fault) => lost(&shared, &token, fault).await,
     }
 }

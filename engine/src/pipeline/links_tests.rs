@@ -18,11 +18,11 @@ fn by(actor: &Actor, command: StaffCommand) -> Input {
 }
 
 fn reply(records: &[Record]) -> &'static str {
-    let replies = records.last().unwrap().decisions.iter().filter_map(|decision| match decision {
+    let mut replies = records.last().unwrap().decisions.iter().filter_map(|decision| match decision {
         Decision::Reply(reply) => Some(&**reply),
         _ => None,
     });
-    match replies.last().unwrap() {
+    match replies.next_back().unwrap() {
         Reply::Done(_) => "done",
         Reply::Refused(problem) => problem.code.name(),
     }
