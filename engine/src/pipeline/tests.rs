@@ -13,6 +13,7 @@ use store::codec;
 use super::{Pipeline, Section, SectionId};
 
 mod rules;
+mod traps;
 
 pub(super) const ZONE: chrono_tz::Tz = chrono_tz::Tz::Asia__Shanghai;
 
