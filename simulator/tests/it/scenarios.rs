@@ -7,24 +7,33 @@ use simulator::town::Town;
 use simulator::world::mutant::Mutant;
 use simulator::world::{self, Drive};
 
-const SEEDS: [u64; 3] = [1, 2, 3];
-
 fn run(name: &str, seed: u64, mutant: Option<Mutant>) -> Verdict {
     let scenario = Scenario::open(name).unwrap();
     let town = Town::build(&scenario, seed, None);
     world::run(&scenario, &town, Drive { mutant, ..Drive::default() }).unwrap()
 }
 
-fn holds(name: &str) {
-    for seed in SEEDS {
-        let verdict = run(name, seed, None);
-        assert_eq!(verdict.exit_code(), 0, "yinling-sim run {name} --seed {seed}\n{}", verdict.table());
-    }
+fn holds(name: &str, seed: u64) {
+    let verdict = run(name, seed, None);
+    assert_eq!(verdict.exit_code(), 0, "yinling-sim run {name} --seed {seed}\n{}", verdict.table());
 }
 
 macro_rules! scenarios {
     ($($name:ident)*) => {
-        $(#[test] fn $name() { holds(stringify!($name)); })*
+        $(mod $name {
+            #[test]
+            fn seed_1() {
+                super::holds(stringify!($name), 1);
+            }
+            #[test]
+            fn seed_2() {
+                super::holds(stringify!($name), 2);
+            }
+            #[test]
+            fn seed_3() {
+                super::holds(stringify!($name), 3);
+            }
+        })*
         const TESTED: &[&str] = &[$(stringify!($name)),*];
     };
 }

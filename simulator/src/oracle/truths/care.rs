@@ -20,6 +20,9 @@ const POINTS: u8 = 5;
 /// How long a call lasts that comes to nothing.
 const VAIN_CALL: Ms = 45 * SECOND;
 
+/// From which value on how many points.
+type Bands = &'static [(f64, u8)];
+
 impl View<'_> {
     /// On a second bad day the doctor is told, whatever was said on the first.
     pub(super) fn bad_day(&self, before: &[(Ms, Reading)], (at, reading): (Ms, Reading), arrives: Ms) -> Due {
@@ -71,7 +74,7 @@ impl View<'_> {
         let truth = &self.elder.truth;
         let pulse = truth.heart_rate(at, crate::town::day::is_asleep(self.start, at));
         // Value, noise, and from where on which points: bands of the Royal College's chart.
-        let rows: [(f64, f64, &[(f64, u8)]); 5] = [
+        let rows: [(f64, f64, Bands); 5] = [
             (breaths, 0.0, &[(0.0, 3), (9.0, 1), (12.0, 0), (21.0, 2), (25.0, 3)]),
             (truth.oxygen.special(at).unwrap_or(truth.oxygen.usual), 2.0, &[(0.0, 3), (92.0, 2), (94.0, 1), (96.0, 0)]),
             (systolic, 3.0, &[(0.0, 3), (91.0, 2), (101.0, 1), (111.0, 0), (220.0, 3)]),
