@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_device_is_theirs_only_while_they_wore_it() {
-        let at = |second| Timestamp::from_millis(second * 1000);
+        let at = |second: i64| Timestamp::from_millis(second * 1000);
         let worn = vec![
             Worn { device: DeviceId::new("b1"), from: at(10), until: Some(at(20)) },
             Worn { device: DeviceId::new("b2"), from: at(30), until: None },
