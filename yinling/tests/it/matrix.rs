@@ -267,7 +267,7 @@ fn every_role_may_what_its_row_says_and_nobody_sees_outside() {
     let mut asked = 0;
     for role in ROLES {
         let (_, inside) = token(role, &org);
-        let (_, outside) = token(role, "/elsewhere/");
+        let (_, outside) = token_of(role, "/elsewhere/", "d2");
         // Another family doctor, for the same part of the tree.
         let (_, colleague) = token_of("doctor", &org, "d2");
         for (method, address, body, who, outside_is) in ROWS {
