@@ -15,7 +15,7 @@ fn answer(records: &[Record]) -> Reply {
     let decisions = records.last().unwrap().decisions.iter();
     decisions
         .filter_map(|d| if let Decision::Reply(reply) = d { Some((**reply).clone()) } else { None })
-        .last()
+        .next_back()
         .unwrap()
 }
 
