@@ -218,7 +218,7 @@ async fn a_code_to_the_own_phone_opens_the_guardians_pages_in_one_browser_for_a_
     };
     assert_eq!(put("").await.problem(), "428 version-required");
     house.engine.asked();
-    put(&tag).await;
+    put(tag).await;
     house.engine.set_now(NOW + 1_800_000);
     assert_eq!(look(&house, &data, &cookie).await.problem(), "403 code-needed");
     for _ in 0..3 {
