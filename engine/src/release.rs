@@ -1,6 +1,6 @@
 //! What leaves the house once a batch is durable: receipts, replies, messages, commands to devices, the feed.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 
 use alerting::Auditor;
 use broker::{Door, Receipts};
@@ -169,8 +169,8 @@ pub struct Releaser {
     pub door: Arc<OnceLock<Door>>,
     /// The subscriptions of other systems.
     pub book: Arc<Book>,
-    /// The feed's epoch.
-    pub epoch: u32,
+    /// What subscribers are told, in order.
+    pub feed: mpsc::Sender<Box<Event>>,
     /// Who watches over what was committed about open incidents.
     pub auditor: Arc<Mutex<Auditor>>,
     /// What the watchdog would go on with.
@@ -205,10 +205,9 @@ impl Releaser {
                 if let Entity::Incident(incident) = &event.entity {
                     self.auditor.lock().incident(incident);
                 }
-                let (Some(door), Some(org)) = (door, &event.org) else { return };
-                let list = if matches!(event.entity, Entity::Incident(_)) { "incidents" } else { "cases" };
-                let topic = format!("yl/v1/feed/{}/{list}", org.topic());
-                door.publish_feed(&topic, event.envelope(self.epoch).to_string().into());
+                // To print it takes longer than everything else here, and the messages of the next batch wait for this
+                // thread. Nobody reads any more when the house closes.
+                let _ = self.feed.send(event);
             }
             Effect::Registry(change) => {
                 let changed = self.authority.apply(&change);
@@ -227,5 +226,15 @@ impl Releaser {
                 }
             }
         }
+    }
+}
+
+/// Tells the feed's subscribers, on a thread of its own, until the house closes.
+pub fn tell_feed(events: &mpsc::Receiver<Box<Event>>, door: &OnceLock<Door>, epoch: u32) {
+    for event in events {
+        let (Some(door), Some(org)) = (door.get(), &event.org) else { continue };
+        let list = if matches!(event.entity, Entity::Incident(_)) { "incidents" } else { "cases" };
+        let topic = format!("yl/v1/feed/{}/{list}", org.topic());
+        door.publish_feed(&topic, event.envelope(epoch).to_string().into());
     }
 }

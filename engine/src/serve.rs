@@ -36,7 +36,7 @@ use crate::main_loop::{MainLoop, started};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
-use crate::release::{Release, Releaser};
+use crate::release::{Release, Releaser, tell_feed};
 use crate::secrets::Secrets;
 use crate::teller::{Book, Teller};
 use crate::tls::{self, Tls};
@@ -269,12 +269,15 @@ impl Assembly {
         let (watched, unsaved) = (Arc::new(Watched::of(&pipeline)), Arc::new(Unsaved::default()));
         let line = Arc::new(Line::default());
         let last_words = Arc::new(LastWords::new(Arc::clone(&line), Arc::clone(&unsaved)));
+        let (feed, events) = mpsc::channel();
+        let told = Arc::clone(&door);
+        std::thread::Builder::new().name("feed".to_owned()).spawn(move || tell_feed(&events, &told, epoch))?;
         let releaser = Releaser {
             book: Arc::clone(&book),
             authority: Arc::clone(&authority),
             outbox: Arc::clone(&outbox),
             door: Arc::clone(&door),
-            epoch,
+            feed,
             auditor: Arc::clone(&auditor),
             watched: Arc::clone(&watched),
         };
