@@ -52,6 +52,7 @@ pub fn phrase(output: &Output, now: Timestamp) -> (String, Option<String>) {
                 Purpose::Position => "-position",
                 Purpose::Test => "-test",
                 Purpose::Welfare => "-welfare",
+                Purpose::Code => "-code",
             };
             match kind {
                 EventKind::AttemptStarted => (format!("{channel}{purpose}"), Some(who)),
