@@ -163,6 +163,15 @@ impl Area {
         told
     }
 
+    /// Forgets somebody who was erased. An area that had nobody else is told over by nobody: its incident is closed by hand.
+    pub fn erase(&mut self, wearer: &WearerId) {
+        let Some(Telling::Folded(group)) = self.forget(wearer).map(|silent| silent.state) else { return };
+        if let Some(members) = self.groups.get_mut(&group) {
+            members.mass = members.mass.filter(|mass| mass.folded > 0);
+        }
+        self.tidy(&group);
+    }
+
     fn fell_silent(
         &mut self,
         finding: &Finding,

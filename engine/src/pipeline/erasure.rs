@@ -116,6 +116,9 @@ impl Pipeline {
             self.rounds.erase(erasure);
             self.replies.erase(erasure, &names);
             self.audit.erase(erasure);
+            if erasure.kind == ErasedKind::Wearer {
+                self.area.erase(&WearerId::new(&erasure.subject));
+            }
             self.erased.tombstones.insert((erasure.kind, erasure.subject.clone()), erasure.clone());
         }
         match erasure.kind {

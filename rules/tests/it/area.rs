@@ -72,6 +72,20 @@ fn one_waits_two_minutes_for_others() {
 }
 
 #[test]
+fn of_whoever_is_erased_nothing_is_left() {
+    let mut area = Area::default();
+    for wearer in 0..5 {
+        area.handle(&finding(wearer, Raised, i64::from(wearer)), &OrgPath::new(HERE), None, at(i64::from(wearer)));
+    }
+    area.erase(&WearerId::new("w2"));
+    assert!(!format!("{area:?}").contains("w2") && area != Area::default());
+    for wearer in [0, 1, 3, 4] {
+        area.erase(&WearerId::new(&format!("w{wearer}")));
+    }
+    assert_eq!(area, Area::default());
+}
+
+#[test]
 fn five_of_one_community_are_one_finding() {
     let silent = |n: u32, org| (n, Raised, i64::from(n) * 20, org);
     let all = [silent(1, HERE), silent(2, HERE), silent(3, HERE), silent(4, HERE), silent(5, HERE), silent(6, HERE)];
