@@ -96,6 +96,7 @@ fn attempt(channel: Channel, to: &str, lang: Language, clock: &dyn Clock) -> Att
     let names = ["community", "name", "event", "place", "explain", "holder", "disposition", "wearer"];
     let mut params: Vec<_> = names.iter().zip(words).map(|(name, word)| ((*name).into(), word.to_owned())).collect();
     params.push(("time".into(), "00:00".to_owned()));
+    params.push(("code".into(), "000000".to_owned()));
     let text = if english {
         "Yinling: this is a test. Nothing happened; there is nothing to do."
     } else {

@@ -142,7 +142,7 @@ timeout_ms = 5
               yinling.toml line 2: zone: "Asia/Shangai" is no zone of the IANA database (they look like "Asia/Shanghai"); did you mean "Asia/Shanghai"?
               yinling.toml line 7: http.public_url: is not a URL with http:// or https:// and a host
               yinling.toml line 6: http.listn: "listn" is not known here; did you mean `listen`?
-              environment YINLING__HTTP__PORT: http.port: "port" is not known here; known are allow_plaintext, listen, tls_listen, public_url
+              environment YINLING__HTTP__PORT: http.port: "port" is not known here; known are allow_plaintext, listen, tls_listen, public_url, tiles_attribution, tiles_url
               yinling.toml line 10: mqtt.listen: 0.0.0.0:1883 can be reached from outside, without encryption; set `tls_listen` instead, listen on 127.0.0.1 behind a proxy that does TLS, or set `allow_plaintext = true` under [mqtt]
               yinling.toml line 11: mqtt.packet_bytes_max: "many" is not a whole number from 1024 to 16777216
               environment YINLING__JOURNAL__RETAIN_DAYS: journal.retain_days: "0" is not a whole number from 1 to 3650

@@ -239,6 +239,7 @@ impl RuleTimers {
     pub(super) fn forget(&mut self, hot: &WearerHot, slot: u32) {
         if let Some(due) = hot.due {
             self.due.remove(&(due, slot));
+            self.look_first();
         }
     }
 
