@@ -142,8 +142,8 @@ pub fn restore(from: &Path, data: &Path, keys: Option<&Path>, erased: Option<&Pa
     Ok(manifest)
 }
 
-/// From and up to which record every write is in the journal below a directory. Cuts the tail of a batch that was being written
-/// while it was copied.
+/// From and up to which record every write is in the journal below a directory. Cuts the tail of a batch that was being
+/// written while it was copied.
 fn reach(root: &Path) -> anyhow::Result<(u64, u64)> {
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let dir = store::DataDir::new(root).journal();

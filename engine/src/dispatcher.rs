@@ -93,8 +93,8 @@ impl Dispatcher {
     }
 }
 
-/// A guardian's message with the link to their page, or with their code; `None` for what carries neither. It is written into what is sent
-/// and nowhere else: whoever holds it acts as that guardian for a day.
+/// A guardian's message with the link to their page, or with their code; `None` for what carries neither. It is written
+/// into what is sent and nowhere else: whoever holds it acts as that guardian for a day.
 fn with_link(attempt: &Attempt, page: &dyn Fn(&Attempt) -> String) -> Option<Attempt> {
     if attempt.purpose == Purpose::Code {
         let (mut attempt, code) = (attempt.clone(), page(attempt));

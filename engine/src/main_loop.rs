@@ -16,8 +16,8 @@ use crate::pulse::Pulse;
 use crate::release::Release;
 use crate::watchdog::Unsaved;
 
-/// How many reports a batch takes at most: what an alarm waits for at most before its own batch, 2 ms. Fewer sync more often;
-/// 8 192 kept fewer stages busy at once and were a tenth slower.
+/// How many reports a batch takes at most; the loop decides them in about 2 ms. Fewer sync more often; 8 192 kept fewer
+/// stages busy at once and were a tenth slower.
 const BATCH_REPORTS_MAX: usize = 3_072;
 /// After so many bytes a batch goes to the journal, even in the middle of what was taken.
 const BATCH_BYTES_MAX: usize = 1 << 20;

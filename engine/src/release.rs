@@ -1,5 +1,6 @@
 //! What leaves the house once a batch is durable: receipts, replies, messages, commands to devices, the feed.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, mpsc};
 
 use alerting::Auditor;
@@ -16,6 +17,10 @@ use crate::authority::Authority;
 use crate::outbox::Outbox;
 use crate::teller::Book;
 use crate::watchdog::{Watched, snapshot};
+
+/// How many events may wait to be printed for the feed's subscribers; more are dropped and counted, as where the router
+/// is behind.
+pub const FEED_EVENTS_WAITING_MAX: usize = 16_384;
 
 /// Everything that one batch lets out.
 #[derive(Default)]
@@ -170,7 +175,7 @@ pub struct Releaser {
     /// The subscriptions of other systems.
     pub book: Arc<Book>,
     /// What subscribers are told, in order.
-    pub feed: mpsc::Sender<Box<Event>>,
+    pub feed: mpsc::SyncSender<Box<Event>>,
     /// Who watches over what was committed about open incidents.
     pub auditor: Arc<Mutex<Auditor>>,
     /// What the watchdog would go on with.
@@ -206,8 +211,10 @@ impl Releaser {
                     self.auditor.lock().incident(incident);
                 }
                 // To print it takes longer than everything else here, and the messages of the next batch wait for this
-                // thread. Nobody reads any more when the house closes.
-                let _ = self.feed.send(event);
+                // thread. Nobody reads any more when the house closes; who is told too much reads on by cursor.
+                if let (Err(mpsc::TrySendError::Full(_)), Some(door)) = (self.feed.try_send(event), door) {
+                    door.stats().feed_dropped.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Effect::Registry(change) => {
                 let changed = self.authority.apply(&change);

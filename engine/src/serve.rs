@@ -36,7 +36,7 @@ use crate::main_loop::{MainLoop, started};
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
-use crate::release::{Release, Releaser, tell_feed};
+use crate::release::{FEED_EVENTS_WAITING_MAX, Release, Releaser, tell_feed};
 use crate::secrets::Secrets;
 use crate::teller::{Book, Teller};
 use crate::tls::{self, Tls};
@@ -269,7 +269,7 @@ impl Assembly {
         let (watched, unsaved) = (Arc::new(Watched::of(&pipeline)), Arc::new(Unsaved::default()));
         let line = Arc::new(Line::default());
         let last_words = Arc::new(LastWords::new(Arc::clone(&line), Arc::clone(&unsaved)));
-        let (feed, events) = mpsc::channel();
+        let (feed, events) = mpsc::sync_channel(FEED_EVENTS_WAITING_MAX);
         let told = Arc::clone(&door);
         std::thread::Builder::new().name("feed".to_owned()).spawn(move || tell_feed(&events, &told, epoch))?;
         let releaser = Releaser {

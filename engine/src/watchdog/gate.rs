@@ -129,6 +129,7 @@ impl Gate {
     async fn take_alarm(&self, sealed: &str) -> bool {
         let opened = STANDARD.decode(sealed).ok().and_then(|sealed| self.seal.open(Alarm::KIND, &sealed));
         let Some(Ok(alarm)) = opened.map(|plain| codec::from_bytes::<Alarm>("alarm", &plain)) else {
+            metrics::counter!("yinling_watchdog_alarms_unreadable_total").increment(1);
             tracing::error!(
                 "an alarm in the watchdog's log does not open with the key files; its device sends it again"
             );

@@ -12,7 +12,11 @@ use base64::engine::general_purpose::STANDARD;
 use channels::callback::{Evidence, Post};
 use channels::directory::name_of;
 use channels::{Callback, Channels, Handed, Links};
-use model::{Attempt, AttemptId, Channel, Clock, Decision, IncidentId, IncidentState, Input, Priority, Record};
+use compact_str::CompactString;
+use model::{
+    Attempt, AttemptId, Channel, Clock, Decision, DeviceId, IncidentId, IncidentState, Input, Priority, Purpose,
+    Record, Timestamp,
+};
 use parking_lot::Mutex;
 use store::{Disk, RealDisk, codec};
 use tokio::net::TcpListener;
@@ -245,6 +249,8 @@ struct StandIn {
     /// Whose outcome may still be told.
     handed: BTreeSet<AttemptId>,
     acknowledged: BTreeSet<IncidentId>,
+    /// The alarms of the engine's that it calls for: device, receipt, and what tells two of one receipt apart.
+    taken_on: BTreeSet<(DeviceId, Timestamp, Option<CompactString>, u64)>,
     /// Since when it calls nobody any more and only listens to those who are still on the line.
     resting_since: Option<Instant>,
 }
@@ -262,7 +268,9 @@ impl Keeper {
         pipeline.handed_over_attempts().iter().for_each(|attempt| channels.remember(attempt));
         let acknowledged = pipeline.open_incidents().filter(|i| i.acknowledged_by.is_some()).map(|i| i.id).collect();
         let (sending, handed) = (BTreeSet::new(), BTreeSet::new());
-        let stand_in = StandIn { epoch, pipeline, clock, channels, sending, handed, acknowledged, resting_since: None };
+        let (taken_on, resting_since) = (BTreeSet::new(), None);
+        let stand_in =
+            StandIn { epoch, pipeline, clock, channels, sending, handed, acknowledged, taken_on, resting_since };
         self.stand_in = Some(stand_in);
         Ok(())
     }
@@ -309,6 +317,11 @@ impl Keeper {
     /// Calls for alarms that the engine has not on disk. It hears of them when it is back, before it sends anything.
     fn take_on(&mut self, alarms: Vec<Alarm>) {
         for alarm in alarms {
+            // As long as a disk hangs the engine tells the same ones every second.
+            let key = (alarm.device.clone(), alarm.received, alarm.report.event_id.clone(), alarm.report.content_hash);
+            if !self.stand_in.as_mut().is_some_and(|stand_in| stand_in.taken_on.insert(key)) {
+                continue;
+            }
             tracing::error!(device = %alarm.device, "an alarm that could not be journaled: the watchdog calls for it");
             if let Err(error) = self.note_alarm(&alarm) {
                 tracing::error!(%error, "the alarm cannot be written down; people are called all the same");
@@ -427,6 +440,8 @@ impl Keeper {
             attempt.not_before <= now
                 && attempt.priority == Priority::High
                 && attempt.kind.opens_case()
+                // A code opens a page of the engine's.
+                && attempt.purpose != Purpose::Code
                 && !stand_in.sending.contains(&attempt.id)
         };
         let due: Vec<Attempt> = stand_in.pipeline.unsent_attempts().filter(is_due).cloned().collect();

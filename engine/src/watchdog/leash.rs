@@ -73,14 +73,29 @@ impl Line {
         self.pipe.lock().as_mut().is_some_and(|pipe| pipe.write_all(bytes).is_ok())
     }
 
-    /// What is not on disk, in the place of what was told before.
+    /// What is not on disk, in the place of what was told before: the oldest first, as many as fit.
     fn tell(&self, alarms: &[Alarm]) -> bool {
-        let Ok(body) = store::codec::to_bytes(&alarms) else { return false };
-        if body.len() > ALARMS_BYTES_MAX {
-            return false;
+        let Some((body, told)) = fitting(alarms, ALARMS_BYTES_MAX) else { return false };
+        if told < alarms.len() {
+            tracing::error!(
+                left_out = alarms.len() - told,
+                "too many alarms to hand over; the devices of the newest send again"
+            );
         }
         let length = (body.len() as u32).to_be_bytes();
         self.is_taken(&[&[ALARMS][..], &length, &body].concat())
+    }
+}
+
+/// The longest list of these alarms, halved until it fits, in so many bytes; and how many are in it.
+fn fitting(alarms: &[Alarm], bytes_max: usize) -> Option<(Vec<u8>, usize)> {
+    let mut count = alarms.len();
+    loop {
+        let body = store::codec::to_bytes(&&alarms[..count]).ok()?;
+        if body.len() <= bytes_max {
+            return Some((body, count));
+        }
+        count /= 2;
     }
 }
 
@@ -243,6 +258,28 @@ mod tests {
             assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
             std::thread::yield_now();
         }
+    }
+
+    #[test]
+    fn of_too_many_alarms_the_oldest_are_handed_over() {
+        let alarm = |number: i64| Alarm {
+            device: model::DeviceId::new(&format!("b{number}")),
+            report: model::Report {
+                event_id: None,
+                measured: None,
+                body: model::ReportBody::Sos { fix: None },
+                content_hash: 1,
+            },
+            received: model::Timestamp::from_millis(number),
+            household: model::RegistryChange::default(),
+        };
+        let alarms: Vec<Alarm> = (0..100).map(alarm).collect();
+        let (whole, all) = fitting(&alarms, ALARMS_BYTES_MAX).unwrap();
+        assert_eq!(all, 100);
+        let (body, told) = fitting(&alarms, whole.len() / 3).unwrap();
+        assert_eq!(told, 25);
+        assert_eq!(store::codec::from_bytes::<Vec<Alarm>>("alarms", &body).unwrap(), alarms[..25]);
+        assert_eq!(fitting(&[], ALARMS_BYTES_MAX).unwrap().1, 0);
     }
 
     #[test]

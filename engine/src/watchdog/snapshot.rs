@@ -128,9 +128,11 @@ impl Watched {
         Record { at, input: Input::Tick, decisions }
     }
 
+    /// Wakes the writer for the first change only: it gathers what follows, however much that is.
     fn touch(&self) {
-        self.state.lock().0 = true;
-        self.changed.notify_all();
+        if !std::mem::replace(&mut self.state.lock().0, true) {
+            self.changed.notify_all();
+        }
     }
 }
 

@@ -63,7 +63,6 @@ pub fn open_state(
     journal_last_seq: u64,
     config: &StateConfig,
 ) -> Result<(Arc<State>, StateOrigin), StoreError> {
-    finish_renewal(&data.state())?;
     let (mut state, mut opened) = State::open(&data.state(), config)?;
     let (mut export, mut is_new) = (None, opened != Opened::Existing);
     // An empty journal has everything up to its end behind it.
@@ -77,9 +76,10 @@ pub fn open_state(
     // Somebody was erased: what sled let go of still stands in its files.
     if !is_new && is_to_be_renewed(&**disk, data, &state, oldest)? {
         drop(state);
+        // What an interrupted renewal left: the view that opened just now takes its place.
+        finish_renewal(&data.state())?;
         let old = renewed(&data.state());
         std::fs::rename(data.state(), &old).map_err(StoreError::disk("rename", &old))?;
-        finish_renewal(&data.state())?;
         (state, opened) = State::open(&data.state(), config)?;
         is_new = true;
         tracing::info!("the state is made anew from an export: somebody was erased");
@@ -87,6 +87,8 @@ pub fn open_state(
     if is_new {
         export = export::restore_latest(&**disk, &data.exports(), &state)?;
     }
+    // Not before the new one stands: should the export turn out not to be readable, the old one is still there.
+    finish_renewal(&data.state())?;
     let cursor = state.facts_cursor().min(state.telemetry_cursor());
     let missing = (cursor + 1 < oldest).then(|| (cursor + 1, oldest - 1));
     state.set_feed_epoch(crate::epoch::load(&**disk, data.root())?);
