@@ -5,7 +5,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use broker::{Item, Parcel, Receipts};
 use engine::checkpoint::{Checkpointer, Written};
@@ -70,8 +69,17 @@ fn press_all(disk: &ForgetfulDisk) -> Option<Vec<Alarm>> {
     // Handed over when the journal says that it failed, as the process would before it ends.
     let handed: Arc<OnceLock<Vec<Alarm>>> = Arc::default();
     let (theirs, waiting) = (Arc::clone(&handed), Arc::clone(&unsaved));
-    let on_committed = move |committed: store::Committed<Release>| saved.saved_through(committed.last_seq);
-    let on_failed = move |_| drop(theirs.set(waiting.waiting()));
+    // Dropped with the journal's threads at the latest, so that nobody waits for ever.
+    let (happened, first) = std::sync::mpsc::channel();
+    let failed = happened.clone();
+    let on_committed = move |committed: store::Committed<Release>| {
+        saved.saved_through(committed.last_seq);
+        let _ = happened.send(());
+    };
+    let on_failed = move |_| {
+        drop(theirs.set(waiting.waiting()));
+        let _ = failed.send(());
+    };
     let journal = Arc::new(opened.start(on_committed, on_failed).ok()?);
     let inbox = Arc::new(Inbox::default());
     let written = Arc::new(Written::default());
@@ -92,9 +100,7 @@ fn press_all(disk: &ForgetfulDisk) -> Option<Vec<Alarm>> {
     presses.into_iter().for_each(|(parcel, ticket)| drop(inbox.urgent(Work::Alarm(parcel, ticket))));
     let looping = std::thread::spawn(move || main_loop.run());
     // The first has a batch of its own, the others come while it is written.
-    while journal.durable_seq() == 0 && !journal.stats().failed {
-        std::thread::sleep(Duration::from_micros(50));
-    }
+    let _ = first.recv();
     late.into_iter().for_each(|(parcel, ticket)| drop(inbox.urgent(Work::Alarm(parcel, ticket))));
     inbox.close();
     let _ = looping.join().unwrap();
