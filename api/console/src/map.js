@@ -74,12 +74,22 @@ const Tiles = L.GridLayer.extend({
   },
 });
 
+/**
+ * Leaflet's canvas, but a frame that was asked for before the map went draws nothing: Leaflet forgets such a frame
+ * when it redraws at once in between, cannot cancel it any more, and fails on the missing canvas (seen with 1.9.4).
+ */
+const Canvas = L.Canvas.extend({
+  _redraw() {
+    if (this._ctx) L.Canvas.prototype._redraw.call(this);
+  },
+});
+
 /** A map in an element. Say `end()` when the page goes. */
 export class Chart {
   constructor(element, { wheel = true, tile = (path) => send("GET", path) } = {}) {
     element.classList.add("map");
     this.map = L.map(element, {
-      attributionControl: false, zoomControl: false, preferCanvas: true, maxZoom: ZOOM_MAX, minZoom: 3,
+      attributionControl: false, zoomControl: false, renderer: new Canvas(), maxZoom: ZOOM_MAX, minZoom: 3,
       zoomAnimation: !matchMedia("(prefers-reduced-motion: reduce)").matches, scrollWheelZoom: wheel, worldCopyJump: true,
     }).setView(...NOWHERE);
     L.control.zoom({ position: "topright", zoomInTitle: t("map.zoom_in"), zoomOutTitle: t("map.zoom_out") }).addTo(this.map);

@@ -137,3 +137,21 @@ test("the map draws graticule, scale, fence and place without a tile", async () 
   await page.calm();
   await page.context().close();
 });
+
+test("a map may go while a frame of it is still to be drawn", async () => {
+  const page = await open(house);
+  await page.evaluate(async () => {
+    const { Chart } = await import("/console/map.js");
+    const element = document.body.appendChild(document.createElement("div"));
+    element.style.height = "200px";
+    const chart = new Chart(element);
+    const circle = window.L.circle([31.82, 117.23], { radius: 300 }).addTo(chart.layers);
+    chart.fit();
+    circle.setRadius(200); // asks for a frame
+    chart.map.fire("viewreset").fire("moveend"); // draws at once, and forgets that frame
+    chart.end();
+    for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+  });
+  await page.calm();
+  await page.context().close();
+});
