@@ -41,9 +41,8 @@ pub struct Dispatcher {
 impl Dispatcher {
     /// Starts one task for every channel and lane; they end when they are aborted.
     pub fn start(&self) -> Vec<JoinHandle<()>> {
-        let channels = [Channel::Voice, Channel::Sms, Channel::Push, Channel::Email, Channel::Robot];
         let lanes = [(Lane::Alarm, ALARM_SENDS_MAX), (Lane::Routine, ROUTINE_SENDS_MAX)];
-        channels
+        Channel::ALL
             .into_iter()
             .flat_map(|channel| lanes.map(|(lane, sends_max)| (channel, lane, sends_max)))
             .map(|(channel, lane, sends_max)| tokio::spawn(self.clone().run(channel, lane, sends_max)))
@@ -53,9 +52,6 @@ impl Dispatcher {
     async fn run(self, channel: Channel, lane: Lane, sends_max: usize) {
         let turns = Arc::new(Semaphore::new(sends_max));
         loop {
-            let changed = self.outbox.changed();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
             let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
             match self.outbox.pull(channel, lane, self.clock.now()) {
                 Next::Attempt(attempt) => {
@@ -67,9 +63,9 @@ impl Dispatcher {
                 }
                 Next::NotBefore(at) => {
                     let wait = at.millis_since(self.clock.now()).max(1) as u64;
-                    let _ = tokio::time::timeout(Duration::from_millis(wait), changed).await;
+                    let _ = tokio::time::timeout(Duration::from_millis(wait), self.outbox.changed(channel, lane)).await;
                 }
-                Next::Nothing => changed.await,
+                Next::Nothing => self.outbox.changed(channel, lane).await,
             }
         }
     }

@@ -98,7 +98,7 @@ async fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
         links: Arc::new(|_| Links { callback: String::new(), provider: String::new() }),
         page: Arc::new(|_| String::new()),
     };
-    (1..=10_000).for_each(|n| outbox.note(&attempt(n, ways[n as usize % ways.len()], Lane::Routine)));
+    (1..=10_000).for_each(|n| outbox.note([attempt(n, ways[n as usize % ways.len()], Lane::Routine)]));
     let tasks = dispatcher.start();
     // The providers have as many of them on their hands as they may have, and hang over each.
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -107,7 +107,7 @@ async fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
     let pressed = Instant::now();
     let alarms = std::iter::repeat_n(ways, 3).flatten();
     for (n, channel) in (20_001..).zip(alarms) {
-        outbox.note(&attempt(n, channel, Lane::Alarm));
+        outbox.note([attempt(n, channel, Lane::Alarm)]);
     }
     // The paused clock moves only when nobody has anything left to do.
     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -1,19 +1,22 @@
 //! What is to be sent: attempts that were decided *and committed*, waiting for a dispatcher to pull them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Attempt, AttemptId, Channel, Lane, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// The attempts that wait, by channel and lane.
-#[derive(Default)]
 pub struct Outbox {
-    waiting: Mutex<BTreeMap<(Channel, Lane), Queue>>,
+    waiting: Mutex<BTreeMap<Way, Queue>>,
     /// Where each of them stands in its queue; locked after `waiting`.
     turns: Mutex<BTreeMap<AttemptId, (Timestamp, AttemptId)>>,
-    changed: Notify,
+    /// One for each queue, and so for each dispatcher: whoever has nothing to do sleeps on.
+    bells: BTreeMap<Way, Notify>,
 }
+
+/// A channel's lane, with a dispatcher of its own.
+pub type Way = (Channel, Lane);
 
 /// One lane of one channel: by the time at which they may go, and by age.
 type Queue = BTreeMap<(Timestamp, AttemptId), Attempt>;
@@ -29,21 +32,36 @@ pub enum Next {
     Nothing,
 }
 
+impl Default for Outbox {
+    fn default() -> Outbox {
+        let ways = Channel::ALL.into_iter().flat_map(|channel| Lane::ALL.map(|lane| (channel, lane)));
+        let bells = ways.map(|way| (way, Notify::new())).collect();
+        Outbox { waiting: Mutex::default(), turns: Mutex::default(), bells }
+    }
+}
+
 impl Outbox {
-    /// Takes note of an attempt as committed: one that was never taken waits here, any other is taken out.
-    pub fn note(&self, attempt: &Attempt) {
+    /// Takes note of attempts as committed: one that was never taken waits here, any other is taken out. Rings once for
+    /// each queue, after all of them: who is woken for every attempt takes the processor from whoever puts in the next.
+    pub fn note(&self, attempts: impl IntoIterator<Item = Attempt>) {
+        let mut rung = BTreeSet::new();
         let mut waiting = self.waiting.lock();
-        let queue = waiting.entry((attempt.channel, attempt.lane)).or_default();
-        if let Some(turn) = self.turns.lock().remove(&attempt.id) {
-            queue.remove(&turn);
+        let mut turns = self.turns.lock();
+        for attempt in attempts {
+            let way = (attempt.channel, attempt.lane);
+            let queue = waiting.entry(way).or_default();
+            if let Some(turn) = turns.remove(&attempt.id) {
+                queue.remove(&turn);
+            }
+            if attempt.wants_sending() {
+                let turn = (attempt.not_before, attempt.id);
+                turns.insert(attempt.id, turn);
+                queue.insert(turn, attempt);
+                rung.insert(way);
+            }
         }
-        if attempt.wants_sending() {
-            let turn = (attempt.not_before, attempt.id);
-            queue.insert(turn, attempt.clone());
-            self.turns.lock().insert(attempt.id, turn);
-            drop(waiting);
-            self.changed.notify_waiters();
-        }
+        drop((turns, waiting));
+        rung.iter().filter_map(|way| self.bells.get(way)).for_each(Notify::notify_one);
     }
 
     /// Takes the next attempt that may go now.
@@ -60,9 +78,11 @@ impl Outbox {
         }
     }
 
-    /// Resolves when something was put in after the call of this function.
-    pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
-        self.changed.notified()
+    /// Resolves when something was put into this queue since it last did: for its one dispatcher.
+    pub async fn changed(&self, channel: Channel, lane: Lane) {
+        if let Some(bell) = self.bells.get(&(channel, lane)) {
+            bell.notified().await;
+        }
     }
 
     /// How many wait.

@@ -25,6 +25,8 @@ pub const FEED_EVENTS_WAITING_MAX: usize = 16_384;
 /// Everything that one batch lets out.
 #[derive(Default)]
 pub struct Release {
+    /// What waits for a dispatcher, or does not any more. Goes first: somebody lies on the stairs.
+    attempts: Vec<Attempt>,
     receipts: Vec<Receipts>,
     replies: Vec<Answer>,
     effects: Vec<Effect>,
@@ -35,8 +37,6 @@ type Answer = (oneshot::Sender<(u64, Reply)>, u64, Reply);
 
 /// One thing to do once it is durable.
 enum Effect {
-    /// It waits for a dispatcher, or does not any more.
-    Attempt(Box<Attempt>),
     /// To be written to its device, if that is there.
     Deliver(Box<DownCommand>),
     /// To be told to the feed's subscribers.
@@ -140,7 +140,7 @@ impl Release {
 
     fn note_event(&mut self, event: &Event) {
         match &event.entity {
-            Entity::Attempt(attempt) => self.effects.push(Effect::Attempt(attempt.clone())),
+            Entity::Attempt(attempt) => self.attempts.push((**attempt).clone()),
             Entity::DownCommand(command) if command.state == DownCommandState::Queued => {
                 self.effects.push(Effect::Deliver(command.clone()));
             }
@@ -159,7 +159,7 @@ impl Release {
 
     /// Whether nothing waits for a commit.
     pub fn is_empty(&self) -> bool {
-        self.receipts.is_empty() && self.replies.is_empty() && self.effects.is_empty()
+        self.receipts.is_empty() && self.replies.is_empty() && self.effects.is_empty() && self.attempts.is_empty()
     }
 }
 
@@ -185,6 +185,9 @@ pub struct Releaser {
 impl Releaser {
     /// Lets out one batch. The door knows of an import before the import is answered.
     pub fn release(&self, release: Release) {
+        if !release.attempts.is_empty() {
+            self.outbox.note(release.attempts);
+        }
         release.receipts.into_iter().for_each(Receipts::release);
         for effect in release.effects {
             self.carry_out(effect);
@@ -198,7 +201,6 @@ impl Releaser {
     fn carry_out(&self, effect: Effect) {
         let door = self.door.get();
         match effect {
-            Effect::Attempt(attempt) => self.outbox.note(&attempt),
             Effect::Deliver(command) => {
                 // Where no session is there, the command waits in the pipeline for the device's return.
                 let _ = door.is_some_and(|door| door.deliver(&command));

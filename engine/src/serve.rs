@@ -327,7 +327,7 @@ impl Assembly {
         });
 
         let unsent = pipeline.unsent_attempts().filter(|attempt| !gone.iter().any(|one| one.takes(attempt)));
-        unsent.for_each(|attempt| outbox.note(attempt));
+        outbox.note(unsent.cloned());
         pipeline.handed_over_attempts().iter().for_each(|attempt| channels.remember(attempt));
         let _ = inbox.urgent(started(&pipeline, clock.now()));
         let erased_again = erase_again(gone, &inbox, clock.now());

@@ -20,6 +20,11 @@ pub enum Channel {
     Robot,
 }
 
+impl Channel {
+    /// Every channel.
+    pub const ALL: [Channel; 5] = [Channel::Sms, Channel::Voice, Channel::Push, Channel::Email, Channel::Robot];
+}
+
 /// Who is to be reached, and in which capacity.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Callee {
@@ -106,6 +111,11 @@ pub enum Lane {
     Alarm,
     /// Everything that may wait.
     Routine,
+}
+
+impl Lane {
+    /// Every lane.
+    pub const ALL: [Lane; 2] = [Lane::Alarm, Lane::Routine];
 }
 
 /// One attempt. The full state is the `data` of its feed events.

@@ -102,12 +102,14 @@ impl Ground {
         Ok(next)
     }
 
-    /// Writes the engine's newest snapshot in the place of the one before.
+    /// Writes the engine's newest snapshot in the place of the one before. Not synced: after a power cut both processes
+    /// begin with the journal, and a sync of this file holds up the journal's.
     ///
     /// # Errors
-    /// When it cannot be written and synced.
+    /// When it cannot be written.
     pub fn put_snapshot(&self, sealed: &[u8]) -> io::Result<()> {
-        self.replace(SNAPSHOT_FILE, sealed)
+        self.write_fresh(SNAPSHOT_FILE, sealed)?;
+        self.take_over(SNAPSHOT_FILE)
     }
 
     /// The engine's newest snapshot, sealed, and when it was written; `None`: as `seen`, or it cannot be read.
@@ -123,12 +125,20 @@ impl Ground {
 
     /// A file is there whole, as it was or as it is to be, also after a power cut.
     fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.write_fresh(name, content)?.sync_data()?;
+        self.take_over(name)?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    fn write_fresh(&self, name: &str, content: &[u8]) -> io::Result<File> {
         let fresh = self.dir.join(format!("{name}.new"));
         let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(FILE_MODE).open(&fresh)?;
         file.write_all(content)?;
-        file.sync_data()?;
-        fs::rename(&fresh, self.dir.join(name))?;
-        File::open(&self.dir)?.sync_all()
+        Ok(file)
+    }
+
+    fn take_over(&self, name: &str) -> io::Result<()> {
+        fs::rename(self.dir.join(format!("{name}.new")), self.dir.join(name))
     }
 
     /// Writes down what is about to be done, synced.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::{
     AttemptId, Decision, Entity, Escalation, Event, Incident, IncidentId, IncidentKind, Input, Priority, Record,
@@ -21,20 +21,24 @@ use crate::pipeline::Pipeline;
 const KIND: &str = "snapshot";
 /// How long changes are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(100);
+/// …and how many times as long as the last writing took, where that is longer: it costs as much as there is open.
+const GATHER_TIMES: u32 = 10;
+/// …up to this: what the watchdog does not know of, its own alarm log and the journal tell it.
+const GATHER_MAX: Duration = Duration::from_secs(5);
 /// After which time a snapshot that could not be written is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
 /// What is open and loud, as it was committed.
 #[derive(Debug, Default)]
 pub struct Watched {
-    open: Mutex<BTreeMap<IncidentId, Open>>,
+    open: Mutex<BTreeMap<IncidentId, Arc<Open>>>,
     /// Whether something changed since it was last written, and whether the house closes.
     state: Mutex<(bool, bool)>,
     changed: Condvar,
 }
 
-/// One open incident.
-#[derive(Debug)]
+/// One open incident. Shared with the writer, so that nobody waits for all of them to be copied.
+#[derive(Debug, Clone)]
 struct Open {
     incident: Event,
     escalation: Option<Escalation>,
@@ -80,12 +84,13 @@ impl Watched {
                         attempts: BTreeMap::new(),
                         household: RegistryChange::default(),
                     };
-                    open.entry(incident.id).or_insert_with(fresh).incident = (**event).clone();
+                    let there = open.entry(incident.id).or_insert_with(|| Arc::new(fresh()));
+                    Arc::make_mut(there).incident = (**event).clone();
                     true
                 }
                 Entity::Attempt(attempt) => match attempt.incident.and_then(|incident| open.get_mut(&incident)) {
                     Some(there) => {
-                        there.attempts.insert(attempt.id, (**event).clone());
+                        Arc::make_mut(there).attempts.insert(attempt.id, (**event).clone());
                         true
                     }
                     None => false,
@@ -94,7 +99,7 @@ impl Watched {
             },
             Decision::Escalation(calling) => match open.get_mut(&calling.incident) {
                 Some(there) => {
-                    there.escalation = Some((**calling).clone());
+                    Arc::make_mut(there).escalation = Some((**calling).clone());
                     true
                 }
                 None => false,
@@ -110,21 +115,22 @@ impl Watched {
     /// Whom an incident concerns.
     pub fn concerns(&self, incident: IncidentId, household: RegistryChange) {
         if let Some(open) = self.open.lock().get_mut(&incident) {
-            open.household = household;
+            Arc::make_mut(open).household = household;
         }
     }
 
     /// All of it as one record that a recovery takes in.
     fn record(&self) -> Record {
-        let open = self.open.lock();
+        let open: Vec<Arc<Open>> = self.open.lock().values().cloned().collect();
         let mut decisions = Vec::new();
-        for Open { incident, escalation, attempts, household } in open.values() {
+        for there in &open {
+            let Open { incident, escalation, attempts, household } = &**there;
             decisions.push(Decision::Registry(Box::new(household.clone())));
             decisions.push(Decision::Event(Box::new(incident.clone())));
             decisions.extend(attempts.values().map(|event| Decision::Event(Box::new(event.clone()))));
             decisions.extend(escalation.clone().map(|calling| Decision::Escalation(Box::new(calling))));
         }
-        let at = open.values().map(|open| open.incident.at).max().unwrap_or(Timestamp::EPOCH);
+        let at = open.iter().map(|there| there.incident.at).max().unwrap_or(Timestamp::EPOCH);
         Record { at, input: Input::Tick, decisions }
     }
 
@@ -168,6 +174,7 @@ impl Drop for SnapshotWriter {
 
 fn keep_written(watched: &Watched, ground: &Ground, seal: &Seal) {
     let mut state = watched.state.lock();
+    let mut gather = GATHER;
     loop {
         let (is_stale, is_closing) = *state;
         if is_closing && !is_stale {
@@ -178,11 +185,13 @@ fn keep_written(watched: &Watched, ground: &Ground, seal: &Seal) {
             continue;
         }
         if !is_closing {
-            watched.changed.wait_for(&mut state, GATHER);
+            watched.changed.wait_for(&mut state, gather);
         }
         state.0 = false;
         drop(state);
+        let began = Instant::now();
         let written = write(watched, ground, seal);
+        gather = GATHER.max(began.elapsed() * GATHER_TIMES).min(GATHER_MAX);
         state = watched.state.lock();
         if let Err(error) = written {
             tracing::error!(%error, "the watchdog's snapshot cannot be written; it is tried again");

@@ -389,10 +389,11 @@ impl<R: Send + 'static> Shared<R> {
             releases.next_ticket += 1;
             drop(releases);
             self.progress.advance(committed.last_seq);
-            self.progress.committed(has_facts);
             self.queue.lock().in_flight -= 1;
             self.room.notify_one();
             on_committed(committed);
+            // After what waits for this batch was let out: the follower would take the processor from it.
+            self.progress.committed(has_facts);
             releases = self.releases.lock();
         }
         releases.on_committed = Some(on_committed);
