@@ -1,8 +1,8 @@
 //! What is to be sent: attempts that were decided *and committed*, waiting for a dispatcher to pull them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use model::{Attempt, AttemptId, Channel, Lane, Timestamp};
+use model::{Attempt, AttemptId, AttemptState, Channel, Lane, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -13,6 +13,9 @@ pub struct Outbox {
     /// Where each of them stands in its queue; locked after `waiting`.
     turns: Mutex<BTreeMap<AttemptId, (Timestamp, AttemptId)>>,
     changed: Notify,
+    /// Calls that ring, or may, and are not wanted any more.
+    unwanted: Mutex<VecDeque<Attempt>>,
+    is_unwanted: Notify,
 }
 
 /// One lane of one channel: by the time at which they may go, and by age.
@@ -43,6 +46,20 @@ impl Outbox {
             self.turns.lock().insert(attempt.id, turn);
             drop(waiting);
             self.changed.notify_waiters();
+        } else if attempt.channel == Channel::Voice && attempt.state == AttemptState::Cancelled {
+            self.unwanted.lock().push_back(attempt.clone());
+            self.is_unwanted.notify_one();
+        }
+    }
+
+    /// The next call that is not wanted any more.
+    pub async fn unwanted(&self) -> Attempt {
+        loop {
+            let next = self.unwanted.lock().pop_front();
+            match next {
+                Some(attempt) => return attempt,
+                None => self.is_unwanted.notified().await,
+            }
         }
     }
 

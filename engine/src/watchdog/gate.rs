@@ -25,6 +25,9 @@ const WATCHDOG: &str = "watchdog";
 /// How often the epoch is looked at while nothing is sent.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
+/// For how long the watchdog is waited for, when it was about to hand an attempt over and has not said what came of it.
+const IN_FLIGHT_SECONDS: u32 = 6;
+
 /// Whether the loop goes round and the journal takes what it decides.
 pub type Lives = Arc<dyn Fn() -> bool + Send + Sync>;
 
@@ -35,6 +38,8 @@ struct Held {
     acknowledged: BTreeMap<IncidentId, Timestamp>,
     /// The attempts that it handed over.
     taken: BTreeSet<AttemptId>,
+    /// Those that it was about to hand over, and when that was taken in.
+    sent: BTreeMap<AttemptId, Timestamp>,
 }
 
 /// Stands before every send.
@@ -72,11 +77,29 @@ impl Gate {
 
     /// Whether an attempt may be sent now. Waits until the engine knows what the watchdog did.
     pub async fn admits(&self, attempt: &Attempt) -> bool {
-        self.settle().await;
-        let held = self.held.lock().await;
         let calls = matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder);
-        let taken_in = attempt.incident.and_then(|incident| held.acknowledged.get(&incident));
-        !held.taken.contains(&attempt.id) && !(calls && taken_in.is_some_and(|at| attempt.created_at <= *at))
+        let mut has_waited = false;
+        loop {
+            self.settle().await;
+            let held = self.held.lock().await;
+            let taken_in = attempt.incident.and_then(|incident| held.acknowledged.get(&incident));
+            if held.taken.contains(&attempt.id) || calls && taken_in.is_some_and(|at| attempt.created_at <= *at) {
+                return false;
+            }
+            let is_there = |at: &Timestamp| at.plus_seconds(IN_FLIGHT_SECONDS) > self.clock.now();
+            if !held.sent.get(&attempt.id).is_some_and(is_there) {
+                return !has_waited || self.is_wanted(attempt.id);
+            }
+            // The watchdog has it in its hands: it says whether its provider took it.
+            drop(held);
+            has_waited = true;
+            tokio::time::sleep(SETTLE_EVERY).await;
+        }
+    }
+
+    /// Whether an attempt still waits to be sent, as far as is known: somebody may have said meanwhile that they go.
+    fn is_wanted(&self, id: AttemptId) -> bool {
+        self.state.attempt(id).ok().flatten().is_none_or(|attempt| attempt.wants_sending())
     }
 
     /// Takes the epoch back and the watchdog's deeds in, if there are any: as soon as the loop goes round again.
@@ -132,7 +155,11 @@ impl Gate {
                     {
                         self.hear(Input::Callback { attempt, outcome, key: None, text: None }).await
                     }
-                    Deed::Sent { .. } | Deed::Heard { .. } => true,
+                    Deed::Sent { attempt, .. } => {
+                        held.sent.insert(attempt, self.clock.now());
+                        true
+                    }
+                    Deed::Heard { .. } => true,
                 };
                 if !taken {
                     return false;

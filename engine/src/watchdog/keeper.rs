@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -22,9 +22,11 @@ use parking_lot::Mutex;
 use store::{Disk, RealDisk, codec};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::oneshot;
 
 use super::callbacks::{Answer, Posted, Told};
 use super::scribe::Scribe;
+use super::snapshot::is_watched;
 use super::{Alarm, Beats, Deed, Ground, Holder, Seal, callbacks, snapshot};
 use crate::checkpoint;
 use crate::clock::SystemClock;
@@ -99,7 +101,7 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
             // Another engine serves already, with a watchdog of its own; or there is nothing left to watch over.
             let is_served = keeper.scribe.epoch() != seen_epoch;
             let data = keeper.config.data.clone();
-            if is_served || !keeper.scribe.ask_if_free(move |_| data.exists()).unwrap_or(true) {
+            if is_served || !keeper.scribe.ask_unless_stuck(move |_| data.exists()).unwrap_or(true) {
                 return Ok(());
             }
         }
@@ -238,7 +240,8 @@ impl Keeper {
         }
         self.looked = Some(Instant::now());
         let seen = self.snapshot.as_ref().map(|(written, _)| *written);
-        let Some((written, sealed)) = self.scribe.ask_if_free(move |ground| ground.snapshot(seen)).flatten() else {
+        let Some((written, sealed)) = self.scribe.ask_unless_stuck(move |ground| ground.snapshot(seen)).flatten()
+        else {
             return;
         };
         match snapshot::open(&sealed, &self.seal) {
@@ -306,6 +309,7 @@ impl Keeper {
     /// Takes in what was told. Nothing of it is journaled, for the engine may be asleep over its journal and wakes up to
     /// the log; nobody is told "taken" before it is in there.
     fn hear(&mut self) {
+        let mut is_news = false;
         while let Ok((attempt, handed)) = self.results.try_recv() {
             let Some(stand_in) = &mut self.stand_in else { continue };
             stand_in.sending.remove(&attempt);
@@ -313,29 +317,26 @@ impl Keeper {
             if result == SendResult::Accepted && attempt.partition() != Ground::PARTITION {
                 // One that the engine had decided: it need not send it any more.
                 let taken = Deed::Taken { attempt, provider: provider.clone(), reference: reference.clone() };
-                if let Err(error) = self.scribe.note(taken) {
-                    tracing::error!(%error, %attempt, "that a message was taken cannot be written down; it may double");
-                }
+                self.scribe.note_later(taken, &Arc::default());
+                is_news = true;
             }
             stand_in.decide(Input::Sent { attempt, result, provider, others_left, reference });
         }
+        if is_news {
+            self.have_it_read();
+        }
         while let Ok((told, done)) = self.callbacks.try_recv() {
-            match self.take(told) {
-                // Whoever posted may have hung up: it is on disk all the same.
-                Ok(answer) => drop(done.send(answer)),
-                Err(error) => tracing::error!(%error, "what was told cannot be written down"),
-            }
+            self.take(told, done);
         }
-        if let Err(error) = self.note_acknowledged() {
-            tracing::error!(%error, "an acknowledgement cannot be written down; it is tried again");
-        }
+        self.note_acknowledged(&Arc::default());
     }
 
-    /// Takes in what was posted and writes it down. `None`: it is not believed, or nobody was called.
-    fn take(&mut self, told: Told) -> std::io::Result<Option<Answer>> {
+    /// Takes in what was posted, and answers once it is written down. `None`: it is not believed, or nobody was called.
+    fn take(&mut self, told: Told, done: oneshot::Sender<Option<Answer>>) {
         let Some(stand_in) = &mut self.stand_in else {
             tracing::warn!("a callback came to a watchdog that has called nobody");
-            return Ok(None);
+            drop(done.send(None));
+            return;
         };
         let (heard, answer) = match told {
             Told::Callback(callback) => {
@@ -347,50 +348,53 @@ impl Keeper {
                 let post = Post { url: &url, signature: signature.as_deref(), body: &body };
                 // What is refused is counted and told by the channels themselves.
                 let Ok(heard) = stand_in.channels.listen(channel, &post, from, stand_in.clock.now()) else {
-                    return Ok(None);
+                    drop(done.send(None));
+                    return;
                 };
                 (heard.believed, (heard.content_type, heard.answer))
             }
         };
         let channels = Arc::clone(&stand_in.channels);
+        let failed = Arc::new(AtomicBool::new(false));
         for (attempt, evidence) in &heard {
             let Evidence { outcome, key, text, .. } = evidence.clone();
             stand_in.decide(Input::Callback { attempt: *attempt, outcome, key, text });
+            self.scribe.note_later(Deed::Heard { attempt: *attempt, outcome }, &failed);
         }
-        for (attempt, evidence) in &heard {
-            self.scribe.note(Deed::Heard { attempt: *attempt, outcome: evidence.outcome })?;
-            channels.written(*attempt, evidence);
-        }
-        self.note_acknowledged()?;
-        Ok(Some(answer))
+        self.note_acknowledged(&failed);
+        self.scribe.later(move |_| {
+            if !failed.load(Ordering::Acquire) {
+                heard.iter().for_each(|(attempt, evidence)| channels.written(*attempt, evidence));
+                // Whoever posted may have hung up: it is on disk all the same.
+                drop(done.send(Some(answer)));
+            }
+        });
     }
 
-    /// Writes down whatever was acknowledged. While it is not the watchdog's turn, the engine is made to look.
-    fn note_acknowledged(&mut self) -> std::io::Result<()> {
-        let Some(stand_in) = &self.stand_in else { return Ok(()) };
-        let StandIn { pipeline, acknowledged, epoch, .. } = stand_in;
+    /// Writes down whatever was acknowledged, sooner or later. While it is not the watchdog's turn, the engine is made to
+    /// look.
+    fn note_acknowledged(&mut self, failed: &Arc<AtomicBool>) {
+        let Some(stand_in) = &self.stand_in else { return };
         let is_new = |open: &&Incident| {
-            open.acknowledged_by.as_ref().is_some_and(|by| !acknowledged.contains(&(open.id, by.at)))
+            open.acknowledged_by.as_ref().is_some_and(|by| !stand_in.acknowledged.contains(&(open.id, by.at)))
         };
-        let new: Vec<Incident> = pipeline.open_incidents().filter(is_new).cloned().collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let (epoch, has_the_turn) = (Arc::clone(epoch), self.is_calling() && self.has_the_turn());
-        let mut noted = Ok(());
+        let new: Vec<Incident> = stand_in.pipeline.open_incidents().filter(is_new).cloned().collect();
         for open in new {
             let Some(by) = open.acknowledged_by else { continue };
-            let about = Some((open.wearer, open.kind));
-            // Written sooner or later, whatever the disk says now.
-            noted = self.scribe.note(Deed::Acknowledged { incident: open.id, person: by.person, about }).and(noted);
-            if !has_the_turn {
-                self.raise(&epoch);
-            }
             if let Some(stand_in) = &mut self.stand_in {
                 stand_in.acknowledged.insert((open.id, by.at));
             }
+            let about = Some((open.wearer, open.kind));
+            self.scribe.note_later(Deed::Acknowledged { incident: open.id, person: by.person, about }, failed);
+            self.have_it_read();
         }
-        noted
+    }
+
+    /// While it is not the watchdog's turn, the engine is made to look into the log.
+    fn have_it_read(&self) {
+        if !(self.is_calling() && self.has_the_turn()) {
+            self.scribe.have_it_read();
+        }
     }
 
     /// What is due is sent.
@@ -428,14 +432,14 @@ impl Keeper {
         }
     }
 
-    /// Whether nobody has to be called any more.
+    /// Whether nobody will have to be called any more: whoever said that they go may not arrive.
     fn is_done(&self) -> bool {
-        let calls_on = |state| matches!(state, IncidentState::Notifying | IncidentState::Exhausted);
+        let calls_on = |state| !matches!(state, IncidentState::OnSite | IncidentState::Resolved);
         let Some(stand_in) = &self.stand_in else { return true };
         let mut open = stand_in.pipeline.open_incidents();
         self.scribe.is_free()
             && stand_in.sending.is_empty()
-            && !open.any(|incident| incident.kind.opens_case() && calls_on(incident.state))
+            && !open.any(|incident| is_watched(incident) && calls_on(incident.state))
     }
 
     /// Whether nobody whom it called can be on the line any more.

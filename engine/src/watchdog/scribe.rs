@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::{Deed, Ground, Holder};
 
 /// How long a call waits for its line in the log: far more than a sync takes, far less than a ring.
-const WRITE_WAIT_MAX: Duration = Duration::from_millis(300);
+const WRITE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// How long to wait before a line that has to be written is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -22,8 +22,10 @@ type Job = Box<dyn FnOnce(&Ground) + Send>;
 #[derive(Debug)]
 pub(super) struct Scribe {
     jobs: Sender<Job>,
-    /// How many jobs are not done yet: none but the one that is waited for, unless the disk hangs.
+    /// How many jobs are not done yet.
     waiting: Arc<AtomicUsize>,
+    /// Somebody waited in vain, and not everything that was asked for since is done yet: the disk hangs.
+    is_stuck: Arc<AtomicBool>,
     /// As it was last read.
     epoch: Mutex<Option<(u64, Holder)>>,
 }
@@ -36,33 +38,52 @@ impl Scribe {
     pub(super) fn start(ground: Ground) -> io::Result<Scribe> {
         let (jobs, job) = mpsc::channel::<Job>();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let done = Arc::clone(&waiting);
+        let is_stuck = Arc::new(AtomicBool::new(false));
+        let (done, hangs) = (Arc::clone(&waiting), Arc::clone(&is_stuck));
         let epoch = Mutex::new(ground.epoch());
         std::thread::Builder::new().name("scribe".to_owned()).spawn(move || {
             for job in job {
                 job(&ground);
-                done.fetch_sub(1, Ordering::AcqRel);
+                if done.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    hangs.store(false, Ordering::Release);
+                }
             }
         })?;
-        Ok(Scribe { jobs, waiting, epoch })
+        Ok(Scribe { jobs, waiting, is_stuck, epoch })
     }
 
-    /// Has something done. `None`: it is done later, for the disk hangs; after the first such wait nobody waits again until
-    /// it is back.
+    /// Has something done, and waits for it. `None`: it is done later, for the disk hangs; after the first such wait nobody
+    /// waits again until it is back.
     pub(super) fn ask<T: Send + 'static>(&self, job: impl FnOnce(&Ground) -> T + Send + 'static) -> Option<T> {
-        let is_free = self.waiting.fetch_add(1, Ordering::AcqRel) == 0;
         let (done, is_done) = mpsc::channel();
-        let job = move |ground: &Ground| {
+        self.later(move |ground| {
             // Whoever asked may have gone on.
             let _ = done.send(job(ground));
-        };
-        self.jobs.send(Box::new(job)).ok()?;
-        if is_free { is_done.recv_timeout(WRITE_WAIT_MAX).ok() } else { None }
+        });
+        if self.is_stuck.load(Ordering::Acquire) {
+            return None;
+        }
+        let answer = is_done.recv_timeout(WRITE_WAIT_MAX).ok();
+        if answer.is_none() {
+            self.is_stuck.store(true, Ordering::Release);
+        }
+        answer
     }
 
     /// The same for what is not worth doing later.
-    pub(super) fn ask_if_free<T: Send + 'static>(&self, job: impl FnOnce(&Ground) -> T + Send + 'static) -> Option<T> {
-        if self.is_free() { self.ask(job) } else { None }
+    pub(super) fn ask_unless_stuck<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Ground) -> T + Send + 'static,
+    ) -> Option<T> {
+        if self.is_stuck.load(Ordering::Acquire) { None } else { self.ask(job) }
+    }
+
+    /// Has something done in its turn, and waits for nothing.
+    pub(super) fn later(&self, job: impl FnOnce(&Ground) + Send + 'static) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        if self.jobs.send(Box::new(job)).is_err() {
+            tracing::error!("the watchdog's scribe is gone: nothing is written down any more");
+        }
     }
 
     /// Whether nothing waits to be written.
@@ -72,7 +93,7 @@ impl Scribe {
 
     /// Whose turn it is; as it was, while the disk hangs.
     pub(super) fn epoch(&self) -> Option<(u64, Holder)> {
-        if let Some(epoch) = self.ask_if_free(Ground::epoch) {
+        if let Some(epoch) = self.ask_unless_stuck(Ground::epoch) {
             *self.epoch.lock() = epoch;
         }
         *self.epoch.lock()
@@ -85,6 +106,26 @@ impl Scribe {
     pub(super) fn note(&self, deed: Deed) -> io::Result<()> {
         let noted = self.ask(move |ground| keep_noting(ground, &deed));
         noted.unwrap_or_else(|| Err(io::Error::new(io::ErrorKind::TimedOut, "the disk hangs, or takes nothing")))
+    }
+
+    /// Writes down what was told, in its turn. What could not be written marks `failed`.
+    pub(super) fn note_later(&self, deed: Deed, failed: &Arc<AtomicBool>) {
+        let failed = Arc::clone(failed);
+        self.later(move |ground| {
+            if let Err(error) = keep_noting(ground, &deed) {
+                tracing::error!(%error, "what was told cannot be written down");
+                failed.store(true, Ordering::Release);
+            }
+        });
+    }
+
+    /// Has the engine look into the log: it does whenever the epoch is not its own.
+    pub(super) fn have_it_read(&self) {
+        self.later(|ground| {
+            if let Err(error) = ground.raise(Holder::Watchdog) {
+                tracing::error!(%error, "the epoch cannot be raised: the engine hears of it later");
+            }
+        });
     }
 }
 
@@ -117,8 +158,10 @@ mod tests {
         let ground = Ground::open(dir.path()).unwrap();
         ground.raise(Holder::Engine).unwrap();
         let scribe = Scribe::start(ground.clone()).unwrap();
-        scribe.note(sent(1)).unwrap();
+        let failed = Arc::default();
+        scribe.note_later(sent(1), &failed);
         assert_eq!(scribe.epoch(), Some((1, Holder::Engine)));
+        assert!(!failed.load(Ordering::Acquire));
         let (come_back, is_back) = mpsc::channel::<()>();
         assert_eq!(scribe.ask(move |_| is_back.recv().is_ok()), None, "it hangs, and the call is made");
         assert!(!scribe.is_free());
@@ -127,13 +170,13 @@ mod tests {
             assert!(scribe.note(sent(n)).is_err());
             assert_eq!(scribe.epoch(), Some((1, Holder::Engine)), "as it was");
         }
-        // 98 waits would be half a minute.
-        assert!(begun.elapsed() < Duration::from_secs(20), "nobody waits again");
-        assert_eq!(scribe.ask_if_free(|_| panic!("what is not worth doing later")), None::<()>);
+        // 98 waits would be most of a minute.
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody waits again");
+        assert_eq!(scribe.ask_unless_stuck(|_| panic!("what is not worth doing later")), None::<()>);
         come_back.send(()).unwrap();
         // In its turn, so that all before it is done; it waits for as long as a loaded machine takes.
         let (done, is_done) = mpsc::channel();
-        scribe.ask(move |_| done.send(()));
+        scribe.later(move |_| drop(done.send(())));
         is_done.recv_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(ground.take().unwrap().unwrap().deeds, (1..100).map(sent).collect::<Vec<_>>());
     }

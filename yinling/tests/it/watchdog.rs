@@ -192,7 +192,7 @@ fn falls_silent(stage: Stage, way: Way) {
         }
         Stage::Waits => {
             first.says("busy");
-            [G2, G3].map(|phone| phones.expect_call(phone).says("busy"));
+            [G2, G3].iter().for_each(|phone| phones.expect_call(phone).says("busy"));
             G1
         }
         Stage::Last => {
