@@ -176,7 +176,7 @@ mod tests {
         come_back.send(()).unwrap();
         // In its turn, so that all before it is done; it waits for as long as a loaded machine takes.
         let (done, is_done) = mpsc::channel();
-        scribe.later(move |_| drop(done.send(())));
+        scribe.later(move |_| done.send(()).unwrap());
         is_done.recv_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!(ground.take().unwrap().unwrap().deeds, (1..100).map(sent).collect::<Vec<_>>());
     }

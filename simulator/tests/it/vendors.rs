@@ -166,7 +166,7 @@ async fn a_wrong_secret_reaches_nobody() {
         };
         assert!(fits, "{step}: {error}");
     }
-    assert_eq!(told.len(), 14);
+    assert_eq!(told.len(), 16);
     assert!(phones.look(|book| book.phone(PHONE).unwrap().calls.is_empty()), "nothing rang");
     phones.shutdown().await;
 }

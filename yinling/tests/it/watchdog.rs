@@ -148,12 +148,13 @@ fn disturb_syncs(server: &Server, how: &str) -> Child {
 
 /// The disk fails under the journal from now on: the process ends by itself, as it must, over this report.
 fn fail_journal(server: &mut Server, report: &[u8]) {
+    // That the device is there is a record, too: it is on disk before the disk fails, so that the report is what it ends over.
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
+    device.report(&up(BRACELET), br#"{"type":"alive","id":"here"}"#);
     let mut tracer = disturb_syncs(server, "error=EIO");
-    // Something to write: its PUBACK never comes.
+    // Its PUBACK never comes.
     // (If the engine had something to write itself, it is gone by now.)
-    if let Ok(Ok(mut device)) = Wire::try_login(server.mqtt, BRACELET, SECRET, 5) {
-        let _ = device.publish(&up(BRACELET), report, 1);
-    }
+    let _ = device.publish(&up(BRACELET), report, 1);
     let status = server.wait();
     assert_eq!(status.code(), Some(74), "a failed sync ends the process");
     let _ = tracer.kill();
