@@ -76,6 +76,21 @@ impl Book {
         self.open_of.range(from..=to).filter_map(|(_, id)| self.incidents.get(id))
     }
 
+    /// The open incidents of everybody.
+    pub(crate) fn open_ids(&self) -> impl Iterator<Item = IncidentId> {
+        self.open_of.iter().map(|(_, id)| *id)
+    }
+
+    /// The text messages of an incident to a number, the newest first.
+    pub(crate) fn texts_to<'a>(
+        &'a self,
+        incident: IncidentId,
+        phone: &'a Destination,
+    ) -> impl Iterator<Item = &'a Attempt> {
+        let ids = self.attempts_of.get(&incident).into_iter().flatten().rev();
+        ids.filter_map(|id| self.attempts.get(id)).filter(move |a| a.channel == Channel::Sms && a.to == *phone)
+    }
+
     /// Whether there are any; nearly always nobody has.
     pub(crate) fn has_open(&self, wearer: &WearerId) -> bool {
         !self.open_of.is_empty() && self.open_of(wearer).next().is_some()

@@ -9,8 +9,9 @@ use model::{
 use crate::Output;
 use crate::book::Book;
 use crate::calling::LISTEN_SECONDS_MAX;
-use crate::grammar::{self, Reply};
+use crate::grammar::{self, Answer, Reply};
 use crate::turn::Turn;
+use crate::which;
 use crate::wording::LocalTime;
 
 /// How often a text message or push is handed to its provider before it counts as failed: with the growing waits
@@ -43,6 +44,9 @@ pub(crate) fn callback(
     key: Option<&str>,
     text: Option<&str>,
 ) -> Vec<Output> {
+    if outcome == AttemptOutcome::Reply {
+        return replied(book, counters, time, id, text.unwrap_or_default());
+    }
     let Some((mut turn, attempt)) = open(book, counters, time, id) else { return Vec::new() };
     match outcome {
         AttemptOutcome::Delivered => {
@@ -55,9 +59,45 @@ pub(crate) fn callback(
         AttemptOutcome::Ended => turn.over(&attempt, AttemptState::Ended, outcome, EventKind::AttemptEnded),
         AttemptOutcome::Declined => turn.over(&attempt, AttemptState::Declined, outcome, EventKind::AttemptDeclined),
         AttemptOutcome::Key => turn.key(&attempt, key.unwrap_or_default()),
-        AttemptOutcome::Reply => turn.reply(&attempt, text.unwrap_or_default()),
+        // That was read above.
+        AttemptOutcome::Reply => {}
     }
     turn.finish()
+}
+
+/// Takes in the reply to a text message. A code in it names the alarm that is meant, whichever message was the newest on
+/// that phone; without one, where more than one alarm there waits for an answer, it is asked for, and nothing is taken as
+/// answered meanwhile.
+fn replied(book: &mut Book, counters: &mut Counters, time: LocalTime, id: AttemptId, text: &str) -> Vec<Output> {
+    let Some(told) = book.attempt(id).cloned() else { return Vec::new() };
+    let Reply { answer, code } = grammar::read(text);
+    let named = code.as_ref().map(|code| which::named(book, &told, code));
+    let (meant, answer) = match named {
+        None => (told, answer),
+        Some(Some(named)) => (named, answer),
+        Some(None) => (told, Answer::Remark),
+    };
+    let waiting = match (answer, &code) {
+        (Answer::Going, None) => which::waiting_beside(book, &meant, time.now),
+        _ => Vec::new(),
+    };
+    let Some(incident) = meant.incident else { return Vec::new() };
+    let Some(mut turn) = Turn::open(book, counters, time, incident) else { return Vec::new() };
+    if waiting.is_empty() {
+        turn.reply(&meant, answer, text);
+        return turn.finish();
+    }
+    turn.remark(&meant, text);
+    let mut outputs = turn.finish();
+    // A phone that answers every text by itself is not asked about its answer to a question.
+    let ask = waiting.into_iter().filter(|_| !which::asks_which(&meant));
+    for id in ask {
+        if let Some(mut turn) = Turn::open(book, counters, time, id) {
+            turn.ask_which(&meant);
+            outputs.append(&mut turn.finish());
+        }
+    }
+    outputs
 }
 
 /// Takes in what came of handing an attempt to its provider. What was heard of it in between counts more.
@@ -212,27 +252,32 @@ impl Turn<'_> {
         }
     }
 
-    fn reply(&mut self, attempt: &Attempt, text: &str) {
-        match grammar::read(text, attempt.id, self.incident.id) {
+    fn reply(&mut self, attempt: &Attempt, answer: Answer, text: &str) {
+        match answer {
             // A doctor's "received" is no "I am going": it ends nobody's calls.
-            Reply::Going if attempt.callee.role != CalleeRole::Doctor => {
+            Answer::Going if attempt.callee.role != CalleeRole::Doctor => {
                 if self.incident.state.is_open() {
                     self.goes(attempt, AttemptOutcome::Reply);
                     return;
                 }
             }
             // It takes the order (接单), and stops nobody else's calls.
-            Reply::Going if self.incident.state.is_open() && self.incident.doctor_order.is_none() => {
+            Answer::Going if self.incident.state.is_open() && self.incident.doctor_order.is_none() => {
                 self.confirm(attempt.id, AttemptOutcome::Reply);
                 self.take_order(&attempt.callee.person.clone());
                 return;
             }
-            Reply::CannotGo => {
+            Answer::CannotGo => {
                 let outcome = Some(AttemptOutcome::Reply);
                 self.move_on(attempt.id, AttemptState::Declined, outcome, EventKind::AttemptDeclined);
             }
-            Reply::Going | Reply::Remark => {}
+            Answer::Going | Answer::Remark => {}
         }
+        self.remark(attempt, text);
+    }
+
+    /// What somebody wrote is kept for whoever looks at the incident.
+    fn remark(&mut self, attempt: &Attempt, text: &str) {
         let remark: String = text.trim().chars().take(REMARK_CHARS_MAX).collect();
         if !remark.is_empty() {
             self.note(&attempt.callee.person.clone(), remark);

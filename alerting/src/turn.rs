@@ -101,6 +101,8 @@ impl<'a> Turn<'a> {
         message: Message,
     ) -> AttemptId {
         let now = self.time.now;
+        let text = message.said_over(channel);
+        let params = self.params_of(purpose, message.params);
         let callee = Callee { person: contact.person.clone(), role };
         if matches!(purpose, Purpose::Alert | Purpose::Reminder) && !self.calling.told.contains(&callee) {
             self.calling.told.push(callee.clone());
@@ -121,8 +123,8 @@ impl<'a> Turn<'a> {
             purpose,
             lane: if self.incident.priority == Priority::High { Lane::Alarm } else { Lane::Routine },
             cycle: self.calling.cycle.max(1),
-            text: message.said_over(channel),
-            params: message.params,
+            text,
+            params,
             state: AttemptState::Pending,
             outcome: None,
             created_at: now,
@@ -136,6 +138,14 @@ impl<'a> Turn<'a> {
         self.book.put_attempt(attempt.clone());
         self.outputs.push(Output::Attempt { kind: EventKind::AttemptStarted, attempt, changed: Vec::new() });
         id
+    }
+
+    /// What asks for an answer has the incident's code: who answers for several says by it which one they mean.
+    fn params_of(&self, purpose: Purpose, mut params: Vec<(CompactString, String)>) -> Vec<(CompactString, String)> {
+        if matches!(purpose, Purpose::Alert | Purpose::Reminder | Purpose::Position) {
+            params.push((CompactString::const_new("code"), self.incident.id.to_string()));
+        }
+        params
     }
 
     /// Changes an attempt, writes it down and tells it.
@@ -187,14 +197,7 @@ impl<'a> Turn<'a> {
 
     /// The contact behind a callee.
     pub(crate) fn contact(&self, callee: &Callee) -> Option<&Contact> {
-        let mut contacts = match callee.role {
-            CalleeRole::Guardian => self.calling.guardians.iter(),
-            CalleeRole::Desk => self.calling.desk.iter(),
-            CalleeRole::Doctor => self.calling.doctor.as_slice().iter(),
-            CalleeRole::Group => self.calling.group.as_slice().iter(),
-            CalleeRole::Wearer => [].iter(),
-        };
-        contacts.find(|contact| contact.person == callee.person)
+        contact_in(&self.calling, callee)
     }
 
     /// A person's name, as far as the snapshot knows it; their id otherwise.
@@ -206,6 +209,18 @@ impl<'a> Turn<'a> {
     pub(crate) fn holder(&self) -> Option<&PersonId> {
         holder_of(&self.incident)
     }
+}
+
+/// The contact behind a callee.
+pub(crate) fn contact_in<'c>(calling: &'c Escalation, callee: &Callee) -> Option<&'c Contact> {
+    let mut contacts = match callee.role {
+        CalleeRole::Guardian => calling.guardians.iter(),
+        CalleeRole::Desk => calling.desk.iter(),
+        CalleeRole::Doctor => calling.doctor.as_slice().iter(),
+        CalleeRole::Group => calling.group.as_slice().iter(),
+        CalleeRole::Wearer => [].iter(),
+    };
+    contacts.find(|contact| contact.person == callee.person)
 }
 
 /// Who holds an incident: who stands at the door, or who said that they are going.

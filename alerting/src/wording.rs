@@ -1,7 +1,7 @@
 //! The text of each message, in Chinese and English, with its named parameters for providers that take templates.
 //!
 //! Parameters are named alike in every message: `community`, `name`, `time`, `event`, `place`, `explain`, `holder`,
-//! `disposition`. A message has those that its text uses.
+//! `disposition`. A message has those that its text uses; what asks for an answer also has the `code` of its incident.
 
 use compact_str::CompactString;
 use model::case::WhistleLevel;
@@ -270,6 +270,30 @@ pub fn desk_text(lang: Language, facts: &Facts<'_>, again: bool) -> Message {
             w.time,
             w.explain,
             w.place
+        ),
+    })
+}
+
+/// To a phone that said "I am going" while more than one alarm waits for its answer: one such text for each, with its code.
+#[must_use]
+pub fn which(lang: Language, facts: &Facts<'_>, code: &str, is_doctor: bool) -> Message {
+    let names = ["community", "name", "time", "event"];
+    Words::of(lang, facts).message(&names, "", |w| match lang {
+        Language::ZhCn => format!(
+            "{}:有不止一起报警等您答复。{}于{}{},{}请回复“1 {code}”。",
+            w.community,
+            w.name,
+            w.time,
+            w.event,
+            if is_doctor { "接单" } else { "确认前往" },
+        ),
+        Language::En => format!(
+            "{}: more than one alarm waits for your answer. {} {} at {}: {}, reply \"1 {code}\".",
+            w.community,
+            w.name,
+            w.event,
+            w.time,
+            if is_doctor { "to take this one" } else { "if you are going there" },
         ),
     })
 }

@@ -93,7 +93,7 @@ impl Vendor for AliyunVoice {
 
     fn listen(&self, post: &Post<'_>) -> Result<Vec<Evidence>, Refusal> {
         let items: Vec<Report> = serde_json::from_slice(post.body).map_err(|_| Refusal::Malformed)?;
-        Ok(items.into_iter().filter_map(Report::evidence).collect())
+        Ok(items.into_iter().flat_map(Report::evidence).collect())
     }
 
     fn answer(&self, _post: &Post<'_>) -> (&'static str, String) {
@@ -116,19 +116,19 @@ struct Report {
 }
 
 impl Report {
-    fn evidence(self) -> Option<Evidence> {
-        let key = self.dtmf.as_deref().and_then(read::key);
-        let outcome = match (self.status_code.as_str(), &key) {
-            ("300000", Some(_)) => AttemptOutcome::Key,
-            (code, _) => outcome(code)?,
-        };
-        Some(Evidence {
-            attempt: self.out_id.and_then(|id| id.parse().ok()),
-            reference: Some(self.call_id),
-            phone: self.callee.filter(|callee| !callee.is_empty()),
-            key: key.filter(|_| outcome == AttemptOutcome::Key),
+    /// What it tells. The last report has the key once more: it counts also where the first was lost or never entered.
+    fn evidence(self) -> Vec<Evidence> {
+        let pressed = self.dtmf.as_deref().and_then(read::key);
+        let told = |outcome| Evidence {
+            attempt: self.out_id.as_deref().and_then(|id| id.parse().ok()),
+            reference: Some(self.call_id.clone()),
+            phone: self.callee.clone().filter(|callee| !callee.is_empty()),
             ..Evidence::of(outcome)
-        })
+        };
+        let state = outcome(&self.status_code);
+        let is_key = self.status_code == "300000" || state == Some(AttemptOutcome::Ended);
+        let key = pressed.filter(|_| is_key).map(|key| Evidence { key: Some(key), ..told(AttemptOutcome::Key) });
+        key.into_iter().chain(state.map(told)).collect()
     }
 }
 
@@ -233,6 +233,10 @@ mod tests {
             assert_eq!(report(code, dtmf), expected, "{code} {dtmf}");
         }
         let end = r#"[{"call_id":"c^1","callee":"13800000001","status_code":"200000","duration":"10","dtmf":"1","out_id":"a1a"}]"#;
-        assert_eq!(evidence(&voice(), "https://y.example/", None, end), "Ended a1a c^1 13800000001");
+        assert_eq!(
+            evidence(&voice(), "https://y.example/", None, end),
+            "Key a1a c^1 13800000001 key 1; Ended a1a c^1 13800000001",
+            "the key, also where it was not told before"
+        );
     }
 }

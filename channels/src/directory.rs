@@ -272,6 +272,15 @@ impl Channels {
         Handed { result, provider, others_left, reference }
     }
 
+    /// Hangs a ringing call up at the provider that took it, if that allows it.
+    pub async fn hang_up(&self, attempt: &Attempt) {
+        let carriers = carriers_of(self.configured.get(&attempt.channel).map_or(&[], Vec::as_slice), attempt);
+        let is_left = |(shell, _): &&(&Arc<Shell>, _)| !attempt.passed_over.iter().any(|name| name == shell.name());
+        if let Some((shell, _)) = carriers.iter().find(is_left).or(carriers.first()) {
+            shell.hang_up(attempt).await;
+        }
+    }
+
     /// Whether somebody is configured for a channel.
     #[must_use]
     pub fn is_configured(&self, channel: Channel) -> bool {

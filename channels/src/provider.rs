@@ -32,6 +32,12 @@ pub trait Provider: Send + Sync {
     /// Hands one attempt over. Always comes to an end: time-outs are the provider's own business.
     fn send<'a>(&'a self, attempt: &'a Attempt, links: &'a Links) -> BoxFuture<'a, SendResult>;
 
+    /// Hangs a call up that rings and is not wanted any more, where the provider allows it. Nobody waits for it, and it is
+    /// not tried again: a phone that rings on disturbs, no more.
+    fn hang_up<'a>(&'a self, _attempt: &'a Attempt) -> BoxFuture<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Looks whether it is there, without sending anything to anybody.
     ///
     /// # Errors

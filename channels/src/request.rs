@@ -163,6 +163,11 @@ pub trait Vendor: Send + Sync {
         not_found()
     }
 
+    /// The request that hangs a ringing call up, by the provider's own name for it; `None`: this provider cannot.
+    fn hanging_up(&self, _reference: &str) -> Option<HttpRequest> {
+        None
+    }
+
     /// Where it is, for a probe.
     fn endpoint(&self) -> &str;
 

@@ -165,6 +165,12 @@ impl Shell {
         }
     }
 
+    /// Hangs a ringing call up, where the provider allows it. Outside every limit: it is one request after an answer.
+    pub async fn hang_up(&self, attempt: &Attempt) {
+        let limit = Duration::from_millis(self.limits.send_ms_max);
+        let _ = tokio::time::timeout(limit, self.provider.hang_up(attempt)).await;
+    }
+
     /// Looks whether the provider is there and remembers the answer. Call it every few seconds.
     pub async fn probe(&self) {
         let limit = Duration::from_millis(self.limits.send_ms_max);

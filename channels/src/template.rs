@@ -19,10 +19,10 @@ pub const PARAMS: [&str; 10] =
 #[must_use]
 pub fn always_given(purpose: Purpose) -> &'static [&'static str] {
     match purpose {
-        Purpose::Alert | Purpose::Position => &["community", "name", "time", "event", "place"],
+        Purpose::Alert | Purpose::Position => &["community", "name", "time", "event", "place", "code"],
         Purpose::Taken => &["community", "name", "event", "holder"],
         Purpose::Ended => &["community", "name", "time", "event", "disposition"],
-        Purpose::Reminder => &["community", "name", "time", "event"],
+        Purpose::Reminder => &["community", "name", "time", "event", "code"],
         Purpose::Test | Purpose::Welfare => &["community", "name", "wearer"],
         Purpose::Code => &["community", "code"],
     }

@@ -141,6 +141,14 @@ impl Vendor for Twilio {
         }
     }
 
+    /// Ends what is queued or rings; whoever has picked up hears it to the end.
+    fn hanging_up(&self, reference: &str) -> Option<HttpRequest> {
+        let (account, call) = (percent(self.credential.id()), percent(reference));
+        let url = format!("{}/2010-04-01/Accounts/{account}/Calls/{call}.json", self.endpoint);
+        let request = HttpRequest::form(url, &[("Status", "canceled")]);
+        (self.channel == Channel::Voice).then(|| request.with("authorization", self.credential.basic()))
+    }
+
     fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -371,6 +379,18 @@ mod tests {
         .assert_eq(&lines.join("\n"));
         let mainland = twilio(Channel::Voice).request(&attempt(), &LINKS(), &seal());
         assert_eq!(mainland, Err("this provider does not reach mainland numbers".into()));
+    }
+
+    #[test]
+    fn a_ringing_call_is_hung_up() {
+        expect![[r#"
+            POST https://api.twilio.com/2010-04-01/Accounts/AC0123/Calls/CA1.json
+            content-type: application/x-www-form-urlencoded
+            authorization: Basic QUMwMTIzOjEyMzQ1
+
+            Status=canceled"#]]
+        .assert_eq(&show(&twilio(Channel::Voice).hanging_up("CA1").unwrap(), ""));
+        assert_eq!(twilio(Channel::Sms).hanging_up("SM1"), None);
     }
 
     #[test]

@@ -223,6 +223,16 @@ impl Provider for HttpProvider {
         Box::pin(self.post(attempt, links))
     }
 
+    fn hang_up<'a>(&'a self, attempt: &'a Attempt) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            let learnt = self.in_flight.lock().reference(attempt.id).cloned();
+            let reference = attempt.reference.clone().or(learnt);
+            let Some(request) = reference.and_then(|reference| self.vendor.hanging_up(&reference)) else { return };
+            // Whether it was too late is nobody's business any more.
+            self.wire.send(request, |_| SendResult::Accepted.into()).await;
+        })
+    }
+
     fn probe(&self) -> BoxFuture<'_, Result<(), String>> {
         Box::pin(async {
             self.wire.probe(self.vendor.endpoint()).await?;

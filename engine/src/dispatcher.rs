@@ -39,14 +39,29 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts one task for every channel and lane; they end when they are aborted.
+    /// Starts one task for every channel and lane, and one that hangs up; they end when they are aborted.
     pub fn start(&self) -> Vec<JoinHandle<()>> {
         let lanes = [(Lane::Alarm, ALARM_SENDS_MAX), (Lane::Routine, ROUTINE_SENDS_MAX)];
         Channel::ALL
             .into_iter()
             .flat_map(|channel| lanes.map(|(lane, sends_max)| (channel, lane, sends_max)))
             .map(|(channel, lane, sends_max)| tokio::spawn(self.clone().run(channel, lane, sends_max)))
+            .chain([tokio::spawn(self.clone().hang_up())])
             .collect()
+    }
+
+    /// What rings and is not wanted any more is hung up, where the provider allows it.
+    async fn hang_up(self) {
+        let turns = Arc::new(Semaphore::new(ROUTINE_SENDS_MAX));
+        loop {
+            let attempt = self.outbox.unwanted().await;
+            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+            let channels = Arc::clone(&self.channels);
+            tokio::spawn(async move {
+                channels.hang_up(&attempt).await;
+                drop(turn);
+            });
+        }
     }
 
     async fn run(self, channel: Channel, lane: Lane, sends_max: usize) {

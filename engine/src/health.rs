@@ -134,11 +134,17 @@ impl Vitals {
             "the watchdog's process died and is started anew; until then nobody calls on if this engine stops"
                 .to_owned()
         });
+        let unread = check("watchdog_log", !self.watch.unread.load(Relaxed), || {
+            "lines of the watchdog's log could not be read and lie in DIR/watchdog/unread.ndjson: an alarm or an answer may \
+             be among them; look at those days' incidents, mend or remove the file, restart"
+                .to_owned()
+        });
         let providers = self.channels.configured().map(|shell| {
             let known = shell.reachability();
             Check { name: "provider", ok: known.ok, reason: format!("{}: {}", known.name, known.reason()) }
         });
-        let ready = [journal, turns.clone(), timers, disk, state, router, clock, desk, audit, upkeep, damage, watchdog];
+        let ready =
+            [journal, turns.clone(), timers, disk, state, router, clock, desk, audit, upkeep, damage, watchdog, unread];
         Health { live: vec![turns], ready: ready.into_iter().chain(providers).collect() }
     }
 

@@ -1,8 +1,8 @@
 //! What is to be sent: attempts that were decided *and committed*, waiting for a dispatcher to pull them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use model::{Attempt, AttemptId, Channel, Lane, Timestamp};
+use model::{Attempt, AttemptId, AttemptState, Channel, Lane, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -13,6 +13,9 @@ pub struct Outbox {
     turns: Mutex<BTreeMap<AttemptId, (Timestamp, AttemptId)>>,
     /// One for each queue, and so for each dispatcher: whoever has nothing to do sleeps on.
     bells: BTreeMap<Way, Notify>,
+    /// Calls that ring, or may, and are not wanted any more.
+    unwanted: Mutex<VecDeque<Attempt>>,
+    is_unwanted: Notify,
 }
 
 /// A channel's lane, with a dispatcher of its own.
@@ -36,7 +39,13 @@ impl Default for Outbox {
     fn default() -> Outbox {
         let ways = Channel::ALL.into_iter().flat_map(|channel| Lane::ALL.map(|lane| (channel, lane)));
         let bells = ways.map(|way| (way, Notify::new())).collect();
-        Outbox { waiting: Mutex::default(), turns: Mutex::default(), bells }
+        Outbox {
+            waiting: Mutex::default(),
+            turns: Mutex::default(),
+            bells,
+            unwanted: Mutex::default(),
+            is_unwanted: Notify::new(),
+        }
     }
 }
 
@@ -58,10 +67,24 @@ impl Outbox {
                 turns.insert(attempt.id, turn);
                 queue.insert(turn, attempt);
                 rung.insert(way);
+            } else if attempt.channel == Channel::Voice && attempt.state == AttemptState::Cancelled {
+                self.unwanted.lock().push_back(attempt);
+                self.is_unwanted.notify_one();
             }
         }
         drop((turns, waiting));
         rung.iter().filter_map(|way| self.bells.get(way)).for_each(Notify::notify_one);
+    }
+
+    /// The next call that is not wanted any more.
+    pub async fn unwanted(&self) -> Attempt {
+        loop {
+            let next = self.unwanted.lock().pop_front();
+            match next {
+                Some(attempt) => return attempt,
+                None => self.is_unwanted.notified().await,
+            }
+        }
     }
 
     /// Takes the next attempt that may go now.

@@ -224,6 +224,7 @@ struct Mine<'a> {
     lives: &'a Lives,
     facts: Arc<store::Progress>,
     state: &'a Arc<State>,
+    watch: &'a Arc<Watch>,
 }
 
 struct Assembly {
@@ -384,7 +385,14 @@ impl Assembly {
             std::thread::Builder::new().name("housekeeper".to_owned()).spawn(move || housekeeper.run(&stopped))?;
 
         let lives = watchdog::lives(Arc::clone(&as_clock), pulse, seen);
-        let mine = Mine { inbox: &inbox, clock: &as_clock, lives: &lives, facts: follower.facts(), state: &state };
+        let mine = Mine {
+            inbox: &inbox,
+            clock: &as_clock,
+            lives: &lives,
+            facts: follower.facts(),
+            state: &state,
+            watch: &watch,
+        };
         let gate = self.config.watchdog.as_ref().map(|_| self.gate(mine)).transpose()?;
         let snapshot = self.config.watchdog.as_ref().map(|_| self.snapshot(watched)).transpose()?;
         let command = self.config.watchdog.as_ref().map(|watchdog| watchdog.command.as_slice()).unwrap_or_default();
@@ -502,11 +510,12 @@ impl Assembly {
     }
 
     fn gate(&self, mine: Mine<'_>) -> anyhow::Result<Arc<Gate>> {
-        let Mine { inbox, clock, lives, facts, state } = mine;
+        let Mine { inbox, clock, lives, facts, state, watch } = mine;
         let ground = Ground::open(&self.config.data).context("the watchdog's directory")?;
         let seal = Seal::new(&self.secrets.watchdog_key())?;
         let (inbox, clock, lives, state) = (Arc::clone(inbox), Arc::clone(clock), Arc::clone(lives), Arc::clone(state));
-        Ok(Arc::new(Gate::new(ground, seal, inbox, clock, lives, facts, state)))
+        let watch = Arc::clone(watch);
+        Ok(Arc::new(Gate::new(ground, seal, watch, inbox, clock, lives, facts, state)))
     }
 
     fn snapshot(&self, watched: Arc<Watched>) -> anyhow::Result<SnapshotWriter> {

@@ -163,3 +163,85 @@ fn a_callback_may_come_before_the_provider_has_answered() {
     "#]],
     );
 }
+
+#[test]
+fn who_answers_while_several_alarms_wait_is_asked_which_one() {
+    // Both mothers pressed. A bare 1 takes neither; the code takes the one that is meant, whichever was told last.
+    check(
+        "sos; wait 1s; sos w2; wait 4s; reply g2 1; wait 3s; reply g2 1; wait 2s; reply g2 1 i1; wait 1s; reply g2 1",
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:01  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:05  noted '1' | text-again g2 g2
+            00:08  noted '1'
+            00:10  g2 confirmed | ACKNOWLEDGED by g2 (sms) | cancel-call g1 | text-taken g1 g3 desk d1 | bracelet: help_is_coming
+        "#]],
+    );
+    // A doctor takes the order that they name, and a desk that they go; a code of somebody else's alarm is a remark.
+    check(
+        "bp; bp w2; reply d1 收到; reply d1 收到i2; reply d1 收到; reply desk 1 i9",
+        expect![[r#"
+        00:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
+        00:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
+        00:00  noted '收到' | text-again d1 d1
+        00:00  d1 confirmed | ORDER_TAKEN
+        00:00  d1 confirmed | ORDER_TAKEN
+        00:00  noted '1 i9'
+    "#]],
+    );
+    // "Received", to the message that somebody else goes to the one, says nothing about the other.
+    check(
+        "sos; sos w2; wait 1s; reply g1 1i2; reply g2 收到; reply g3 1i1",
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:01  g1 confirmed | ACKNOWLEDGED by g1 (sms) | cancel-call g1 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+        00:01  g2 confirmed
+        00:01  g3 confirmed | ACKNOWLEDGED by g3 (sms) | cancel-call g1 | text-taken g1 g2 desk d1 | bracelet: help_is_coming
+    "#]],
+    );
+}
+
+#[test]
+fn a_battery_of_last_week_keeps_nobody_from_answering() {
+    check(
+        "battery w2; wait 11m; sos; reply g2 1",
+        expect![[r#"
+        00:00  RAISED BatteryLow Low | text g1 g2 g3 | push g1 | NOTIFYING
+        11:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        11:00  g2 confirmed | ACKNOWLEDGED by g2 (sms) | cancel-call g1 | text-taken g1 g3 desk d1 | bracelet: help_is_coming
+    "#]],
+    );
+    check(
+        "battery w2; wait 9m; sos; reply g2 1",
+        expect![[r#"
+        00:00  RAISED BatteryLow Low | text g1 g2 g3 | push g1 | NOTIFYING
+        09:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        09:00  noted '1' | text-again g2 g2
+    "#]],
+    );
+}
+
+#[test]
+fn a_phone_that_answers_every_text_is_asked_once_for_each_alert() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("sos; sos w2");
+    for _ in 0..20 {
+        ward.play("reply g2 收到; wait 2s");
+    }
+    let asked = |a: &&model::Attempt| a.callee.person.as_str() == "g2" && a.text.contains("请回复“1 i");
+    assert_eq!(ward.started.iter().filter(asked).count(), 2, "the answer to a question is not asked about");
+}
+
+#[test]
+fn who_stands_on_many_alarms_is_asked_about_the_gravest() {
+    let mut ward = Ward::new(Home::default());
+    for n in 2..9 {
+        ward.play(&format!("exit w{n}"));
+    }
+    ward.play("sos; reply desk 1");
+    let asked: Vec<_> = ward.started.iter().filter(|a| a.text.contains("请回复“1 i")).collect();
+    assert_eq!(asked.len(), alerting::ASKED_MAX);
+    assert_eq!(asked[0].kind, model::IncidentKind::Sos);
+    assert!(asked[0].text.contains(&asked[0].incident.unwrap().to_string()), "{}", asked[0].text);
+}

@@ -53,9 +53,11 @@ fn a_template_gets_its_parameters_by_name() {
         let attempt = ward.started.iter().find(|a| a.channel == channel && a.purpose == purpose).unwrap();
         attempt.params.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
     };
-    expect!["community=银杏社区 name=王桂兰 time=08:00 event=按下求助键 explain= place=位置 31.82060,117.22720"]
-        .assert_eq(&params(Channel::Sms, Purpose::Alert));
-    expect!["community=银杏社区 name=王桂兰 time=08:00 event=按下求助键 place=位置见短信"]
+    expect![
+        "community=银杏社区 name=王桂兰 time=08:00 event=按下求助键 explain= place=位置 31.82060,117.22720 code=i1"
+    ]
+    .assert_eq(&params(Channel::Sms, Purpose::Alert));
+    expect!["community=银杏社区 name=王桂兰 time=08:00 event=按下求助键 place=位置见短信 code=i1"]
         .assert_eq(&params(Channel::Voice, Purpose::Alert));
     expect!["community=银杏社区 name=王桂兰 event=按下求助键 holder=王芳"]
         .assert_eq(&params(Channel::Sms, Purpose::Taken));

@@ -148,7 +148,9 @@ impl Ward {
             ["sos" | "fall" | "exit" | "wander" | "notice" | "back" | "bp" | "battery" | "late_sos"] => {
                 self.find(words[0], "w1")
             }
-            [what @ ("sos" | "fall" | "exit" | "wander" | "notice" | "bp"), wearer] => self.find(what, wearer),
+            [what @ ("sos" | "fall" | "exit" | "wander" | "notice" | "bp" | "battery"), wearer] => {
+                self.find(what, wearer)
+            }
             [
                 outcome @ ("no_answer" | "busy" | "declined" | "unreachable" | "failed" | "ended" | "answered"),
                 person,

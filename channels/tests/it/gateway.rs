@@ -51,7 +51,7 @@ async fn a_box_gets_a_signed_message_and_what_is_not_configured_is_shown() {
     );
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
 
-    let channels = channels(&url, 5_000);
+    let channels = channels(&url, 30_000);
     assert_eq!(send(&channels, Channel::Sms).await, SendResult::Accepted);
     let (headers, body) = arrived.recv().await.unwrap();
     let header = |name: &str| headers[name].to_str().unwrap().to_owned();
@@ -85,7 +85,7 @@ async fn what_went_wrong_is_told_apart() {
             drop(stream);
         }
     });
-    assert!(matches!(send(&channels(&url, 2_000), Channel::Sms).await, SendResult::Unknown { .. }));
+    assert!(matches!(send(&channels(&url, 10_000), Channel::Sms).await, SendResult::Unknown { .. }));
     server.abort();
 
     // Sends us elsewhere: not with a signed alarm.
@@ -93,13 +93,13 @@ async fn what_went_wrong_is_told_apart() {
     let app =
         Router::new().route("/sms", post(|| async { (StatusCode::FOUND, [("location", "http://127.0.0.1:1/")]) }));
     let server = tokio::spawn(async move { axum::serve(moved, app).await });
-    assert!(matches!(send(&channels(&url, 2_000), Channel::Sms).await, SendResult::Final { .. }));
+    assert!(matches!(send(&channels(&url, 10_000), Channel::Sms).await, SendResult::Final { .. }));
     server.abort();
 
     // Is not there: it certainly did not ring, and a probe says so too.
     let (gone, url) = listener().await;
     drop(gone);
-    let channels = channels(&url, 2_000);
+    let channels = channels(&url, 10_000);
     channels.of(Channel::Sms).probe().await;
     assert!(!channels.of(Channel::Sms).reachability().ok);
     assert!(matches!(send(&channels, Channel::Sms).await, SendResult::Retry { .. }));
@@ -108,13 +108,13 @@ async fn what_went_wrong_is_told_apart() {
 #[tokio::test]
 async fn a_probe_rings_nowhere() {
     let (listener, url) = listener().await;
-    let channels = channels(&url, 2_000);
+    let channels = channels(&url, 10_000);
     let shell = channels.of(Channel::Sms);
     shell.probe().await;
     assert!(shell.reachability().ok && shell.reachability().last_ok.is_some());
     let (stream, _) = listener.accept().await.unwrap();
     let mut bytes = [0; 16];
-    let read = tokio::time::timeout(Duration::from_secs(5), async {
+    let read = tokio::time::timeout(Duration::from_secs(60), async {
         stream.readable().await.unwrap();
         stream.try_read(&mut bytes)
     });

@@ -64,7 +64,7 @@ fn links() -> Links {
 }
 
 fn settings(provider: ProviderConfig) -> ProviderSettings {
-    ProviderSettings { timeout_ms: 400, ..ProviderSettings::new(provider) }
+    ProviderSettings { timeout_ms: 5_000, ..ProviderSettings::new(provider) }
 }
 
 fn channels(config: ChannelsConfig) -> Arc<Channels> {
@@ -126,7 +126,7 @@ async fn who_refuses_is_stepped_in_for_and_who_was_passed_over_is_not_asked() {
 async fn a_provider_that_hangs_delays_no_other_channel_and_no_alarm_of_its_own() {
     let (hanging, well) = (Peer::start(HANGS).await, Peer::start(200).await);
     let slow = ProviderSettings {
-        timeout_ms: 30_000,
+        timeout_ms: 300_000,
         ..settings(ProviderConfig::Ntfy(Ntfy { endpoint: hanging.url.clone(), token: None }))
     };
     let robot = WeCom { endpoint: well.url.clone(), key: Secret::new("k") };
@@ -147,7 +147,7 @@ async fn a_provider_that_hangs_delays_no_other_channel_and_no_alarm_of_its_own()
     assert_eq!(sent(&channels, &attempt(Channel::Robot, "")).await, SendResult::Accepted);
     hanging.behave(200);
     assert_eq!(sent(&channels, &attempt(Channel::Push, "g1")).await, SendResult::Accepted);
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
     notices.into_iter().for_each(|notice| notice.abort());
 }
 

@@ -190,7 +190,7 @@ callback_from = ["localhost"]
               yinling.toml line 5: channels.voice.access_key_secret: access_key_secret_file and access_key_secret_env: only one of them
               yinling.toml line 9: channels.voice.access_key_secret_file: no/such/file cannot be read: No such file or directory (os error 2)
               yinling.toml line 12: channels.voice.templates.alert.params: no message has a parameter "nmae"; there are community, name, time, event, explain, place, holder, disposition, wearer, code; did you mean `name`?
-              yinling.toml line 12: channels.voice.templates.alert.params: a message of this purpose has no "holder"; it always has community, name, time, event, place
+              yinling.toml line 12: channels.voice.templates.alert.params: a message of this purpose has no "holder"; it always has community, name, time, event, place, code
               yinling.toml line 13: channels.voice.templates.takn: "takn" is not known here; did you mean `taken`?
               yinling.toml line 5: channels.voice.show_number: `show_number` is required
               yinling.toml line 10: channels.voice.keys.1: `1` is required

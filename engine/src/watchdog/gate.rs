@@ -1,20 +1,22 @@
 //! The engine's side: nothing is sent under an epoch that is not its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use model::record::SendResult;
 use model::{
-    Actor, Attempt, Clock, IncidentAction, IncidentId, IncidentKind, Input, OrgPath, PersonId, Purpose, Reply, Role,
-    StaffCommand, Timestamp, WearerId,
+    Actor, Attempt, AttemptId, AttemptOutcome, Clock, IncidentAction, IncidentId, IncidentKind, Input, OrgPath,
+    PersonId, Purpose, Reply, Role, StaffCommand, Timestamp, WearerId,
 };
 use store::{IncidentFilter, Page, Progress, State, codec};
 use tokio::sync::{Mutex, oneshot};
 
-use super::{Alarm, Deed, Ground, Holder, Seal};
+use super::ground::Taken;
+use super::{Alarm, Deed, Ground, Holder, Seal, Watch};
 use crate::inbox::{Inbox, Work};
 
 /// As whom the engine writes down what the watchdog was told.
@@ -23,17 +25,31 @@ const WATCHDOG: &str = "watchdog";
 /// How often the epoch is looked at while nothing is sent.
 const SETTLE_EVERY: Duration = Duration::from_millis(250);
 
+/// For how long the watchdog is waited for, when it was about to hand an attempt over and has not said what came of it.
+const IN_FLIGHT_SECONDS: u32 = 6;
+
 /// Whether the loop goes round and the journal takes what it decides.
 pub type Lives = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// What must not be sent on account of what the watchdog did.
+#[derive(Default)]
+struct Held {
+    /// When the acknowledgement of an incident was taken in.
+    acknowledged: BTreeMap<IncidentId, Timestamp>,
+    /// The attempts that it handed over.
+    taken: BTreeSet<AttemptId>,
+    /// Those that it was about to hand over, and when that was taken in.
+    sent: BTreeMap<AttemptId, Timestamp>,
+}
 
 /// Stands before every send.
 pub struct Gate {
     ground: Ground,
     seal: Seal,
     own: AtomicU64,
-    /// What the watchdog brought to an acknowledgement, and when that was taken in: what was decided before is not
-    /// sent any more.
-    held: Mutex<BTreeMap<IncidentId, Timestamp>>,
+    /// What was decided before an acknowledgement of the watchdog's was taken in is not sent any more.
+    held: Mutex<Held>,
+    watch: Arc<Watch>,
     inbox: Arc<Inbox>,
     clock: Arc<dyn Clock>,
     lives: Lives,
@@ -44,25 +60,46 @@ pub struct Gate {
 impl Gate {
     /// A gate that is closed until the watchdog's log was read.
     #[must_use]
+    #[allow(clippy::too_many_arguments, reason = "the parts that it stands between")]
     pub fn new(
         ground: Ground,
         seal: Seal,
+        watch: Arc<Watch>,
         inbox: Arc<Inbox>,
         clock: Arc<dyn Clock>,
         lives: Lives,
         facts: Arc<Progress>,
         state: Arc<State>,
     ) -> Gate {
-        Gate { ground, seal, own: AtomicU64::new(0), held: Mutex::default(), inbox, clock, lives, facts, state }
+        watch.unread.store(ground.unread().exists(), Ordering::Relaxed);
+        Gate { ground, seal, own: AtomicU64::new(0), held: Mutex::default(), watch, inbox, clock, lives, facts, state }
     }
 
     /// Whether an attempt may be sent now. Waits until the engine knows what the watchdog did.
     pub async fn admits(&self, attempt: &Attempt) -> bool {
-        self.settle().await;
-        let held = self.held.lock().await;
         let calls = matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder);
-        let taken_in = attempt.incident.and_then(|incident| held.get(&incident));
-        !(calls && taken_in.is_some_and(|at| attempt.created_at <= *at))
+        let mut has_waited = false;
+        loop {
+            self.settle().await;
+            let held = self.held.lock().await;
+            let taken_in = attempt.incident.and_then(|incident| held.acknowledged.get(&incident));
+            if held.taken.contains(&attempt.id) || calls && taken_in.is_some_and(|at| attempt.created_at <= *at) {
+                return false;
+            }
+            let is_there = |at: &Timestamp| at.plus_seconds(IN_FLIGHT_SECONDS) > self.clock.now();
+            if !held.sent.get(&attempt.id).is_some_and(is_there) {
+                return !has_waited || self.is_wanted(attempt.id);
+            }
+            // The watchdog has it in its hands: it says whether its provider took it.
+            drop(held);
+            has_waited = true;
+            tokio::time::sleep(SETTLE_EVERY).await;
+        }
+    }
+
+    /// Whether an attempt still waits to be sent, as far as is known: somebody may have said meanwhile that they go.
+    fn is_wanted(&self, id: AttemptId) -> bool {
+        self.state.attempt(id).ok().flatten().is_none_or(|attempt| attempt.wants_sending())
     }
 
     /// Takes the epoch back and the watchdog's deeds in, if there are any: as soon as the loop goes round again.
@@ -90,10 +127,10 @@ impl Gate {
     }
 
     /// Has everything that the watchdog did written down, and takes the epoch back. `false`: not now; nothing is lost.
-    async fn take_in(&self, held: &mut BTreeMap<IncidentId, Timestamp>) -> bool {
+    async fn take_in(&self, held: &mut Held) -> bool {
         loop {
-            let deeds = match self.ground.take() {
-                Ok(Some(deeds)) => deeds,
+            let Taken { deeds, mut unread } = match self.ground.take() {
+                Ok(Some(taken)) => taken,
                 Ok(None) => break,
                 Err(error) => {
                     tracing::error!(%error, "the watchdog's log cannot be read");
@@ -102,16 +139,33 @@ impl Gate {
             };
             for deed in deeds {
                 let taken = match deed {
-                    Deed::Alarm { sealed } => self.take_alarm(&sealed).await,
+                    Deed::Alarm { sealed } => self.take_alarm(sealed, &mut unread).await,
                     Deed::Acknowledged { incident, person, about } => {
                         self.take_acknowledged(incident, person, about, held).await
                     }
-                    Deed::Sent { .. } | Deed::Heard { .. } => true,
+                    Deed::Taken { attempt, provider, reference } => {
+                        held.taken.insert(attempt);
+                        let (result, others_left) = (SendResult::Accepted, false);
+                        self.hear(Input::Sent { attempt, result, provider, others_left, reference }).await
+                    }
+                    // Bad news of an attempt of the engine's own; a key is in the acknowledgement.
+                    Deed::Heard { attempt, outcome }
+                        if attempt.partition() != Ground::PARTITION
+                            && !matches!(outcome, AttemptOutcome::Key | AttemptOutcome::Reply) =>
+                    {
+                        self.hear(Input::Callback { attempt, outcome, key: None, text: None }).await
+                    }
+                    Deed::Sent { attempt, .. } => {
+                        held.sent.insert(attempt, self.clock.now());
+                        true
+                    }
+                    Deed::Heard { .. } => true,
                 };
                 if !taken {
                     return false;
                 }
             }
+            unread.iter().for_each(|line| self.keep(line));
             if let Err(error) = self.ground.forget() {
                 tracing::error!(%error, "the watchdog's log cannot be removed");
                 return false;
@@ -124,15 +178,37 @@ impl Gate {
         true
     }
 
+    /// What the watchdog sent and heard; whether it is durable now.
+    async fn hear(&self, input: Input) -> bool {
+        self.decide(input, self.clock.now()).await.is_some()
+    }
+
+    /// A line that cannot be read is kept for staff, and it shows.
+    fn keep(&self, line: &str) {
+        metrics::counter!("yinling_watchdog_lines_unread_total").increment(1);
+        self.watch.unread.store(true, Ordering::Relaxed);
+        let path = self.ground.unread();
+        match self.ground.keep_unread(line) {
+            Ok(true) => {
+                tracing::error!(path = %path.display(), "a line of the watchdog's log cannot be read; it is kept")
+            }
+            Ok(false) => {
+                tracing::error!(path = %path.display(), "a line of the watchdog's log cannot be read; the file is full")
+            }
+            Err(error) => tracing::error!(%error, "a line of the watchdog's log cannot be read, nor kept"),
+        }
+    }
+
     /// An alarm that the watchdog called for because it could not be journaled. Whether it is durable now; what its
     /// device sends again is a repeat of it.
-    async fn take_alarm(&self, sealed: &str) -> bool {
-        let opened = STANDARD.decode(sealed).ok().and_then(|sealed| self.seal.open(Alarm::KIND, &sealed));
+    async fn take_alarm(&self, sealed: String, unread: &mut Vec<String>) -> bool {
+        let opened = STANDARD.decode(&sealed).ok().and_then(|sealed| self.seal.open(Alarm::KIND, &sealed));
         let Some(Ok(alarm)) = opened.map(|plain| codec::from_bytes::<Alarm>("alarm", &plain)) else {
             metrics::counter!("yinling_watchdog_alarms_unreadable_total").increment(1);
             tracing::error!(
                 "an alarm in the watchdog's log does not open with the key files; its device sends it again"
             );
+            unread.extend(serde_json::to_string(&Deed::Alarm { sealed }));
             return true;
         };
         tracing::warn!(device = %alarm.device, "an alarm that the watchdog called for is written down now");
@@ -145,7 +221,7 @@ impl Gate {
         incident: IncidentId,
         person: PersonId,
         about: Option<(WearerId, IncidentKind)>,
-        held: &mut BTreeMap<IncidentId, Timestamp>,
+        held: &mut Held,
     ) -> bool {
         let incident = if incident.partition() == Ground::PARTITION {
             match about.and_then(|(wearer, kind)| self.open_incident_of(wearer, kind)) {
@@ -161,7 +237,7 @@ impl Gate {
         tracing::warn!(%incident, "acknowledged through the watchdog while the engine was silent");
         let is_taken = self.acknowledge(incident, person).await;
         if is_taken {
-            held.insert(incident, self.clock.now());
+            held.acknowledged.insert(incident, self.clock.now());
         }
         is_taken
     }

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use compact_str::CompactString;
 use model::{AttemptId, AttemptOutcome, IncidentId, IncidentKind, PersonId, WearerId};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,10 @@ const LOG_FILE: &str = "log.ndjson";
 /// The part of the log that the engine is taking in.
 const TAKEN_FILE: &str = "taken.ndjson";
 const SNAPSHOT_FILE: &str = "snapshot";
+/// What stood in the log and could not be read: for staff, and for whoever can mend it.
+const UNREAD_FILE: &str = "unread.ndjson";
+/// So much of that is kept.
+const UNREAD_BYTES_MAX: u64 = 16 << 20;
 
 /// Whose turn it is to call people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +41,15 @@ pub enum Deed {
         attempt: AttemptId,
         /// For which incident.
         incident: Option<IncidentId>,
+    },
+    /// A provider took an attempt of the engine's: the engine has not to send it any more.
+    Taken {
+        /// Which.
+        attempt: AttemptId,
+        /// Who.
+        provider: CompactString,
+        /// The provider's own name for it, if it told one.
+        reference: Option<CompactString>,
     },
     /// A provider, or somebody through it, told it something.
     Heard {
@@ -58,6 +72,15 @@ pub enum Deed {
         /// Which, sealed, in base64.
         sealed: String,
     },
+}
+
+/// What the engine takes out of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// What can be read, in its order.
+    pub deeds: Vec<Deed>,
+    /// The lines that cannot.
+    pub unread: Vec<String>,
 }
 
 /// `DIR/watchdog`.
@@ -147,7 +170,9 @@ impl Ground {
     /// When it cannot be written and synced.
     pub fn note(&self, deed: &Deed) -> io::Result<()> {
         let path = self.dir.join(LOG_FILE);
-        let mut line = serde_json::to_vec(deed)?;
+        // What a crash tore off is not to take the next line with it.
+        let mut line = vec![b'\n'];
+        line.append(&mut serde_json::to_vec(deed)?);
         line.push(b'\n');
         loop {
             let mut file = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(&path)?;
@@ -162,11 +187,11 @@ impl Ground {
     }
 
     /// Takes what the watchdog did since the last time out of its log, and gives it; `None` when there is nothing. The
-    /// same again until it is [forgotten](Ground::forget). A torn line at the end is left out.
+    /// same again until it is [forgotten](Ground::forget). A torn end is left out: nobody was told that it is written.
     ///
     /// # Errors
     /// When it cannot be moved or read.
-    pub fn take(&self) -> io::Result<Option<Vec<Deed>>> {
+    pub fn take(&self) -> io::Result<Option<Taken>> {
         let (log, taken) = (self.dir.join(LOG_FILE), self.dir.join(TAKEN_FILE));
         if !taken.try_exists()? {
             match fs::rename(&log, &taken) {
@@ -176,7 +201,37 @@ impl Ground {
         }
         let text = fs::read(&taken)?;
         let text = String::from_utf8_lossy(&text);
-        Ok(Some(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()))
+        let mut told = Taken::default();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        for line in whole.lines().filter(|line| !line.is_empty()) {
+            match serde_json::from_str(line) {
+                Ok(deed) => told.deeds.push(deed),
+                Err(_) => told.unread.push(line.to_owned()),
+            }
+        }
+        Ok(Some(told))
+    }
+
+    /// Keeps a line of the log that could not be read, where staff finds it. `Ok(false)`: too many are there already.
+    ///
+    /// # Errors
+    /// When it cannot be written and synced.
+    pub fn keep_unread(&self, line: &str) -> io::Result<bool> {
+        let path = self.unread();
+        let mut file = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(&path)?;
+        let fits = file.metadata()?.len() + line.len() as u64 <= UNREAD_BYTES_MAX;
+        if fits {
+            file.write_all(format!("{line}\n").as_bytes())?;
+            file.sync_data()?;
+            File::open(&self.dir)?.sync_all()?;
+        }
+        Ok(fits)
+    }
+
+    /// Where that is.
+    #[must_use]
+    pub fn unread(&self) -> PathBuf {
+        self.dir.join(UNREAD_FILE)
     }
 
     /// Forgets what was taken: it is in the journal now.
@@ -210,13 +265,20 @@ mod tests {
         for (name, mode) in [("", 0o700), (EPOCH_FILE, 0o600), (LOG_FILE, 0o600)] {
             assert_eq!(fs::metadata(ground.dir.join(name)).unwrap().mode() & 0o777, mode, "{name}");
         }
-        let expected = Some(vec![sent.clone(), held]);
+        let told = |deeds, unread| Some(Taken { deeds, unread });
+        let expected = told(vec![sent.clone(), held], Vec::new());
         assert_eq!(ground.take().unwrap(), expected);
         ground.note(&sent).unwrap();
         assert_eq!(ground.take().unwrap(), expected, "as after a crash: what came since waits for its turn");
         ground.forget().unwrap();
-        assert_eq!(ground.take().unwrap(), Some(vec![sent]));
+        OpenOptions::new().append(true).open(ground.dir.join(LOG_FILE)).unwrap().write_all(b"{\"sent\":{").unwrap();
+        ground.note(&sent).unwrap();
+        let torn = vec!["{\"sent\":{".to_owned()];
+        assert_eq!(ground.take().unwrap(), told(vec![sent.clone(), sent], torn), "and takes nothing with it");
         ground.forget().unwrap();
         assert_eq!(ground.take().unwrap(), None);
+        assert!(ground.keep_unread("{\"sent\":{").unwrap() && ground.keep_unread("x").unwrap());
+        assert_eq!(fs::read_to_string(ground.unread()).unwrap(), "{\"sent\":{\nx\n");
+        assert!(!ground.keep_unread(&"x".repeat(UNREAD_BYTES_MAX as usize)).unwrap(), "not without end");
     }
 }

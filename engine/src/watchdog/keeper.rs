@@ -1,9 +1,9 @@
 //! The watchdog's side: it listens to the beats, and calls on when there are none.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
@@ -13,18 +13,21 @@ use channels::callback::{Evidence, Post};
 use channels::directory::name_of;
 use channels::{Callback, Channels, Handed, Links};
 use compact_str::CompactString;
+use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, Channel, Clock, Decision, DeviceId, IncidentId, IncidentState, Input, Priority, Purpose,
-    Record, Timestamp,
+    Attempt, AttemptId, Channel, Clock, Decision, DeviceId, Incident, IncidentId, IncidentState, Input, Priority,
+    Purpose, Record, Timestamp,
 };
 use parking_lot::Mutex;
 use store::{Disk, RealDisk, codec};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
+use tokio::sync::oneshot;
 
 use super::callbacks::{Answer, Posted, Told};
-use super::leash::{ALARMS, ALARMS_BYTES_MAX, BEAT, GOOD_NIGHT, JOURNAL_FAILED};
-use super::{Alarm, Deed, Ground, Holder, Seal, callbacks, snapshot};
+use super::scribe::Scribe;
+use super::snapshot::is_watched;
+use super::{Alarm, Beats, Deed, Ground, Holder, Seal, callbacks, snapshot};
 use crate::checkpoint;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -48,80 +51,6 @@ const LOAD_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How often it is looked whether there is a new snapshot.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 
-/// When the engine was last heard of, and what it said.
-#[derive(Debug)]
-pub struct Beats {
-    since: Instant,
-    last_ms: AtomicU64,
-    gone: AtomicBool,
-    good_night: AtomicBool,
-    journal_failed: AtomicBool,
-    /// What the engine has not on disk; nobody's business as long as it lives.
-    alarms: Mutex<Vec<Alarm>>,
-}
-
-impl Beats {
-    /// Listens to the other end of the leash on a thread of its own.
-    #[must_use]
-    pub fn listen(leash: impl Read + Send + 'static) -> Arc<Beats> {
-        let beats = Arc::new(Beats {
-            since: Instant::now(),
-            last_ms: AtomicU64::new(0),
-            gone: AtomicBool::new(false),
-            good_night: AtomicBool::new(false),
-            journal_failed: AtomicBool::new(false),
-            alarms: Mutex::default(),
-        });
-        let heard = Arc::clone(&beats);
-        std::thread::spawn(move || {
-            let mut leash = BufReader::new(leash);
-            while heard.hear(&mut leash).is_ok() {}
-            heard.gone.store(true, Ordering::Release);
-        });
-        beats
-    }
-
-    /// The next word.
-    fn hear(&self, leash: &mut impl Read) -> io::Result<()> {
-        let mut word = [0];
-        leash.read_exact(&mut word)?;
-        match word[0] {
-            BEAT => {
-                // It writes down itself what it has.
-                self.alarms.lock().clear();
-                self.last_ms.store(self.now_ms(), Ordering::Release);
-            }
-            GOOD_NIGHT => self.good_night.store(true, Ordering::Release),
-            JOURNAL_FAILED => self.journal_failed.store(true, Ordering::Release),
-            ALARMS => {
-                let mut length = [0; 4];
-                leash.read_exact(&mut length)?;
-                let length = u32::from_be_bytes(length) as usize;
-                if length > ALARMS_BYTES_MAX {
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
-                let mut body = vec![0; length];
-                leash.read_exact(&mut body)?;
-                *self.alarms.lock() = codec::from_bytes("alarms", &body).map_err(io::Error::other)?;
-            }
-            _ => return Err(io::ErrorKind::InvalidData.into()),
-        }
-        Ok(())
-    }
-
-    fn take_alarms(&self) -> Vec<Alarm> {
-        std::mem::take(&mut *self.alarms.lock())
-    }
-
-    fn now_ms(&self) -> u64 {
-        self.since.elapsed().as_millis() as u64
-    }
-
-    fn silent_ms(&self) -> u64 {
-        self.now_ms().saturating_sub(self.last_ms.load(Ordering::Acquire))
-    }
-}
-
 /// Keeps watch until the engine says good night, or is gone and nothing is left to do.
 ///
 /// # Errors
@@ -131,7 +60,7 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
     let settings = config.watchdog.clone().unwrap_or_default();
     let data = DataDir::open(&config.data)?;
     let secrets = Arc::new(data.load_secrets()?);
-    let ground = Ground::open(&config.data).context("the watchdog's directory")?;
+    let scribe = Scribe::start(Ground::open(&config.data).context("the watchdog's directory")?)?;
     let listener = bind(settings.listen).await;
     let base = settings.public_url.clone().unwrap_or(format!("http://{}", listener.local_addr()?));
     let (posted, callbacks) = channel(CALLBACKS_MAX);
@@ -143,7 +72,7 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
         config,
         secrets,
         seal,
-        ground,
+        scribe,
         base,
         callbacks,
         sent,
@@ -154,7 +83,7 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
     };
     let after_ms = u64::from(settings.after_seconds) * 1_000;
     let (mut is_retired, mut not_before) = (false, Instant::now());
-    let mut seen_epoch = keeper.ground.epoch();
+    let mut seen_epoch = keeper.scribe.epoch();
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let gone = beats.gone.load(Ordering::Acquire);
@@ -164,14 +93,15 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
         keeper.hear();
         let journal_failed = beats.journal_failed.load(Ordering::Acquire);
         if !gone {
-            seen_epoch = keeper.ground.epoch();
+            seen_epoch = keeper.scribe.epoch();
             keeper.look_at_snapshot();
         } else if journal_failed {
             // Its last words come first, whoever serves by now.
         } else if !keeper.is_calling() && !is_retired {
             // Another engine serves already, with a watchdog of its own; or there is nothing left to watch over.
-            let is_served = keeper.ground.epoch() != seen_epoch;
-            if is_served || !keeper.config.data.exists() {
+            let is_served = keeper.scribe.epoch() != seen_epoch;
+            let data = keeper.config.data.clone();
+            if is_served || !keeper.scribe.ask_unless_stuck(move |_| data.exists()).unwrap_or(true) {
                 return Ok(());
             }
         }
@@ -227,7 +157,7 @@ struct Keeper {
     config: Config,
     secrets: Arc<Secrets>,
     seal: Seal,
-    ground: Ground,
+    scribe: Scribe,
     base: String,
     callbacks: Receiver<Posted>,
     sent: UnboundedSender<(AttemptId, Handed)>,
@@ -240,15 +170,17 @@ struct Keeper {
 
 /// The engine's state as the watchdog goes on with it.
 struct StandIn {
-    /// `None`: it could not be written (the disk is full), and people are called all the same.
-    epoch: Option<u64>,
+    /// `None`: it could not be written (the disk is full), or not yet (it hangs), and people are called all the same.
+    epoch: Arc<Mutex<Option<u64>>>,
     pipeline: Pipeline,
     clock: Arc<SystemClock>,
     channels: Arc<Channels>,
     sending: BTreeSet<AttemptId>,
     /// Whose outcome may still be told.
     handed: BTreeSet<AttemptId>,
-    acknowledged: BTreeSet<IncidentId>,
+    /// Which acknowledgements the engine knows of, or has in the log: by when they were made, for a lease may run out and
+    /// somebody else go.
+    acknowledged: BTreeSet<(IncidentId, Timestamp)>,
     /// The alarms of the engine's that it calls for: device, receipt, and what tells two of one receipt apart.
     taken_on: BTreeSet<(DeviceId, Timestamp, Option<CompactString>, u64)>,
     /// Since when it calls nobody any more and only listens to those who are still on the line.
@@ -257,8 +189,8 @@ struct StandIn {
 
 impl Keeper {
     async fn take_over(&mut self) -> anyhow::Result<()> {
-        let raised = self.ground.raise(Holder::Watchdog);
-        let epoch = raised.inspect_err(|error| tracing::error!(%error, "the epoch cannot be raised")).ok();
+        let epoch = Arc::default();
+        self.raise(&epoch);
         let mut pipeline = self.load().await?;
         pipeline.count_in(Ground::PARTITION);
         let clock = Arc::new(SystemClock::new(Some(pipeline.last_at())));
@@ -266,7 +198,8 @@ impl Keeper {
         let channels = Arc::new(crate::serve::channels_of(&self.config.as_watchdog(), &as_clock)?);
         // What the engine handed over may be spoken of here as well.
         pipeline.handed_over_attempts().iter().for_each(|attempt| channels.remember(attempt));
-        let acknowledged = pipeline.open_incidents().filter(|i| i.acknowledged_by.is_some()).map(|i| i.id).collect();
+        let known = |i: &Incident| i.acknowledged_by.as_ref().map(|by| (i.id, by.at));
+        let acknowledged = pipeline.open_incidents().filter_map(known).collect();
         let (sending, handed) = (BTreeSet::new(), BTreeSet::new());
         let (taken_on, resting_since) = (BTreeSet::new(), None);
         let stand_in =
@@ -307,7 +240,10 @@ impl Keeper {
         }
         self.looked = Some(Instant::now());
         let seen = self.snapshot.as_ref().map(|(written, _)| *written);
-        let Some((written, sealed)) = self.ground.snapshot(seen) else { return };
+        let Some((written, sealed)) = self.scribe.ask_unless_stuck(move |ground| ground.snapshot(seen)).flatten()
+        else {
+            return;
+        };
         match snapshot::open(&sealed, &self.seal) {
             Some(record) => self.snapshot = Some((written, record)),
             None => tracing::error!("the snapshot does not open with the key files; the one before is kept"),
@@ -339,7 +275,19 @@ impl Keeper {
     fn note_alarm(&self, alarm: &Alarm) -> io::Result<()> {
         let plain = codec::to_bytes(alarm).map_err(io::Error::other)?;
         let sealed = STANDARD.encode(self.seal.close(Alarm::KIND, plain)?);
-        self.ground.note(&Deed::Alarm { sealed })
+        self.scribe.note(Deed::Alarm { sealed })
+    }
+
+    /// Raises the epoch: now, or when the disk is back.
+    fn raise(&self, epoch: &Arc<Mutex<Option<u64>>>) {
+        let epoch = Arc::clone(epoch);
+        let is_done = self.scribe.ask(move |ground| match ground.raise(Holder::Watchdog) {
+            Ok(raised) => *epoch.lock() = Some(raised),
+            Err(error) => tracing::error!(%error, "the epoch cannot be raised; people are called all the same"),
+        });
+        if is_done.is_none() {
+            tracing::error!("the disk hangs over the epoch; people are called all the same");
+        }
     }
 
     fn is_calling(&self) -> bool {
@@ -348,8 +296,8 @@ impl Keeper {
 
     /// Whether no engine has taken the epoch back.
     fn has_the_turn(&self) -> bool {
-        let epoch = self.stand_in.as_ref().and_then(|stand_in| stand_in.epoch);
-        epoch.is_none_or(|epoch| self.ground.epoch() == Some((epoch, Holder::Watchdog)))
+        let epoch = self.stand_in.as_ref().and_then(|stand_in| *stand_in.epoch.lock());
+        epoch.is_none_or(|epoch| self.scribe.epoch() == Some((epoch, Holder::Watchdog)))
     }
 
     fn rest(&mut self) {
@@ -361,29 +309,34 @@ impl Keeper {
     /// Takes in what was told. Nothing of it is journaled, for the engine may be asleep over its journal and wakes up to
     /// the log; nobody is told "taken" before it is in there.
     fn hear(&mut self) {
+        let mut is_news = false;
         while let Ok((attempt, handed)) = self.results.try_recv() {
             let Some(stand_in) = &mut self.stand_in else { continue };
             stand_in.sending.remove(&attempt);
             let Handed { result, provider, others_left, reference } = handed;
+            if result == SendResult::Accepted && attempt.partition() != Ground::PARTITION {
+                // One that the engine had decided: it need not send it any more.
+                let taken = Deed::Taken { attempt, provider: provider.clone(), reference: reference.clone() };
+                self.scribe.note_later(taken, &Arc::default());
+                is_news = true;
+            }
             stand_in.decide(Input::Sent { attempt, result, provider, others_left, reference });
         }
+        if is_news {
+            self.have_it_read();
+        }
         while let Ok((told, done)) = self.callbacks.try_recv() {
-            match self.take(told) {
-                // Whoever posted may have hung up: it is on disk all the same.
-                Ok(answer) => drop(done.send(answer)),
-                Err(error) => tracing::error!(%error, "what was told cannot be written down"),
-            }
+            self.take(told, done);
         }
-        if let Err(error) = self.note_acknowledged() {
-            tracing::error!(%error, "an acknowledgement cannot be written down; it is tried again");
-        }
+        self.note_acknowledged(&Arc::default());
     }
 
-    /// Takes in what was posted and writes it down. `None`: it is not believed, or nobody was called.
-    fn take(&mut self, told: Told) -> std::io::Result<Option<Answer>> {
+    /// Takes in what was posted, and answers once it is written down. `None`: it is not believed, or nobody was called.
+    fn take(&mut self, told: Told, done: oneshot::Sender<Option<Answer>>) {
         let Some(stand_in) = &mut self.stand_in else {
             tracing::warn!("a callback came to a watchdog that has called nobody");
-            return Ok(None);
+            drop(done.send(None));
+            return;
         };
         let (heard, answer) = match told {
             Told::Callback(callback) => {
@@ -395,40 +348,53 @@ impl Keeper {
                 let post = Post { url: &url, signature: signature.as_deref(), body: &body };
                 // What is refused is counted and told by the channels themselves.
                 let Ok(heard) = stand_in.channels.listen(channel, &post, from, stand_in.clock.now()) else {
-                    return Ok(None);
+                    drop(done.send(None));
+                    return;
                 };
                 (heard.believed, (heard.content_type, heard.answer))
             }
         };
         let channels = Arc::clone(&stand_in.channels);
+        let failed = Arc::new(AtomicBool::new(false));
         for (attempt, evidence) in &heard {
             let Evidence { outcome, key, text, .. } = evidence.clone();
             stand_in.decide(Input::Callback { attempt: *attempt, outcome, key, text });
+            self.scribe.note_later(Deed::Heard { attempt: *attempt, outcome }, &failed);
         }
-        for (attempt, evidence) in &heard {
-            self.ground.note(&Deed::Heard { attempt: *attempt, outcome: evidence.outcome })?;
-            channels.written(*attempt, evidence);
-        }
-        self.note_acknowledged()?;
-        Ok(Some(answer))
+        self.note_acknowledged(&failed);
+        self.scribe.later(move |_| {
+            if !failed.load(Ordering::Acquire) {
+                heard.iter().for_each(|(attempt, evidence)| channels.written(*attempt, evidence));
+                // Whoever posted may have hung up: it is on disk all the same.
+                drop(done.send(Some(answer)));
+            }
+        });
     }
 
-    /// Writes down whatever was acknowledged. While it is not the watchdog's turn, the engine is made to look.
-    fn note_acknowledged(&mut self) -> std::io::Result<()> {
-        let has_the_turn = self.is_calling() && self.has_the_turn();
-        let Some(stand_in) = &mut self.stand_in else { return Ok(()) };
-        let StandIn { pipeline, acknowledged, epoch, .. } = stand_in;
-        for open in pipeline.open_incidents() {
-            let Some(by) = open.acknowledged_by.as_ref().filter(|_| !acknowledged.contains(&open.id)) else { continue };
-            let (incident, person) = (open.id, by.person.clone());
-            let about = Some((open.wearer.clone(), open.kind));
-            self.ground.note(&Deed::Acknowledged { incident, person, about })?;
-            if !has_the_turn {
-                *epoch = Some(self.ground.raise(Holder::Watchdog)?);
+    /// Writes down whatever was acknowledged, sooner or later. While it is not the watchdog's turn, the engine is made to
+    /// look.
+    fn note_acknowledged(&mut self, failed: &Arc<AtomicBool>) {
+        let Some(stand_in) = &self.stand_in else { return };
+        let is_new = |open: &&Incident| {
+            open.acknowledged_by.as_ref().is_some_and(|by| !stand_in.acknowledged.contains(&(open.id, by.at)))
+        };
+        let new: Vec<Incident> = stand_in.pipeline.open_incidents().filter(is_new).cloned().collect();
+        for open in new {
+            let Some(by) = open.acknowledged_by else { continue };
+            if let Some(stand_in) = &mut self.stand_in {
+                stand_in.acknowledged.insert((open.id, by.at));
             }
-            acknowledged.insert(incident);
+            let about = Some((open.wearer, open.kind));
+            self.scribe.note_later(Deed::Acknowledged { incident: open.id, person: by.person, about }, failed);
+            self.have_it_read();
         }
-        Ok(())
+    }
+
+    /// While it is not the watchdog's turn, the engine is made to look into the log.
+    fn have_it_read(&self) {
+        if !(self.is_calling() && self.has_the_turn()) {
+            self.scribe.have_it_read();
+        }
     }
 
     /// What is due is sent.
@@ -448,7 +414,7 @@ impl Keeper {
         for attempt in due {
             stand_in.sending.insert(attempt.id);
             stand_in.handed.insert(attempt.id);
-            if let Err(error) = self.ground.note(&Deed::Sent { attempt: attempt.id, incident: attempt.incident }) {
+            if let Err(error) = self.scribe.note(Deed::Sent { attempt: attempt.id, incident: attempt.incident }) {
                 // A second call is better than none.
                 tracing::error!(%error, attempt = %attempt.id, "a call cannot be written down; it is made all the same");
             }
@@ -466,17 +432,22 @@ impl Keeper {
         }
     }
 
-    /// Whether nobody has to be called any more.
+    /// Whether nobody will have to be called any more: whoever said that they go may not arrive.
     fn is_done(&self) -> bool {
-        let calls_on = |state| matches!(state, IncidentState::Notifying | IncidentState::Exhausted);
+        let calls_on = |state| !matches!(state, IncidentState::OnSite | IncidentState::Resolved);
         let Some(stand_in) = &self.stand_in else { return true };
         let mut open = stand_in.pipeline.open_incidents();
-        stand_in.sending.is_empty() && !open.any(|incident| incident.kind.opens_case() && calls_on(incident.state))
+        self.scribe.is_free()
+            && stand_in.sending.is_empty()
+            && !open.any(|incident| is_watched(incident) && calls_on(incident.state))
     }
 
     /// Whether nobody whom it called can be on the line any more.
     fn is_quiet(&self) -> bool {
         let Some(stand_in) = &self.stand_in else { return true };
+        if !self.scribe.is_free() {
+            return false;
+        }
         let is_on_the_line = |attempt: &Attempt| {
             stand_in.handed.contains(&attempt.id) && attempt.channel == Channel::Voice && !attempt.state.is_over()
         };

@@ -60,6 +60,8 @@ pub struct Watch {
     pub up: AtomicBool,
     /// How often one that had died was started anew.
     pub restarts: AtomicU64,
+    /// Whether something stood in its log that could not be read, and lies there for staff.
+    pub unread: AtomicBool,
 }
 
 /// The way to the watchdog that runs now, if one does.

@@ -5,24 +5,28 @@
 //! checkpoint and journal as they are on disk (readers need no lock), and runs the same escalation for SOS and falls
 //! with providers and a callback address of its own. Every message that the engine sends looks at the epoch first
 //! ([`Gate`]): an engine that comes back sends nothing until it has read what the watchdog did. What was in flight at
-//! that moment may double, once.
+//! that moment may double, once: what the watchdog handed over of the engine's own attempts is in its log, too. Calling comes
+//! before writing: a log that cannot be written ([`scribe`]) holds up nobody's call.
 //!
 //! Where checkpoint and journal cannot be read, or not soon enough, it goes on with a sealed [`snapshot`] of what is open.
 //! An engine whose journal fails ends; the SOS and falls that it could not write down any more ([`Unsaved`]) it hands over
 //! as its last words, and the watchdog calls for them at once.
 
+mod beats;
 mod callbacks;
 mod gate;
 mod ground;
 mod keeper;
 mod leash;
+mod scribe;
 mod seal;
 pub mod snapshot;
 mod unsaved;
 
+pub use beats::Beats;
 pub use gate::{Gate, Lives};
 pub use ground::{Deed, Ground, Holder};
-pub use keeper::{Beats, run};
+pub use keeper::run;
 pub use leash::{LastWords, Leash, Line, Watch, lives};
 pub use seal::Seal;
 pub use snapshot::{SnapshotWriter, Watched};

@@ -121,6 +121,14 @@ impl PhoneBook {
         }
     }
 
+    /// Whoever ordered a call does not want it any more: it stops ringing; one that was picked up goes on. `None`: there was
+    /// no such call.
+    pub fn call_off(&mut self, attempt: &str, now: Timestamp) -> Option<Vec<Output>> {
+        let phone = self.phones.values_mut().find(|phone| phone.calls.iter().any(|call| call.attempt == attempt))?;
+        let is_open = phone.open_call().is_some_and(|call| call.attempt == attempt);
+        Some(if is_open { phone.step(Step::CallOff, now) } else { Vec::new() })
+    }
+
     /// When something happens by itself next.
     #[must_use]
     pub fn next_due(&self) -> Option<Timestamp> {
@@ -242,6 +250,7 @@ impl Phone {
             (CallState::Talking, Step::HangUp) => ended(Ending::HungUp, AttemptOutcome::Ended),
             (CallState::Ringing, Step::Decline) => ended(Ending::Declined, AttemptOutcome::Declined),
             (CallState::Ringing, Step::GiveUp) => ended(Ending::NoAnswer, AttemptOutcome::NoAnswer),
+            (CallState::Ringing, Step::CallOff) => ended(Ending::HungUp, AttemptOutcome::Failed),
             _ => return Vec::new(),
         };
         call.state = state;

@@ -366,6 +366,14 @@ impl Shared {
         self.tell(outputs);
     }
 
+    /// Whether there was such a call.
+    fn call_off(&self, attempt: &str) -> bool {
+        let outputs = self.book.lock().call_off(attempt, self.clock.now());
+        let is_known = outputs.is_some();
+        self.tell(outputs.unwrap_or_default());
+        is_known
+    }
+
     fn deliver(&self, message: Message) -> Result<(), Refused> {
         let outputs = self.book.lock().deliver(message, self.clock.now())?;
         self.tell(outputs);

@@ -132,4 +132,6 @@ pub(super) enum Step {
     HangUp,
     Decline,
     GiveUp,
+    /// The caller hangs up.
+    CallOff,
 }

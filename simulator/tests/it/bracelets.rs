@@ -10,7 +10,7 @@ use simulator::neighbourhood::bracelet::Bracelet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const WITHIN: Duration = Duration::from_secs(10);
+const WITHIN: Duration = Duration::from_secs(60);
 const PACKET_BYTES_MAX: usize = 64 * 1024;
 
 /// Serves one connection: acknowledges the first `acknowledge` reports, takes in `take`, then hangs up.

@@ -14,7 +14,7 @@ use simulator::clock::RunningClock;
 use simulator::phones::{Button, CallScript, CallState, Entry, Fault, Options, Phones, RING_MS, TextScript, signature};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const WITHIN: Duration = Duration::from_secs(10);
+const WITHIN: Duration = Duration::from_secs(60);
 const NOW_SECONDS: i64 = 1_795_305_600;
 
 fn number(of: u8) -> String {

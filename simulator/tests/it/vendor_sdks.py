@@ -144,6 +144,8 @@ def twilio(base, token):
     attempt("twilio books", books)
     attempt("twilio sms to nobody", lambda: text("+8613800000099"))
     attempt("twilio voice", call)
+    attempt("twilio calls off", lambda: {"code": client.calls(call()["reference"]).update(status="canceled").status})
+    attempt("twilio calls off what was never made", lambda: {"code": client.calls("CA0").update(status="canceled").status})
 
 
 def verify(token, url, signature, body):

@@ -10,7 +10,9 @@ use std::time::Duration;
 use model::Channel;
 use serde_json::{Value, json};
 use simulator::clock::RunningClock;
-use simulator::phones::{self, Accounts, Button, CallScript, CallState, Entry, Fault, Options, RING_MS, TextScript};
+use simulator::phones::{
+    self, Accounts, Button, CallScript, CallState, Ending, Entry, Fault, Options, RING_MS, TextScript,
+};
 
 use crate::harness::api::{post_form, post_url};
 use crate::harness::registry::{BRACELET, G1, G2, SECRET, household, patient_plan, up};
@@ -287,9 +289,15 @@ fn who_lives_abroad_is_called_by_the_provider_that_steps_in() {
     let url = String::from_utf8(channel_command(&house, server.http, &["url", "voice"]).stdout).unwrap();
     let unsigned = post_form(&format!("{}?attempt=a1", url.trim()), &format!("CallSid={}&Digits=1", call.attempt));
     assert_eq!(unsigned, 403);
-    vendors.press(ABROAD, &Button::Key('1'));
+    // Somebody else answers their text: Twilio lets a phone that rings be hung up.
+    vendors.press(G2, &Button::Reply("1".to_owned()));
     let acknowledged = feed.wait_for("incident.acknowledged");
-    assert_eq!(acknowledged["data"]["acknowledged_by"]["person"], "g1");
+    assert_eq!(acknowledged["data"]["acknowledged_by"]["person"], "g2");
+    eventually("the phone abroad stops ringing", || {
+        let ended = vendors.phones.look(|book| book.phone(ABROAD).unwrap().calls[0].state);
+        assert!(matches!(ended, CallState::Ringing | CallState::Ended(Ending::HungUp)), "{ended:?}");
+        (ended != CallState::Ringing).then_some(())
+    });
 
     let tried = channel_command(&house, server.http, &["test", "voice", "--to", ABROAD]);
     assert!(String::from_utf8(tried.stdout).unwrap().starts_with("voice.backup: the provider took it"));

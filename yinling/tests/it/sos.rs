@@ -32,7 +32,8 @@ fn rings_in_turn(phones: &Phones, feed: &mut Feed) {
     first.says("no_answer");
 
     let second = phones.expect_call(G2);
-    assert!(second.came - first.came < Duration::from_secs(5), "no answer brings the next phone at once");
+    // By the plan it would be five minutes.
+    assert!(second.came - first.came < Duration::from_secs(60), "no answer brings the next phone at once");
     second.says("answered");
     let answered = feed.wait_for("attempt.answered");
     assert_eq!(answered["data"]["callee"]["person"], "g2");
@@ -96,16 +97,16 @@ fn an_sos_by_paho_with_mqtt_3_is_raised() {
 
 #[test]
 fn without_news_the_next_phone_rings_too_and_the_first_may_still_answer() {
-    let (_house, phones, server) = served(json!({"next_after_s": 1, "ring_s": 60, "gap_s": 60, "cycles": 2}));
+    let (_house, phones, server) = served(json!({"next_after_s": 3, "ring_s": 300, "gap_s": 300, "cycles": 2}));
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
     device.report(&up(BRACELET), br#"{"type":"sos"}"#);
     let first = phones.expect_call(G1);
     let second = phones.expect_call(G2);
     let between = second.came - first.came;
-    assert!(between > Duration::from_millis(800) && between < Duration::from_secs(4), "{between:?}");
+    assert!(between > Duration::from_secs(1) && between < Duration::from_secs(60), "{between:?}");
     second.press("2");
     let third = phones.expect_call(G3);
-    assert!(third.came - second.came < Duration::from_secs(5));
+    assert!(third.came - second.came < Duration::from_secs(60));
     first.press("1");
     let mut feed = server.feed();
     let acknowledged = feed.wait_for("incident.acknowledged");

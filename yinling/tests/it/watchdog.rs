@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::clients::mosquitto_pub;
-use crate::harness::phones::Message;
-use crate::harness::registry::{BRACELET, G1, G2, G3, SECRET, household, up};
+use crate::harness::phones::{Manner, Message};
+use crate::harness::registry::{BRACELET, DESK, G1, G2, G3, SECRET, household, up};
 use crate::harness::server::signal;
 use crate::harness::{Feed, House, Phones, Server, Wire, eventually};
 
@@ -114,6 +114,12 @@ enum Stage {
     Declined,
     /// Nobody said anything, and the second guardian's phone rings too.
     RingsOn,
+    /// Everybody was busy, and the first is to be rung again when their phone has rested.
+    Waits,
+    /// The last phone of the last round rings: the desk is next.
+    Last,
+    /// The first said that they go, and are not heard of again: until their lease is over nobody is called.
+    Held,
 }
 
 /// How the engine falls silent.
@@ -142,12 +148,13 @@ fn disturb_syncs(server: &Server, how: &str) -> Child {
 
 /// The disk fails under the journal from now on: the process ends by itself, as it must, over this report.
 fn fail_journal(server: &mut Server, report: &[u8]) {
+    // That the device is there is a record, too: it is on disk before the disk fails, so that the report is what it ends over.
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
+    device.report(&up(BRACELET), br#"{"type":"alive","id":"here"}"#);
     let mut tracer = disturb_syncs(server, "error=EIO");
-    // Something to write: its PUBACK never comes.
+    // Its PUBACK never comes.
     // (If the engine had something to write itself, it is gone by now.)
-    if let Ok(Ok(mut device)) = Wire::try_login(server.mqtt, BRACELET, SECRET, 5) {
-        let _ = device.publish(&up(BRACELET), report, 1);
-    }
+    let _ = device.publish(&up(BRACELET), report, 1);
     let status = server.wait();
     assert_eq!(status.code(), Some(74), "a failed sync ends the process");
     let _ = tracer.kill();
@@ -158,7 +165,14 @@ fn falls_silent(stage: Stage, way: Way) {
     let phones = Phones::start();
     let house = House::new(&phones, CONFIG);
     let mut server = house.serve();
-    server.import(&household(plan()));
+    let mut plan = plan();
+    match stage {
+        Stage::Waits => plan["gap_s"] = json!(10),
+        Stage::Last => plan["cycles"] = json!(1),
+        Stage::Held => plan["lease_s"] = json!(12),
+        Stage::Rings | Stage::Answered | Stage::Declined | Stage::RingsOn => {}
+    }
+    server.import(&household(plan));
     let mut wire = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
     wire.report(&up(BRACELET), br#"{"type":"sos","id":"w-1"}"#);
     let first = phones.expect_call(G1);
@@ -177,6 +191,21 @@ fn falls_silent(stage: Stage, way: Way) {
             phones.expect_call(G2);
             G3
         }
+        Stage::Waits => {
+            first.says("busy");
+            [G2, G3].iter().for_each(|phone| phones.expect_call(phone).says("busy"));
+            G1
+        }
+        Stage::Last => {
+            first.says("busy");
+            phones.expect_call(G2).says("busy");
+            phones.expect_call(G3);
+            DESK
+        }
+        Stage::Held => {
+            first.press("1");
+            G2
+        }
     };
     let subject = format!("incidents/{}", first.incident);
     let silent = Instant::now();
@@ -186,12 +215,18 @@ fn falls_silent(stage: Stage, way: Way) {
         Way::JournalFails => fail_journal(&mut server, br#"{"type":"heart_rate","bpm":70,"id":"h"}"#),
     }
     let called = phones.expect_call(next);
+    if stage == Stage::Held {
+        let (held, called) = (Duration::from_secs(12), called.came.duration_since(first.came));
+        assert!(called >= held, "{way:?}: called {called:?} after, while the first was on their way");
+    }
     assert!(silent.elapsed() < Duration::from_secs(30), "{stage:?} {way:?}: after {:?}", silent.elapsed());
     called.says("answered");
     called.press("1");
     let rung = phones.rung();
     let people: std::collections::BTreeSet<&String> = rung.iter().collect();
-    assert!(rung.len() - people.len() <= 1, "{stage:?} {way:?}: at most one call doubles: {rung:?}");
+    // Whose phone had rested is rung again because it is their turn.
+    let in_turn = usize::from(stage == Stage::Waits);
+    assert!(rung.len() - people.len() <= 1 + in_turn, "{stage:?} {way:?}: at most one call doubles: {rung:?}");
     let server = match way {
         Way::Stopped => {
             server.signal("CONT");
@@ -203,9 +238,17 @@ fn falls_silent(stage: Stage, way: Way) {
         }
     };
     let mut feed = server.feed();
-    let acknowledged = feed.wait_for_about("incident.acknowledged", &subject);
-    let who = if next == G2 { "g2" } else { "g3" };
-    assert_eq!(acknowledged["data"]["acknowledged_by"]["person"], who, "{stage:?} {way:?}");
+    let who = match next {
+        G1 => "g1",
+        G2 => "g2",
+        G3 => "g3",
+        _ => "desk",
+    };
+    feed.wait_until(&format!("{stage:?} {way:?}: {who} goes"), |event| {
+        event["type"] == "incident.acknowledged"
+            && event["subject"] == subject.as_str()
+            && event["data"]["acknowledged_by"]["person"] == who
+    });
     let calls = phones.rung().len();
     server.stop();
     assert_eq!(phones.rung().len(), calls, "{stage:?} {way:?}: no call starts after the acknowledgement");
@@ -234,6 +277,59 @@ stories! {
     a_journal_that_fails_while_a_voicemail_talks: Answered JournalFails;
     a_journal_that_fails_after_a_no: Declined JournalFails;
     a_journal_that_fails_while_two_phones_ring: RingsOn JournalFails;
+    stopped_while_everybody_is_busy: Waits Stopped;
+    stopped_before_the_desk_is_called: Last Stopped;
+    stopped_while_somebody_is_on_their_way: Held Stopped;
+    killed_while_everybody_is_busy: Waits Killed;
+    killed_before_the_desk_is_called: Last Killed;
+    killed_while_somebody_is_on_their_way: Held Killed;
+    a_journal_that_fails_while_everybody_is_busy: Waits JournalFails;
+    a_journal_that_fails_before_the_desk_is_called: Last JournalFails;
+    a_journal_that_fails_while_somebody_is_on_their_way: Held JournalFails;
+}
+
+/// The engine's messages of an SOS hang at the provider when it stops; the watchdog gets all of them through. What it sent
+/// the engine does not send again, when it is back and its own sends come to nothing.
+#[test]
+fn what_the_watchdog_sent_of_the_engines_messages_is_not_sent_again() {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let server = house.serve();
+    server.import(&household(plan()));
+    phones.behave(Manner::Hangs);
+    let mut wire = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
+    wire.report(&up(BRACELET), br#"{"type":"sos","id":"w-1"}"#);
+    // Three guardians, desk and doctor are texted, one is pushed, one is called.
+    eventually("every message hangs", || (phones.hung() == 7).then_some(()));
+    server.signal("STOP");
+    phones.behave(Manner::Takes);
+    let first = phones.expect_call(G1);
+    let texts = [G1, G2, G3, DESK].map(|phone| phones.expect_text(phone));
+    let epoch = house.data().join("watchdog/epoch");
+    server.signal("CONT");
+    eventually("the engine takes the epoch back", || {
+        std::fs::read_to_string(&epoch).unwrap().contains("engine").then_some(())
+    });
+    // It knows what was taken, and tells it.
+    let mut feed = server.feed();
+    eventually("the engine knows what was taken", || {
+        feed.catch_up();
+        let is_taken = |sent: &Message| {
+            feed.seen.iter().any(|e| e["type"] == "attempt.accepted" && e["data"]["id"] == sent.attempt.as_str())
+        };
+        texts.iter().chain([&first]).all(is_taken).then_some(())
+    });
+    first.press("1");
+    eventually("it is acknowledged", || {
+        feed.catch_up();
+        feed.seen.iter().any(|e| e["type"] == "incident.acknowledged").then_some(())
+    });
+    server.stop();
+    let mut sent: Vec<(String, String)> = phones.messages().into_iter().map(|m| (m.channel, m.attempt)).collect();
+    sent.sort();
+    let all = sent.len();
+    sent.dedup();
+    assert!(all - sent.len() <= 1, "at most one message doubles: {:?}", phones.messages());
 }
 
 const LAST_SOS: &[u8] = br#"{"type":"sos","id":"w-9"}"#;

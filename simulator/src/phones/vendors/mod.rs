@@ -127,6 +127,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/", post(rpc))
         .route("/2010-04-01/Accounts/{account}/{what}", post(twilio::take).get(twilio::books))
+        .route("/2010-04-01/Accounts/{account}/Calls/{call}", post(twilio::change))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
 }
 

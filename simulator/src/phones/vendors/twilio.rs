@@ -44,6 +44,25 @@ pub(super) async fn take(
     }
 }
 
+/// A call is changed: all that is known here is to call one off that rings.
+pub(super) async fn change(
+    State(shared): State<Arc<Shared>>,
+    Path((account, call)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(account) = customer(&shared, &account, &headers) else { return refuse("20003") };
+    let asked = fields_of(&body);
+    if !asked.iter().any(|(name, value)| name == "Status" && value == "canceled") {
+        return refuse("21218");
+    }
+    let sid = call.trim_end_matches(".json");
+    match shared.call_off(sid) {
+        true => axum::Json(json!({"sid": sid, "account_sid": account, "status": "canceled"})).into_response(),
+        false => refuse("20404"),
+    }
+}
+
 /// The newest messages or calls to a number.
 pub(super) async fn books(
     State(shared): State<Arc<Shared>>,
