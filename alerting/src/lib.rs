@@ -27,6 +27,7 @@ pub mod reach;
 mod respond;
 pub mod rounds;
 mod turn;
+pub mod whistles;
 pub mod wording;
 
 use compact_str::CompactString;
@@ -50,6 +51,7 @@ pub use position::{POSITION_MOVED_METRES, POSITION_UPDATE_SECONDS, POSITION_UPDA
 pub use raise::JOIN_SECONDS;
 pub use reach::Reach;
 pub use rounds::Rounds;
+pub use whistles::Whistles;
 
 use book::Book;
 use turn::Turn;

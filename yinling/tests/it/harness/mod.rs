@@ -20,7 +20,7 @@ pub use server::{House, Server};
 pub use wire::Wire;
 
 /// How long a story waits for an event before it fails. Generous: it bounds failure, not success.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks until there is an answer. For what can only be polled; whatever announces itself is waited for instead.
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
