@@ -27,7 +27,8 @@ pub(crate) fn case_whistled(lang: Language, facts: &CaseFacts<'_>, level: Whistl
     let head = whistled_to(lang, level);
     let mut words = Words::of_case(lang, facts);
     if words.name.is_empty() {
-        words.name.clone_from(&words.community);
+        words.name =
+            if facts.place.is_empty() { words.community.clone() } else { shorten(facts.place, NAME_CHARS_MAX) };
     }
     words.message(&["community", "name", "time", "event", "explain", "place"], "", |w| match lang {
         Language::ZhCn => {

@@ -45,7 +45,7 @@ enum DrawnIn {
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code)] // described, not built: the engine draws them
 struct FenceRows {
-    fences: Vec<FenceRow>,
+    data: Vec<FenceRow>,
 }
 
 #[derive(utoipa::ToSchema)]
