@@ -388,7 +388,7 @@ impl Turn<'_> {
 
 /// Over what somebody is told of it. Mail is never the first that an emergency is told by where anything else is: it
 /// goes to who has no number, and to the doctor, who judges what they can read at leisure.
-fn ways(role: CalleeRole, contact: &Contact) -> [(Channel, Option<&Destination>); 4] {
+pub(crate) fn ways(role: CalleeRole, contact: &Contact) -> [(Channel, Option<&Destination>); 4] {
     let phone = usable_phone(contact);
     let mail = contact.email.as_ref().filter(|_| phone.is_none() || role == CalleeRole::Doctor);
     [

@@ -22,7 +22,7 @@ pub const VOICE_SENDS_MAX: u16 = 2;
 /// The longest wait before a message is handed over again, unless the provider itself asks for a longer one.
 pub const RESEND_WAIT_SECONDS_MAX: u32 = 300;
 /// The longest wait that a provider may ask for.
-const PROVIDER_WAIT_SECONDS_MAX: u32 = 3_600;
+pub(crate) const PROVIDER_WAIT_SECONDS_MAX: u32 = 3_600;
 /// How much of a reply is kept as a remark, in characters.
 const REMARK_CHARS_MAX: usize = 500;
 
@@ -152,7 +152,7 @@ pub(crate) fn sent(
 }
 
 /// 1, 2, 4 … seconds after the first, second, third send.
-fn backoff_seconds(sends: u16) -> u32 {
+pub(crate) fn backoff_seconds(sends: u16) -> u32 {
     2u32.saturating_pow(u32::from(sends.saturating_sub(1))).min(RESEND_WAIT_SECONDS_MAX)
 }
 

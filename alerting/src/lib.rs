@@ -28,6 +28,7 @@ mod respond;
 pub mod rounds;
 mod turn;
 mod which;
+pub mod whistles;
 pub mod wording;
 
 use compact_str::CompactString;
@@ -52,6 +53,7 @@ pub use raise::JOIN_SECONDS;
 pub use reach::Reach;
 pub use rounds::Rounds;
 pub use which::{ASKED_MAX, LOW_FRESH_SECONDS};
+pub use whistles::Whistles;
 
 use book::Book;
 use turn::Turn;

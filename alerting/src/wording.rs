@@ -3,6 +3,8 @@
 //! Parameters are named alike in every message: `community`, `name`, `time`, `event`, `place`, `explain`, `holder`,
 //! `disposition`. A message has those that its text uses; what asks for an answer also has the `code` of its incident.
 
+mod cases;
+
 use compact_str::CompactString;
 use model::case::WhistleLevel;
 use model::registry::DailyWindow;
@@ -26,6 +28,8 @@ pub fn code(lang: Language) -> &'static str {
         Language::En => "Yinling: the code to see where your elder is; it holds for 5 minutes, tell nobody: ",
     }
 }
+
+pub(crate) use cases::{CaseFacts, case_whistled};
 
 const MILLIS_PER_MINUTE: i64 = 60_000;
 const MINUTES_PER_DAY: i64 = 1_440;
@@ -144,16 +148,20 @@ pub fn alert_text(lang: Language, facts: &Facts<'_>, answerable: bool) -> Messag
 #[must_use]
 pub fn whistled(lang: Language, facts: &Facts<'_>, level: WhistleLevel) -> Message {
     let mut message = alert_text(lang, facts, true);
+    message.text = format!("{}{}", whistled_to(lang, level), message.text);
+    message
+}
+
+fn whistled_to(lang: Language, level: WhistleLevel) -> String {
     let (zh, en) = match level {
         WhistleLevel::Community => ("社区", "the community"),
         WhistleLevel::Street => ("街道", "the street"),
         WhistleLevel::Department => ("部门", "the department"),
     };
-    message.text = match lang {
-        Language::ZhCn => format!("【吹哨至{zh}】{}", message.text),
-        Language::En => format!("Whistled to {en}. {}", message.text),
-    };
-    message
+    match lang {
+        Language::ZhCn => format!("【吹哨至{zh}】"),
+        Language::En => format!("Whistled to {en}. "),
+    }
 }
 
 /// How somebody who was texted says that they go.

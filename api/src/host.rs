@@ -135,6 +135,9 @@ pub trait Host: Send + Sync + 'static {
     /// Resolves once the state has projected the facts up to this journal record.
     fn facts_through(&self, seq: u64) -> BoxFuture<'_, ()>;
 
+    /// Resolves once nothing of the state shows anybody any more whom a record up to this one erased.
+    fn erased_through(&self, seq: u64) -> BoxFuture<'_, ()>;
+
     /// The newest feed event (`Event::seq`) that the state can be asked for; changes after the state has it. Live
     /// streams sleep on it.
     fn newest_event(&self) -> watch::Receiver<u64>;
@@ -153,7 +156,7 @@ pub trait Host: Send + Sync + 'static {
 }
 
 /// What the console is told before anybody has signed in; nothing of anybody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ConsoleSettings {
     /// The IANA zone in which times are shown, e.g. `Asia/Shanghai`.
     pub zone: String,
@@ -193,7 +196,7 @@ pub struct RowError {
 }
 
 /// How fences are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FenceFormat {
     /// RFC 7946, with what it has no word for in the properties.

@@ -68,7 +68,7 @@ impl Default for ApiConfig {
             import_bytes_max: 8 * 1024 * 1024,
             request_seconds_max: 30,
             import_seconds_max: 300,
-            streams_max: 1024,
+            streams_max: 4_096,
             heartbeat_millis: 15_000,
         }
     }

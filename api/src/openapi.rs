@@ -217,6 +217,34 @@ pub(crate) struct Envelope {
     data: EventData,
 }
 
+/// RFC 7946, in WGS-84; longitude first.
+#[derive(ToSchema)]
+#[allow(dead_code)] // described, not built: the engine draws fences, `history` draws tracks
+pub(crate) struct FeatureCollection {
+    /// `FeatureCollection`.
+    r#type: String,
+    features: Vec<Feature>,
+}
+
+/// A fence, or a fix.
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct Feature {
+    /// `Feature`.
+    r#type: String,
+    geometry: Geometry,
+    /// A fence's other members as the import takes them; of a fix `measured`, `accuracy_m` and `late`.
+    properties: Value,
+}
+
+#[derive(ToSchema)]
+#[allow(dead_code)]
+struct Geometry {
+    /// `Point`, `LineString`, `Polygon` or `MultiPolygon`.
+    r#type: String,
+    coordinates: Vec<Value>,
+}
+
 /// What an event carries.
 pub(crate) struct EventData;
 

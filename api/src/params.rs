@@ -3,6 +3,7 @@
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
+use model::Timestamp;
 use serde::de::DeserializeOwned;
 
 use crate::problem::{Code, Fault};
@@ -47,6 +48,17 @@ pub(crate) fn counted<T: std::str::FromStr>(text: &str, what: &str) -> Result<T,
 /// A text for an error's sentence, at most 64 characters of it.
 pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(64).collect()
+}
+
+/// A time in a query, if it is given.
+pub(crate) fn time_of(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Fault> {
+    let Some(text) = text else { return Ok(None) };
+    Timestamp::parse(text).map(Some).ok_or_else(|| {
+        bad_parameter(
+            format!("`{name}` must be RFC 3339, e.g. 2026-11-22T08:00:00Z (a + in it is written %2B)"),
+            format!("`{name}` 须为 RFC 3339 时间,例如 2026-11-22T08:00:00Z(其中的 + 须写作 %2B)"),
+        )
+    })
 }
 
 /// A fault of one query parameter.

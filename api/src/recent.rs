@@ -68,7 +68,7 @@ impl Recent {
                     held.events.clear();
                 }
                 let cursor = Cursor { epoch: shared.host.epoch(), seq: event.seq };
-                let text = format!("id: {cursor}\ndata: {}\n\n", event.envelope(cursor.epoch));
+                let text = format!("id: {cursor}\ndata: {}\n\n", event.envelope_text(cursor.epoch));
                 held.events.push_back(Arc::new(Told { event, text: Bytes::from(text) }));
             }
             while held.events.len() > HELD_MAX {

@@ -169,6 +169,8 @@ impl WearerJson {
     pub(crate) fn for_role(wearer: Wearer, role: Role) -> WearerJson {
         let whole = CALLERS.contains(&role);
         let shown = |text| if whole { String::from(text) } else { Destination(text).masked() };
+        // A volunteer sees the place of the case that they took: neither the home of everybody, nor how somebody is.
+        let is_close = role != Role::Volunteer;
         WearerJson {
             guardians: wearer.guardians.iter().map(|person| guardian(&wearer, person)).collect(),
             mode: mode(&wearer.mode),
@@ -179,11 +181,16 @@ impl WearerJson {
             birth_year: wearer.birth_year,
             lives_alone: wearer.lives_alone,
             doctor: wearer.doctor,
-            fences: wearer.fences.iter().map(fence).collect(),
-            thresholds: thresholds(&wearer.thresholds),
+            fences: wearer.fences.iter().filter(|_| is_close).map(fence).collect(),
+            thresholds: if is_close { thresholds(&wearer.thresholds) } else { json!({}) },
             plan: plan(&wearer.plan),
             suspension: wearer.suspension,
         }
+    }
+
+    /// The fences and the thresholds.
+    pub(crate) fn drawn(self) -> (Vec<Value>, Value) {
+        (self.fences, self.thresholds)
     }
 }
 

@@ -63,9 +63,12 @@ pub(crate) struct Args {
     /// Where node-red is installed (`npm install node-red`), the directory that holds `node_modules`
     #[arg(long)]
     pub(crate) node_red: Option<PathBuf>,
-    /// Only the feed: incidents to live streams while 20 000 reports/s flow, and a page
+    /// Only the feed: incidents to live streams while 20 000 reports/s flow, and a page with millions of events behind it
     #[arg(long)]
     pub(crate) feed: bool,
+    /// How many events lie behind the feed's page
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) feed_events: u64,
     /// How many live streams
     #[arg(long, default_value_t = 2_000)]
     pub(crate) readers: usize,

@@ -20,7 +20,7 @@ use crate::http;
 /// How long a child may take to be ready, in seconds.
 const READY_SECONDS_MAX: u64 = 30;
 /// How long the engine's follower may take to catch up between two runs, in seconds.
-const CATCH_UP_SECONDS_MAX: u64 = 180;
+const CATCH_UP_SECONDS_MAX: u64 = 900;
 
 /// A running child; ended when dropped.
 pub(crate) struct Process(Child);
@@ -77,6 +77,16 @@ pub(crate) struct Engine {
 impl Engine {
     /// Initialises a directory below `place` and serves it. `config`: TOML, may be empty.
     pub(crate) fn start(yinling: &Path, place: &Path, config: &str) -> anyhow::Result<Engine> {
+        Engine::start_on(yinling, place, config, |_| Ok(()))
+    }
+
+    /// The same, with something done to the data directory before it is served.
+    pub(crate) fn start_on(
+        yinling: &Path,
+        place: &Path,
+        config: &str,
+        prepare: impl FnOnce(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Engine> {
         let (data, file) = (place.join("data"), place.join("yinling.toml"));
         std::fs::create_dir_all(place)?;
         std::fs::write(&file, config)?;
@@ -84,6 +94,7 @@ impl Engine {
         ensure!(init.status.success(), "yinling init: {}", String::from_utf8_lossy(&init.stderr));
         let said = String::from_utf8(init.stdout)?;
         let token = said.lines().last().and_then(|line| line.strip_prefix("token: ")).context("no token from init")?;
+        prepare(&data)?;
         Engine::serve(yinling, place, token)
     }
 

@@ -3,11 +3,16 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use engine::clock::SystemClock;
 use hdrhistogram::Histogram;
+use model::event::DeviceStatus;
+use model::{Clock, Decision, DeviceId, Entity, Event, EventKind, Input, Record, Timestamp};
+use store::{Committed, DataDir, Journal, JournalConfig, RealDisk};
 
 use crate::args::{Args, Load};
 use crate::children::{Engine, finish, start_load};
@@ -18,7 +23,7 @@ use crate::neighbourhood::{SECRET, document};
 /// What flows meanwhile, reports a second.
 const BACKGROUND: f64 = 20_000.0;
 /// How many incidents are told to everybody.
-const INCIDENTS: usize = 20;
+const INCIDENTS: usize = 40;
 /// Between two of them, milliseconds.
 const PAUSE_MS: u64 = 500;
 /// How long everybody is waited for, seconds.
@@ -26,15 +31,25 @@ const HEARD_SECONDS_MAX: u64 = 30;
 /// A reader's thread holds little.
 const STACK_BYTES: usize = 128 << 10;
 /// Pages that are timed.
-const PAGES: usize = 200;
+const PAGES: usize = 300;
+/// How many events one record of the past holds.
+const EVENTS_PER_RECORD: u64 = 1_000;
+/// How many records of the past wait for their sync at a time.
+const RECORDS_IN_FLIGHT: usize = 16;
+/// From one event of the past to the next, milliseconds.
+const PAST_STEP_MS: i64 = 10;
 
 /// Measures and prints.
 pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Result<()> {
     let readers = args.readers;
-    let config = format!("[api]\nstreams_max = {}\n", readers + 8);
-    let engine = Engine::start(yinling, &place.join("feed"), &config)?;
+    let kept = args.feed_events + 1_000_000;
+    let config = format!("[api]\nstreams_max = {}\n[history]\nevents = {kept}\n", readers + 8);
+    let engine = Engine::start_on(yinling, &place.join("feed"), &config, |data| write_past(data, args.feed_events))?;
+    let took = engine.catch_up()?;
+    eprintln!("{} events behind, projected in {:.0} s", args.feed_events, took.as_secs_f64());
     engine.import(&document("sos", 0..INCIDENTS))?;
     engine.import(&document("load", 0..args.connections))?;
+    let began = SystemClock::new(None).now();
     let (sender, heard) = channel();
     for _ in 0..readers {
         follow(engine.http, &engine.token, sender.clone())?;
@@ -44,7 +59,7 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
     let load = start_load(&Load {
         address: engine.mqtt,
         connections: args.connections,
-        seconds: (INCIDENTS as u64 * PAUSE_MS) as f64 / 1000.0 + 4.0,
+        seconds: (INCIDENTS as u64 * PAUSE_MS) as f64 / 1000.0 * 1.5 + 4.0,
         window: None,
         rate: Some(BACKGROUND),
         secret: Some(SECRET.to_owned()),
@@ -71,22 +86,69 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
         ms(0.99),
         ms(1.0)
     );
-    pages(&engine)
+    // What a reader asks for who was away for a moment, and one who begins with the oldest.
+    pages(&engine, "of what just happened", &format!("&since={began}"))?;
+    pages(&engine, "of the oldest", "")
 }
 
-/// A page of 500, from the newest on back: what a reader that is behind asks for.
-fn pages(engine: &Engine) -> anyhow::Result<()> {
+/// A past of many small events, written as the engine writes them, before it is served.
+fn write_past(data: &Path, events: u64) -> anyhow::Result<()> {
+    let layout = DataDir::new(data);
+    let (journal, _) = Journal::open(Arc::new(RealDisk), &layout.journal(), JournalConfig::default())?;
+    let (done, committed) = sync_channel::<()>(RECORDS_IN_FLIGHT * 4);
+    let journal = journal.start(
+        move |_: Committed<()>| {
+            let _ = done.send(());
+        },
+        |error| eprintln!("the past cannot be written: {error}"),
+    )?;
+    let begin = SystemClock::new(None).now().plus_millis(-(events as i64) * PAST_STEP_MS);
+    let (mut seq, mut in_flight) = (0, 0);
+    while seq < events {
+        let at = begin.plus_millis(seq as i64 * PAST_STEP_MS);
+        let decisions =
+            (0..EVENTS_PER_RECORD.min(events - seq)).map(|n| Decision::Event(Box::new(past(seq + n + 1, at))));
+        let decisions: Vec<Decision> = decisions.collect();
+        seq += decisions.len() as u64;
+        let mut batch = journal.batch();
+        batch.push(&Record { at, input: Input::Tick, decisions })?;
+        journal.submit(batch, ())?;
+        in_flight += 1;
+        if in_flight == RECORDS_IN_FLIGHT {
+            committed.recv()?;
+            in_flight -= 1;
+        }
+    }
+    journal.close();
+    Ok(())
+}
+
+fn past(seq: u64, at: Timestamp) -> Event {
+    let entity = Entity::Device(DeviceStatus {
+        id: DeviceId::new(&format!("load{:06}", seq % 64)),
+        wearer: None,
+        online: seq % 2 == 0,
+        battery_percent: Some((seq % 100) as u8),
+        clock_ahead_seconds: None,
+    });
+    let kind = if seq % 2 == 0 { EventKind::DeviceOnline } else { EventKind::DeviceOffline };
+    Event { seq, kind, at, org: None, entity, changed: Vec::new() }
+}
+
+/// Pages of 500.
+fn pages(engine: &Engine, which: &str, query: &str) -> anyhow::Result<()> {
+    let path = format!("/api/v1/events?limit=500{query}");
     let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
     let mut events = 0;
     for _ in 0..PAGES {
         let begun = Instant::now();
-        let (status, body) = http::get(engine.http, "/api/v1/events?limit=500", &engine.token)?;
+        let (status, body) = http::get(engine.http, &path, &engine.token)?;
         times.saturating_record(begun.elapsed().as_nanos() as u64);
         ensure!(status == 200, "the feed answered {status}");
         events = body.matches("\"specversion\"").count();
     }
     let ms = |quantile| times.value_at_quantile(quantile) as f64 / 1e6;
-    println!("a page of {events} events: p50 {:.1} ms  p99 {:.1} ms", ms(0.5), ms(0.99));
+    println!("a page of {events} events {which}: p50 {:.1} ms  p99 {:.1} ms", ms(0.5), ms(0.99));
     Ok(())
 }
 

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, AttemptOutcome, Channel, Clock, IncidentId, IncidentKind, Language, PersonId, Priority,
-    Timestamp,
+    Attempt, AttemptId, AttemptOutcome, CaseKind, Channel, Clock, IncidentId, Language, PersonId, Priority, Timestamp,
 };
 use reqwest::Url;
 use serde::ser::SerializeMap;
@@ -142,7 +141,7 @@ struct Message<'a> {
     lang: Language,
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<IncidentId>,
-    kind: IncidentKind,
+    kind: CaseKind,
     priority: Priority,
     text: &'a str,
     params: Params<'a>,

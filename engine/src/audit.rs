@@ -9,7 +9,7 @@ use model::Decision;
 use model::audit::{AUDIT_BEGINNING, AuditEntry};
 use store::{DataDir, Disk, RealDisk, State, StateConfig, StoreError};
 
-use crate::pipeline::hash_of;
+use crate::pipeline::{hash_of, hash_of_purpose};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Verdict {
     pub oldest: u64,
     /// Number and hash of the newest: written down elsewhere, it shows later that nothing was cut off.
     pub head: (u64, [u8; 32]),
+    /// How many of them lost their purpose because whom it was about was erased.
+    pub purposes_erased: u64,
     /// What is wrong, entry by entry, in English.
     pub faults: Vec<String>,
 }
@@ -40,7 +42,8 @@ impl Chain {
     /// Begins with nothing. `noted` is a head that was written down earlier.
     #[must_use]
     pub fn new(noted: Option<(u64, [u8; 32])>) -> Chain {
-        let verdict = Verdict { entries: 0, oldest: 0, head: (0, AUDIT_BEGINNING), faults: Vec::new() };
+        let verdict =
+            Verdict { entries: 0, oldest: 0, head: (0, AUDIT_BEGINNING), purposes_erased: 0, faults: Vec::new() };
         Chain { verdict, noted, is_noted_met: false }
     }
 
@@ -50,6 +53,13 @@ impl Chain {
         let (last, hash) = self.verdict.head;
         if hash_of(entry) != entry.hash {
             self.fault(format!("entry {number} was changed: its hash does not fit what it says"));
+        }
+        match (&entry.purpose, entry.purpose_hash) {
+            (Some(purpose), hash) if hash != Some(hash_of_purpose(number, purpose)) => {
+                self.fault(format!("entry {number} was changed: its purpose is not the one that was given"));
+            }
+            (None, Some(_)) => self.verdict.purposes_erased += 1,
+            _ => {}
         }
         if self.verdict.entries == 0 {
             self.verdict.oldest = number;
@@ -174,7 +184,7 @@ mod tests {
             let look = model::staff::Look {
                 subject: format!("wearers/w{n}/latest").into(),
                 fields: vec!["position".into()],
-                purpose: None,
+                purpose: (n % 2 == 0).then(|| "looking for her".into()),
             };
             let input = model::Input::Command {
                 actor: Actor { person: PersonId::new("s1"), role: Role::Desk, scope: OrgPath::new("/") },
@@ -215,6 +225,14 @@ mod tests {
             }),
             ["entry 5 does not follow entry 4: one of them was changed or put in"]
         );
+        assert_eq!(
+            told(&|e| e[4].purpose = Some("a better reason".into())),
+            ["entry 5 was changed: its purpose is not the one that was given"]
+        );
+        assert_eq!(
+            told(&|e| e[3].purpose = Some("a reason".into())),
+            ["entry 4 was changed: its purpose is not the one that was given"]
+        );
         assert_eq!(told(&|e| drop(e.remove(3))), ["entries 4 to 4 are missing"]);
         assert_eq!(told(&|e| e.truncate(7)), ["entry 9, which was noted, is not there: what came last was cut off"]);
         assert_eq!(told(&|e| e.swap(3, 4)).len(), 3);
@@ -228,6 +246,16 @@ mod tests {
             }
         });
         assert_eq!(forged, ["entry 9 is not the one that was noted"]);
+    }
+
+    #[test]
+    fn a_purpose_that_an_erasure_took_out_breaks_no_chain_and_is_counted() {
+        let mut entries = entries(9);
+        entries.iter_mut().for_each(|entry| entry.purpose = None);
+        let mut chain = Chain::new(entries.last().map(|entry| (entry.number, entry.hash)));
+        entries.iter().for_each(|entry| chain.take(entry));
+        let verdict = chain.finish();
+        assert_eq!((verdict.faults, verdict.purposes_erased), (Vec::new(), 5));
     }
 
     proptest! {

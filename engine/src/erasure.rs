@@ -173,6 +173,14 @@ impl Traces {
                 None,
             );
         }
+        if self.state.is_erasing()? {
+            add(
+                "state",
+                "they are still being taken out of the feed and of what is kept".to_owned(),
+                "正在从事件流及留存数据中清除".to_owned(),
+                None,
+            );
+        }
         if self.state.renew_after()? >= seq {
             add(
                 "state",

@@ -47,6 +47,8 @@ pub struct House {
     pub durable: Arc<Progress>,
     /// How far the facts are projected.
     pub facts: Arc<Progress>,
+    /// How far nobody is shown any more who was erased.
+    pub erased: Arc<Progress>,
     /// The newest event that the state can be asked for.
     pub newest_event: watch::Receiver<u64>,
     /// The feed's epoch.
@@ -332,6 +334,12 @@ impl api::Host for House {
     fn facts_through(&self, seq: u64) -> api::BoxFuture<'_, ()> {
         Box::pin(async move {
             self.facts.reached(seq).await;
+        })
+    }
+
+    fn erased_through(&self, seq: u64) -> api::BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.erased.reached(seq).await;
         })
     }
 

@@ -236,7 +236,10 @@ impl Housekeeper {
             self.looked.erasure_checkpoint_seq = durable;
             self.written.wanted.store(true, Relaxed);
         }
-        if durable > self.looked.erasure_export_seq && is_old(export::oldest_facts_seq(disk, &exports)?) {
+        if durable > self.looked.erasure_export_seq
+            && !self.state.is_erasing()?
+            && is_old(export::oldest_facts_seq(disk, &exports)?)
+        {
             self.looked.erasure_export_seq = durable;
             self.follower.flush();
             let written = export::write(disk, &exports, &self.state, now)?;
@@ -258,7 +261,8 @@ impl Housekeeper {
             return Ok(());
         }
         let due_ms = if is_large { EXPORT_EVERY_MS } else { EXPORT_AT_LEAST_EVERY_MS };
-        if since_export.is_none_or(|ms| ms > due_ms) {
+        // One that is made while somebody is being taken out would hold a part of them.
+        if since_export.is_none_or(|ms| ms > due_ms) && !self.state.is_erasing()? {
             self.looked.exported_at = Some(now);
             self.follower.flush();
             let written = export::write(disk, &exports, &self.state, now)?;

@@ -114,7 +114,7 @@ impl Release {
     fn note_watched(&mut self, record: &Record, household: impl Fn(&WearerId) -> RegistryChange) {
         let is_loud = |decision: &Decision| match decision {
             Decision::Event(event) => match &event.entity {
-                Entity::Incident(incident) => Some(snapshot::is_called_for(incident.priority, incident.kind)),
+                Entity::Incident(incident) => Some(snapshot::is_called_for(incident.priority, incident.kind.into())),
                 Entity::Attempt(attempt) => Some(snapshot::is_called_for(attempt.priority, attempt.kind)),
                 _ => None,
             },
@@ -244,6 +244,6 @@ pub fn tell_feed(events: &mpsc::Receiver<Box<Event>>, door: &OnceLock<Door>, epo
         let (Some(door), Some(org)) = (door.get(), &event.org) else { continue };
         let list = if matches!(event.entity, Entity::Incident(_)) { "incidents" } else { "cases" };
         let topic = format!("yl/v1/feed/{}/{list}", org.topic());
-        door.publish_feed(&topic, event.envelope(epoch).to_string().into());
+        door.publish_feed(&topic, event.envelope_text(epoch).into());
     }
 }

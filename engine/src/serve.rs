@@ -438,6 +438,7 @@ impl Assembly {
             unsaved,
             durable: journal.progress(),
             facts: follower.facts(),
+            erased: follower.erased(),
             newest_event,
             epoch,
             limits: ingest::Limits { array_items_max: self.config.mqtt.array_items_max, ..ingest::Limits::default() },
@@ -471,7 +472,7 @@ impl Assembly {
         // Whoever was answered before a crash reads it after. A rebuild of the view may take longer than a key that is
         // pressed can wait: then the API opens all the same, and `/readyz` says that the view is behind.
         let catch_up = std::time::Duration::from_secs(CATCH_UP_SECONDS_MAX);
-        let _ = tokio::time::timeout(catch_up, follower.facts().reached(recovery.last_seq)).await;
+        let _ = tokio::time::timeout(catch_up, follower.erased().reached(recovery.last_seq)).await;
         let (stop_api, stopped) = watch::channel(false);
         let router = api::router(house, state, api_config(&self.config));
         if let Some((http, tls)) = https {

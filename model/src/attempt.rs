@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
-    AttemptId, CampaignId, IncidentId, IncidentKind, Language, OrgPath, PersonId, Priority, Timestamp, WearerId,
+    AttemptId, CampaignId, CaseId, CaseKind, IncidentId, Language, OrgPath, PersonId, Priority, Timestamp, WearerId,
 };
 
 /// How a person is reached.
@@ -125,17 +125,19 @@ pub struct Attempt {
     pub id: AttemptId,
     /// Counts changes of this entity, from 1.
     pub version: u32,
-    /// For which incident; `None` for a call of a campaign.
+    /// For which incident; `None` for a call of a campaign, and for a case that no open incident stands behind.
     pub incident: Option<IncidentId>,
     /// For which campaign of welfare or test calls.
     pub campaign: Option<CampaignId>,
-    /// The incident's kind; of a campaign's call, [`IncidentKind::WelfareCall`].
-    pub kind: IncidentKind,
-    /// The incident's priority.
+    /// For which case, when a whistle brings somebody into one that no open incident stands behind.
+    pub case: Option<CaseId>,
+    /// The incident's or case's kind; of a campaign's call, a welfare call.
+    pub kind: CaseKind,
+    /// The incident's or case's priority.
     pub priority: Priority,
-    /// About whom.
+    /// About whom; of a case about a place, in whose name an area's incident is.
     pub wearer: WearerId,
-    /// The wearer's organisation.
+    /// The wearer's or case's organisation.
     pub org: OrgPath,
     /// Over what.
     pub channel: Channel,

@@ -36,8 +36,10 @@ pub struct AuditEntry {
     pub fields: Vec<CompactString>,
     /// From when to when they reach, `from/to` in RFC 3339.
     pub period: Option<CompactString>,
-    /// Why.
+    /// Why, in somebody's own words: beside the chain, so that it can be taken out when whom it is about is erased.
     pub purpose: Option<CompactString>,
+    /// SHA-256 of that, in the chain; what is left of one that was taken out.
+    pub purpose_hash: Option<[u8; 32]>,
     /// On account of which incident.
     pub incident: Option<IncidentId>,
     /// On account of which case.
@@ -46,7 +48,7 @@ pub struct AuditEntry {
     pub result: CompactString,
     /// The hash of the entry before; [`AUDIT_BEGINNING`] for the first.
     pub previous: [u8; 32],
-    /// SHA-256 over everything above, as the engine lays it out.
+    /// SHA-256 over everything above but the purpose, as the engine lays it out.
     pub hash: [u8; 32],
 }
 

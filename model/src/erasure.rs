@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    Case, DeviceId, DownCommand, Entity, Escalation, Explain, Incident, OrgPath, Person, PersonId, Timestamp, Wearer,
-    WearerId,
+    AuditEntry, Case, DeviceId, DownCommand, Entity, Escalation, Explain, Incident, OrgPath, Person, PersonId,
+    Timestamp, Wearer, WearerId,
 };
 
 /// What stands where somebody's name or number stood.
@@ -62,8 +62,8 @@ pub struct Worn {
     pub until: Option<Timestamp>,
 }
 
-/// What somebody is called and reached by: never on disk, only while they are being erased.
-#[derive(Debug, Clone, Default)]
+/// What somebody is called and reached by: on disk only in the view, while they are being taken out of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Names(Vec<String>);
 
 impl Names {
@@ -163,8 +163,7 @@ impl Erasure {
             }
         };
         // As it is printed: numbers are masked there, and whoever they belong to is found by their id.
-        let names_them = || serde_json::to_string(&entity.data()).is_ok_and(|text| names.are_in(&text));
-        is_about || names_them()
+        is_about || entity.tells_of(names)
     }
 
     /// Takes out of an incident what tells of them. What is left says that something happened, when, and how long
@@ -217,6 +216,14 @@ impl Erasure {
         }
     }
 
+    /// Takes out why somebody looked at, or did something to, an erased wearer, and whatever names whom was erased; its
+    /// hash stays in the chain. A word that is counted (`helped`) stays.
+    pub fn redact_audit(&self, entry: &mut AuditEntry, names: &Names) {
+        let is_theirs = entry.wearers.iter().any(|wearer| self.is_wearer(wearer));
+        let goes = |purpose: &str| names.are_in(purpose) || (is_theirs && !is_word(purpose));
+        entry.purpose = entry.purpose.take().filter(|purpose| !goes(purpose));
+    }
+
     /// Takes an erased person's name and numbers out of an incident's calling. They stay in their place, as somebody who
     /// cannot be called: who follows on whom is by place.
     pub fn redact_calling(&self, calling: &mut Escalation) {
@@ -238,8 +245,12 @@ fn blank(text: &mut String, is_theirs: bool, names: &Names) {
 
 /// `helped`, `false_alarm`, `handed_to_120`: what is counted stays.
 fn blank_unless_word(text: &mut String, is_theirs: bool, names: &Names) {
-    let is_word = text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    let is_word = is_word(text);
     blank(text, is_theirs && !is_word, names);
+}
+
+fn is_word(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The feed: one event for everything that outsiders may want to know, in commit order.
 
 use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::erasure::Names;
 use crate::{
     Attempt, Campaign, CampaignCall, Case, DeviceId, DownCommand, DutyRoster, Erasure, Incident, OrgPath, Patrol, Task,
     Timestamp, WearerId,
@@ -192,46 +193,91 @@ impl Entity {
         }
     }
 
-    /// As the feed shows it.
-    pub(crate) fn data(&self) -> Value {
-        // These are plain structs of strings, numbers and finite floats: the conversion cannot fail.
-        match self {
-            Entity::Incident(incident) => serde_json::to_value(incident),
-            Entity::Case(case) => serde_json::to_value(case),
-            Entity::Attempt(attempt) => serde_json::to_value(attempt),
-            Entity::DownCommand(command) => serde_json::to_value(command),
-            Entity::Device(device) => serde_json::to_value(device),
-            Entity::Registry(summary) => serde_json::to_value(summary),
-            Entity::Task(task) => serde_json::to_value(task),
-            Entity::Campaign(campaign) => serde_json::to_value(campaign),
-            Entity::CampaignCall(call) => serde_json::to_value(call),
-            Entity::Patrol(patrol) => serde_json::to_value(patrol),
-            Entity::Duty(roster) => serde_json::to_value(roster),
-            Entity::Erasure(erasure) => serde_json::to_value(erasure),
-        }
-        .unwrap_or(Value::Null)
+    /// Whether what the feed shows of it holds any of these texts.
+    pub(crate) fn tells_of(&self, names: &Names) -> bool {
+        let data = Data { entity: self, changed: &[] };
+        serde_json::to_string(&data).is_ok_and(|text| names.are_in(&text))
     }
 }
 
 impl Event {
     /// The CloudEvents 1.0 envelope with `seq`: the same JSON in polling, SSE, webhook and MQTT feed. `epoch` is
-    /// the feed's epoch, which makes the id unique across restores.
+    /// the feed's epoch, which makes the id unique across restores. Printed as it is, or taken apart by
+    /// [`envelope`](Event::envelope).
+    #[must_use]
+    pub fn enveloped(&self, epoch: u32) -> Envelope<'_> {
+        Envelope {
+            specversion: "1.0",
+            id: format!("{epoch}-{}", self.seq),
+            source: "/yinling",
+            kind: self.kind.name(),
+            subject: self.entity.subject(),
+            time: self.at,
+            datacontenttype: "application/json",
+            seq: self.seq,
+            data: Data { entity: &self.entity, changed: &self.changed },
+        }
+    }
+
+    /// The envelope as text.
+    #[must_use]
+    pub fn envelope_text(&self, epoch: u32) -> String {
+        // Plain structs of strings, numbers and finite floats: the conversion cannot fail.
+        serde_json::to_string(&self.enveloped(epoch)).unwrap_or_default()
+    }
+
+    /// The envelope as a value: exactly what its text says.
     #[must_use]
     pub fn envelope(&self, epoch: u32) -> Value {
-        let mut data = self.entity.data();
-        if let Value::Object(members) = &mut data {
-            members.insert("changed".to_owned(), json!(self.changed));
-        }
-        json!({
-            "specversion": "1.0",
-            "id": format!("{epoch}-{}", self.seq),
-            "source": "/yinling",
-            "type": self.kind.name(),
-            "subject": self.entity.subject(),
-            "time": self.at,
-            "datacontenttype": "application/json",
-            "seq": self.seq,
-            "data": data,
-        })
+        serde_json::from_str(&self.envelope_text(epoch)).unwrap_or_default()
     }
+}
+
+/// An event in its envelope, to be printed: a page of the feed is hundreds of them.
+#[derive(Debug, Serialize)]
+pub struct Envelope<'a> {
+    specversion: &'static str,
+    id: String,
+    source: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    subject: String,
+    time: Timestamp,
+    datacontenttype: &'static str,
+    seq: u64,
+    data: Data<'a>,
+}
+
+#[derive(Debug)]
+struct Data<'a> {
+    entity: &'a Entity,
+    changed: &'a [CompactString],
+}
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let changed = self.changed;
+        match self.entity {
+            Entity::Incident(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Case(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Attempt(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::DownCommand(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Device(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Registry(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Task(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Campaign(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::CampaignCall(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Patrol(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Duty(entity) => Told { entity, changed }.serialize(serializer),
+            Entity::Erasure(entity) => Told { entity, changed }.serialize(serializer),
+        }
+    }
+}
+
+/// An entity's members, and which of them changed.
+#[derive(Serialize)]
+struct Told<'a, T> {
+    #[serde(flatten)]
+    entity: &'a T,
+    changed: &'a [CompactString],
 }

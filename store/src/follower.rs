@@ -5,6 +5,7 @@
 //! from time to time. A crash loses nothing but work: both cursors are stored with what they stand for, and what
 //! is projected twice falls onto itself.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -21,7 +22,7 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::journal::{BatchHeader, BatchReader, Found, READ_AHEAD_BYTES, envelope_at, resume_after};
 use crate::progress::Progress;
-use crate::state::{FactChanges, State, StateRetention};
+use crate::state::{Erasing, FactChanges, State, StateRetention};
 
 /// How much the facts pass reads at once: mostly it looks at headers.
 const FACTS_READ_BYTES: usize = 4 << 10;
@@ -71,6 +72,8 @@ struct Shared {
     durable: Arc<Progress>,
     facts: Arc<Progress>,
     telemetry: Arc<Progress>,
+    /// As facts, but not beyond a record that erased somebody who is still being taken out.
+    erased: Arc<Progress>,
     requests: Mutex<Vec<Request>>,
     closing: AtomicBool,
     failed: AtomicBool,
@@ -100,18 +103,22 @@ impl Follower {
             durable,
             facts: Arc::new(Progress::new(state.facts_cursor())),
             telemetry: Arc::new(Progress::new(state.telemetry_cursor())),
+            erased: Arc::new(Progress::new(0)),
             requests: Mutex::new(Vec::new()),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             damaged: AtomicU64::new(0),
         });
         let reader = |from: u64, bytes: usize| BatchReader::new(Arc::clone(&disk), journal_dir, from + 1, bytes);
+        let erasing = state.erasing()?;
         let mut projection = Projection {
             facts_reader: reader(state.facts_cursor(), FACTS_READ_BYTES),
             telemetry_reader: reader(state.telemetry_cursor(), READ_AHEAD_BYTES),
             state,
             shared: Arc::clone(&shared),
             config,
+            erasing,
+            retaining: None,
             flush: None,
             flush_waiters: Vec::new(),
             flushed_through: shared.telemetry.get(),
@@ -144,6 +151,12 @@ impl Follower {
     #[must_use]
     pub fn telemetry(&self) -> Arc<Progress> {
         Arc::clone(&self.shared.telemetry)
+    }
+
+    /// How far nobody is seen any more who was erased: `erased().reached(seq).await` after the record that did it.
+    #[must_use]
+    pub fn erased(&self) -> Arc<Progress> {
+        Arc::clone(&self.shared.erased)
     }
 
     /// The last record whose facts queries see.
@@ -214,6 +227,10 @@ struct Projection {
     config: FollowerConfig,
     facts_reader: BatchReader,
     telemetry_reader: BatchReader,
+    /// Who is being taken out of the view, the first of them now.
+    erasing: VecDeque<Erasing>,
+    /// What is being let go of because it is old.
+    retaining: Option<(StateRetention, Timestamp)>,
     /// The telemetry cursor that a flush under way will store.
     flush: Option<u64>,
     flush_waiters: Vec<SyncSender<()>>,
@@ -230,7 +247,11 @@ impl Projection {
             let durable = self.shared.durable.get();
             let facts = self.facts_pass(durable)?;
             let taken = self.telemetry_pass(durable)?;
-            let more = self.answer_requests()? | self.flush_step()? | (taken >= self.config.telemetry_records_per_pass);
+            let more = self.answer_requests()?
+                | self.flush_step()?
+                | self.retain_step()?
+                | (!closing && self.erase_step()?)
+                | (taken >= self.config.telemetry_records_per_pass);
             was_busy |= facts || taken > 0 || more;
             if closing && !was_busy {
                 return self.end();
@@ -283,13 +304,13 @@ impl Projection {
             };
             moved = true;
             if found.has_body {
-                let Projection { facts_reader, shared, state, .. } = self;
+                let Projection { facts_reader, shared, state, erasing, .. } = self;
                 each_envelope(facts_reader, &found, shared, &mut |seq, kind, schema, payload| {
                     if RecordKind::from_byte(kind).is_some_and(|kind| !kind.has_facts()) {
                         return Ok(());
                     }
                     facts.take(&codec::decode_record(kind, schema, payload, found.header.base_at)?)?;
-                    erase(state, &mut facts, seq)
+                    begin_erasing(state, erasing, &mut facts, seq)
                 })?;
             }
             if facts.changes.len() >= CHANGES_PER_COMMIT_MAX {
@@ -383,12 +404,34 @@ impl Projection {
         Ok(true)
     }
 
+    /// Takes a portion of whoever is being erased out of the view: what is read back waits for no more than that.
+    fn erase_step(&mut self) -> Result<bool, StoreError> {
+        if let Some(erasing) = self.erasing.front_mut()
+            && self.state.erase_some(erasing)?
+        {
+            self.erasing.pop_front();
+        }
+        let through = self.erasing.front().map_or(self.shared.facts.get(), |erasing| erasing.seq.saturating_sub(1));
+        self.shared.erased.advance(through);
+        Ok(!self.erasing.is_empty())
+    }
+
+    /// Lets go of a portion of what is old.
+    fn retain_step(&mut self) -> Result<bool, StoreError> {
+        let Some((keep, now)) = self.retaining else { return Ok(false) };
+        let more = self.state.retain(&keep, now)?;
+        if !more {
+            self.retaining = None;
+        }
+        Ok(more)
+    }
+
     fn answer_requests(&mut self) -> Result<bool, StoreError> {
         let requests = std::mem::take(&mut *self.shared.requests.lock());
         let any = !requests.is_empty();
         for request in requests {
             match request {
-                Request::Retain(keep, now) => self.state.retain(&keep, now)?,
+                Request::Retain(keep, now) => self.retaining = Some((keep, now)),
                 Request::Flush(waiter) => {
                     let durable = self.shared.durable.get();
                     while self.shared.telemetry.get() < durable {
@@ -408,15 +451,24 @@ impl Projection {
     }
 }
 
-/// Takes whoever the last record erased out of the view, when everything before is in it. The cursor stays: a crash in
-/// between does it again.
-fn erase(state: &State, facts: &mut FactChanges, seq: u64) -> Result<(), StoreError> {
+/// Begins to take whoever the last record erased out of the view, when everything before is in it. The cursor stays: a
+/// crash in between does it again.
+fn begin_erasing(
+    state: &State,
+    under_way: &mut VecDeque<Erasing>,
+    facts: &mut FactChanges,
+    seq: u64,
+) -> Result<(), StoreError> {
     if facts.erased.is_empty() {
         return Ok(());
     }
     let erased = std::mem::take(&mut facts.erased);
     state.commit_facts(std::mem::take(facts), state.facts_cursor())?;
-    erased.iter().try_for_each(|erasure| state.erase(seq, erasure))
+    erased.iter().try_for_each(|erasure| state.begin_erasing(seq, erasure))?;
+    let begun = state.erasing()?;
+    under_way.retain(|one| one.seq != seq);
+    under_way.extend(begun.into_iter().filter(|one| one.seq == seq));
+    Ok(())
 }
 
 impl Shared {

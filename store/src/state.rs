@@ -27,6 +27,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 pub use audit::{AuditFilter, AuditPage};
+pub(crate) use erasure::Erasing;
 pub(crate) use facts::FactChanges;
 pub(crate) use history::{last_seq as last_seq_of_block, of_shelf};
 pub use opening::{Opened, StateOrigin, open_state};

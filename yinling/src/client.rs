@@ -114,7 +114,21 @@ impl Client {
         path: &str,
         body: Option<Vec<u8>>,
     ) -> anyhow::Result<T> {
-        let answer = self.send(method, path, body).await?;
+        self.ask_as(method, path, "application/json", body).await
+    }
+
+    /// The same with a body of another kind than JSON.
+    ///
+    /// # Errors
+    /// As [`ask`](Client::ask).
+    pub async fn ask_as<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Option<Vec<u8>>,
+    ) -> anyhow::Result<T> {
+        let answer = self.send(method, path, body.map(|body| (content_type, body))).await?;
         let text = answer.text().await.context("reading the engine's answer")?;
         serde_json::from_str(&text).with_context(|| format!("{path} answered with something else than expected"))
     }
@@ -127,11 +141,11 @@ impl Client {
         self.send(method, path, None).await.map(drop)
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> anyhow::Result<Response> {
+    async fn send(&self, method: Method, path: &str, body: Option<(&str, Vec<u8>)>) -> anyhow::Result<Response> {
         let url = self.base.join(&format!("api/v1/{path}"))?;
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+        if let Some((content_type, body)) = body {
+            request = request.header("content-type", content_type).body(body);
         }
         let answer = match request.send().await {
             Ok(answer) => answer,

@@ -12,7 +12,7 @@ use store::{AuditFilter, State as View, StoreError};
 use crate::auth::{Caller, only, role_name};
 use crate::look;
 use crate::page::checked_limit;
-use crate::params::{Params, bad_parameter};
+use crate::params::{Params, time_of};
 use crate::problem::Fault;
 use crate::scope::{sees_everything, visible_to};
 use crate::shared::Shared;
@@ -55,7 +55,10 @@ struct EntryJson {
     wearers: Vec<WearerId>,
     fields: Vec<String>,
     period: Option<String>,
+    /// Why; `null` also when whom it was about was erased.
     purpose: Option<String>,
+    /// What stands for the purpose in the chain.
+    purpose_hash: Option<String>,
     incident: Option<model::IncidentId>,
     case: Option<model::CaseId>,
     result: String,
@@ -78,6 +81,7 @@ impl From<AuditEntry> for EntryJson {
             fields: entry.fields.into_iter().map(String::from).collect(),
             period: entry.period.map(String::from),
             purpose: entry.purpose.map(String::from),
+            purpose_hash: entry.purpose_hash.map(hex),
             incident: entry.incident,
             case: entry.case,
             result: entry.result.into(),
@@ -111,8 +115,8 @@ pub(crate) async fn list(
     let limit = checked_limit(params.limit)?;
     let filter = AuditFilter {
         wearer: params.wearer.as_deref().map(WearerId::new),
-        from: time("from", params.from.as_deref())?,
-        to: time("to", params.to.as_deref())?,
+        from: time_of("from", params.from.as_deref())?,
+        to: time_of("to", params.to.as_deref())?,
     };
     look::record(&shared, &caller.actor, "audit", &["audit"], None).await?;
     let (actor, person) = (caller.actor, params.actor.as_deref().map(PersonId::new));
@@ -131,18 +135,8 @@ fn is_visible(actor: &Actor, entry: &AuditEntry) -> bool {
     sees_everything(actor) || visible_to(actor, Some(&entry.scope)) || visible_to(actor, entry.org.as_ref())
 }
 
-fn time(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Fault> {
-    let Some(text) = text else { return Ok(None) };
-    Timestamp::parse(text).map(Some).ok_or_else(|| {
-        bad_parameter(
-            format!("`{name}` must be RFC 3339, e.g. 2026-11-22T08:00:00Z (a + in it is written %2B)"),
-            format!("`{name}` 须为 RFC 3339 时间,例如 2026-11-22T08:00:00Z(其中的 + 须写作 %2B)"),
-        )
-    })
-}
-
 /// A look, as a guardian is told of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct LookJson {
     pub(crate) at: Timestamp,
     /// Their name, where they have one.

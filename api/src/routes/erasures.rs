@@ -1,6 +1,7 @@
 //! Who was erased, and what of them is still on disk somewhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json as Answer;
 use axum::extract::State;
@@ -22,6 +23,10 @@ use crate::shared::Shared;
 
 /// Who erases, and sees how far it is. No other system decides that somebody is to be forgotten.
 pub(super) const ERASERS: &[Role] = &[Role::Admin, Role::Operator];
+
+/// How long the answer waits until nothing shows them; a feed of millions takes some seconds to be looked through. The
+/// erasure stands either way, and `remains` says that it goes on.
+const ERASURE_WAIT_SECONDS: u64 = 60;
 
 /// Somebody who was erased. Only ids are kept of them.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -106,7 +111,13 @@ pub(super) async fn erase(
 ) -> Result<Response, Fault> {
     only(actor, ERASERS)?;
     let command = StaffCommand::Erase { kind, subject: subject.into(), known, again: false };
-    let reply = shared.decide(actor, idempotency_key, command).await?;
+    let committed = shared.host.command(actor.clone(), idempotency_key, command).await?;
+    let seq = committed.seq;
+    let reply = shared.seen(committed).await?;
+    let wait = Duration::from_secs(ERASURE_WAIT_SECONDS);
+    if tokio::time::timeout(wait, shared.host.erased_through(seq)).await.is_err() {
+        tracing::warn!(seq, "somebody is still being taken out of the state: the answer to it did not wait");
+    }
     let Reply::Done(Some(Entity::Erasure(erasure))) = reply else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     let id = erasure.id;
     let found = shared.read(|view| view.erasures()).await?;

@@ -39,32 +39,36 @@ pub(crate) async fn page() -> Response {
     path = "/api/v1/console",
     tag = "description",
     security(()),
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = Settings)),
 )]
 pub(crate) async fn settings(State(shared): State<Arc<Shared>>) -> Json<Settings> {
     Json(Settings { house: shared.host.console(), incident: rows(INCIDENT_TABLE), case: rows(CASE_TABLE) })
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct Settings {
     #[serde(flatten)]
     house: ConsoleSettings,
     /// What people may do with an incident in which state: the console offers no more and no less.
-    incident: Vec<Row>,
+    incident: Vec<TableRow>,
     /// Likewise with a case.
-    case: Vec<Row>,
+    case: Vec<TableRow>,
 }
 
-#[derive(Serialize)]
-struct Row {
+/// In this state, these roles may do this.
+#[derive(Serialize, utoipa::ToSchema)]
+struct TableRow {
+    #[schema(value_type = String)]
     from: Value,
+    #[schema(value_type = String)]
     action: Value,
+    #[schema(value_type = Vec<Role>)]
     who: &'static [Role],
 }
 
 /// The rows that are open to people.
-fn rows<S: Serialize + Copy, A: Serialize + Copy>(table: &[Transition<S, A>]) -> Vec<Row> {
-    let row = |row: &Transition<S, A>| Row { from: json!(row.from), action: json!(row.action), who: row.who };
+fn rows<S: Serialize + Copy, A: Serialize + Copy>(table: &[Transition<S, A>]) -> Vec<TableRow> {
+    let row = |row: &Transition<S, A>| TableRow { from: json!(row.from), action: json!(row.action), who: row.who };
     table.iter().filter(|row| !row.who.is_empty()).map(row).collect()
 }
 

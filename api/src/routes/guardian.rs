@@ -18,6 +18,7 @@ use model::{
 };
 use serde::Serialize;
 use store::{State as View, StoreError};
+use utoipa::ToSchema;
 
 use super::audit::{LookJson, looks_at};
 use super::guardian_page;
@@ -37,7 +38,7 @@ const TOKEN_BYTES_MAX: usize = 64;
 const ORG_LEVELS_MAX: usize = 16;
 
 /// What a link opens, and what the page shows of it.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct GuardianView {
     /// Until when.
     pub(crate) expires_at: Timestamp,
@@ -58,13 +59,13 @@ pub(crate) struct GuardianView {
     pub(crate) fences: Vec<model::Fence>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Named<I> {
     pub(crate) id: I,
     pub(crate) name: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct IncidentView {
     id: model::IncidentId,
     kind: model::IncidentKind,
@@ -80,7 +81,7 @@ pub(crate) struct IncidentView {
     pub(crate) is_yours: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Taken {
     pub(crate) name: String,
     pub(crate) at: Timestamp,
@@ -88,7 +89,7 @@ pub(crate) struct Taken {
 }
 
 /// Who else can be called.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Community {
     pub(crate) name: String,
     pub(crate) phone: Option<String>,
@@ -236,7 +237,7 @@ fn community(view: &View, path: &OrgPath) -> Result<Community, StoreError> {
     params(
         ("token" = String, Path, description = "The link's."),
     ),
-    responses((status = 200, description = "As asked.", body = Object)),
+    responses((status = 200, description = "As asked.", body = GuardianView)),
 )]
 pub(crate) async fn json(
     State(shared): State<Arc<Shared>>,

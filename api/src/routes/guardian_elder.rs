@@ -9,9 +9,10 @@ use axum::http::HeaderMap;
 use axum::http::header::ETAG;
 use axum::response::{IntoResponse, Response};
 use model::registry::fingerprint;
-use model::{PersonId, RegistryChange, Role, StaffCommand, Timestamp, Wearer};
-use serde::Deserialize;
+use model::{PersonId, RegistryChange, Role, StaffCommand, Timestamp, Wearer, WearerId};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::audit::{LookJson, looks_at};
 use super::guardian_page::{self, Elder};
@@ -21,10 +22,43 @@ use super::step_up::Guardian;
 use crate::body::Json;
 use crate::host::FenceFormat;
 use crate::look;
+use crate::openapi::FeatureCollection;
 use crate::params::{Params, Segments};
 use crate::problem::Fault;
 use crate::registry_json::WearerJson;
 use crate::shared::Shared;
+
+/// What the code opens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ElderJson {
+    wearer: ElderName,
+    /// Until when the pages are open.
+    until: Timestamp,
+    latest: history::LatestJson,
+    /// As in an import.
+    fences: Vec<Value>,
+    #[schema(value_type = FeatureCollection)]
+    drawn: Value,
+    /// Who looked, newest first.
+    looks: Vec<LookJson>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct ElderName {
+    id: WearerId,
+    name: String,
+    /// What differs from the defaults, in the import's sections.
+    thresholds: Value,
+}
+
+/// The fences as committed.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DrawnJson {
+    /// As in an import.
+    fences: Vec<Value>,
+    #[schema(value_type = FeatureCollection)]
+    drawn: Value,
+}
 
 /// The elder as their guardian sees them.
 #[utoipa::path(
@@ -33,7 +67,7 @@ use crate::shared::Shared;
     tag = "guardian",
     security(()),
     params(("token" = String, Path, description = "The link's; the browser has entered its code.")),
-    responses((status = 200, description = "Where they are, the fences (`drawn` in WGS-84), who looked.", body = Object)),
+    responses((status = 200, description = "Where they are, the fences (`drawn` in WGS-84), who looked.", body = ElderJson)),
 )]
 pub(crate) async fn show(
     State(shared): State<Arc<Shared>>,
@@ -48,16 +82,10 @@ pub(crate) async fn show(
     let looks = looks(&shared, &guardian).await?;
     let wearer = &guardian.wearer;
     let drawn = shared.host.draw(&wearer.fences, FenceFormat::GeoJson, true);
-    let row = json!(WearerJson::for_role(wearer.clone(), Role::Admin));
-    let body = json!({
-        "wearer": { "id": wearer.id, "name": wearer.name, "thresholds": row["thresholds"] },
-        "until": guardian.until(&shared),
-        "latest": latest,
-        "fences": row["fences"],
-        "drawn": drawn,
-        "looks": looks,
-    });
-    Ok(tagged(wearer, body))
+    let (fences, thresholds) = WearerJson::for_role(wearer.clone(), Role::Admin).drawn();
+    let name = ElderName { id: wearer.id.clone(), name: wearer.name.clone(), thresholds };
+    let until = guardian.until(&shared);
+    Ok(tagged(wearer, ElderJson { wearer: name, until, latest, fences, drawn, looks }))
 }
 
 /// Where they were.
@@ -67,7 +95,7 @@ pub(crate) async fn show(
     tag = "guardian",
     security(()),
     params(("token" = String, Path, description = "The link's; the browser has entered its code."), TrackParams),
-    responses((status = 200, description = "As of a wearer's track.", content((Object = "application/geo+json"), (String = "application/gpx+xml")))),
+    responses((status = 200, description = "As of a wearer's track.", content((FeatureCollection = "application/geo+json"), (String = "application/gpx+xml")))),
 )]
 pub(crate) async fn track(
     State(shared): State<Arc<Shared>>,
@@ -100,9 +128,11 @@ pub(crate) async fn vitals(
     history::vitals(State(shared), guardian.caller(), Segments(id), params).await
 }
 
-#[derive(Debug, Deserialize)]
+/// All the fences that there are to be.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FencesBody {
+    /// Each as in an import.
     fences: Vec<Value>,
 }
 
@@ -117,8 +147,8 @@ pub(crate) struct FencesBody {
         crate::headers::IdempotencyKey,
         crate::headers::EntryMatch,
     ),
-    request_body(content = Object, description = "`{\"fences\": […]}`, each as in an import."),
-    responses((status = 200, description = "As committed.", body = Object)),
+    request_body(content = FencesBody, description = "`{\"fences\": […]}`, each as in an import."),
+    responses((status = 200, description = "As committed.", body = DrawnJson)),
 )]
 pub(crate) async fn draw(
     State(shared): State<Arc<Shared>>,
@@ -140,7 +170,8 @@ pub(crate) async fn draw(
     let wanted = standing.id.clone();
     let written = shared.find(move |view| view.wearer(&wanted)).await?.unwrap_or(standing);
     let drawn = shared.host.draw(&written.fences, FenceFormat::GeoJson, true);
-    Ok(tagged(&written, json!({ "fences": fences_of(&written), "drawn": drawn })))
+    let (fences, _) = WearerJson::for_role(written.clone(), Role::Admin).drawn();
+    Ok(tagged(&written, DrawnJson { fences, drawn }))
 }
 
 /// The same as a page, which a script makes live where there is one.
@@ -168,11 +199,7 @@ async fn looks(shared: &Shared, guardian: &Guardian) -> Result<Vec<LookJson>, Fa
     shared.read(move |view| looks_at(view, &wearer, &person)).await
 }
 
-fn fences_of(wearer: &Wearer) -> Value {
-    json!(WearerJson::for_role(wearer.clone(), Role::Admin))["fences"].take()
-}
-
-fn tagged(wearer: &Wearer, body: Value) -> Response {
+fn tagged(wearer: &Wearer, body: impl Serialize) -> Response {
     ([(ETAG, format!("\"{:016x}\"", fingerprint(wearer)))], Answer(body)).into_response()
 }
 

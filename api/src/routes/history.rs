@@ -17,7 +17,7 @@ use super::glass::{behind_glass, may_locate, may_read_vitals};
 use super::wearers::visible_wearer;
 use crate::auth::Caller;
 use crate::look;
-use crate::params::{Params, Segments, bad_parameter};
+use crate::params::{Params, Segments, bad_parameter, time_of};
 use crate::problem::Fault;
 use crate::shared::Shared;
 use buckets::Bucket;
@@ -131,7 +131,7 @@ pub(crate) struct TrackParams {
     tag = "history",
     params(("id" = String, Path, description = "Wearer."), TrackParams),
     responses(
-        (status = 200, description = "GeoJSON, or GPX.", content((Object = "application/geo+json"), (String = "application/gpx+xml"))),
+        (status = 200, description = "GeoJSON, or GPX.", content((crate::openapi::FeatureCollection = "application/geo+json"), (String = "application/gpx+xml"))),
     ),
 )]
 pub(crate) async fn track(
@@ -325,17 +325,8 @@ impl Period {
         now: Timestamp,
         Reach { days_default, days_max }: Reach,
     ) -> Result<Period, Fault> {
-        let read = |name: &str, text: Option<&str>| match text {
-            None => Ok(None),
-            Some(text) => Timestamp::parse(text).map(Some).ok_or_else(|| {
-                bad_parameter(
-                    format!("`{name}` must be RFC 3339, e.g. 2026-11-22T08:00:00Z (a + in it is written %2B)"),
-                    format!("`{name}` 须为 RFC 3339 时间,例如 2026-11-22T08:00:00Z(其中的 + 须写作 %2B)"),
-                )
-            }),
-        };
-        let to = read("to", to)?.unwrap_or_else(|| now.plus_millis(1));
-        let from = read("from", from)?.unwrap_or_else(|| to.plus_millis(-days_default * DAY_MILLIS));
+        let to = time_of("to", to)?.unwrap_or_else(|| now.plus_millis(1));
+        let from = time_of("from", from)?.unwrap_or_else(|| to.plus_millis(-days_default * DAY_MILLIS));
         let millis = to.millis_since(from);
         if millis <= 0 {
             return Err(bad_parameter("`from` must lie before `to`", "`from` 须早于 `to`"));

@@ -61,7 +61,7 @@ impl Counts {
     path = "/api/v1/import",
     tag = "registry",
     params(ImportParams, IdempotencyKey),
-    request_body(content = RegistryDocument, description = "The registry as the README describes it, as JSON, or CSV of one noun.", content_type = "application/json"),
+    request_body(content((RegistryDocument = "application/json"), (String = "text/csv")), description = "The registry as the README describes it, as JSON, or CSV of one noun."),
     responses((status = 200, description = "Written, or checked.", body = Imported)),
 )]
 pub(crate) async fn import(

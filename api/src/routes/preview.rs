@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use store::{IncidentFilter, Page};
 
+use super::glass::{behind_glass, may_read_vitals};
 use super::history::{Period, Reach, checked_purpose};
 use super::wearers::visible_wearer;
 use crate::auth::Caller;
@@ -83,6 +84,9 @@ pub(crate) async fn preview(
     let purpose = checked_purpose(body.purpose)?;
     let period = Period::new(body.from.as_deref(), body.to.as_deref(), shared.host.now(), PERIOD)?;
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?;
+    if !may_read_vitals(&shared, &caller.actor, &wearer.id).await? {
+        return Err(behind_glass(&wearer.id));
+    }
     let given = [("thresholds", body.thresholds), ("fences", body.fences), ("plan", body.plan)];
     let change: Map<String, Value> =
         given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();

@@ -14,12 +14,13 @@ use axum::response::{IntoResponse, Response};
 use model::{Actor, OrgPath, Timestamp};
 use serde::{Deserialize, Serialize};
 use store::StoreError;
+use utoipa::ToSchema;
 
 use self::figures::Figures;
 use super::case_bodies::checked_org;
 use super::tasks::STAFF;
 use crate::auth::{Caller, only};
-use crate::params::{Params, bad_parameter};
+use crate::params::{Params, bad_parameter, time_of};
 use crate::problem::Fault;
 use crate::scope::visible_to;
 use crate::shared::Shared;
@@ -31,8 +32,9 @@ const SPAN_DEFAULT_MILLIS: i64 = 30 * DAY_MILLIS;
 /// The longest span of a report: what one query may read.
 const SPAN_MILLIS_MAX: i64 = 3 * 366 * DAY_MILLIS;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ReportParams {
     /// A part of the tree; without: all that the caller sees.
     org: Option<String>,
@@ -41,14 +43,17 @@ pub(crate) struct ReportParams {
     /// RFC 3339, not included; without: now.
     to: Option<String>,
     /// One row for each `day`, `week` (from Monday) or `month` in the configured zone; without: one for the whole span.
+    #[param(inline)]
     period: Option<Period>,
     /// Which alarms: `emergencies` (SOS and falls; the default) or `all`.
+    #[param(inline)]
     of: Option<Of>,
     /// `json` or `csv`; without: what `Accept` says.
+    #[param(inline)]
     format: Option<Format>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Period {
     Day,
@@ -56,7 +61,7 @@ enum Period {
     Month,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Of {
     #[default]
@@ -64,7 +69,7 @@ enum Of {
     All,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Format {
     Json,
@@ -81,19 +86,19 @@ struct Asked {
     offset_millis: i64,
 }
 
-#[derive(Serialize)]
-struct Report {
+#[derive(Serialize, ToSchema)]
+struct ResponseReport {
     org: OrgPath,
     from: Timestamp,
     to: Timestamp,
     of: Of,
     /// One for each organisation, and period, in which there was anything.
-    rows: Vec<Row>,
+    rows: Vec<ReportRow>,
     total: figures::Shown,
 }
 
-#[derive(Serialize)]
-struct Row {
+#[derive(Serialize, ToSchema)]
+struct ReportRow {
     org: OrgPath,
     /// The first day of the period, `2026-11-22`; `None`: the whole span.
     period: Option<String>,
@@ -106,13 +111,8 @@ struct Row {
     get,
     path = "/api/v1/reports/response",
     tag = "reports",
-    params(
-        ("org" = Option<String>, Query, description = "The organisation's path."),
-        ("from" = Option<String>, Query, description = "RFC 3339."),
-        ("to" = Option<String>, Query, description = "RFC 3339."),
-        ("format" = Option<String>, Query, description = "`json` or `csv`."),
-    ),
-    responses((status = 200, description = "JSON, or CSV.", content((Object = "application/json"), (String = "text/csv")))),
+    params(ReportParams),
+    responses((status = 200, description = "JSON, or CSV.", content((ResponseReport = "application/json"), (String = "text/csv")))),
 )]
 pub(crate) async fn response(
     State(shared): State<Arc<Shared>>,
@@ -137,18 +137,9 @@ fn accepted(headers: &HeaderMap) -> Format {
 }
 
 async fn checked(shared: &Shared, actor: &Actor, params: ReportParams) -> Result<Asked, Fault> {
-    let time = |name: &str, text: Option<&str>| {
-        let parsed = text.map(|text| Timestamp::parse(text).ok_or(text)).transpose();
-        parsed.map_err(|_| {
-            bad_parameter(
-                format!("`{name}` must be RFC 3339, e.g. 2026-11-22T00:00:00Z (a + in it is written %2B)"),
-                format!("`{name}` 须为 RFC 3339 时间,例如 2026-11-22T00:00:00Z(其中的 + 须写作 %2B)"),
-            )
-        })
-    };
     let now = shared.host.now();
-    let to = time("to", params.to.as_deref())?.unwrap_or(now);
-    let from = time("from", params.from.as_deref())?.unwrap_or_else(|| to.plus_millis(-SPAN_DEFAULT_MILLIS));
+    let to = time_of("to", params.to.as_deref())?.unwrap_or(now);
+    let from = time_of("from", params.from.as_deref())?.unwrap_or_else(|| to.plus_millis(-SPAN_DEFAULT_MILLIS));
     if from >= to || to.millis_since(from) > SPAN_MILLIS_MAX {
         return Err(bad_parameter(
             "`from` must be before `to`, and not more than three years",
@@ -167,7 +158,7 @@ async fn checked(shared: &Shared, actor: &Actor, params: ReportParams) -> Result
     Ok(Asked { org, from, to, period: params.period, of: params.of.unwrap_or_default(), offset_millis })
 }
 
-fn report(view: &store::State, actor: &Actor, asked: &Asked) -> Result<Report, StoreError> {
+fn report(view: &store::State, actor: &Actor, asked: &Asked) -> Result<ResponseReport, StoreError> {
     let mut rows: BTreeMap<(Option<i64>, OrgPath), Figures> = BTreeMap::new();
     let is_asked = |org: &OrgPath| asked.org.contains(org) && visible_to(actor, Some(org));
     let begin = |at: Timestamp| asked.period.map(|period| first_day(period, at, asked.offset_millis));
@@ -191,12 +182,12 @@ fn report(view: &store::State, actor: &Actor, asked: &Asked) -> Result<Report, S
     })?;
     let mut total = Figures::default();
     rows.values().for_each(|figures| total.add(figures));
-    let row = |((day, org), figures): ((Option<i64>, OrgPath), Figures)| Row {
+    let row = |((day, org), figures): ((Option<i64>, OrgPath), Figures)| ReportRow {
         org,
         period: day.map(date),
         figures: figures.shown(),
     };
-    Ok(Report {
+    Ok(ResponseReport {
         org: asked.org.clone(),
         from: asked.from,
         to: asked.to,
@@ -228,7 +219,7 @@ fn date(day: i64) -> String {
 }
 
 /// RFC 4180, with the mark by which spreadsheets know UTF-8. Nothing in it is anybody's own text.
-fn csv(report: &Report) -> Response {
+fn csv(report: &ResponseReport) -> Response {
     let mut text = String::from("\u{feff}org,period");
     for (name, _) in report.total.columns() {
         text.push(',');

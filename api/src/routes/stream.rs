@@ -181,7 +181,7 @@ impl Follower {
         for event in page.events {
             let cursor = Cursor { seq: event.seq, ..self.cursor };
             let event = self.filter.shown(event);
-            text.push_str(&format!("id: {cursor}\ndata: {}\n\n", event.envelope(self.cursor.epoch)));
+            text.push_str(&format!("id: {cursor}\ndata: {}\n\n", event.envelope_text(self.cursor.epoch)));
         }
         self.cursor.seq = page.through.max(seq);
         Ok(text)

@@ -147,7 +147,7 @@ async fn until(house: &House, path: &str, is_there: impl Fn(&Answer) -> bool) ->
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), reached).await.unwrap()
+    tokio::time::timeout(std::time::Duration::from_secs(60), reached).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +211,7 @@ async fn refused_payloads_are_shown_to_operators_of_that_part() {
             }
         }
     };
-    let all = tokio::time::timeout(std::time::Duration::from_secs(30), all).await.unwrap();
+    let all = tokio::time::timeout(std::time::Duration::from_secs(60), all).await.unwrap();
     assert_eq!(all["data"][0]["payload_text"], "{half");
     assert_eq!(all["data"][0]["reason"], "malformed");
     assert_eq!(all["data"][1]["payload_text"], Value::Null);

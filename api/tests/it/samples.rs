@@ -25,6 +25,7 @@ pub fn actors() -> BTreeMap<String, Actor> {
         ("desk", actor("t-desk", Role::Desk, "/luyang/xinghua/")),
         ("elsewhere", actor("t-else", Role::Desk, SHUSHAN)),
         ("guardian", actor("t-guardian", Role::Guardian, YINXING)),
+        ("volunteer", actor("t-volunteer", Role::Volunteer, YINXING)),
         ("district", actor("t-district", Role::Admin, "/luyang/")),
     ]
     .into_iter()
@@ -190,7 +191,8 @@ pub fn attempt(number: u64, incident: u64, org: &str) -> Attempt {
         version: 1,
         incident: Some(IncidentId::new(0, incident)),
         campaign: None,
-        kind: IncidentKind::Sos,
+        case: None,
+        kind: IncidentKind::Sos.into(),
         priority: Priority::High,
         wearer: WearerId::new("w1"),
         org: OrgPath::new(org),

@@ -56,7 +56,7 @@ impl Stream {
                 }
                 return Some(parsed);
             }
-            let chunk = tokio::time::timeout(Duration::from_secs(20), self.response.chunk()).await.unwrap();
+            let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk()).await.unwrap();
             self.buffer.push_str(std::str::from_utf8(&chunk.ok()??).unwrap());
         }
     }
@@ -157,7 +157,7 @@ async fn streams_are_counted_and_their_places_come_back() {
     assert_eq!(house.get("desk", "/api/v1/events/stream").await.problem(), "503 too-many-streams");
     drop(first);
     // The server notices at the latest when it writes the next heartbeat.
-    let opened = tokio::time::timeout(Duration::from_secs(20), async {
+    let opened = tokio::time::timeout(Duration::from_secs(60), async {
         loop {
             let response = house.request("desk", Method::GET, "/api/v1/events/stream").send().await.unwrap();
             if response.status() == 200 {
@@ -167,6 +167,24 @@ async fn streams_are_counted_and_their_places_come_back() {
         }
     });
     opened.await.unwrap();
+}
+
+/// A volunteer's stream reads from the state event by event, as every stream does that is behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_the_feed_has_moved_past_says_its_gap_and_ends() {
+    let house = House::open().await;
+    house.engine.tell(EventKind::IncidentRaised, YINXING, raised(1, "w1", YINXING)).await;
+    let mut stream = Stream::open(&house, "volunteer", "", None).await;
+    assert_eq!(stream.seq().await, Some(1));
+    house.engine.set_epoch(2);
+    house.engine.tell(EventKind::IncidentRaised, YINXING, raised(2, "w1", YINXING)).await;
+    let mut last = Block::default();
+    while let Some(block) = stream.block().await {
+        assert!(block.event == "heartbeat" || block.event == "gap", "{block:?}");
+        last = block;
+    }
+    assert_eq!(last.event, "gap", "{last:?}");
+    assert!(text(&last.data["detail"]).contains("snapshots"), "{last:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -170,6 +170,9 @@ fn history(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     ] {
         seconds(&mut section, name, 1..=3_650, target, faults);
     }
+    if let Some(events) = section.integer("events", 10_000..=1_000_000_000, faults) {
+        history.events = events;
+    }
     section.finish(faults);
 }
 

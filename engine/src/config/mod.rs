@@ -189,7 +189,7 @@ pub struct WebhookSettings {
     pub allow: Vec<Cidr>,
 }
 
-/// `[history]`: days, today included; whole days are dropped.
+/// `[history]`: days, today included, of which whole ones are dropped; and how far back the feed reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistorySettings {
     /// Positions (30: what a preview goes back).
@@ -198,14 +198,16 @@ pub struct HistorySettings {
     pub vitals_days: u32,
     /// What is about the device: battery, wear, steps, signs of life (30).
     pub device_days: u32,
+    /// Events of the feed, the newest (2 000 000); a cursor before them is answered 410.
+    pub events: u64,
 }
 
 impl HistorySettings {
     /// As the state is told.
     #[must_use]
     pub fn retention(&self) -> StateRetention {
-        let HistorySettings { positions_days, vitals_days, device_days } = *self;
-        StateRetention { positions_days, vitals_days, device_days, ..StateRetention::default() }
+        let HistorySettings { positions_days, vitals_days, device_days, events } = *self;
+        StateRetention { positions_days, vitals_days, device_days, events_max: events }
     }
 }
 
@@ -277,11 +279,11 @@ impl Default for Config {
                 checkpoint_records: 2_000_000,
                 disk_reserve_bytes: GIBIBYTE,
             },
-            history: HistorySettings { positions_days: 30, vitals_days: 92, device_days: 30 },
+            history: HistorySettings { positions_days: 30, vitals_days: 92, device_days: 30, events: 2_000_000 },
             api: ApiSettings {
                 body_bytes_max: 256 * KIBIBYTE as usize,
                 import_bytes_max: 8 * MEBIBYTE as usize,
-                streams_max: 1_000,
+                streams_max: 4_096,
             },
             webhooks: WebhookSettings::default(),
             channels: BTreeMap::new(),

@@ -69,6 +69,7 @@ pub(super) fn print(config: &Config) -> String {
         ("positions_days", whole(history.positions_days)),
         ("vitals_days", whole(history.vitals_days)),
         ("device_days", whole(history.device_days)),
+        ("events", whole(history.events)),
     ]);
     let api = &config.api;
     let api = table(&[

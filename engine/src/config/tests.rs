@@ -244,6 +244,7 @@ fn what_is_printed_can_be_read_again_and_holds_no_secret() {
 
         [history]
         device_days = 30
+        events = 2000000
         positions_days = 30
         vitals_days = 92
 

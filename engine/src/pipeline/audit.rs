@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use compact_str::{CompactString, format_compact};
 use model::audit::{AUDIT_BEGINNING, AUDIT_WEARERS_MAX, AuditEntry, Glass};
-use model::erasure::ErasedKind;
+use model::erasure::{ErasedKind, Names};
 use model::staff::Look;
 use model::{
     Actor, CaseId, Decision, Erasure, IncidentId, OrgPath, Problem, ProblemCode, Reply, Role, StaffCommand, Timestamp,
@@ -53,9 +53,10 @@ impl Audit {
         (self.number, self.head) = (entry.number, entry.hash);
     }
 
-    /// Nobody is behind the glass any more.
-    pub(super) fn erase(&mut self, erasure: &Erasure) {
+    /// Nobody is behind the glass any more, and nobody is named where it was broken for somebody else.
+    pub(super) fn erase(&mut self, erasure: &Erasure, names: &Names) {
         self.glasses.retain(|glass| !erasure.is_wearer(&glass.wearer));
+        self.glasses.iter_mut().for_each(|glass| names.scrub(&mut glass.reason));
     }
 
     pub(super) fn apply_glass(&mut self, glass: Glass) {
@@ -64,14 +65,28 @@ impl Audit {
     }
 }
 
-/// SHA-256 over an entry but for its own hash: over its JSON, so that it can be checked with other tools.
+/// Keeps the hash of a purpose from ever being one of something else.
+const PURPOSE_DOMAIN: &[u8] = b"yinling audit purpose v1\0";
+
+/// SHA-256 over an entry but for its own hash and its purpose, whose hash stands for it: over its JSON, so that it can be
+/// checked with other tools.
 #[must_use]
 pub fn hash_of(entry: &AuditEntry) -> [u8; 32] {
-    let bare = AuditEntry { hash: AUDIT_BEGINNING, ..entry.clone() };
+    let bare = AuditEntry { hash: AUDIT_BEGINNING, purpose: None, ..entry.clone() };
     let mut hasher = Sha256::new();
     hasher.update(DOMAIN);
     // A struct of strings and numbers: the conversion cannot fail.
     hasher.update(serde_json::to_vec(&bare).unwrap_or_default());
+    hasher.finalize().into()
+}
+
+/// SHA-256 over a purpose, and over the number of its entry: the same words twice do not look the same.
+#[must_use]
+pub fn hash_of_purpose(number: u64, purpose: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(PURPOSE_DOMAIN);
+    hasher.update(number.to_be_bytes());
+    hasher.update(purpose.as_bytes());
     hasher.finalize().into()
 }
 
@@ -105,8 +120,9 @@ impl Pipeline {
         decisions: &mut Vec<Decision>,
     ) {
         let about = self.about(command);
+        let number = self.audit.number + 1;
         let mut entry = AuditEntry {
-            number: self.audit.number + 1,
+            number,
             at,
             person: actor.person.clone(),
             role: actor.role,
@@ -117,6 +133,7 @@ impl Pipeline {
             wearers: about.wearers,
             fields: about.fields,
             period: about.period,
+            purpose_hash: about.purpose.as_deref().map(|purpose| hash_of_purpose(number, purpose)),
             purpose: about.purpose,
             incident: about.incident,
             case: about.case,

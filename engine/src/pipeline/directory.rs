@@ -367,7 +367,7 @@ impl Directory {
 
     /// Who is on the desk for an organisation: the nearest one up the tree, else the operators, else those below: what
     /// an area above all of them is about is theirs.
-    fn desk_contacts(&self, org: &OrgPath) -> Vec<Contact> {
+    pub fn desk_contacts(&self, org: &OrgPath) -> Vec<Contact> {
         if let Some(desk) = self.desk_of(org) {
             return self.people_of(desk, org);
         }

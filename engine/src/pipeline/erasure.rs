@@ -114,8 +114,9 @@ impl Pipeline {
             self.casework.erase(erasure, &names);
             self.reach.erase(erasure);
             self.rounds.erase(erasure);
+            self.whistles.erase(erasure);
             self.replies.erase(erasure, &names);
-            self.audit.erase(erasure);
+            self.audit.erase(erasure, &names);
             if erasure.kind == ErasedKind::Wearer {
                 self.area.erase(&WearerId::new(&erasure.subject));
             }

@@ -34,7 +34,7 @@ mod webhooks;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use alerting::{Alerting, Reach, Rounds};
+use alerting::{Alerting, Reach, Rounds, Whistles};
 use casework::Casework;
 use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
@@ -46,7 +46,7 @@ use model::{
 };
 
 pub use accounts::Accounts;
-pub use audit::{Audit, hash_of};
+pub use audit::{Audit, hash_of, hash_of_purpose};
 pub use directory::{DeviceEntry, Directory, WearerEntry};
 pub use image::{Section, SectionId};
 pub use sensing::Sensing;
@@ -101,6 +101,7 @@ pub struct Pipeline {
     alerting: Alerting,
     reach: Reach,
     rounds: Rounds,
+    whistles: Whistles,
     casework: Casework,
     down_commands: DownCommands,
     replies: Replies,
@@ -134,6 +135,7 @@ impl Pipeline {
             alerting: Alerting::default(),
             reach: Reach::default(),
             rounds: Rounds::default(),
+            whistles: Whistles::default(),
             casework: Casework::default(),
             down_commands: DownCommands::default(),
             replies: Replies::default(),
@@ -300,7 +302,8 @@ impl Pipeline {
 
     /// Attempts that were decided and have no outcome yet: after a start they are sent (again).
     pub fn unsent_attempts(&self) -> impl Iterator<Item = &Attempt> {
-        self.alerting.pending_attempts().chain(self.rounds.pending_attempts())
+        let of_cases = self.whistles.pending_attempts();
+        self.alerting.pending_attempts().chain(self.rounds.pending_attempts()).chain(of_cases)
     }
 
     /// From now on ids are counted in another partition (0–63): those of the watchdog must not be the engine's.

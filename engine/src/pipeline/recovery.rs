@@ -134,9 +134,10 @@ impl Pipeline {
             Entity::Attempt(attempt) => {
                 count(&mut self.counters.attempt, attempt.id.raw());
                 self.reach.note(kind, attempt);
-                match attempt.campaign {
-                    Some(_) => self.rounds.apply_attempt((**attempt).clone()),
-                    None => self.alerting.apply_attempt((**attempt).clone()),
+                match (attempt.campaign, attempt.case) {
+                    (Some(_), _) => self.rounds.apply_attempt((**attempt).clone()),
+                    (None, Some(_)) => self.whistles.apply_attempt((**attempt).clone()),
+                    (None, None) => self.alerting.apply_attempt((**attempt).clone()),
                 }
             }
             Entity::DownCommand(command) => {

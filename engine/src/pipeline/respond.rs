@@ -92,7 +92,7 @@ impl Pipeline {
     /// What providers, people through them, and a restart tell us.
     pub(super) fn evidence(&mut self, input: &Recorded, at: Timestamp, decisions: &mut Vec<Decision>) {
         self.tell_local_time(at);
-        if self.rounds_evidence(input, at, decisions) {
+        if self.rounds_evidence(input, at, decisions) || self.whistles_evidence(input, at, decisions) {
             return;
         }
         let input = match input {
@@ -281,6 +281,7 @@ impl Pipeline {
         let offset = self.utc_offset_minutes(at);
         self.alerting.set_utc_offset_minutes(offset);
         self.rounds.set_utc_offset_minutes(offset);
+        self.whistles.set_utc_offset_minutes(offset);
         self.casework.set_utc_offset_minutes(offset);
     }
 

@@ -405,7 +405,7 @@ impl Keeper {
         let is_due = |attempt: &&Attempt| {
             attempt.not_before <= now
                 && attempt.priority == Priority::High
-                && attempt.kind.opens_case()
+                && attempt.kind.is_emergency()
                 // A code opens a page of the engine's.
                 && attempt.purpose != Purpose::Code
                 && !stand_in.sending.contains(&attempt.id)

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::{
-    AttemptId, Decision, Entity, Escalation, Event, Incident, IncidentId, IncidentKind, Input, Priority, Record,
+    AttemptId, CaseKind, Decision, Entity, Escalation, Event, Incident, IncidentId, Input, Priority, Record,
     RegistryChange, Timestamp,
 };
 use parking_lot::{Condvar, Mutex};
@@ -49,14 +49,14 @@ struct Open {
 
 /// Whether the watchdog calls for incidents of this kind.
 #[must_use]
-pub fn is_called_for(priority: Priority, kind: IncidentKind) -> bool {
-    priority == Priority::High && kind.opens_case()
+pub fn is_called_for(priority: Priority, kind: CaseKind) -> bool {
+    priority == Priority::High && kind.is_emergency()
 }
 
 /// Whether it is in the snapshot: it is open, and the watchdog calls for it.
 #[must_use]
 pub fn is_watched(incident: &Incident) -> bool {
-    incident.state.is_open() && is_called_for(incident.priority, incident.kind)
+    incident.state.is_open() && is_called_for(incident.priority, incident.kind.into())
 }
 
 impl Watched {

@@ -40,6 +40,12 @@ impl From<IncidentKind> for CaseKind {
     }
 }
 
+impl PartialEq<IncidentKind> for CaseKind {
+    fn eq(&self, kind: &IncidentKind) -> bool {
+        *self == CaseKind::Incident(*kind)
+    }
+}
+
 impl utoipa::PartialSchema for CaseKind {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
         utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String).into()

@@ -1,6 +1,6 @@
 //! The words of the phones: whose they are, what is on them, what a person can do, and what follows.
 
-use model::{AttemptOutcome, Channel, IncidentKind, Priority, Timestamp};
+use model::{AttemptOutcome, CaseKind, Channel, Priority, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::script::{CallScript, Step, TextScript};
@@ -42,7 +42,7 @@ pub struct Message {
     #[serde(default)]
     pub incident: String,
     /// That incident's kind.
-    pub kind: IncidentKind,
+    pub kind: CaseKind,
     /// Its priority.
     pub priority: Priority,
     /// What is to be shown or spoken.
@@ -75,7 +75,7 @@ pub struct Call {
     /// For which incident.
     pub incident: String,
     /// That incident's kind.
-    pub kind: IncidentKind,
+    pub kind: CaseKind,
     /// Its priority.
     pub priority: Priority,
     /// What the call robot says.
@@ -133,7 +133,7 @@ pub struct Text {
     /// For which incident.
     pub incident: String,
     /// That incident's kind.
-    pub kind: IncidentKind,
+    pub kind: CaseKind,
     /// Its priority.
     pub priority: Priority,
     /// What it says.

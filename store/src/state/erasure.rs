@@ -1,11 +1,12 @@
 //! Taking somebody out of the view: what is about them goes, what names them is blanked, and what the telemetry pass
 //! brings of them later (from before, or from an older backup) is passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use model::erasure::{ErasedKind, Erasure, Names};
 use model::{
-    Attempt, CampaignCall, Case, DownCommand, Entity, Event, Incident, Person, PersonId, Task, Wearer, WearerId,
+    Attempt, AuditEntry, CampaignCall, Case, DownCommand, Entity, Event, Incident, Person, PersonId, Task, Wearer,
+    WearerId,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,8 +18,8 @@ use super::{Quarantined, State, keys};
 use crate::codec::{decode_value, encode_value};
 use crate::error::StoreError;
 
-/// How many changes are applied in one batch.
-const CHANGES_PER_BATCH: usize = 500;
+/// How many entries are looked through before the follower does what cannot wait: some milliseconds.
+const ENTRIES_PER_PORTION: usize = 1_000;
 
 /// Everybody whom the telemetry pass passes over.
 #[derive(Default)]
@@ -45,6 +46,18 @@ impl ErasedOnes {
     }
 }
 
+/// Somebody who is being taken out of the view.
+pub(crate) struct Erasing {
+    /// The record that says so.
+    pub(crate) seq: u64,
+    erasure: Erasure,
+    names: Names,
+    /// The shelves that are still to be looked through.
+    shelves: Vec<u32>,
+    /// Where in the main tree to go on.
+    from: Vec<u8>,
+}
+
 /// What becomes of an entry.
 enum Fate {
     Stays,
@@ -67,14 +80,17 @@ impl State {
         Ok(found)
     }
 
-    /// Takes somebody out, as the record `seq` says. Doing it again changes nothing.
-    pub(crate) fn erase(&self, seq: u64, erasure: &Erasure) -> Result<(), StoreError> {
-        let names = self.names_of(erasure)?;
+    /// Begins to take somebody out, as the record `seq` says: from now on the registry and the latest values do not show
+    /// them, and the telemetry pass passes them over. The rest goes portion by portion ([`State::erase_some`]), also
+    /// after a crash. Doing it again changes nothing.
+    pub(crate) fn begin_erasing(&self, seq: u64, erasure: &Erasure) -> Result<(), StoreError> {
         self.telemetry().erase(erasure);
-        self.erase_entries(erasure, &names)?;
-        self.erase_history(seq, erasure)?;
-        // At the end: until here their names were needed.
         let mut changes = Changes::default();
+        let key = keys::number(keys::ERASING, u64::from(erasure.id));
+        // Taken up again after a crash the names are not in the registry any more.
+        if self.database.get(&key)?.is_none() {
+            changes.put(&key, encode_value(&(seq, erasure, self.names_of(erasure)?))?);
+        }
         let letter = if erasure.kind == ErasedKind::Wearer { keys::WEARER } else { keys::PERSON };
         changes.delete(&keys::text(letter, &erasure.subject));
         if erasure.kind == ErasedKind::Wearer {
@@ -84,6 +100,49 @@ impl State {
         // What sled has let go of stays in its files for a while: the next start makes new ones from an export.
         changes.put(keys::META_RENEW, number_value(seq));
         self.database.apply(changes)
+    }
+
+    /// Those who are being taken out, in order.
+    pub(crate) fn erasing(&self) -> Result<VecDeque<Erasing>, StoreError> {
+        let (from, to) = keys::all(keys::ERASING);
+        let mut found = VecDeque::new();
+        self.database.scan(&from, &to, &mut |_, value| {
+            let (seq, erasure, names): (u64, Erasure, Names) = decode_value("erasure", value)?;
+            let shelves = if erasure.kind == ErasedKind::Wearer { self.database.shelves() } else { Vec::new() };
+            found.push_back(Erasing { seq, erasure, names, shelves, from: vec![0] });
+            Ok(Scan::Go)
+        })?;
+        Ok(found)
+    }
+
+    /// Whether somebody is still being taken out: no export says then that it holds nothing of them.
+    ///
+    /// # Errors
+    /// [`StoreError::State`].
+    pub fn is_erasing(&self) -> Result<bool, StoreError> {
+        let (from, to) = keys::all(keys::ERASING);
+        let mut is_erasing = false;
+        self.database.scan(&from, &to, &mut |_, _| {
+            is_erasing = true;
+            Ok(Scan::Stop)
+        })?;
+        Ok(is_erasing)
+    }
+
+    /// Takes a portion of somebody out; `true`: it was the last one.
+    pub(crate) fn erase_some(&self, erasing: &mut Erasing) -> Result<bool, StoreError> {
+        if let Some(shelf) = erasing.shelves.pop() {
+            self.erase_shelf(shelf, erasing.seq, &erasing.erasure)?;
+            return Ok(false);
+        }
+        if let Some(next) = self.erase_entries(&erasing.from, &erasing.erasure, &erasing.names)? {
+            erasing.from = next;
+            return Ok(false);
+        }
+        let mut changes = Changes::default();
+        changes.delete(&keys::number(keys::ERASING, u64::from(erasing.erasure.id)));
+        self.database.apply(changes)?;
+        Ok(true)
     }
 
     /// The telemetry pass is told who was erased before.
@@ -121,59 +180,50 @@ impl State {
         .unwrap_or_default())
     }
 
-    fn erase_entries(&self, erasure: &Erasure, names: &Names) -> Result<(), StoreError> {
+    /// Looks through so many entries from a key on; where to go on, unless that was the end.
+    fn erase_entries(&self, from: &[u8], erasure: &Erasure, names: &Names) -> Result<Option<Vec<u8>>, StoreError> {
         // Ids and names stand in the values as they are: what holds none of them need not be decoded.
         let mut needles: Vec<&[u8]> = vec![erasure.subject.as_bytes()];
         needles.extend(names.iter().map(str::as_bytes));
         needles.extend(erasure.worn.iter().map(|worn| worn.device.as_str().as_bytes()));
-        let (mut from, to) = (vec![0], [u8::MAX]);
-        loop {
-            let mut changes = Changes::default();
-            let mut last = None;
-            self.database.scan(&from, &to, &mut |key, value| {
-                if needles.iter().any(|needle| holds(value, needle)) {
-                    match fate(key, value, erasure, names, &mut changes)? {
-                        Fate::Stays => {}
-                        Fate::Goes => changes.delete(key),
-                        Fate::Becomes(value) => changes.put(key, value),
-                    }
-                }
-                if changes.len() < CHANGES_PER_BATCH {
-                    return Ok(Scan::Go);
-                }
-                last = Some(key.to_vec());
-                Ok(Scan::Stop)
-            })?;
-            if changes.len() > 0 {
-                self.database.apply(changes)?;
+        let mut changes = Changes::default();
+        let (mut looked_at, mut next) = (0, None);
+        self.database.scan(from, &[u8::MAX], &mut |key, value| {
+            if looked_at >= ENTRIES_PER_PORTION {
+                next = Some(key.to_vec());
+                return Ok(Scan::Stop);
             }
-            let Some(last) = last else { return Ok(()) };
-            from = last;
-            from.push(0);
+            looked_at += 1;
+            if needles.iter().any(|needle| holds(value, needle)) {
+                match fate(key, value, erasure, names, &mut changes)? {
+                    Fate::Stays => {}
+                    Fate::Goes => changes.delete(key),
+                    Fate::Becomes(value) => changes.put(key, value),
+                }
+            }
+            Ok(Scan::Go)
+        })?;
+        if changes.len() > 0 {
+            self.database.apply(changes)?;
         }
+        Ok(next)
     }
 
-    fn erase_history(&self, seq: u64, erasure: &Erasure) -> Result<(), StoreError> {
-        if erasure.kind != ErasedKind::Wearer {
-            return Ok(());
-        }
+    fn erase_shelf(&self, shelf: u32, seq: u64, erasure: &Erasure) -> Result<(), StoreError> {
         let mut from = erasure.subject.as_bytes().to_vec();
         let mut to = from.clone();
         from.push(0);
         to.push(1);
-        for shelf in self.database.shelves() {
-            let mut blocks = Changes::default();
-            self.database.scan_shelf(shelf, &from, &to, &mut |key, _| {
-                blocks.delete(key);
-                Ok(Scan::Go)
-            })?;
-            // Marked even when there is nothing: an export of before may hold what a lost view does not.
-            self.database.apply_shelf(shelf, blocks)?;
-            let mut mark = Changes::default();
-            mark.put(&keys::shelf_erased(shelf), number_value(seq));
-            self.database.apply(mark)?;
-        }
-        Ok(())
+        let mut blocks = Changes::default();
+        self.database.scan_shelf(shelf, &from, &to, &mut |key, _| {
+            blocks.delete(key);
+            Ok(Scan::Go)
+        })?;
+        // Marked even when there is nothing: an export of before may hold what a lost view does not.
+        self.database.apply_shelf(shelf, blocks)?;
+        let mut mark = Changes::default();
+        mark.put(&keys::shelf_erased(shelf), number_value(seq));
+        self.database.apply(mark)
     }
 }
 
@@ -225,6 +275,7 @@ fn fate(key: &[u8], value: &[u8], erasure: &Erasure, names: &Names, beside: &mut
             }
             fate
         }
+        keys::AUDIT => changed(value, "audit entry", |entry: &mut AuditEntry| erasure.redact_audit(entry, names))?,
         keys::QUARANTINE => {
             let refused: Quarantined = decode_value("quarantine entry", value)?;
             goes(refused.device.as_ref().is_some_and(|device| erasure.wore(device, refused.at)))

@@ -42,6 +42,9 @@ pub(crate) const RESPONSE: u8 = b'R';
 /// Somebody who was erased, and by which record.
 pub(crate) const ERASED: u8 = b'x';
 
+/// Somebody who is being taken out: by which record, and their names, until they are.
+pub(crate) const ERASING: u8 = b'X';
+
 /// The schema of the whole view; another one is rebuilt.
 pub(crate) const META_VERSION: &[u8] = b"Mversion";
 pub(crate) const META_FACTS: &[u8] = b"Mfacts";

@@ -1,3 +1,4 @@
+mod erasing;
 mod past;
 
 use std::path::Path;

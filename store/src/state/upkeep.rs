@@ -105,8 +105,9 @@ impl State {
         self.database.apply(changes).unwrap();
     }
 
-    /// Drops what of history is older than its sort is kept, and events beyond their number.
-    pub(crate) fn retain(&self, keep: &StateRetention, now: Timestamp) -> Result<(), StoreError> {
+    /// Drops what of history is older than its sort is kept, and events beyond their number: a portion of it. Says
+    /// whether there is more.
+    pub(crate) fn retain(&self, keep: &StateRetention, now: Timestamp) -> Result<bool, StoreError> {
         let is_over = |shelf: &u32| {
             let Some((day, sort)) = history::of_shelf(*shelf) else { return false };
             let days = match sort {
@@ -116,25 +117,25 @@ impl State {
             };
             day < (history::day_of(now) + 1).saturating_sub(days)
         };
-        for shelf in self.database.shelves().into_iter().filter(is_over) {
+        if let Some(shelf) = self.database.shelves().into_iter().find(is_over) {
             self.database.drop_shelf(shelf)?;
             let mut changes = Changes::default();
             changes.delete(&keys::shelf(shelf));
             self.database.apply(changes)?;
+            return Ok(true);
         }
         let first_event = (self.newest_event()?.unwrap_or(0) + 1).saturating_sub(keep.events_max);
-        loop {
-            let (from, to) = (keys::number(keys::EVENT, 0), keys::number(keys::EVENT, first_event));
-            let mut changes = Changes::default();
-            self.database.scan(&from, &to, &mut |key, _| {
-                changes.delete(key);
-                Ok(if changes.len() < REMOVED_PER_BATCH { Scan::Go } else { Scan::Stop })
-            })?;
-            if changes.len() == 0 {
-                return Ok(());
-            }
+        let (from, to) = (keys::number(keys::EVENT, 0), keys::number(keys::EVENT, first_event));
+        let mut changes = Changes::default();
+        self.database.scan(&from, &to, &mut |key, _| {
+            changes.delete(key);
+            Ok(if changes.len() < REMOVED_PER_BATCH { Scan::Go } else { Scan::Stop })
+        })?;
+        let more = changes.len() == REMOVED_PER_BATCH;
+        if changes.len() > 0 {
             self.database.apply(changes)?;
         }
+        Ok(more)
     }
 
     /// Hands what sled buffers to the kernel.

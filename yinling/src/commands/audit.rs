@@ -36,6 +36,10 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     }
     let (number, hash) = verdict.head;
     output::line(&format!("entries: {} from {} to {number}, whole", verdict.entries, verdict.oldest))?;
+    if verdict.purposes_erased > 0 {
+        let erased = verdict.purposes_erased;
+        output::line(&format!("purposes taken out because whom they were about was erased: {erased}"))?;
+    }
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     output::line(&format!("head: {number}:{hash}"))?;
     Ok(())

@@ -1,7 +1,7 @@
 //! `yinling import`
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use reqwest::Method;
@@ -13,7 +13,7 @@ use crate::output;
 /// The arguments of `import`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The registry as JSON; `-` reads stdin
+    /// The registry as JSON, or one of its nouns as a table (`.csv`); `-` reads stdin
     file: PathBuf,
     #[command(flatten)]
     server: Server,
@@ -41,7 +41,9 @@ struct Counts {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let body = read(&args.file)?;
     let path = if args.dry_run { "import?dry_run=true" } else { "import" };
-    let imported: Imported = args.server.talk(async |client| client.ask(Method::POST, path, Some(body)).await)?;
+    let kind = if is_table(&args.file, &body) { "text/csv" } else { "application/json" };
+    let imported: Imported =
+        args.server.talk(async |client| client.ask_as(Method::POST, path, kind, Some(body)).await)?;
     for warning in &imported.warnings {
         eprintln!("warning: {warning}");
     }
@@ -49,6 +51,14 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let done = if args.dry_run { "would be imported" } else { "imported" };
     output::line(&format!("{done}: organisations {orgs}, people {people}, wearers {wearers}, devices {devices}"))?;
     Ok(())
+}
+
+/// By its name; from stdin, by how it begins: a document begins with a brace.
+fn is_table(path: &Path, body: &[u8]) -> bool {
+    match path.extension() {
+        Some(extension) => extension.eq_ignore_ascii_case("csv"),
+        None => body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{'),
+    }
 }
 
 fn read(path: &PathBuf) -> anyhow::Result<Vec<u8>> {

@@ -1,18 +1,17 @@
 //! The lines that scripts rely on.
 
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::registry::{BRACELET, SECRET, household, patient_plan, up};
 use crate::harness::server::{YINLING, run_within};
-use crate::harness::{House, Phones, Wire};
+use crate::harness::{House, PATIENCE, Phones, Wire};
 
 fn yinling(arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(YINLING);
     command.args(arguments);
-    run_within(command, Duration::from_secs(20))
+    run_within(command, PATIENCE)
 }
 
 #[test]
@@ -35,7 +34,7 @@ fn a_second_init_and_a_second_serve_are_refused() {
     let again = yinling(&["init", "--data", data.to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(78), "{again:?}");
     let server = house.serve();
-    let second = run_within(house.serve_command(), Duration::from_secs(20));
+    let second = run_within(house.serve_command(), PATIENCE);
     assert_eq!(second.status.code(), Some(78), "{second:?}");
     server.kill();
     // The lock of a process that is gone stops nobody.
@@ -90,7 +89,7 @@ fn the_command_lines_import_checks_and_imports() {
     let import = |more: &[&str]| {
         let mut command = Command::new(YINLING);
         command.arg("import").arg(&file).args(["--server", &url]).args(more).env("YINLING_TOKEN", &house.token);
-        run_within(command, Duration::from_secs(20))
+        run_within(command, PATIENCE)
     };
     let dry = import(&["--dry-run"]);
     assert!(dry.status.success(), "{dry:?}");
@@ -105,6 +104,23 @@ fn the_command_lines_import_checks_and_imports() {
     assert!(!refused.status.success());
     let said = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
     assert!(said.contains("/people/0/phone"), "{said}");
+    // A table by its name, or from stdin by how it begins.
+    let table = house.file("people.csv");
+    std::fs::write(&table, "id,role,name,phone\nn1,guardian,孙一,+8613800000031\n").unwrap();
+    let import_table = |file: &str, stdin: Stdio| {
+        let mut command = Command::new(YINLING);
+        command.args(["import", file, "--server", &url]).env("YINLING_TOKEN", &house.token).stdin(stdin);
+        run_within(command, PATIENCE)
+    };
+    let imported = import_table(table.to_str().unwrap(), Stdio::null());
+    assert!(imported.status.success(), "{imported:?}");
+    assert_eq!(server.api().get("/people/n1").body["name"], "孙一");
+    std::fs::write(&table, "id,role,name,phone\nn2,guardian,孙二,+8613800000032\nn3,wizard,x,138\n").unwrap();
+    let refused = import_table("-", std::fs::File::open(&table).unwrap().into());
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("/rows/2/role") && said.contains("/rows/2/phone"), "{said}");
+    assert_eq!(server.api().get("/people/n2").status, 404, "all or nothing");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! patrols, duty, other systems, figures; and an outside program that follows the feed through a restart and a kill.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -48,6 +49,25 @@ fn sos(server: &Server) -> String {
     server.feed().wait_for("case.filed")["subject"].as_str().unwrap().to_owned()
 }
 
+/// What curl hears on the stream, from the oldest event to one of this type.
+fn streamed_until(server: &Server, api: &Api, kind: &str) -> String {
+    let mut curl = Command::new("curl");
+    curl.args(["-q", "-sN", "--max-time", &PATIENCE.as_secs().to_string()]);
+    curl.args(["-H", &format!("authorization: Bearer {}", api.token())]);
+    curl.arg(format!("http://{}/api/v1/events/stream", server.http)).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = curl.spawn().unwrap();
+    let mut told = String::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
+        told.push_str(&line);
+        if line.contains(kind) {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    told
+}
+
 #[test]
 fn of_two_who_take_a_case_at_once_one_has_it_and_sees_exactly_where() {
     let phones = Phones::start();
@@ -56,11 +76,11 @@ fn of_two_who_take_a_case_at_once_one_has_it_and_sees_exactly_where() {
     let case = sos(&server);
     // Whichever way they follow what happens: about where, and not what people were told of it.
     for worker in &workers {
-        let mut curl = Command::new("curl");
-        curl.args(["-q", "-sN", "--max-time", "3", "-H", &format!("authorization: Bearer {}", worker.token())]);
-        let streamed = curl.arg(format!("http://{}/api/v1/events/stream", server.http)).output().unwrap();
-        let streamed = String::from_utf8_lossy(&streamed.stdout).into_owned();
-        for told in [streamed, worker.get("/events?limit=500").body.to_string()] {
+        let polled = eventually("the first attempt", || {
+            let told = worker.get("/events?limit=500").body.to_string();
+            told.contains("attempt.started").then_some(told)
+        });
+        for told in [streamed_until(&server, worker, "attempt.started"), polled] {
             assert!(told.contains("incident.raised") && told.contains("attempt.started"), "{told}");
             assert!(!told.contains("31.8206") && !told.contains("117.2272"), "{told}");
         }
@@ -262,6 +282,21 @@ fn those_on_duty_join_a_late_case_and_a_patrol_asks_its_questions() {
     assert!(told.text.contains("吹哨至街道") && told.text.contains("王桂兰"), "{}", told.text);
     phones.expect_call(G1).press("1");
     phones.expect("who goes", |message| message.to == STREET && message.text.contains("王芳"));
+    // Of a case that no incident stands behind they are told, too: once, and nobody is asked to reply.
+    let report = json!({"org": COMMUNITY, "text": "楼道堆物", "place": {"text": "3 栋"}});
+    let report = format!("cases/{}", api.post("/cases", &report).body["id"].as_str().unwrap());
+    done(&api, &report, "whistle", &json!({}));
+    let told = phones.expect("the whistle of a report", |message| message.text.contains("楼道堆物"));
+    assert_eq!((told.to.as_str(), told.channel.as_str()), (STREET, "sms"));
+    assert!(
+        told.text.contains("吹哨至街道") && told.text.contains("3 栋") && !told.text.contains("回复"),
+        "{}",
+        told.text
+    );
+    let is_accepted = |attempt: &Value| attempt["state"] == "accepted";
+    let attempt =
+        eventually("its attempt", || Some(api.get(&format!("/attempts/{}", told.attempt)).body).filter(is_accepted));
+    assert_eq!(json!([attempt["case"], attempt["incident"], attempt["kind"]]), json!([&report[6..], null, "report"]));
 
     let order = json!({"name": "独居巡访", "org": "/luyang/", "who": "living_alone",
         "form": [{"id": "well", "label": "身体状况良好?", "kind": "yes_no", "required": true}]});
@@ -270,6 +305,12 @@ fn those_on_duty_join_a_late_case_and_a_patrol_asks_its_questions() {
     let visit = format!("cases/{}", patrol.body["cases"][0].as_str().unwrap());
     assert_eq!(api.get(&format!("/{visit}")).body["wearer"], "w1");
     assert_eq!(api.post("/patrols", &order).body["passed_over"], 1, "whoever is visited already is not visited twice");
+    let uncovered = json!({"name": "无人可联系", "org": "/luyang/", "who": "uncovered"});
+    let alone = json!({"wearers": [{"id": "w9", "name": "李无靠", "org": COMMUNITY}]});
+    server.import(&alone);
+    let rounds = api.post("/patrols", &uncovered);
+    let to_them = format!("/cases/{}", rounds.body["cases"][0].as_str().unwrap_or_else(|| panic!("{rounds:?}")));
+    assert_eq!(api.get(&to_them).body["wearer"], "w9");
     let worker = caller(&server, "grid_worker", COMMUNITY);
     done(&worker, &visit, "accept", &json!({}));
     let silent = act(&worker, &visit, "feedback", &json!({"note": "去过了"}));

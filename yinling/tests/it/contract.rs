@@ -15,7 +15,7 @@ const EXAMPLES: &str = "8";
 /// What an answer is held to.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance,unsupported_method,ignored_auth";
-const RUN_SECONDS_MAX: u64 = 170;
+const RUN_SECONDS_MAX: u64 = 280;
 
 #[test]
 fn schemathesis_finds_no_server_error_and_no_answer_beside_the_schema() {

@@ -101,7 +101,7 @@ fn who_is_erased_stays_away_through_every_rebuild_and_restore_and_leaves_no_byte
     assert_eq!((repeated.status, &repeated.body["id"]), (202, &erased.body["id"]), "{repeated:?}");
     is_gone(&server);
     let audit = api.get("/audit?limit=50").body.to_string();
-    assert!(audit.contains("wearer.erase") && !audit.contains(NAME), "{audit}");
+    assert!(audit.contains("wearer.erase") && !audit.contains(NAME) && !audit.contains("走失"), "{audit}");
     // What the device says from now on is nobody's.
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
     device.report(&up(BRACELET), br#"{"type":"heart_rate","id":"late","bpm":71,"t":"2026-01-01T00:00:00Z"}"#);
@@ -176,6 +176,9 @@ fn live_through_an_alarm(server: &Server) {
         assert_eq!(done.status, 200, "{path}: {done:?}");
     }
     assert_eq!(api.get("/wearers/w1/vitals?kind=heart_rate").status, 200);
+    let broken = api.post("/wearers/w1/break-glass", &json!({"reason": format!("{NAME} 走失,需要定位")}));
+    assert_eq!(broken.status, 200, "{broken:?}");
+    assert!(api.get("/audit?limit=50").body.to_string().contains("走失"));
     assert!(told(&api).contains(NAME));
 }
 
@@ -210,7 +213,13 @@ fn until_no_byte_is_left(house: &House, kept: &Path) {
     assert_eq!(listed.body["status"], "complete", "{listed:?}");
     assert!(server.api().get("/wearers/w2").status == 200);
     server.stop();
-    for trace in [NAME, PHONE, "13800000071", GUARDIAN, GUARDIAN_PHONE, "在客厅"] {
+    // The audit's chain is whole, and says that reasons were taken out of it.
+    let mut verify = Command::new(YINLING);
+    verify.args(["audit", "verify", "--data"]).arg(house.data());
+    let output = run_within(verify, COPY_SECONDS_MAX);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("purposes taken out"), "{output:?}");
+    for trace in [NAME, PHONE, "13800000071", GUARDIAN, GUARDIAN_PHONE, "在客厅", "走失"] {
         let mut found = Vec::new();
         search(&house.data(), trace.as_bytes(), &mut found);
         assert!(found.is_empty(), "{trace} is in {found:?}");

@@ -1,5 +1,6 @@
 //! The feed as other systems read it: over REST with a cursor, as a stream, and over MQTT within their scope.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -31,6 +32,26 @@ fn token(api: &Api, role: &str, scope: &str) -> String {
     reply.body["token"].as_str().unwrap_or_else(|| panic!("{reply:?}")).to_owned()
 }
 
+/// What every incident on the feed has, at least.
+const INCIDENT_MEMBERS: [&str; 16] = [
+    "id",
+    "wearer",
+    "org",
+    "kind",
+    "priority",
+    "state",
+    "condition",
+    "late",
+    "raised_at",
+    "occurrences",
+    "position",
+    "explain",
+    "acknowledged_by",
+    "case",
+    "version",
+    "changed",
+];
+
 #[test]
 fn mosquitto_hears_what_is_in_its_scope_and_nothing_else() {
     let (_house, _phones, server) = served();
@@ -51,6 +72,9 @@ fn mosquitto_hears_what_is_in_its_scope_and_nothing_else() {
     let heard = exact.next();
     assert_eq!(heard["type"], "incident.raised");
     assert_eq!(heard["data"]["wearer"], "w0");
+    for member in INCIDENT_MEMBERS {
+        assert!(heard["data"].get(member).is_some(), "an incident's data has {member}: {heard}");
+    }
     let mut feed = server.feed();
     let read = feed.wait_for("incident.raised");
     assert_eq!(heard, read, "the same JSON over MQTT and REST");
@@ -90,6 +114,16 @@ fn a_cursor_skips_nothing_and_repeats_nothing() {
         feed.wait_for("incident.acknowledged");
     }
     let all = feed.catch_up().to_vec();
+    // A delivery attempt moves no incident's version: whoever saw an incident may act on it while phones ring.
+    let mut versions: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for event in all.iter().filter(|event| event["type"].as_str().unwrap().starts_with("incident.")) {
+        let of = versions.entry(event["subject"].as_str().unwrap()).or_default();
+        of.push(event["data"]["version"].as_u64().unwrap());
+    }
+    assert!(all.iter().any(|event| event["type"] == "attempt.started") && versions.len() == 3, "{versions:?}");
+    for (incident, versions) in versions {
+        assert_eq!(versions, (1..=versions.len() as u64).collect::<Vec<_>>(), "{incident}");
+    }
     let api = server.api();
     for limit in [1, 2, 7] {
         let (mut one_by_one, mut after) = (Vec::new(), String::new());

@@ -38,6 +38,9 @@ const RESPONDERS: &[&str] =
 const BREAKERS: &[&str] = &["admin", "operator", "desk", "grid_worker", "street", "department", "doctor"];
 /// A grid worker or volunteer reads how somebody is only while their case is theirs.
 const READERS: &[&str] = &["admin", "operator", "integration", "desk", "street", "department", "doctor", "guardian"];
+/// A volunteer sees the place of the case that they took: nobody's home.
+const FENCE_READERS: &[&str] =
+    &["admin", "operator", "integration", "desk", "grid_worker", "street", "department", "doctor", "guardian"];
 /// What is about an elder: of a doctor's, about their own patients.
 const ELDERS: &[&str] = &["incidents", "cases", "attempts", "wearers", "devices", "commands"];
 const OBSERVERS: &[&str] = &["admin", "doctor", "desk", "grid_worker", "street", "integration"];
@@ -125,9 +128,9 @@ const ROWS: &[Row] = &[
     ("GET", "/api/v1/wearers/{id}/latest", "", &ROLES, Hidden),
     ("GET", "/api/v1/wearers/{id}/track", "", &["admin", "integration", "guardian"], Hidden),
     ("GET", "/api/v1/wearers/{id}/vitals", "?kind=heart_rate", READERS, Hidden),
-    ("GET", "/api/v1/wearers/{id}/fences", "", &ROLES, Hidden),
+    ("GET", "/api/v1/wearers/{id}/fences", "", FENCE_READERS, Hidden),
     ("POST", "/api/v1/wearers/{id}/observations", r#"{"respiration":18}"#, OBSERVERS, Hidden),
-    ("POST", "/api/v1/wearers/{id}/preview", "{}", &ROLES, Hidden),
+    ("POST", "/api/v1/wearers/{id}/preview", "{}", READERS, Hidden),
     ("POST", "/api/v1/wearers/{id}/break-glass", r#"{"reason":"looking for her"}"#, BREAKERS, Hidden),
     ("GET", "/api/v1/audit", "", KEEPERS, Own),
     ("GET", "/api/v1/people", "", &ROLES, Own),

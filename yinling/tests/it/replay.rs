@@ -78,7 +78,7 @@ fn a_replay_of_a_live_run_gives_its_incidents_with_their_times() {
     std::fs::write(&file, registry.to_string()).unwrap();
     let mut command = Command::new(YINLING);
     command.arg("replay").arg("--registry").arg(&file).arg("--reports").arg(&reports);
-    let output = run_within(command, Duration::from_secs(30));
+    let output = run_within(command, Duration::from_secs(60));
     assert!(output.status.success(), "{output:?}");
     let lines: Vec<Value> =
         String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -3,6 +3,7 @@
 use model::{Case, CaseAction, CaseState, EventKind, Incident, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// The telecare standard: 97.5 % of alarms are answered within 60 s, 99 % within 180 s (EN 50134, TSA's code).
 const ANSWERED_SECONDS: [i64; 2] = [60, 180];
@@ -32,13 +33,16 @@ pub(super) struct Figures {
 }
 
 /// What is shown of it: counts, rates (0–1; null when there is nothing to divide by) and seconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReportFigures)]
 pub(super) struct Shown {
     alarms: Alarms,
     cases: Cases,
 }
 
-#[derive(Debug, Serialize)]
+/// Alarms: answered is when the first person took it on, was there, or ended it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlarmFigures)]
 struct Alarms {
     count: u64,
     answered: u64,
@@ -55,7 +59,9 @@ struct Alarms {
     on_site_60min_rate: Option<f64>,
 }
 
-#[derive(Debug, Serialize)]
+/// Cases, by when they were filed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CaseFigures)]
 struct Cases {
     count: u64,
     open: u64,

@@ -21,7 +21,7 @@ fn message(attempt: &str, channel: Channel) -> Message {
         to: if channel == Channel::Push { "ntfy:wangfang".to_owned() } else { NUMBER.to_owned() },
         person: "g1".to_owned(),
         incident: "i1".to_owned(),
-        kind: IncidentKind::Sos,
+        kind: IncidentKind::Sos.into(),
         priority: Priority::High,
         text: "王桂兰按下 SOS".to_owned(),
         callback: format!("http://engine/{attempt}"),

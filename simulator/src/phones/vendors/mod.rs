@@ -231,7 +231,7 @@ async fn carry_out(shared: &Shared, order: Order) -> Result<String, Refusal> {
         to: order.number,
         person: String::new(),
         incident: String::new(),
-        kind: IncidentKind::Sos,
+        kind: IncidentKind::Sos.into(),
         priority: Priority::High,
         text: order.text,
         callback: String::new(),

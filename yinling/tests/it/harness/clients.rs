@@ -31,7 +31,7 @@ pub fn paho_publish(door: SocketAddr, version: &str, device: &str, secret: &str,
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/harness/paho_client.py");
     command.args([script, "publish", &door.ip().to_string(), &door.port().to_string()]);
     command.args([version, device, secret, topic, payload]);
-    let output = run_within(command, Duration::from_secs(30));
+    let output = run_within(command, Duration::from_secs(60));
     assert!(
         output.status.success(),
         "paho-mqtt (does `{}` have it? ./test.sh installs it): {output:?}",
