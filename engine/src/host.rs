@@ -11,13 +11,14 @@ use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
     Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Role, Session, StaffCommand,
-    StepUp, Timestamp, WearerId, WebhookId,
+    StepUp, Timestamp, Watch, WearerId, WebhookId,
 };
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
 
 use crate::authority::{Authority, DeviceCheck};
 use crate::clock::SystemClock;
+use crate::config::Shown;
 use crate::erasure::Traces;
 use crate::health::Vitals;
 use crate::inbox::{Inbox, Work};
@@ -61,6 +62,8 @@ pub struct House {
     pub reach: channels::Reach,
     /// Health and metrics.
     pub vitals: Arc<Vitals>,
+    /// What is configured of the providers, as it may be shown.
+    pub shown: Shown,
     /// The providers, who post to us too.
     pub channels: Arc<Channels>,
     /// What other systems' addresses may be.
@@ -191,6 +194,18 @@ impl api::Host for House {
 
     fn step_ups(&self, person: &PersonId, wearer: &WearerId) -> Vec<StepUp> {
         self.authority.step_ups(person, wearer, self.clock.now())
+    }
+
+    fn watches(&self) -> Vec<Watch> {
+        self.authority.watches(self.clock.now())
+    }
+
+    fn reached_at(&self, person: &PersonId, phone: &str) -> Option<Timestamp> {
+        self.authority.reached_at(person, phone)
+    }
+
+    fn channels(&self) -> Vec<api::ChannelState> {
+        self.shown.with(&self.channels)
     }
 
     fn accounts(&self) -> Vec<Account> {

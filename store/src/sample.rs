@@ -151,6 +151,7 @@ fn wearer(n: u32) -> Wearer {
         name: "王桂兰".to_owned(),
         org: OrgPath::new("/luyang/xinghua/"),
         birth_year: Some(1943),
+        consents: Vec::new(),
         lives_alone: false,
         phone: None,
         guardians: vec![PersonId::new("g1")],
@@ -282,6 +283,7 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
         doctor_reminders: 0,
         position_told: None,
         position_updates: 0,
+        console_first: false,
     };
     let down = Event {
         seq: 9,

@@ -60,6 +60,7 @@ pub struct Engine {
     health: Mutex<Health>,
     photos: Mutex<BTreeMap<String, Vec<u8>>>,
     step_ups: Mutex<Vec<StepUp>>,
+    watches: Mutex<Vec<model::Watch>>,
 }
 
 impl Engine {
@@ -268,6 +269,21 @@ impl Engine {
             | StaffCommand::CaseReceipt { .. }
             | StaffCommand::StartPatrol(_)
             | StaffCommand::SetDuty { .. } => vec![done(None)],
+            StaffCommand::Watch { on } => {
+                let now = Timestamp::from_millis(self.now.load(Ordering::SeqCst));
+                let mut watches = self.watches.lock().unwrap();
+                watches.retain(|watch| watch.person != actor.person);
+                if *on {
+                    watches.push(model::Watch {
+                        person: actor.person.clone(),
+                        role: actor.role,
+                        org: actor.scope.clone(),
+                        since: now,
+                        until: now.plus_seconds(60),
+                    });
+                }
+                vec![done(None)]
+            }
         }
     }
 
@@ -340,6 +356,18 @@ impl Host for Door {
 
     fn glass(&self, _: &PersonId, _: &WearerId) -> Option<Timestamp> {
         (!self.0.glass.load(Ordering::SeqCst)).then(|| self.now().plus_seconds(1_800))
+    }
+
+    fn watches(&self) -> Vec<model::Watch> {
+        self.0.watches.lock().unwrap().clone()
+    }
+
+    fn channels(&self) -> Vec<api::ChannelState> {
+        vec![crate::samples::channel()]
+    }
+
+    fn reached_at(&self, person: &PersonId, phone: &str) -> Option<Timestamp> {
+        (person.as_str() == "g1" && phone == "+8613800000001").then_some(Timestamp::EPOCH)
     }
 
     fn accounts(&self) -> Vec<Account> {
@@ -564,6 +592,7 @@ impl House {
             glass: AtomicBool::new(false),
             photos: Mutex::default(),
             step_ups: Mutex::default(),
+            watches: Mutex::default(),
             health: Mutex::new(Health {
                 live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
                 ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],

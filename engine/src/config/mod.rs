@@ -10,6 +10,7 @@ mod credentials;
 pub(crate) mod document;
 mod layers;
 mod print;
+mod shown;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use ::channels::{GatewayConfig, ProviderConfig, ProviderSettings};
 use chrono_tz::Tz;
 use model::{Channel, Language};
 use store::StateRetention;
+
+pub use shown::Shown;
 
 pub use layers::{ENVIRONMENT_PREFIX, Overrides, Sources};
 
@@ -227,6 +230,8 @@ pub struct ChannelSettings {
     pub providers: Vec<ProviderSettings>,
     /// What was written, with stars for the secrets.
     written: serde_json::Map<String, serde_json::Value>,
+    /// Which of it stands in the environment, not in the file.
+    from_environment: Vec<String>,
 }
 
 impl ChannelSettings {
@@ -235,7 +240,7 @@ impl ChannelSettings {
     pub fn gateway(url: &str, secret: &str) -> ChannelSettings {
         let gateway = GatewayConfig { url: url.to_owned(), secret: secret.to_owned(), timeout_ms: GATEWAY_TIMEOUT_MS };
         let provider = ProviderSettings::new(ProviderConfig::Gateway(gateway));
-        ChannelSettings { providers: vec![provider], written: serde_json::Map::new() }
+        ChannelSettings { providers: vec![provider], written: serde_json::Map::new(), from_environment: Vec::new() }
     }
 }
 

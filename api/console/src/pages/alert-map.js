@@ -27,6 +27,7 @@ export class IncidentMap {
 
   end() {
     this.chart?.end();
+    this.chart = null;
   }
 
   show(incident) {
@@ -49,7 +50,7 @@ export class IncidentMap {
 
   async fences(incident, elder) {
     const fences = await drawable(elder);
-    if (this.incident?.id !== incident.id) return;
+    if (!this.chart || this.incident?.id !== incident.id) return;
     for (const fence of fences) this.chart.fence(fence, { label: t("map.fence", { id: fence.id }) });
     const frame = `${incident.id} ${fences.length} ${this.track(incident).length > 0}`;
     if (this.framed === frame) return;
