@@ -170,6 +170,17 @@ pub struct ConsoleSettings {
     pub phones: Option<String>,
     /// Whose map tiles there are, as it is to be named on the map; `None`: there are none.
     pub tiles: Option<String>,
+    /// How to sign in to a demo; `None` everywhere else.
+    pub demo: Option<DemoSignIn>,
+}
+
+/// How to sign in to a demo, whose people are invented and which is gone when it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DemoSignIn {
+    /// The accounts, the first the one to begin with.
+    pub accounts: Vec<String>,
+    /// The password of all of them.
+    pub password: String,
 }
 
 /// A picture of a piece of the map.

@@ -72,6 +72,8 @@ pub struct House {
     pub base: String,
     /// The page of the demo's phones, where there is one.
     pub phones_page: Option<String>,
+    /// How to sign in to the demo, where this is one.
+    pub demo: Option<api::DemoSignIn>,
     /// What erasures wait for.
     pub traces: Traces,
     /// Where map tiles come from, and whose they are.
@@ -373,6 +375,7 @@ impl api::Host for House {
         api::ConsoleSettings {
             zone: self.zone.name().to_owned(),
             phones: self.phones_page.clone(),
+            demo: self.demo.clone(),
             tiles: self.tiles.as_ref().map(|(_, whose)| whose.clone()),
         }
     }

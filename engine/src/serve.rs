@@ -441,6 +441,7 @@ impl Assembly {
             channels,
             base: self.base(),
             phones_page: self.config.http.phones_page.clone(),
+            demo: self.config.http.demo.clone(),
             traces: Traces {
                 disk: Arc::clone(&self.disk),
                 layout: self.layout.clone(),

@@ -10,7 +10,7 @@ import { chromium } from "playwright-core";
 import { fromDisk } from "../from-disk.mjs";
 
 const TARGET = process.env.CARGO_TARGET_DIR ?? new URL("../../../target", import.meta.url).pathname;
-const BINARY = process.env.YINLING_BIN ?? `${TARGET}/debug/yinling`;
+export const BINARY = process.env.YINLING_BIN ?? `${TARGET}/debug/yinling`;
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** How long anything may take here: the machine is shared. */
 export const PATIENCE_MS = Number(process.env.CONSOLE_PATIENCE_MS ?? 60_000);

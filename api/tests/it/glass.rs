@@ -59,7 +59,7 @@ async fn who_took_their_consent_back_is_seen_while_something_is_open_and_else_by
     assert_eq!(house.get("guardian", track).await.problem(), "403 no-consent");
     let wearer = house.get("admin", "/api/v1/wearers/w2").await.json();
     assert_eq!(wearer["consents"][0]["to"], "location");
-    assert_eq!(wearer["consents"][0]["withdrawn_at"], "1970-01-01T00:00:00Z");
+    assert_eq!(wearer["consents"][0]["withdrawn_at"], "1970-01-01T00:00:00.000Z");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +75,7 @@ async fn who_watches_is_known_to_whom_it_concerns_and_their_contacts_too() {
     assert_eq!(house.post("desk", watch, "{}").await.problem(), "422 invalid");
     assert_eq!(house.post("desk", watch, r#"{"on":false}"#).await.json()["data"], serde_json::json!([]));
     let reach = house.get("desk", "/api/v1/wearers/w1/reach").await.json();
-    assert_eq!(reach["data"][0], serde_json::json!({"person": "g1", "reached_at": "1970-01-01T00:00:00Z"}));
+    assert_eq!(reach["data"][0], serde_json::json!({"person": "g1", "reached_at": "1970-01-01T00:00:00.000Z"}));
     assert_eq!(house.get("admin", "/api/v1/channels").await.json()["data"][0]["settings"][0]["value"], "***");
     assert_eq!(house.get("desk", "/api/v1/channels").await.problem(), "403 not-allowed");
 }

@@ -525,7 +525,7 @@ impl Host for Door {
     }
 
     fn console(&self) -> ConsoleSettings {
-        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None, tiles: None }
+        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None, tiles: None, demo: None }
     }
 }
 

@@ -126,6 +126,8 @@ pub struct HttpSettings {
     pub allow_plaintext: bool,
     /// The page of the demo's phones: set by the demo, not by the file.
     pub phones_page: Option<String>,
+    /// How to sign in to the demo: set by the demo, not by the file.
+    pub demo: Option<api::DemoSignIn>,
     /// Map tiles; `None`: maps are drawn without.
     pub tiles: Option<TileSettings>,
 }
@@ -260,6 +262,7 @@ impl Default for Config {
                 public_url: None,
                 allow_plaintext: false,
                 phones_page: None,
+                demo: None,
                 tiles: None,
             },
             mqtt: MqttSettings {

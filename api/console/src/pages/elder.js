@@ -52,9 +52,10 @@ export class Elder {
 
   changed(topics) {
     if (!this.elder) return;
-    if (topics.has("registry")) this.read();
-    else if (topics.has("org")) this.drawHead();
-    else if (topics.has("name") || topics.has("device")) this.part?.again?.();
+    if (topics.has("registry")) return this.read();
+    // Several may come in one frame.
+    if (topics.has("org")) this.drawHead();
+    if (topics.has("name") || topics.has("device")) this.part?.again?.();
   }
 
   draw() {
@@ -160,7 +161,7 @@ function plan({ plan: p, thresholds }) {
   const rows = [["next_after_s", "s"], ["ring_s", "s"], ["gap_s", "s"], ["cycles", ""], ["lease_s", "s"], ["fall_window_s", "s"]]
     .map(([name, unit]) => [h("dt", null, t(`plan.${name}`)), h("dd", null, `${p[name]} ${unit}`)]);
   const own = Object.entries(thresholds ?? {}).filter(([, section]) => typeof section === "object")
-    .flatMap(([section, values]) => Object.entries(values).map(([name, value]) => `${word("vital", section)} ${name} = ${JSON.stringify(value)}`));
+    .flatMap(([section, values]) => Object.entries(values).map(([name, value]) => `${word("vital", section)} ${word("limit", name)} ${JSON.stringify(value)}`));
   return [h("dl", { class: "values" }, rows), own.length > 0 && h("p", { class: "small" }, t("elder.own_thresholds"), ": ", own.join("; "),
     thresholds.set_at && ` (${dated(thresholds.set_at)})`)];
 }

@@ -13,7 +13,7 @@ const REFUSED_SHOWN = 50;
 const KEEPERS = ["admin", "operator"];
 
 export function providersPage(main) {
-  const ready = h("section", { class: "card" });
+  const ready = h("section", { class: "card wide" });
   const channels = h("section", { class: "card wide" });
   const refused = h("section", { class: "card wide" });
   main.append(h("header", { class: "page-head" }, h("h1", null, t("nav.providers"))), h("div", { class: "grid page-grid" }, channels, ready, refused));

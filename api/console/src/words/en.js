@@ -51,6 +51,10 @@ export default {
   "signin.with_account": "Sign in with an account",
   "signin.token_hint": "The token is kept in this tab only and is gone when you close it.",
   "signin.failed": "Signing in failed: {why}",
+  "signin.demo": "This is a demo; everybody in it is invented. Go straight in as:",
+  "demo_account.desk": "the desk",
+  "demo_account.doctor": "the doctor",
+  "demo_account.grid": "a grid worker",
   "signin.ended": "Your sign-in has ended. Please sign in again.",
   "signout": "Sign out",
 

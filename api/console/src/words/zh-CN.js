@@ -51,6 +51,10 @@ export default {
   "signin.with_account": "用账号登录",
   "signin.token_hint": "令牌只保存在本标签页,关闭即清除。",
   "signin.failed": "登录失败:{why}",
+  "signin.demo": "这是演示,人物都是虚构的。直接进入:",
+  "demo_account.desk": "值班员",
+  "demo_account.doctor": "家庭医生",
+  "demo_account.grid": "网格员",
   "signin.ended": "登录已失效,请重新登录。",
   "signout": "退出登录",
 
