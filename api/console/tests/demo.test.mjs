@@ -38,7 +38,7 @@ test("somebody who has only started the demo helps an elder from the alarm to th
   // Who is being called, in words, and where the elder is.
   await page.locator(".now", { hasText: /正在拨打|的电话正在响铃|已接听|准备下一轮|前往/ }).waitFor();
   await page.locator(".timeline").getByText(/拨打/).first().waitFor();
-  await page.locator(".place-label", { hasText: name }).waitFor();
+  await page.locator(".place-label", { hasText: name }).first().waitFor();
   // Taken, unless the family was faster: both are somebody who goes.
   const take = page.getByRole("button", { name: "受理", exact: true });
   const going = page.locator(".now", { hasText: /正在前往|已到场/ });
