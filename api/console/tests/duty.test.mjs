@@ -12,6 +12,8 @@ const watching = async () => (await house.api("GET", "/duty/watch")).data;
 /** Flashes a second above which people with photosensitive epilepsy are at risk (WCAG 2.3.1). */
 const FLASHES_MAX = 3;
 const SILENCE_MS = 30_000;
+/** How long a console that is watched rings before the desk's phones do. */
+const CONSOLE_MS = 30_000;
 
 test("who watches is known to the server, seen on every console, and over when the page goes", async () => {
   await house.api("POST", "/accounts", { id: "desk", password: "a long enough one", role: "desk", name: "陈值班", person: "s1", scope: ORG });
@@ -31,7 +33,7 @@ test("who watches is known to the server, seen on every console, and over when t
   assert.equal(later.since, known.since, "one watch without a gap");
   await desk.reload();
   await desk.locator(".on-duty", { hasText: "无人在岗" }).waitFor();
-  assert.deepEqual(await watching(), [], "a page that is loaded anew is silent until somebody presses");
+  await eventually("a page that is loaded anew is silent until somebody presses", async () => (await watching()).length === 0);
   await desk.getByRole("button", { name: "开始值班" }).click();
   await desk.locator(".on-duty", { hasText: "在岗" }).waitFor();
   await desk.locator(".menu summary").click();
@@ -45,7 +47,13 @@ test("where somebody watches, the console rings before the desk's phones do; els
   // Nobody cares for her: it is the desk's at once.
   const alone = { id: "w9", name: "孙奶奶", org: ORG, guardians: [] };
   await house.api("POST", "/import", { wearers: [alone], devices: [{ id: "860000000000009", kind: "bracelet", wearer: "w9", secret: "secret-9" }] });
-  const desksCall = () => house.phones.taken.filter((one) => one.channel === "voice" && one.person === "desk");
+  const incident = async () => (await house.api("GET", "/incidents?wearer=w9")).data.sort((a, b) => b.raised_at.localeCompare(a.raised_at))[0];
+  /** How long after the alarm the desk's phones rang, in milliseconds: what was decided, however slow this machine is. */
+  const desksCalls = async () => {
+    const { id, raised_at } = await incident();
+    const { data } = await house.api("GET", `/incidents/${id}/attempts`);
+    return data.filter((one) => one.channel === "voice" && one.callee.role === "desk").map((one) => Date.parse(one.created_at) - Date.parse(raised_at));
+  };
   const page = await open(house);
   await page.getByRole("button", { name: "开始值班" }).click();
   await eventually("watching", async () => (await watching()).length === 1);
@@ -53,7 +61,6 @@ test("where somebody watches, the console rings before the desk's phones do; els
   await row(page, "孙奶奶").waitFor();
   await eventually("the console rings", async () => (await heard(page)).includes("high"));
   await eventually("the desk is written to", () => house.phones.taken.some((one) => one.channel === "sms" && one.person === "desk"));
-  assert.deepEqual(desksCall(), [], "no phone rings yet");
   await row(page, "孙奶奶").getByRole("button").click();
   await page.getByRole("button", { name: "受理", exact: true }).click();
   await page.locator(".now", { hasText: "正在前往" }).waitFor();
@@ -61,16 +68,15 @@ test("where somebody watches, the console rings before the desk's phones do; els
   await page.getByRole("dialog").getByLabel("备注(必填)").fill("误按");
   await page.getByRole("dialog").getByRole("button", { name: "结案" }).click();
   await page.getByText("此刻没有人需要帮助").waitFor();
-  assert.deepEqual(desksCall(), [], "whoever watches had it in time");
+  const calls = await desksCalls();
+  assert.ok(calls.every((after) => after >= CONSOLE_MS), `whoever watches has it first: ${calls}`);
   await page.locator(".menu summary").click();
   await page.getByRole("button", { name: "结束值班" }).click();
   await eventually("nobody watches", async () => (await watching()).length === 0);
   house.report(9, { type: "sos" });
-  await eventually("the desk's phone rings", () => desksCall().length === 1);
-  const raised = (await house.api("GET", "/incidents?state=open&wearer=w9")).data[0].raised_at;
-  const [call] = (await house.api("GET", `/incidents/${(await house.api("GET", "/incidents?state=open&wearer=w9")).data[0].id}/attempts`)).data
-    .filter((one) => one.channel === "voice" && one.callee.role === "desk");
-  assert.equal(call.created_at, raised, "decided in the same breath");
+  await eventually("it is open", async () => (await incident()).state === "exhausted");
+  assert.equal((await desksCalls())[0], 0, "decided in the same breath");
+  await eventually("the desk's phone rings", () => house.phones.taken.some((one) => one.channel === "voice" && one.person === "desk"));
   await page.calm();
   await page.context().close();
 });
