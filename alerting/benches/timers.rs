@@ -104,6 +104,7 @@ fn raise(alerting: &mut Alerting, counters: &mut Counters, n: u64, now: Timestam
         name: "王桂兰".to_owned(),
         org: OrgPath::new("/luyang/xinghua/yinxing/"),
         birth_year: None,
+        consents: Vec::new(),
         lives_alone: false,
         phone: None,
         guardians: Vec::new(),

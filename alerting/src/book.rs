@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::erasure::{Erasure, Names};
 use model::{
-    Attempt, AttemptId, Channel, Destination, Escalation, Incident, IncidentId, IncidentState, Timestamp, WearerId,
+    Attempt, AttemptId, Channel, Destination, Escalation, Incident, IncidentId, IncidentState, OrgPath, PersonId,
+    Timestamp, Watch, WearerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,7 @@ pub struct Snapshot {
     incidents: Vec<Incident>,
     escalations: Vec<Escalation>,
     attempts: Vec<Attempt>,
+    watches: Vec<Watch>,
 }
 
 impl Snapshot {
@@ -50,6 +52,8 @@ pub(crate) struct Book {
     fading: BTreeSet<(Timestamp, IncidentId)>,
     /// All resolved incidents, by the time of resolution.
     resolved: BTreeSet<(Timestamp, IncidentId)>,
+    /// Who watches a console.
+    watches: BTreeMap<PersonId, Watch>,
 }
 
 impl Book {
@@ -204,6 +208,25 @@ impl Book {
         }
     }
 
+    /// Takes in somebody's watch; those that have run out by `at` go.
+    pub(crate) fn put_watch(&mut self, watch: Watch, at: Timestamp) {
+        self.watches.retain(|_, known| at < known.until);
+        if at < watch.until {
+            self.watches.insert(watch.person.clone(), watch);
+        } else {
+            self.watches.remove(&watch.person);
+        }
+    }
+
+    pub(crate) fn watches(&self) -> impl Iterator<Item = &Watch> {
+        self.watches.values()
+    }
+
+    /// Whether somebody watches a console over an organisation.
+    pub(crate) fn is_watched(&self, org: &OrgPath, at: Timestamp) -> bool {
+        self.watches.values().any(|watch| watch.covers(org, at))
+    }
+
     fn drop_attempts(&mut self, incident: IncidentId) {
         for id in self.attempts_of.remove(&incident).unwrap_or_default() {
             self.drop_attempt(id);
@@ -242,6 +265,7 @@ impl Book {
         }
         self.incidents.values_mut().for_each(|incident| erasure.redact_incident(incident, names));
         self.escalations.values_mut().for_each(|calling| erasure.redact_calling(calling));
+        self.watches.retain(|person, _| !erasure.is_person(person));
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -249,6 +273,7 @@ impl Book {
             incidents: self.incidents.values().cloned().collect(),
             escalations: self.escalations.values().cloned().collect(),
             attempts: self.attempts.values().cloned().collect(),
+            watches: self.watches.values().cloned().collect(),
         }
     }
 
@@ -265,6 +290,7 @@ impl Book {
         for attempt in snapshot.attempts {
             book.put_attempt(attempt);
         }
+        book.watches = snapshot.watches.into_iter().map(|watch| (watch.person.clone(), watch)).collect();
         book
     }
 }

@@ -14,6 +14,9 @@ use crate::wording;
 
 /// How often the human desk is called again while an incident is its own.
 pub const DESK_PAGE_SECONDS: u32 = 600;
+/// How long the console of whoever watches rings for what becomes the desk's before the desk's phones ring too. Where
+/// nobody watches they ring at once.
+pub const CONSOLE_SECONDS: u32 = 30;
 /// How long a call that was answered, or that rang out without news, is listened to for a key when no provider
 /// says that it ended.
 pub const LISTEN_SECONDS_MAX: u32 = 180;
@@ -47,9 +50,19 @@ impl Turn<'_> {
             IncidentState::Exhausted => {
                 self.sweep_calls();
                 if self.calling.next_step_at.is_none_or(|at| at <= self.now()) {
-                    self.page_desk(true);
+                    self.take_next_desk_step();
                 }
             }
+        }
+    }
+
+    /// Nobody at the console took it: the desk's phones ring. Then the desk is told again.
+    fn take_next_desk_step(&mut self) {
+        if std::mem::take(&mut self.calling.console_first) {
+            self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
+            self.ring_desk(Purpose::Alert);
+        } else {
+            self.page_desk(true);
         }
     }
 
@@ -180,25 +193,25 @@ impl Turn<'_> {
         self.calling.next_guardian = self.calling.guardians.len();
         self.calling.cycle = self.calling.plan.cycles.max(1);
         self.tell(EventKind::IncidentExhausted);
-        self.page_desk(false);
+        // Whoever hands it to the desk at a console has seen it there already.
+        let is_watched = action == IncidentAction::Exhaust && self.book.is_watched(&self.incident.org, self.now());
+        if is_watched && self.has_desk() {
+            self.text_desk(false, Purpose::Alert);
+            self.calling.console_first = true;
+            self.calling.next_step_at = Some(self.now().plus_seconds(CONSOLE_SECONDS));
+        } else {
+            self.page_desk(false);
+        }
     }
 
     /// Texts and calls everybody on the desk at once. Where there is no desk that can be called, the guardians are
     /// tried again instead: somebody has to be.
     pub(crate) fn page_desk(&mut self, again: bool) {
         self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
+        self.calling.console_first = false;
         let purpose = if again { Purpose::Reminder } else { Purpose::Alert };
-        let mut reached = self.alerted_now();
-        for contact in self.calling.desk.clone() {
-            let message = wording::desk_text(contact.lang, &self.facts(), again);
-            self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
-        }
-        self.text_group(purpose, &mut reached, |lang, facts| wording::desk_text(lang, facts, again));
-        for contact in self.calling.desk.clone() {
-            if usable_phone(&contact).is_some_and(|phone| !self.rings_already(phone) && !self.is_used_up(phone)) {
-                self.ring(CalleeRole::Desk, &contact, None, purpose);
-            }
-        }
+        let mut reached = self.text_desk(again, purpose);
+        self.ring_desk(purpose);
         if self.incident.unreachable && again {
             self.text_guardians(purpose, &mut reached);
             for index in 0..self.calling.guardians.len() {
@@ -208,6 +221,25 @@ impl Turn<'_> {
             }
             self.calling.turn = None;
             self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
+        }
+    }
+
+    /// Says who hears of it in this moment, before or by this.
+    fn text_desk(&mut self, again: bool, purpose: Purpose) -> BTreeSet<(Channel, Destination)> {
+        let mut reached = self.alerted_now();
+        for contact in self.calling.desk.clone() {
+            let message = wording::desk_text(contact.lang, &self.facts(), again);
+            self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
+        }
+        self.text_group(purpose, &mut reached, |lang, facts| wording::desk_text(lang, facts, again));
+        reached
+    }
+
+    fn ring_desk(&mut self, purpose: Purpose) {
+        for contact in self.calling.desk.clone() {
+            if usable_phone(&contact).is_some_and(|phone| !self.rings_already(phone) && !self.is_used_up(phone)) {
+                self.ring(CalleeRole::Desk, &contact, None, purpose);
+            }
         }
     }
 
@@ -366,6 +398,7 @@ impl Turn<'_> {
     pub(crate) fn stop(&mut self, unwanted: impl Fn(Purpose) -> bool) {
         self.calling.turn = None;
         self.calling.next_step_at = None;
+        self.calling.console_first = false;
         for call in std::mem::take(&mut self.calling.calls) {
             self.cancel(call.attempt);
         }

@@ -37,14 +37,17 @@ use model::erasure::{Erasure, Names};
 use model::record::SendResult;
 use model::{
     Actor, Attempt, AttemptId, AttemptOutcome, CaseId, Contact, Counters, DeviceId, DownCommandKind, Escalation,
-    EventKind, Finding, Incident, IncidentAction, IncidentId, PersonId, Position, Problem, Timestamp, Wearer, WearerId,
+    EventKind, Finding, Incident, IncidentAction, IncidentId, PersonId, Position, Problem, Timestamp, Watch, Wearer,
+    WearerId,
 };
 
 pub use auditor::Auditor;
 pub use book::{
     ADVANCED_TOGETHER_MAX, ATTEMPTS_KEPT_SECONDS, ATTEMPTS_PER_INCIDENT_MAX, RESOLVED_KEPT_SECONDS, Snapshot,
 };
-pub use calling::{DESK_PAGE_SECONDS, LISTEN_SECONDS_MAX, LOW_LEASE_SECONDS, LOW_REMINDER_SECONDS, TALK_SECONDS_MAX};
+pub use calling::{
+    CONSOLE_SECONDS, DESK_PAGE_SECONDS, LISTEN_SECONDS_MAX, LOW_LEASE_SECONDS, LOW_REMINDER_SECONDS, TALK_SECONDS_MAX,
+};
 pub use doctor::{DOCTOR_REMINDER_SECONDS, DOCTOR_REMINDERS_MAX};
 pub use evidence::{MESSAGE_SENDS_MAX, RESEND_WAIT_SECONDS_MAX, VOICE_SENDS_MAX};
 pub use order::{CALLS_WINDOW_SECONDS, ROUTINE_CALLS_MAX};
@@ -291,6 +294,16 @@ impl Alerting {
     /// Recovery: an attempt as it was decided.
     pub fn apply_attempt(&mut self, attempt: Attempt) {
         self.book.put_attempt(attempt);
+    }
+
+    /// Takes in who watches a console, as it stands at a time. Deciding and recovery do this alike.
+    pub fn apply_watch(&mut self, watch: Watch, at: Timestamp) {
+        self.book.put_watch(watch, at);
+    }
+
+    /// Who watches a console, as of the last time that anything was said of it.
+    pub fn watches(&self) -> impl Iterator<Item = &Watch> {
+        self.book.watches()
     }
 
     /// Forgets somebody who was erased. Deciding and recovery do this alike.

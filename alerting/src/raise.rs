@@ -183,6 +183,7 @@ fn calling(incident: IncidentId, household: &Household<'_>) -> Escalation {
         doctor_reminders: 0,
         position_told: None,
         position_updates: 0,
+        console_first: false,
     }
 }
 

@@ -68,6 +68,15 @@ pub struct TaskChange {
     pub task: Task,
 }
 
+/// Whether what is told of an attempt shows that a guardian picked up a call.
+#[must_use]
+pub fn has_reached(kind: EventKind, attempt: &Attempt) -> bool {
+    let is_call = attempt.channel == Channel::Voice && attempt.callee.role == CalleeRole::Guardian;
+    let is_answer =
+        matches!(kind, EventKind::AttemptAnswered | EventKind::AttemptConfirmed | EventKind::AttemptDeclined);
+    is_call && is_answer
+}
+
 impl Reach {
     /// Takes in what became of a call, as it is told. Deciding and recovery do this alike.
     pub fn note(&mut self, kind: EventKind, attempt: &Attempt) {
@@ -82,7 +91,7 @@ impl Reach {
         }
         match kind {
             EventKind::AttemptStarted if attempt.campaign.is_some() => evidence.tested_at = Some(attempt.created_at),
-            EventKind::AttemptAnswered | EventKind::AttemptConfirmed | EventKind::AttemptDeclined => {
+            _ if has_reached(kind, attempt) => {
                 (evidence.vain, evidence.unreachable) = (0, 0);
                 evidence.reached_at = Some(attempt.changed_at);
             }
@@ -100,6 +109,11 @@ impl Reach {
             },
             _ => {}
         }
+    }
+
+    /// Under which number people were last reached by a call, and when.
+    pub fn reached(&self) -> impl Iterator<Item = (&PersonId, &Destination, Timestamp)> {
+        self.people.iter().filter_map(|(person, evidence)| Some((person, &evidence.phone, evidence.reached_at?)))
     }
 
     /// What is to be expected of a guardian.

@@ -7,8 +7,8 @@ use std::pin::Pin;
 use axum::body::Bytes;
 use compact_str::CompactString;
 use model::{
-    Account, Actor, AttemptId, AttemptOutcome, Fence, Finding, PersonId, RegistryChange, Reply, Session, StaffCommand,
-    StepUp, Timestamp, Wearer, WearerId, WebhookId,
+    Account, Actor, AttemptId, AttemptOutcome, Channel, Fence, Finding, PersonId, RegistryChange, Reply, Session,
+    StaffCommand, StepUp, Timestamp, Watch, Wearer, WearerId, WebhookId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,6 +48,15 @@ pub trait Host: Send + Sync + 'static {
     /// The codes of a guardian for a wearer that something can come of, oldest first: one that can be entered, and what
     /// others opened.
     fn step_ups(&self, person: &PersonId, wearer: &WearerId) -> Vec<StepUp>;
+
+    /// Who watches a console now, the longest first.
+    fn watches(&self) -> Vec<Watch>;
+
+    /// When somebody last picked up or answered under a guardian's number, E.164; `None`: never.
+    fn reached_at(&self, person: &PersonId, phone: &str) -> Option<Timestamp>;
+
+    /// Every channel with its providers, those that nobody is configured for included.
+    fn channels(&self) -> Vec<ChannelState>;
 
     /// All accounts, in the order of their names, removed ones included.
     fn accounts(&self) -> Vec<Account>;
@@ -164,6 +173,17 @@ pub struct ConsoleSettings {
     pub phones: Option<String>,
     /// Whose map tiles there are, as it is to be named on the map; `None`: there are none.
     pub tiles: Option<String>,
+    /// How to sign in to a demo; `None` everywhere else.
+    pub demo: Option<DemoSignIn>,
+}
+
+/// How to sign in to a demo, whose people are invented and which is gone when it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DemoSignIn {
+    /// The accounts, the first the one to begin with.
+    pub accounts: Vec<String>,
+    /// The password of all of them.
+    pub password: String,
 }
 
 /// A picture of a piece of the map.
@@ -320,6 +340,47 @@ pub struct Remains {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the engine takes nothing in at the moment")]
 pub struct Unavailable;
+
+/// How people are reached over a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChannelState {
+    /// Which.
+    pub channel: Channel,
+    /// Who carries it, the first before those that step in; empty: what is sent is shown on the console and in the log.
+    pub providers: Vec<ProviderState>,
+    /// What is configured, with stars for secrets.
+    pub settings: Vec<ChannelSetting>,
+}
+
+/// A provider, as far as is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ProviderState {
+    /// Its name: `sms`, `sms.backup`, `push.bark`.
+    pub name: String,
+    /// Who it is: `gateway`, `aliyun`…
+    pub kind: String,
+    /// Whether it can be reckoned with; so until something speaks against it.
+    pub ok: bool,
+    /// When it last took a message or answered a probe.
+    pub last_ok: Option<Timestamp>,
+    /// When it last failed…
+    pub failed_at: Option<Timestamp>,
+    /// …and how; names no person.
+    pub failure: Option<String>,
+    /// Whether what may wait is held back after failures. Alarms never are.
+    pub held_back: bool,
+}
+
+/// One setting of a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ChannelSetting {
+    /// Its key below the channel: `url`, `backup.kind`.
+    pub key: String,
+    /// Its value; `***` for a secret, an address without its path, the beginning of an account's name.
+    pub value: String,
+    /// Where it stands: `file` or `environment`.
+    pub source: String,
+}
 
 /// How the house is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

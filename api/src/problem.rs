@@ -49,6 +49,7 @@ codes! {
     Unauthenticated = 401 "unauthenticated", "Who are you?", "未通过身份验证";
     WrongPassword = 401 "wrong-password", "Wrong account or password", "账号或密码错误";
     CrossSite = 403 "cross-site", "Not from one of our own pages", "请求并非来自本站页面";
+    NoConsent = 403 "no-consent", "The consent to this was taken back", "已撤回知情同意";
     BehindGlass = 403 "behind-glass", "A reason is needed to see where somebody is", "查看位置须说明事由";
     PhoneUnproven = 403 "code-needed", "A code to your own phone opens this", "需先验证手机";
     NotAllowed = 403 "not-allowed", "Not in your role", "当前角色无此权限";

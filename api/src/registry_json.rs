@@ -3,8 +3,8 @@
 
 use model::attempt::Destination;
 use model::registry::{
-    Binding, DailyWindow, Device, EVERY_DAY, Fence, Org, Person, Plan, Push, Schedule, Shadow, Shape, Suspension,
-    Thresholds, Wearer, WearerMode, WeeklyWindow,
+    Binding, Consent, DailyWindow, Device, EVERY_DAY, Fence, Org, Person, Plan, Push, Schedule, Shadow, Shape,
+    Suspension, Thresholds, Wearer, WearerMode, WeeklyWindow,
 };
 use model::{Actor, Datum, DeviceId, Language, OrgPath, PersonId, Role, WearerId};
 use serde::Serialize;
@@ -62,6 +62,7 @@ rows! {
         plan: Option<Value>,
         suspension: Option<Value>,
         mode: Option<Value>,
+        consents: Option<Vec<Value>>,
     }
     /// A device's row.
     DeviceRow {
@@ -162,6 +163,9 @@ pub(crate) struct WearerJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     suspension: Option<Suspension>,
     mode: Value,
+    /// What was agreed to, by whom (nobody named: the wearer), how and when, and when it was taken back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    consents: Vec<Value>,
 }
 
 impl WearerJson {
@@ -185,6 +189,7 @@ impl WearerJson {
             thresholds: if is_close { thresholds(&wearer.thresholds) } else { json!({}) },
             plan: plan(&wearer.plan),
             suspension: wearer.suspension,
+            consents: wearer.consents.iter().map(consent).collect(),
         }
     }
 
@@ -215,6 +220,24 @@ fn weekly_window(weekly: &WeeklyWindow) -> String {
     let days: Vec<&str> =
         DAYS.into_iter().enumerate().filter(|(i, _)| weekly.days & (1 << i) != 0).map(|d| d.1).collect();
     format!("{} {times}", days.join(","))
+}
+
+/// As the import reads it.
+fn consent(consent: &Consent) -> Value {
+    let mut members = Map::new();
+    members.insert("to".to_owned(), json!(consent.to));
+    if let Some(by) = &consent.by {
+        members.insert("by".to_owned(), json!(by));
+    }
+    members.insert("how".to_owned(), json!(consent.how));
+    members.insert("given_at".to_owned(), json!(consent.given_at));
+    if let Some(at) = consent.withdrawn_at {
+        members.insert("withdrawn_at".to_owned(), json!(at));
+    }
+    if !consent.note.is_empty() {
+        members.insert("note".to_owned(), json!(consent.note));
+    }
+    Value::Object(members)
 }
 
 fn mode(mode: &WearerMode) -> Value {

@@ -6,6 +6,7 @@ mod callbacks;
 mod campaigns;
 mod case_bodies;
 mod cases;
+mod channels;
 mod commands;
 mod duty;
 mod erasures;
@@ -27,6 +28,7 @@ mod photos;
 mod preview;
 mod providers;
 mod quarantine;
+mod reach;
 mod registry;
 mod registry_write;
 mod reports;
@@ -36,6 +38,7 @@ mod stream;
 mod tasks;
 mod tiles;
 mod tokens;
+mod watch;
 mod wearers;
 mod webhooks;
 
@@ -93,6 +96,8 @@ pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(photos::one))
         .routes(routes!(reports::response))
         .routes(routes!(duty::one, duty::write))
+        .routes(routes!(watch::list, watch::set))
+        .routes(routes!(channels::list))
         .routes(routes!(patrols::list, patrols::start))
         .routes(routes!(patrols::one))
         .routes(routes!(commands::one))
@@ -102,6 +107,7 @@ pub(crate) fn all() -> OpenApiRouter<Arc<Shared>> {
         .routes(routes!(wearers::list))
         .routes(routes!(entry::wearer, entry::put_wearer, entry::patch_wearer, entry::delete_wearer))
         .routes(routes!(fences::export))
+        .routes(routes!(reach::of_wearer))
         .routes(routes!(observations::note))
         .routes(routes!(preview::preview))
         .routes(routes!(glass::break_it))

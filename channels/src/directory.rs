@@ -292,6 +292,11 @@ impl Channels {
         self.configured.values().flatten().map(|carrier| &carrier.shell)
     }
 
+    /// Who carries a channel, the first before those that step in.
+    pub fn carriers(&self, channel: Channel) -> impl Iterator<Item = &Arc<Shell>> {
+        self.configured.get(&channel).into_iter().flatten().map(|carrier| &carrier.shell)
+    }
+
     /// What is known of every provider.
     pub fn reachabilities(&self) -> impl Iterator<Item = Reachability> {
         self.configured().map(|shell| shell.reachability())

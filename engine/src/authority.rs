@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use compact_str::CompactString;
 use model::staff::ApiToken;
 use model::{
-    Account, AccountId, Actor, DeviceId, Glass, PersonId, RegistryChange, Session, StepUp, Timestamp, TokenId, WearerId,
+    Account, AccountId, Actor, DeviceId, Glass, PersonId, RegistryChange, Session, StepUp, Timestamp, TokenId, Watch,
+    WearerId,
 };
 use parking_lot::RwLock;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
@@ -34,6 +36,10 @@ pub struct Authority {
     glasses: RwLock<Vec<Glass>>,
     /// Guardians' codes, and what they opened.
     step_ups: RwLock<Vec<StepUp>>,
+    /// Who watches a console.
+    watches: RwLock<Vec<Watch>>,
+    /// Under which number guardians were last reached by a call, and when.
+    reached: RwLock<FxHashMap<PersonId, (CompactString, Timestamp)>>,
     /// How many changes of the registry were taken in.
     changes: AtomicU64,
 }
@@ -79,6 +85,8 @@ impl Authority {
             accounts: RwLock::default(),
             glasses: RwLock::default(),
             step_ups: RwLock::default(),
+            watches: RwLock::default(),
+            reached: RwLock::default(),
             sessions: RwLock::default(),
             changes: AtomicU64::new(0),
         }
@@ -205,6 +213,34 @@ impl Authority {
         let known = self.step_ups.read();
         let theirs = known.iter().filter(|one| one.person == *person && one.wearer == *wearer && !one.is_over(now));
         theirs.cloned().collect()
+    }
+
+    /// Takes in a committed watch; what is over by then goes.
+    pub fn apply_watch(&self, watch: Watch, at: Timestamp) {
+        let mut watches = self.watches.write();
+        watches.retain(|known| at < known.until && known.person != watch.person);
+        if at < watch.until {
+            watches.push(watch);
+        }
+    }
+
+    /// Who watches a console now, the longest first.
+    #[must_use]
+    pub fn watches(&self, now: Timestamp) -> Vec<Watch> {
+        let mut watches: Vec<Watch> = self.watches.read().iter().filter(|watch| now < watch.until).cloned().collect();
+        watches.sort_by(|a, b| (a.since, &a.person).cmp(&(b.since, &b.person)));
+        watches
+    }
+
+    /// Takes in that a guardian was reached by a call.
+    pub fn apply_reached(&self, person: PersonId, phone: CompactString, at: Timestamp) {
+        self.reached.write().insert(person, (phone, at));
+    }
+
+    /// When a guardian was last reached under a number.
+    #[must_use]
+    pub fn reached_at(&self, person: &PersonId, phone: &str) -> Option<Timestamp> {
+        self.reached.read().get(person).filter(|(known, _)| known == phone).map(|(_, at)| *at)
     }
 
     /// An account by its name, in whatever state.

@@ -120,5 +120,6 @@ fn name_of(decision: &Decision) -> &'static str {
         Decision::Delivery(_) => "delivery",
         Decision::Erased(_) => "erased",
         Decision::StepUp(_) => "step_up",
+        Decision::Watch(_) => "watch",
     }
 }

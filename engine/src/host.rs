@@ -11,13 +11,14 @@ use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
     Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Role, Session, StaffCommand,
-    StepUp, Timestamp, WearerId, WebhookId,
+    StepUp, Timestamp, Watch, WearerId, WebhookId,
 };
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
 
 use crate::authority::{Authority, DeviceCheck};
 use crate::clock::SystemClock;
+use crate::config::Shown;
 use crate::erasure::Traces;
 use crate::health::Vitals;
 use crate::inbox::{Inbox, Work};
@@ -63,6 +64,8 @@ pub struct House {
     pub reach: channels::Reach,
     /// Health and metrics.
     pub vitals: Arc<Vitals>,
+    /// What is configured of the providers, as it may be shown.
+    pub shown: Shown,
     /// The providers, who post to us too.
     pub channels: Arc<Channels>,
     /// What other systems' addresses may be.
@@ -71,6 +74,8 @@ pub struct House {
     pub base: String,
     /// The page of the demo's phones, where there is one.
     pub phones_page: Option<String>,
+    /// How to sign in to the demo, where this is one.
+    pub demo: Option<api::DemoSignIn>,
     /// What erasures wait for.
     pub traces: Traces,
     /// Where map tiles come from, and whose they are.
@@ -193,6 +198,18 @@ impl api::Host for House {
 
     fn step_ups(&self, person: &PersonId, wearer: &WearerId) -> Vec<StepUp> {
         self.authority.step_ups(person, wearer, self.clock.now())
+    }
+
+    fn watches(&self) -> Vec<Watch> {
+        self.authority.watches(self.clock.now())
+    }
+
+    fn reached_at(&self, person: &PersonId, phone: &str) -> Option<Timestamp> {
+        self.authority.reached_at(person, phone)
+    }
+
+    fn channels(&self) -> Vec<api::ChannelState> {
+        self.shown.with(&self.channels)
     }
 
     fn accounts(&self) -> Vec<Account> {
@@ -366,6 +383,7 @@ impl api::Host for House {
         api::ConsoleSettings {
             zone: self.zone.name().to_owned(),
             phones: self.phones_page.clone(),
+            demo: self.demo.clone(),
             tiles: self.tiles.as_ref().map(|(_, whose)| whose.clone()),
         }
     }

@@ -36,4 +36,5 @@ pub mod teller;
 pub mod tls;
 pub mod watchdog;
 
+pub use api::DemoSignIn;
 pub use init::{Initialised, init};

@@ -5,10 +5,11 @@ use std::sync::{Arc, OnceLock, mpsc};
 
 use alerting::Auditor;
 use broker::{Door, Receipts};
+use compact_str::CompactString;
 use model::staff::ApiToken;
 use model::{
-    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, EventKind, Glass, IncidentId, Record,
-    RegistryChange, Reply, Session, StepUp, Timestamp, WearerId, Webhook,
+    Account, Attempt, Decision, DownCommand, DownCommandState, Entity, Event, EventKind, Glass, IncidentId, PersonId,
+    Record, RegistryChange, Reply, Session, StepUp, Timestamp, Watch, WearerId, Webhook,
 };
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -55,6 +56,8 @@ enum Effect {
     Session(Session),
     Glass(Box<Glass>),
     StepUp(Box<StepUp>, Timestamp),
+    Duty(Box<Watch>, Timestamp),
+    Reached(PersonId, CompactString, Timestamp),
     /// Who tells other systems is to know.
     Webhook(Box<Webhook>),
 }
@@ -97,6 +100,7 @@ impl Release {
                 Decision::Account(account) => self.effects.push(Effect::Account(account.clone())),
                 Decision::Glass(glass) => self.effects.push(Effect::Glass(glass.clone())),
                 Decision::StepUp(step_up) => self.effects.push(Effect::StepUp(step_up.clone(), record.at)),
+                Decision::Watch(watch) => self.effects.push(Effect::Duty(watch.clone(), record.at)),
                 Decision::Session(session) => self.effects.push(Effect::Session(session.clone())),
                 Decision::Webhook(webhook) => self.effects.push(Effect::Webhook(webhook.clone())),
                 Decision::Delivery(_)
@@ -140,7 +144,13 @@ impl Release {
 
     fn note_event(&mut self, event: &Event) {
         match &event.entity {
-            Entity::Attempt(attempt) => self.attempts.push((**attempt).clone()),
+            Entity::Attempt(attempt) => {
+                if alerting::reach::has_reached(event.kind, attempt) {
+                    let (person, phone) = (attempt.callee.person.clone(), attempt.to.0.clone());
+                    self.effects.push(Effect::Reached(person, phone, attempt.changed_at));
+                }
+                self.attempts.push((**attempt).clone());
+            }
             Entity::DownCommand(command) if command.state == DownCommandState::Queued => {
                 self.effects.push(Effect::Deliver(command.clone()));
             }
@@ -227,6 +237,8 @@ impl Releaser {
             Effect::Account(account) => self.authority.apply_account(*account),
             Effect::Glass(glass) => self.authority.apply_glass(*glass),
             Effect::StepUp(step_up, at) => self.authority.apply_step_up(*step_up, at),
+            Effect::Reached(person, phone, at) => self.authority.apply_reached(person, phone, at),
+            Effect::Duty(watch, at) => self.authority.apply_watch(*watch, at),
             Effect::Session(session) => self.authority.apply_session(session),
             Effect::Webhook(webhook) => self.book.note(&webhook),
             Effect::Token(token) => {

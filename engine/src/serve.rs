@@ -446,9 +446,11 @@ impl Assembly {
             photos: Arc::clone(&photos),
             reach: self.config.reach(),
             vitals,
+            shown: self.config.shown(),
             channels,
             base: self.base(),
             phones_page: self.config.http.phones_page.clone(),
+            demo: self.config.http.demo.clone(),
             traces: Traces {
                 disk: Arc::clone(&self.disk),
                 layout: self.layout.clone(),
@@ -634,6 +636,10 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
     pipeline.accounts().sessions().for_each(|session| authority.apply_session(session.clone()));
     pipeline.audit().glasses().for_each(|glass| authority.apply_glass(glass.clone()));
     pipeline.step_ups().for_each(|step_up| authority.apply_step_up(step_up.clone(), step_up.sent_at));
+    pipeline.alerting().watches().for_each(|watch| authority.apply_watch(watch.clone(), watch.since));
+    for (person, phone, at) in pipeline.reach().reached() {
+        authority.apply_reached(person.clone(), phone.0.clone(), at);
+    }
     authority
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::case::WhistleLevel;
-use crate::registry::WeeklyWindow;
+use crate::registry::{Role, WeeklyWindow};
 use crate::{OrgPath, PersonId, Timestamp};
 
 /// How many departments an organisation has at most, how many shifts a department, how many people a shift.
@@ -66,5 +66,32 @@ impl DutyUnit {
             }
         }
         people
+    }
+}
+
+/// How long somebody counts as watching after a sign of life of their console, seconds: it gives one every 15 to 30, so
+/// one may be lost.
+pub const WATCH_SECONDS: u32 = 60;
+
+/// Somebody watches a console whose sound is on (开始值班).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Watch {
+    /// Who.
+    pub person: PersonId,
+    /// In which role.
+    pub role: Role,
+    /// Over which part of the tree: what their console shows and rings for.
+    pub org: OrgPath,
+    /// Since when, without a gap.
+    pub since: Timestamp,
+    /// Until when, unless their console gives another sign of life; the present, once they ended it.
+    pub until: Timestamp,
+}
+
+impl Watch {
+    /// Whether they watch over an organisation at a time.
+    #[must_use]
+    pub fn covers(&self, org: &OrgPath, at: Timestamp) -> bool {
+        at < self.until && self.org.contains(org)
     }
 }

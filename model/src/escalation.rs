@@ -54,6 +54,8 @@ pub struct Escalation {
     pub position_told: Option<(Position, Timestamp)>,
     /// How often they were told another one.
     pub position_updates: u16,
+    /// The desk's phones have not been rung: somebody watches a console, which rings first.
+    pub console_first: bool,
 }
 
 /// Somebody who can be reached, as they were when the incident was raised.

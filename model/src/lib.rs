@@ -40,7 +40,7 @@ pub use audit::{AuditEntry, Glass};
 pub use campaign::{Campaign, CampaignCall, CampaignCallState, CampaignKind, CampaignOrder, CampaignState};
 pub use case::{Case, CaseAction, CaseKind, CaseState, CaseStep, Patrol};
 pub use command::{DownCommand, DownCommandKind, DownCommandState};
-pub use duty::DutyRoster;
+pub use duty::{DutyRoster, Watch};
 pub use erasure::Erasure;
 pub use escalation::{Contact, Escalation};
 pub use event::{Entity, Event, EventKind};

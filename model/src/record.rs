@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{Account, Session};
 use crate::audit::{AuditEntry, Glass};
+use crate::duty::Watch;
 use crate::event::Event;
 use crate::finding::Finding;
 use crate::registry::RegistryChange;
@@ -179,6 +180,8 @@ pub enum Decision {
     Erased(Box<Erasure>),
     /// A guardian's code as it stands now; private, never on the feed.
     StepUp(Box<StepUp>),
+    /// Somebody watches a console, as it stands now.
+    Watch(Box<Watch>),
 }
 
 /// A report that was taken in, as history keeps it.

@@ -121,6 +121,74 @@ pub struct Wearer {
     pub availability: Vec<Availability>,
     /// Whether alarms are to be taken as they are.
     pub mode: WearerMode,
+    /// What was agreed to, and what was taken back; the newest entry for a purpose holds.
+    pub consents: Vec<Consent>,
+}
+
+impl Wearer {
+    /// How it stands with the consent to a purpose at a time. Where nothing was ever written down, nobody was asked.
+    #[must_use]
+    pub fn consent(&self, to: ConsentTo, at: Timestamp) -> Consented {
+        let newest = self.consents.iter().filter(|consent| consent.to == to && consent.given_at <= at);
+        match newest.max_by_key(|consent| consent.given_at) {
+            None => Consented::NotAsked,
+            Some(consent) if consent.withdrawn_at.is_some_and(|withdrawn| withdrawn <= at) => Consented::Withdrawn,
+            Some(_) => Consented::Given,
+        }
+    }
+}
+
+/// Somebody agreed that a wearer's data are used for a purpose (知情同意). Alarms need none: they protect life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Consent {
+    /// To what.
+    pub to: ConsentTo,
+    /// Who agreed, when it was not the wearer: a guardian.
+    pub by: Option<PersonId>,
+    /// How.
+    pub how: ConsentWay,
+    /// When.
+    pub given_at: Timestamp,
+    /// When it was taken back.
+    pub withdrawn_at: Option<Timestamp>,
+    /// The number of the paper and the like, at most [`CONSENT_NOTE_BYTES_MAX`].
+    pub note: String,
+}
+
+/// The longest note of a consent, in bytes.
+pub const CONSENT_NOTE_BYTES_MAX: usize = 200;
+
+/// What is agreed to. Appended to, never reordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentTo {
+    /// That guardians and staff see where the wearer is and was, also when nothing has happened.
+    Location,
+    /// That they see the vital signs.
+    VitalSigns,
+}
+
+/// How somebody agreed. Appended to, never reordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentWay {
+    /// Signed on paper.
+    Paper,
+    /// Said, before a witness or on the phone.
+    Spoken,
+    /// On a page or in an app.
+    Online,
+}
+
+/// How it stands with a consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consented {
+    /// Nothing is written down.
+    NotAsked,
+    /// It holds.
+    Given,
+    /// It was taken back.
+    Withdrawn,
 }
 
 /// When one guardian of a wearer can be called.

@@ -161,6 +161,11 @@ pub enum StaffCommand {
         /// SHA-256 of the cookie that is to open the pages.
         secret_sha256: [u8; 32],
     },
+    /// A console with its sound on gives a sign of life, or somebody ends their watch.
+    Watch {
+        /// Whether they watch on.
+        on: bool,
+    },
 }
 
 /// What the writer of a registry entry knows of the one that it replaces.

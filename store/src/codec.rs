@@ -87,7 +87,8 @@ impl RecordKind {
             | Decision::Account(_)
             | Decision::Session(_)
             | Decision::Glass(_)
-            | Decision::StepUp(_) => false,
+            | Decision::StepUp(_)
+            | Decision::Watch(_) => false,
         });
         match (&record.input, facts) {
             // History keeps what was seen at the bedside.

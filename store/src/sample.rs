@@ -151,6 +151,7 @@ fn wearer(n: u32) -> Wearer {
         name: "王桂兰".to_owned(),
         org: OrgPath::new("/luyang/xinghua/"),
         birth_year: Some(1943),
+        consents: Vec::new(),
         lives_alone: false,
         phone: None,
         guardians: vec![PersonId::new("g1")],
@@ -282,6 +283,7 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
         doctor_reminders: 0,
         position_told: None,
         position_updates: 0,
+        console_first: false,
     };
     let down = Event {
         seq: 9,
@@ -321,6 +323,13 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
         outcome: DeliveryOutcome::Retrying,
         next_at: Some(at(7)),
     };
+    let watch = Watch {
+        person: PersonId::new("s1"),
+        role: Role::Desk,
+        org: OrgPath::new("/luyang/"),
+        since: at(0),
+        until: at(60_000),
+    };
     let refused = Reply::Refused(Problem::new(ProblemCode::Stale, "stale", "已过期"));
     let decisions = [
         Decision::Repeated,
@@ -332,6 +341,7 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
         Decision::Reply(Box::new(refused)),
         Decision::Webhook(Box::new(webhook)),
         Decision::Delivery(Box::new(delivery)),
+        Decision::Watch(Box::new(watch)),
     ];
     decisions.map(|decision| Record { at: at(2), input: Input::Tick, decisions: vec![decision] }).to_vec()
 }

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use model::Channel;
 
-use crate::ward::{Home, Ward, check, check_at};
+use crate::ward::{Home, START, Ward, check, check_at};
 
 #[test]
 fn an_sos_tells_everybody_at_once_and_rings_the_first() {
@@ -272,6 +272,32 @@ fn without_guardians_the_desk_is_called_at_once() {
         00:00  RAISED Sos High | text desk d1 s1 | NOTIFYING | EXHAUSTED | call desk s1 | bracelet: locate
     "#]],
     );
+}
+
+#[test]
+fn the_console_of_whoever_watches_rings_before_the_desks_phones() {
+    let desk = |story: &str| {
+        let mut ward = Ward::new(Home::default().guardians(&[]));
+        ward.play(story);
+        let start = model::Timestamp::parse(START).unwrap();
+        let calls = ward.started.iter().filter(|attempt| attempt.channel == Channel::Voice);
+        calls.map(|a| format!("{} {}", a.callee.person, a.created_at.millis_since(start) / 1000)).collect::<Vec<_>>()
+    };
+    for (story, calls) in [
+        ("sos; wait 60s", &["desk 0", "s1 0"][..]),
+        ("watch s9 /luyang/; sos; wait 60s", &["desk 30", "s1 30"]),
+        ("watch s9 /luyang/xinghua/jinghu/; sos; wait 60s", &["desk 0", "s1 0"]),
+        ("watch s9 /luyang/; wait 61s; sos; wait 60s", &["desk 61", "s1 61"]),
+        ("watch s9 /luyang/; sos; wait 29s; acknowledge by s9; wait 120s", &[]),
+        ("watch s9 /luyang/; sos; wait 10s; restart; wait 60s", &["desk 30", "s1 30"]),
+        ("watch s9 /luyang/; sos; wait 11m", &["desk 30", "s1 30", "desk 630", "s1 630"]),
+    ] {
+        assert_eq!(desk(story), calls, "{story}");
+    }
+    // Who hands it to the desk has it before them already: `latest` fails where nobody was rung.
+    let mut ward = Ward::new(Home::default());
+    ward.play("watch s9 /luyang/; sos; escalate by s9");
+    ward.latest(Channel::Voice, "desk");
 }
 
 #[test]

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use alerting::{Alerting, Household, Input, Output};
 use expect_test::Expect;
+use model::duty::WATCH_SECONDS;
 use model::incident::{IncidentKind, IncidentState};
 use model::record::SendResult;
 use model::registry::{Role, WearerMode};
 use model::{
     Actor, Attempt, AttemptId, AttemptOutcome, Change, Channel, Contact, Counters, Destination, DeviceId, EventKind,
     Explain, Finding, IncidentAction, IncidentId, Language, OrgPath, PersonId, Plan, Position, Priority, Thresholds,
-    Timestamp, Wearer, WearerId,
+    Timestamp, Watch, Wearer, WearerId,
 };
 
 /// Who is there.
@@ -109,6 +110,7 @@ impl Ward {
             name: "王桂兰".to_owned(),
             org: OrgPath::new("/luyang/xinghua/yinxing/"),
             birth_year: Some(1943),
+            consents: Vec::new(),
             lives_alone: false,
             phone: None,
             availability: Vec::new(),
@@ -192,6 +194,7 @@ impl Ward {
                 let wearer = self.wearer.id.clone();
                 self.handle(Input::Located { wearer: &wearer, position });
             }
+            ["watch", person, org] => self.watch(person, org),
             ["restart"] => self.restart(),
             [action, "by", rest @ ..] => self.act(action, rest),
             _ => panic!("no such order: {order}"),
@@ -225,6 +228,19 @@ impl Ward {
             group: home.group.clone(),
         };
         self.handle(Input::Finding { finding: &finding, household: &household });
+    }
+
+    /// A console with its sound on gives a sign of life.
+    fn watch(&mut self, person: &str, org: &str) {
+        let watch = Watch {
+            person: PersonId::new(person),
+            role: Role::Desk,
+            org: OrgPath::new(org),
+            since: self.now,
+            until: self.now.plus_seconds(WATCH_SECONDS),
+        };
+        self.alerting.apply_watch(watch.clone(), self.now);
+        self.twin.apply_watch(watch, self.now);
     }
 
     /// The registry was written: every open incident hears who is there now.

@@ -130,7 +130,9 @@ const pictures = new Map();
 /** A photo as an address that an `img` can show. */
 export function picture(hash) {
   if (!pictures.has(hash)) {
-    pictures.set(hash, send("GET", `/photos/${hash}`).then((response) => response.blob()).then((blob) => URL.createObjectURL(blob)));
+    const shown = send("GET", `/photos/${hash}`).then((response) => response.blob()).then((blob) => URL.createObjectURL(blob));
+    shown.catch(() => pictures.delete(hash));
+    pictures.set(hash, shown);
   }
   return pictures.get(hash);
 }

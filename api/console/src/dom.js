@@ -40,11 +40,16 @@ function append(element, children) {
 
 /** Exchanges what an element holds. What had the focus gets it again, found by its `data-focus`. */
 export function replace(element, ...children) {
-  const focused = element.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   const scroll = element.scrollTop;
+  refill(element, ...children);
+  if (element.scrollTop !== scroll) element.scrollTop = scroll;
+}
+
+/** The same for what does not scroll itself: to ask how far it is scrolled lays the whole page out. */
+export function refill(element, ...children) {
+  const focused = element.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   element.replaceChildren();
   append(element, children);
-  if (element.scrollTop !== scroll) element.scrollTop = scroll;
   if (focused) element.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 

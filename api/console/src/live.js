@@ -8,8 +8,8 @@ const RETRY_MS = [500, 1_000, 2_000, 3_000, 5_000];
 
 /** One page's place in the feed. `state` is "connecting", "live" or "lost"; `since` when it became so. */
 export class Live {
-  constructor({ onEvents, onGap, onState, onRefused }) {
-    Object.assign(this, { onEvents, onGap, onState, onRefused });
+  constructor({ onEvents, onGap, onState, onRefused, onHeartbeat }) {
+    Object.assign(this, { onEvents, onGap, onState, onRefused, onHeartbeat });
     this.cursor = null;
     this.state = "connecting";
     this.since = Date.now();
@@ -21,7 +21,8 @@ export class Live {
   start(cursor) {
     this.cursor = cursor;
     this.stopped = false;
-    this.run();
+    this.runs = (this.runs ?? 0) + 1;
+    this.run(this.runs);
   }
 
   stop() {
@@ -42,16 +43,18 @@ export class Live {
     this.silence = setTimeout(() => { this.say("lost"); this.abort?.abort(); }, SILENCE_MS);
   }
 
-  async run() {
-    while (!this.stopped) {
+  /** One run at a time: an earlier one that still waits ends when a later one has begun. */
+  async run(number) {
+    const isOver = () => this.stopped || number !== this.runs;
+    while (!isOver()) {
       try {
         await this.follow();
       } catch (error) {
-        if (this.stopped) return;
+        if (isOver()) return;
         if (error.status === 401 || error.status === 403) return this.onRefused();
         if (error.status === 410) { await this.gap(); continue; }
       }
-      if (this.stopped) return;
+      if (isOver()) return;
       clearTimeout(this.silence);
       this.say("lost");
       const pause = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)];
@@ -97,7 +100,7 @@ export class Live {
       if (!data) continue;
       const kind = field("event");
       if (kind === undefined) events.push(JSON.parse(data));
-      else if (kind === "heartbeat") { serverSays(JSON.parse(data).time); this.tries = 0; this.say("live"); }
+      else if (kind === "heartbeat") { serverSays(JSON.parse(data).time); this.tries = 0; this.say("live"); this.onHeartbeat(); }
       else if (kind === "gap") { await this.gap(); over = true; }
       else if (kind === "unauthenticated") { this.stop(); this.onRefused(); over = true; }
       else over = true;

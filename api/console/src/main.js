@@ -1,6 +1,7 @@
 // The frame around every page: who is signed in, the strip that always says how things are, and which page is shown.
 import { onUnauthenticated, setToken, token } from "./api.js";
 import { h, replace } from "./dom.js";
+import * as duty from "./duty.js";
 import { language, setLanguage, t } from "./i18n.js";
 import { startKeys } from "./keys.js";
 import { PAGES, pagesFor } from "./routes.js";
@@ -18,6 +19,8 @@ const SECOND_MS = 1_000;
 let page = null;
 let strip = null;
 let main = null;
+/** Counts who signed in and out: what was asked for before is not for who is here now. */
+let entered = 0;
 
 /** What the address asks for: `#/alerts/i1` is `["alerts", "i1"]`. */
 function place() {
@@ -59,7 +62,9 @@ function showSignIn(said = "") {
 }
 
 export function signedOut(said) {
+  entered += 1;
   store.forget();
+  duty.forget();
   sound.disarm();
   strip?.end();
   strip = null;
@@ -80,12 +85,10 @@ async function enter() {
   const skip = h("a", { class: "skip", href: "#main", on: { click: (e) => { e.preventDefault(); main.focus(); } } }, t("skip"));
   replace(document.body, skip, strip.element, strip.banner, main);
   show();
-  try {
-    store.live.start(await store.load());
-  } catch (error) {
-    failed(error);
-    store.live.start(null);
-  }
+  const mine = ++entered;
+  const cursor = await store.load().catch((error) => { if (mine === entered) failed(error); return null; });
+  // Whoever signed out meanwhile is not to be followed by the feed.
+  if (mine === entered) store.live.start(cursor);
 }
 
 function redraw() {

@@ -44,8 +44,12 @@ export const onAlarm = new Set();
 /** Every event as it comes, for pages that follow something of their own. */
 export const onEvent = new Set();
 
+/** Every sign of life of the feed. */
+export const onHeartbeat = new Set();
+
 export const live = new Live({
   onEvents: (events) => events.forEach(take),
+  onHeartbeat: () => onHeartbeat.forEach((f) => f()),
   onGap: load,
   onState: () => touch("link"),
   onRefused: () => refused(),

@@ -69,7 +69,7 @@ export class Strip {
         select(t("keys.label"), keysAreOn() ? "on" : "off", [["on", t("keys.on")], ["off", t("keys.off")]], (name) => setKeys(name === "on")),
         h("div", { class: "menu-links" }, more),
         h("button", { class: "button small", type: "button", on: { click: () => duty.end() } }, t("duty.end")),
-        h("button", { class: "button small", type: "button", on: { click: () => signOut().finally(this.onSignOut) } }, t("signout"))));
+        h("button", { class: "button small", type: "button", on: { click: () => duty.end().then(signOut).finally(this.onSignOut) } }, t("signout"))));
     return this.details;
   }
 

@@ -1,5 +1,5 @@
 // Pieces that every page uses: dialogs, short messages, lists that are drawn only where they are seen.
-import { coalesced, h, replace } from "./dom.js";
+import { coalesced, h, refill } from "./dom.js";
 import { icon, kindIcon } from "./icons.js";
 import { both, t, word } from "./i18n.js";
 import { Problem } from "./api.js";
@@ -101,6 +101,11 @@ export function toast(text, { kind = "plain", undo } = {}) {
   setTimeout(() => message.remove(), TOAST_MS);
 }
 
+/** Something was saved, and can be taken back: nobody has acted on it yet. `again()` shows how it is then. */
+export function saved(done, again = () => {}, text = t("saved")) {
+  toast(text, { kind: "good", undo: done.undo && (() => done.undo().then(() => { toast(t("undone")); again(); }).catch(failed)) });
+}
+
 export const failed = (error) => toast(inWords(error), { kind: "bad" });
 
 /** Colour, icon and text: never colour alone. */
@@ -146,6 +151,8 @@ export class VirtualList {
     const from = Math.max(0, Math.floor(scrollTop / this.height) - 4);
     const to = Math.min(this.items.length, Math.ceil((scrollTop + clientHeight) / this.height) + 4);
     const wanted = new Set();
+    // Everything is measured above and only written below, or every row would lay the page out once more.
+    const fresh = document.createDocumentFragment();
     for (let place = from; place < to; place += 1) {
       const item = this.items[place];
       const key = this.key(item);
@@ -155,7 +162,7 @@ export class VirtualList {
         row = { element: h("li", { class: "virtual-row" }), sign: null, place: -1, item };
         row.element.style.height = `${this.height}px`;
         this.rows.set(key, row);
-        this.inner.append(row.element);
+        fresh.append(row.element);
       }
       if (row.place !== place) {
         row.place = place;
@@ -170,9 +177,10 @@ export class VirtualList {
       const sign = this.sign(item);
       if (row.sign !== sign) {
         row.sign = sign;
-        replace(row.element, this.draw(item));
+        refill(row.element, this.draw(item));
       }
     }
+    this.inner.append(fresh);
     for (const [key, row] of this.rows) {
       if (wanted.has(key)) continue;
       row.element.remove();

@@ -10,11 +10,11 @@ import { chromium } from "playwright-core";
 import { fromDisk } from "../from-disk.mjs";
 
 const TARGET = process.env.CARGO_TARGET_DIR ?? new URL("../../../target", import.meta.url).pathname;
-const BINARY = process.env.YINLING_BIN ?? `${TARGET}/debug/yinling`;
+export const BINARY = process.env.YINLING_BIN ?? `${TARGET}/debug/yinling`;
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 /** How long anything may take here: the machine is shared. */
-export const PATIENCE_MS = Number(process.env.CONSOLE_PATIENCE_MS ?? 60_000);
-const READY_MS = 120_000;
+export const PATIENCE_MS = Number(process.env.CONSOLE_PATIENCE_MS ?? 120_000);
+const READY_MS = 180_000;
 
 /** Resolves to what `look` gives once it is true; fails with `what` after a while. */
 export async function eventually(what, look) {

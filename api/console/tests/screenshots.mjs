@@ -22,6 +22,10 @@ try {
 
 async function furnish() {
   const now = Date.now();
+  const elder = await house.api("GET", "/wearers/w1");
+  await house.api("POST", "/import", { wearers: [{ ...Object.fromEntries(Object.entries(elder).filter(([, value]) => value !== null)),
+    consents: [{ to: "location", by: "g1", how: "paper", given_at: "2026-03-01T09:00:00+08:00", note: "2026-031" }, { to: "vital_signs", how: "spoken", given_at: "2026-03-01T09:00:00+08:00", withdrawn_at: "2026-06-01T09:00:00+08:00" }] }] });
+  await house.api("POST", "/duty/watch", { on: true });
   const walk = Array.from({ length: 40 }, (_, n) => ({ type: "location", t: new Date(now - (40 - n) * 300_000).toISOString(), lat: 31.8206 + Math.sin(n / 6) / 900, lon: 117.2292 + n / 30_000, acc: 8 }));
   house.report(1, walk);
   for (let n = 0; n < 12; n += 1) house.report(2, { type: "heart_rate", bpm: 70 + (n % 5) * 4, t: new Date(now - (12 - n) * 600_000).toISOString() });
@@ -42,5 +46,15 @@ async function shoot(language, theme, name, size) {
     await page.waitForTimeout(400);
     await page.screenshot({ path: join(folder, `${one.replace("/", "-")}.${language}.${theme}.${name}.png`) });
   }
+  await page.context().close();
+  if (!only.length || only.includes("guardian")) await shootGuardian(language, theme, name, size);
+}
+
+/** The page behind the link in a message, and the one behind its code. */
+async function shootGuardian(language, theme, name, size) {
+  const link = house.phones.taken.filter((one) => one.person === "g1" && one.channel !== "voice").map((one) => /\/g\/[\w.-]+/.exec(JSON.stringify(one))?.[0]).findLast(Boolean);
+  const page = await open(house, "", { token: null, ...size, language, theme, expected: [401] });
+  await page.goto(`${house.base}${link}`);
+  await page.screenshot({ path: join(folder, `guardian.${language}.${theme}.${name}.png`), fullPage: true });
   await page.context().close();
 }

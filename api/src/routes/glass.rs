@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::State;
-use model::{Actor, Role, StaffCommand, Timestamp, WearerId};
+use model::registry::{ConsentTo, Consented};
+use model::{Actor, Role, StaffCommand, Timestamp, Wearer, WearerId};
 use serde::{Deserialize, Serialize};
 use store::{CaseFilter, IncidentFilter, Page};
 
@@ -23,6 +24,9 @@ const BEHIND_GLASS: &[Role] =
     &[Role::Operator, Role::Desk, Role::Doctor, Role::Street, Role::Department, Role::GridWorker, Role::Volunteer];
 /// Those among them who see it only while the case is theirs.
 const HOLDERS_ONLY: &[Role] = &[Role::GridWorker, Role::Volunteer];
+/// Who can break the glass; the engine says the same.
+const BREAKERS: &[Role] =
+    &[Role::Admin, Role::Operator, Role::Desk, Role::Doctor, Role::Street, Role::Department, Role::GridWorker];
 /// The longest reason, in bytes.
 const REASON_BYTES_MAX: usize = 500;
 
@@ -67,13 +71,43 @@ pub(crate) async fn break_it(
 }
 
 /// Whether somebody may see how a wearer is: whoever may see them, but a grid worker or volunteer only on account of
-/// something that they see to.
-pub(crate) async fn may_read_vitals(shared: &Shared, actor: &Actor, wearer: &WearerId) -> Result<bool, Fault> {
+/// something that they see to. Who took their consent back is seen by their doctor, and by others while something is open.
+pub(crate) async fn may_read_vitals(shared: &Shared, actor: &Actor, wearer: &Wearer) -> Result<bool, Fault> {
+    if actor.role == Role::Doctor {
+        return Ok(true);
+    }
+    if has_withdrawn(shared, wearer, ConsentTo::VitalSigns) && !is_excused(shared, actor, &wearer.id).await? {
+        return Ok(false);
+    }
     Ok(!HOLDERS_ONLY.contains(&actor.role) || may_locate(shared, actor, wearer).await?)
 }
 
+/// Whether a consent was taken back. Where none was ever written down, the operator answers for having asked.
+fn has_withdrawn(shared: &Shared, wearer: &Wearer, to: ConsentTo) -> bool {
+    wearer.consent(to, shared.host.now()) == Consented::Withdrawn
+}
+
+/// Whether something outweighs that a consent was taken back: an open incident, or broken glass.
+async fn is_excused(shared: &Shared, actor: &Actor, wearer: &WearerId) -> Result<bool, Fault> {
+    if shared.host.glass(&actor.person, wearer).is_some() {
+        return Ok(true);
+    }
+    let wearer = wearer.clone();
+    shared.read(move |view| has_open(view, wearer)).await
+}
+
+fn has_open(view: &store::State, wearer: WearerId) -> Result<bool, store::StoreError> {
+    let filter = IncidentFilter { open_only: true, wearer: Some(wearer) };
+    Ok(!view.incidents(&filter, Page { after: None, limit: 1 }, &|_| true)?.items.is_empty())
+}
+
 /// Whether somebody may see exactly where a wearer is, or was, now.
-pub(crate) async fn may_locate(shared: &Shared, actor: &Actor, wearer: &WearerId) -> Result<bool, Fault> {
+pub(crate) async fn may_locate(shared: &Shared, actor: &Actor, wearer: &Wearer) -> Result<bool, Fault> {
+    let has_withdrawn = has_withdrawn(shared, wearer, ConsentTo::Location);
+    let wearer = &wearer.id;
+    if has_withdrawn && !is_excused(shared, actor, wearer).await? {
+        return Ok(false);
+    }
     if !BEHIND_GLASS.contains(&actor.role) || shared.host.glass(&actor.person, wearer).is_some() {
         return Ok(true);
     }
@@ -86,14 +120,26 @@ pub(crate) async fn may_locate(shared: &Shared, actor: &Actor, wearer: &WearerId
                     .cases(&filter, Page { after: None, limit: 1 }, &|case| case.handler.as_ref() == Some(&person))?;
                 return Ok(!held.items.is_empty());
             }
-            let filter = IncidentFilter { open_only: true, wearer: Some(wearer) };
-            Ok(!view.incidents(&filter, Page { after: None, limit: 1 }, &|_| true)?.items.is_empty())
+            has_open(view, wearer)
         })
         .await
 }
 
 /// The refusal of a position that stays behind glass.
-pub(crate) fn behind_glass(wearer: &WearerId) -> Fault {
+pub(crate) fn behind_glass(shared: &Shared, actor: &Actor, wearer: &Wearer, to: ConsentTo) -> Fault {
+    let is_withdrawn = has_withdrawn(shared, wearer, to);
+    let wearer = &wearer.id;
+    if is_withdrawn && !BREAKERS.contains(&actor.role) {
+        let (what, what_zh) = match to {
+            ConsentTo::Location => ("where they are", "位置"),
+            ConsentTo::VitalSigns => ("how they are", "生命体征"),
+        };
+        return Fault::new(
+            Code::NoConsent,
+            format!("the consent to see {what} was taken back: {wearer} is shown again while something has happened"),
+            format!("已撤回查看{what_zh}的同意:{wearer} 仅在有未结束的事件时可见"),
+        );
+    }
     Fault::new(
         Code::BehindGlass,
         format!(

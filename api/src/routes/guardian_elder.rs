@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::audit::{LookJson, looks_at};
+use super::glass::may_locate;
 use super::guardian_page::{self, Elder};
 use super::history::{self, LatestParams, TrackParams, VitalParams};
 use super::registry_write::{CommandKey, checked_wearer, seen_before};
@@ -177,8 +178,10 @@ pub(crate) async fn draw(
 /// The same as a page, which a script makes live where there is one.
 pub(super) async fn page(shared: &Arc<Shared>, token: &str, guardian: &Guardian) -> Result<Response, Fault> {
     let (wearer, actor) = (&guardian.wearer, guardian.actor());
+    let is_shown = may_locate(shared, &actor, wearer).await?;
     let (wanted, person): (_, PersonId) = (wearer.id.clone(), actor.person.clone());
     let (latest, you) = shared.read(move |view| Ok((view.latest(&wanted)?, view.person(&person)?))).await?;
+    let latest = latest.filter(|_| is_shown);
     let looks = looks(shared, guardian).await?;
     let subject = format!("wearers/{}/latest", wearer.id);
     look::record(shared, &actor, &subject, look::LATEST_FIELDS, Some("guardian link")).await?;

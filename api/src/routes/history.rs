@@ -8,6 +8,7 @@ use axum::Json as Answer;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use model::registry::ConsentTo;
 use model::{DeviceId, Position, ReportBody, ReportKind, Timestamp, WearerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -71,15 +72,16 @@ pub(crate) async fn latest(
     Params(params): Params<LatestParams>,
 ) -> Result<Answer<LatestJson>, Fault> {
     let purpose = checked_purpose(params.purpose)?;
-    let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
+    let elder = visible_wearer(&shared, &caller.actor, &id).await?;
+    let wearer = elder.id.clone();
     let wanted = wearer.clone();
     let mut found = shared.read(move |view| view.latest(&wanted)).await?;
-    if !may_locate(&shared, &caller.actor, &wearer).await?
+    if !may_locate(&shared, &caller.actor, &elder).await?
         && let Some(found) = &mut found
     {
         found.position = None;
     }
-    if !may_read_vitals(&shared, &caller.actor, &wearer).await?
+    if !may_read_vitals(&shared, &caller.actor, &elder).await?
         && let Some(found) = &mut found
     {
         found.vitals.clear();
@@ -142,11 +144,12 @@ pub(crate) async fn track(
 ) -> Result<Response, Fault> {
     let purpose = checked_purpose(params.purpose)?;
     let period = Period::new(params.from.as_deref(), params.to.as_deref(), shared.host.now(), PERIOD)?;
-    let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
-    let wanted = wearer.clone();
-    if !may_locate(&shared, &caller.actor, &wearer).await? {
-        return Err(behind_glass(&wearer));
+    let elder = visible_wearer(&shared, &caller.actor, &id).await?;
+    if !may_locate(&shared, &caller.actor, &elder).await? {
+        return Err(behind_glass(&shared, &caller.actor, &elder, ConsentTo::Location));
     }
+    let wearer = elder.id;
+    let wanted = wearer.clone();
     let mut points = shared.read(move |view| view.fixes(&wanted, period.from, period.to, POINTS_MAX + 1)).await?;
     let truncated_at = points.get(POINTS_MAX).map(|point| point.measured);
     points.truncate(POINTS_MAX);
@@ -252,10 +255,11 @@ pub(crate) async fn vitals(
     let period = Period::new(params.from.as_deref(), params.to.as_deref(), shared.host.now(), PERIOD)?;
     let bucket_millis = params.bucket.as_deref().map(|name| buckets::millis_of(name, kind)).transpose()?;
     let most = if bucket_millis.is_some() { BUCKETED_READINGS_MAX } else { POINTS_MAX };
-    let wearer = visible_wearer(&shared, &caller.actor, &id).await?.id;
-    if !may_read_vitals(&shared, &caller.actor, &wearer).await? {
-        return Err(behind_glass(&wearer));
+    let elder = visible_wearer(&shared, &caller.actor, &id).await?;
+    if !may_read_vitals(&shared, &caller.actor, &elder).await? {
+        return Err(behind_glass(&shared, &caller.actor, &elder, ConsentTo::VitalSigns));
     }
+    let wearer = elder.id;
     let wanted = wearer.clone();
     let mut found = shared.read(move |view| view.vitals(&wanted, kind, period.from, period.to, most + 1)).await?;
     let truncated_at = found.get(most).map(|vital| vital.measured);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use model::{Actor, Device, DeviceId, OrgPath, PersonId, Role, Wearer, WearerId};
+use model::{Account, AccountState, Actor, Device, DeviceId, OrgPath, PersonId, Role, Wearer, WearerId};
 use serde::Deserialize;
 use store::{Page, State as View, StoreError};
 
@@ -104,10 +104,10 @@ pub(crate) async fn people(
     let limit = checked_limit(paging.limit)?;
     let after = paging.after.as_deref().map(PersonId::new);
     let as_of = shared.newest_cursor().await?;
-    let actor = caller.actor.clone();
+    let (actor, accounts) = (caller.actor.clone(), shared.host.accounts());
     let listing = shared
         .read(move |view| {
-            let circle = Circle::of(view, &actor)?;
+            let circle = Circle::of(view, &actor, &accounts)?;
             view.people(Page { after, limit }, &|person| circle.contains(&person.id))
         })
         .await?;
@@ -117,15 +117,20 @@ pub(crate) async fn people(
     Ok(respond("/api/v1/people", &[], limit, data, next, as_of))
 }
 
+/// Who works with others: they are to be sent, and named for what they did.
+const COLLEAGUES: &[Role] =
+    &[Role::Admin, Role::Operator, Role::Integration, Role::Desk, Role::GridWorker, Role::Street, Role::Department];
+
 /// The people that a caller may see. A person belongs to no organisation: whoever cares for a wearer in the caller's
-/// scope, or sits on a desk in it, is in their circle.
+/// scope, or sits on a desk in it, is in their circle; for those who work together also whoever is on a roster there, and
+/// whoever has an account for it, for a part of it, or for more.
 pub(super) enum Circle {
     Everybody,
     These(BTreeSet<PersonId>),
 }
 
 impl Circle {
-    pub(super) fn of(view: &View, actor: &Actor) -> Result<Circle, StoreError> {
+    pub(super) fn of(view: &View, actor: &Actor, accounts: &[Account]) -> Result<Circle, StoreError> {
         if sees_everything(actor) && actor.role != Role::Doctor {
             return Ok(Circle::Everybody);
         }
@@ -136,11 +141,22 @@ impl Circle {
                 people.extend(wearer.doctor);
             }
         })?;
+        let mut orgs = Vec::new();
         view.for_each_org(&mut |org| {
             if visible_to(actor, Some(&org.path)) {
                 people.extend(org.desk.into_iter().flat_map(|desk| desk.people));
+                orgs.push(org.path);
             }
         })?;
+        if COLLEAGUES.contains(&actor.role) {
+            for org in &orgs {
+                let units = view.duty(org)?.map(|roster| roster.units).unwrap_or_default();
+                people.extend(units.into_iter().flat_map(|unit| unit.shifts).flat_map(|shift| shift.people));
+            }
+            let meets = |scope: &OrgPath| scope.contains(&actor.scope) || actor.scope.contains(scope);
+            let active = accounts.iter().filter(|one| one.state == AccountState::Active && meets(&one.scope));
+            people.extend(active.map(|account| account.person.clone()));
+        }
         Ok(Circle::These(people))
     }
 

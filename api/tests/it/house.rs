@@ -66,6 +66,7 @@ pub struct Engine {
     health: Mutex<Health>,
     photos: Mutex<BTreeMap<String, Vec<u8>>>,
     step_ups: Mutex<Vec<StepUp>>,
+    watches: Mutex<Vec<model::Watch>>,
 }
 
 impl Engine {
@@ -274,6 +275,21 @@ impl Engine {
             | StaffCommand::CaseReceipt { .. }
             | StaffCommand::StartPatrol(_)
             | StaffCommand::SetDuty { .. } => vec![done(None)],
+            StaffCommand::Watch { on } => {
+                let now = Timestamp::from_millis(self.now.load(Ordering::SeqCst));
+                let mut watches = self.watches.lock().unwrap();
+                watches.retain(|watch| watch.person != actor.person);
+                if *on {
+                    watches.push(model::Watch {
+                        person: actor.person.clone(),
+                        role: actor.role,
+                        org: actor.scope.clone(),
+                        since: now,
+                        until: now.plus_seconds(60),
+                    });
+                }
+                vec![done(None)]
+            }
         }
     }
 
@@ -365,6 +381,7 @@ impl House {
             glass: AtomicBool::new(false),
             photos: Mutex::default(),
             step_ups: Mutex::default(),
+            watches: Mutex::default(),
             health: Mutex::new(Health {
                 live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
                 ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use model::attempt::{Callee, CalleeRole, Destination};
 use model::registry::{
-    Binding, DailyWindow, Desk, Device, Fence, Org, Person, Push, Schedule, Shadow, Shape, Suspension, SuspensionKind,
-    Thresholds, ThresholdsSet, Wearer,
+    Binding, Consent, ConsentTo, ConsentWay, DailyWindow, Desk, Device, Fence, Org, Person, Push, Schedule, Shadow,
+    Shape, Suspension, SuspensionKind, Thresholds, ThresholdsSet, Wearer,
 };
 use model::{
     Actor, Attempt, AttemptId, AttemptState, Case, CaseId, CaseState, Channel, Condition, Datum, DeviceId, Entity,
@@ -51,6 +51,7 @@ fn wearer(id: &str, name: &str, org: &str, guardian: &str) -> Wearer {
         name: name.to_owned(),
         org: OrgPath::new(org),
         birth_year: Some(1943),
+        consents: Vec::new(),
         lives_alone: false,
         phone: None,
         guardians: vec![PersonId::new(guardian)],
@@ -144,11 +145,24 @@ pub fn registry() -> RegistryChange {
         ],
         wearers: vec![
             wearer("w1", "王桂兰", YINXING, "g1"),
-            wearer("w2", "赵大爷", YINXING, "g1"),
+            Wearer { consents: taken_back(), ..wearer("w2", "赵大爷", YINXING, "g1") },
             wearer("w9", "钱奶奶", SHUSHAN, "g9"),
         ],
         devices: vec![device("b1", Some("w1")), device("b9", Some("w9")), device("spare", None)],
     }
+}
+
+/// Consents that were given once and hold no more.
+fn taken_back() -> Vec<Consent> {
+    let one = |to| Consent {
+        to,
+        by: Some(PersonId::new("g1")),
+        how: ConsentWay::Paper,
+        given_at: Timestamp::EPOCH,
+        withdrawn_at: Some(Timestamp::EPOCH),
+        note: "2026-031".to_owned(),
+    };
+    [ConsentTo::Location, ConsentTo::VitalSigns].into_iter().map(one).collect()
 }
 
 pub fn incident(number: u64, wearer: &str, org: &str, state: IncidentState) -> Incident {
@@ -246,5 +260,26 @@ pub fn case(number: u64, org: &str, state: CaseState) -> Case {
         notes: Vec::new(),
         disposition: None,
         rating: None,
+    }
+}
+
+/// A channel as the engine would show it.
+pub fn channel() -> api::ChannelState {
+    api::ChannelState {
+        channel: Channel::Sms,
+        providers: vec![api::ProviderState {
+            name: "sms".to_owned(),
+            kind: "gateway".to_owned(),
+            ok: true,
+            last_ok: Some(Timestamp::EPOCH),
+            failed_at: None,
+            failure: None,
+            held_back: false,
+        }],
+        settings: vec![api::ChannelSetting {
+            key: "secret".to_owned(),
+            value: "***".to_owned(),
+            source: "environment".to_owned(),
+        }],
     }
 }

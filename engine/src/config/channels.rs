@@ -58,7 +58,8 @@ pub(super) fn channels(
 ) {
     for (name, channel, _) in CHANNELS {
         if let Some(settings) = self::channel(&mut section, name, environment, faults) {
-            config.channels.insert(*channel, settings);
+            let from_environment = super::shown::from_environment(*channel, environment);
+            config.channels.insert(*channel, ChannelSettings { from_environment, ..settings });
         }
     }
     section.finish(faults);
@@ -77,7 +78,7 @@ pub(super) fn channel(
     let mut reader = Reader { channel: *channel, kinds, environment, faults };
     let providers = reader.channel(object)?;
     let Some(Value::Object(written)) = written else { return None };
-    Some(ChannelSettings { providers, written: redacted(written) })
+    Some(ChannelSettings { providers, written: redacted(written), from_environment: Vec::new() })
 }
 
 /// What was written, with stars for what nobody is to see.

@@ -10,6 +10,7 @@ mod credentials;
 pub(crate) mod document;
 mod layers;
 mod print;
+mod shown;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ use ::channels::{GatewayConfig, ProviderConfig, ProviderSettings};
 use chrono_tz::Tz;
 use model::{Channel, Language};
 use store::StateRetention;
+
+pub use shown::Shown;
 
 pub use layers::{ENVIRONMENT_PREFIX, Overrides, Sources};
 
@@ -123,6 +126,8 @@ pub struct HttpSettings {
     pub allow_plaintext: bool,
     /// The page of the demo's phones: set by the demo, not by the file.
     pub phones_page: Option<String>,
+    /// How to sign in to the demo: set by the demo, not by the file.
+    pub demo: Option<api::DemoSignIn>,
     /// Map tiles; `None`: maps are drawn without.
     pub tiles: Option<TileSettings>,
 }
@@ -229,6 +234,8 @@ pub struct ChannelSettings {
     pub providers: Vec<ProviderSettings>,
     /// What was written, with stars for the secrets.
     written: serde_json::Map<String, serde_json::Value>,
+    /// Which of it stands in the environment, not in the file.
+    from_environment: Vec<String>,
 }
 
 impl ChannelSettings {
@@ -237,7 +244,7 @@ impl ChannelSettings {
     pub fn gateway(url: &str, secret: &str) -> ChannelSettings {
         let gateway = GatewayConfig { url: url.to_owned(), secret: secret.to_owned(), timeout_ms: GATEWAY_TIMEOUT_MS };
         let provider = ProviderSettings::new(ProviderConfig::Gateway(gateway));
-        ChannelSettings { providers: vec![provider], written: serde_json::Map::new() }
+        ChannelSettings { providers: vec![provider], written: serde_json::Map::new(), from_environment: Vec::new() }
     }
 }
 
@@ -257,6 +264,7 @@ impl Default for Config {
                 public_url: None,
                 allow_plaintext: false,
                 phones_page: None,
+                demo: None,
                 tiles: None,
             },
             mqtt: MqttSettings {

@@ -119,6 +119,9 @@ impl Pipeline {
         at: Timestamp,
         decisions: &mut Vec<Decision>,
     ) {
+        if self.is_watched_on(actor, command, at) {
+            return;
+        }
         let about = self.about(command);
         let number = self.audit.number + 1;
         let mut entry = AuditEntry {
@@ -281,6 +284,8 @@ impl Pipeline {
                 wearers: self.step_ups.wearer_of(*code).into_iter().collect(),
                 ..about("code.enter", format_compact!("attempts/{code}"))
             },
+            StaffCommand::Watch { on: true } => about("watch.begin", "duty/watch".into()),
+            StaffCommand::Watch { on: false } => about("watch.end", "duty/watch".into()),
             StaffCommand::BreakGlass { wearer, reason } => About {
                 wearers: vec![wearer.clone()],
                 fields: vec!["position".into()],

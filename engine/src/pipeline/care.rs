@@ -122,6 +122,7 @@ impl Pipeline {
             name: format!("未绑定设备{device}的使用人"),
             org: orgs.next().or_else(topmost).unwrap_or_else(|| OrgPath::new("/")),
             birth_year: None,
+            consents: Vec::new(),
             lives_alone: false,
             phone: None,
             guardians: Vec::new(),

@@ -352,6 +352,7 @@ impl Directory {
             name: carrier.map_or(name.clone(), |carrier| format!("{name} · {carrier}")),
             org,
             birth_year: None,
+            consents: Vec::new(),
             lives_alone: false,
             guardians: Vec::new(),
             doctor: None,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use compact_str::{CompactString, format_compact};
-use model::erasure::{ErasedKind, Erasure, Names, Worn};
+use model::erasure::{ERASED, ErasedKind, Erasure, Names, Worn};
 use model::registry::fingerprint;
 use model::staff::Known;
 use model::{
@@ -278,6 +278,11 @@ impl Pipeline {
             wearer.guardians.retain(|guardian| *guardian != id);
             wearer.availability.retain(|hours| hours.person != id);
             wearer.doctor = wearer.doctor.filter(|doctor| *doctor != id);
+            // That it was agreed to stays, and that whoever did is erased.
+            for consent in wearer.consents.iter_mut().filter(|consent| consent.by.as_ref() == Some(&id)) {
+                consent.by = None;
+                consent.note = ERASED.to_owned();
+            }
             change.wearers.push(wearer);
         }
         for org in self.directory.orgs.values().filter(|org| is_on_desk(org, &id)) {
@@ -292,7 +297,8 @@ impl Pipeline {
 }
 
 fn cares_for(wearer: &Wearer, person: &PersonId) -> bool {
-    wearer.guardians.contains(person) || wearer.doctor.as_ref() == Some(person)
+    let has_agreed = wearer.consents.iter().any(|consent| consent.by.as_ref() == Some(person));
+    wearer.guardians.contains(person) || wearer.doctor.as_ref() == Some(person) || has_agreed
 }
 
 fn is_on_desk(org: &model::Org, person: &PersonId) -> bool {

@@ -29,6 +29,7 @@ mod sensing;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod webhooks;
 
 use std::collections::BTreeMap;
@@ -118,6 +119,18 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Calling, and who watches.
+    #[must_use]
+    pub fn alerting(&self) -> &Alerting {
+        &self.alerting
+    }
+
+    /// Who was reached.
+    #[must_use]
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
     /// An empty partition whose schedules are in `zone`.
     #[must_use]
     pub fn new(zone: Tz) -> Pipeline {

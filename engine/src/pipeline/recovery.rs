@@ -95,6 +95,7 @@ impl Pipeline {
             Decision::Audit(entry) => self.audit.apply(entry),
             Decision::Glass(glass) => self.audit.apply_glass((**glass).clone()),
             Decision::StepUp(step_up) => self.step_ups.apply((**step_up).clone(), record.at),
+            Decision::Watch(watch) => self.alerting.apply_watch((**watch).clone(), record.at),
             Decision::Account(account) => self.accounts.apply((**account).clone()),
             Decision::Session(session) => self.accounts.apply_session(session.clone(), record.at),
             Decision::Reply(reply) => {

@@ -245,6 +245,7 @@ impl Pipeline {
             StaffCommand::EnterCode { code, is_right, secret_sha256 } => {
                 self.step_ups.enter(actor, (*code, *is_right), *secret_sha256, at, decisions)
             }
+            StaffCommand::Watch { on } => self.watch(actor, *on, at, decisions),
             StaffCommand::EndSession(secret) => self.accounts.end_session(secret, decisions),
             StaffCommand::Observe(note) => self.observe_bedside(actor, note, at, decisions),
         }

@@ -5,6 +5,7 @@
 //! is written. References may point into the document itself or to what is there already.
 
 mod care;
+mod consent;
 mod csv;
 mod fence;
 mod hours;

@@ -29,6 +29,7 @@ impl Walk<'_> {
         let mode = row.object("mode", faults).map(|object| care::mode(object, faults));
         let (guardians, availability) = self.guardians(&mut row, GUARDIANS_MAX);
         let fences = self.fences(&mut row, FENCES_MAX);
+        let consents = self.consents(&mut row);
         if let Some(org) = &org {
             self.references.push((row.at("org"), Reference::Org(org.clone())));
         }
@@ -57,6 +58,7 @@ impl Walk<'_> {
                 suspension,
                 availability,
                 mode: mode.flatten().unwrap_or_default(),
+                consents,
             });
         }
         Some(id.to_owned())

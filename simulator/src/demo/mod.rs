@@ -363,6 +363,10 @@ fn configure(options: &Options, data: &Path, phones: &Phones, secret: &str, lang
     let mut config = Config { data: data.to_owned(), ..Config::default() };
     config.http.listen = free(options.http);
     config.http.phones_page = Some(page_url(phones, language));
+    config.http.demo = Some(engine::DemoSignIn {
+        accounts: ACCOUNTS.iter().map(|(id, ..)| (*id).to_owned()).collect(),
+        password: PASSWORD.to_owned(),
+    });
     config.mqtt.listen = free(options.mqtt);
     config.channels = [Channel::Sms, Channel::Voice, Channel::Push].map(|name| (name, channel())).into();
     config

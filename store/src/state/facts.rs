@@ -64,7 +64,8 @@ impl FactChanges {
                 | Decision::Account(_)
                 | Decision::Session(_)
                 | Decision::Glass(_)
-                | Decision::StepUp(_) => {}
+                | Decision::StepUp(_)
+                | Decision::Watch(_) => {}
             }
         }
         Ok(())

@@ -35,6 +35,8 @@ const ASKERS: &[&str] =
 /// A guardian's token is no guardian of hers: that is a person of the registry, who comes by a link.
 const RESPONDERS: &[&str] =
     &["admin", "operator", "integration", "desk", "grid_worker", "volunteer", "street", "department", "doctor"];
+/// Who can take an alarm at a console.
+const WATCHERS: &[&str] = &["admin", "operator", "desk", "grid_worker", "street", "department"];
 const BREAKERS: &[&str] = &["admin", "operator", "desk", "grid_worker", "street", "department", "doctor"];
 /// A grid worker or volunteer reads how somebody is only while their case is theirs.
 const READERS: &[&str] = &["admin", "operator", "integration", "desk", "street", "department", "doctor", "guardian"];
@@ -108,6 +110,9 @@ const ROWS: &[Row] = &[
     ),
     ("GET", "/api/v1/duty", "?org=/luyang/xinghua/yinxing/", STAFF, Own),
     ("PUT", "/api/v1/duty", r#"{"units":[]}"#, DISPATCHERS, Own),
+    ("GET", "/api/v1/duty/watch", "", STAFF, Own),
+    ("POST", "/api/v1/duty/watch", r#"{"on":true}"#, WATCHERS, Own),
+    ("GET", "/api/v1/channels", "", KEEPERS, Own),
     ("GET", "/api/v1/patrols", "", STAFF, Own),
     (
         "POST",
@@ -129,6 +134,7 @@ const ROWS: &[Row] = &[
     ("GET", "/api/v1/wearers/{id}/track", "", &["admin", "integration", "guardian"], Hidden),
     ("GET", "/api/v1/wearers/{id}/vitals", "?kind=heart_rate", READERS, Hidden),
     ("GET", "/api/v1/wearers/{id}/fences", "", FENCE_READERS, Hidden),
+    ("GET", "/api/v1/wearers/{id}/reach", "", STAFF, Hidden),
     ("POST", "/api/v1/wearers/{id}/observations", r#"{"respiration":18}"#, OBSERVERS, Hidden),
     ("POST", "/api/v1/wearers/{id}/preview", "{}", READERS, Hidden),
     ("POST", "/api/v1/wearers/{id}/break-glass", r#"{"reason":"looking for her"}"#, BREAKERS, Hidden),

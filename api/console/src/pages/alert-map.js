@@ -27,6 +27,7 @@ export class IncidentMap {
 
   end() {
     this.chart?.end();
+    this.chart = null;
   }
 
   show(incident) {
@@ -48,8 +49,10 @@ export class IncidentMap {
   }
 
   async fences(incident, elder) {
+    const { sign } = this;
     const fences = await drawable(elder);
-    if (this.incident?.id !== incident.id) return;
+    // Something else is drawn by now.
+    if (!this.chart || sign !== this.sign) return;
     for (const fence of fences) this.chart.fence(fence, { label: t("map.fence", { id: fence.id }) });
     const frame = `${incident.id} ${fences.length} ${this.track(incident).length > 0}`;
     if (this.framed === frame) return;

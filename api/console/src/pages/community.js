@@ -13,6 +13,9 @@ import { kindMark, stateMark } from "../ui.js";
 const COLOURS = ["red", "orange", "yellow", "green"];
 const RADIUS = { red: 11, orange: 9, yellow: 8, green: 5 };
 const WALL_ROWS = 8;
+const RANK = { high: 0, medium: 1, low: 2 };
+/** Who waits comes before who is looked after. */
+const isTaken = (incident) => ["acknowledged", "on_site"].includes(incident.state);
 const FIT_MOST = 16;
 
 /** 红: high and nobody is there yet; 橙: high and taken, or medium; 黄: low; 绿: nothing open. */
@@ -121,7 +124,7 @@ export function wallPage(main) {
     const counts = risk.weigh();
     replace(head, h("h1", null, t("nav.wall")), legend(counts), h("time", { class: "wall-clock" }, clock(now())));
     const open = [...incidents.values()].filter((one) => one.state !== "resolved" && !one.test)
-      .sort((a, b) => ({ high: 0, medium: 1, low: 2 })[a.priority] - ({ high: 0, medium: 1, low: 2 })[b.priority] || millis(a.raised_at) - millis(b.raised_at));
+      .sort((a, b) => RANK[a.priority] - RANK[b.priority] || isTaken(a) - isTaken(b) || millis(a.raised_at) - millis(b.raised_at));
     replace(rows, open.slice(0, WALL_ROWS).map(wallRow), open.length > WALL_ROWS && h("li", { class: "soft" }, t("wall.more", { n: open.length - WALL_ROWS })),
       !open.length && h("li", { class: "wall-calm" }, icon("check"), t("queue.empty")));
     const running = [...cases.values()].filter((one) => isRunning(one));

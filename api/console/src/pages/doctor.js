@@ -8,7 +8,7 @@ import { allowed } from "../session.js";
 import { incidents, keep, names, need, orgs, subscribe, touch, wearer, wearerName } from "../store.js";
 import { ago, dated, millis } from "../time.js";
 import { edit } from "../registry-save.js";
-import { ask, button, failed, inWords, kindMark, priorityMark, stateMark, toast } from "../ui.js";
+import { ask, button, failed, inWords, kindMark, priorityMark, saved, stateMark } from "../ui.js";
 import { KINDS, Vitals, limitsOf } from "./elder-vitals.js";
 
 /** What a doctor judges, and which trend shows it. */
@@ -114,7 +114,7 @@ export function thresholds(elder, kind) {
     event.preventDefault();
     ask({ title: `${t("doctor.save_title")}${t("colon")}${elder.name}`, lead: Object.entries(wanted()).map(([name, value]) => `${t(`limit.${name}`)} ${value}`).join(",") || t("doctor.defaults"), action: t("save"),
       act: () => edit("wearers", elder.id, (entry) => ({ ...entry, thresholds: { ...withoutAuthor(entry.thresholds), [kind]: wanted() } })) })
-      .then((done) => { if (done) { names.wearers.delete(elder.id); touch("name"); toast(t("doctor.saved"), { kind: "good" }); } }).catch(failed);
+      .then((done) => { if (done) { names.wearers.delete(elder.id); touch("name"); saved(done, () => { names.wearers.delete(elder.id); touch("name"); }, t("doctor.saved")); } }).catch(failed);
   });
   return form;
 }

@@ -43,7 +43,7 @@ export class Track {
     requestAnimationFrame(() => {
       if (!this.holder.isConnected) return;
       this.chart = new Chart(this.holder, this.source.tile ? { tile: this.source.tile } : {});
-      if (this.fencesOnly) this.fences(bar);
+      if (this.fencesOnly) this.fences(bar).catch((problem) => { this.caption.textContent = inWords(problem); });
       else this.read();
     });
   }
@@ -121,6 +121,7 @@ export class Track {
 
   async fences(bar) {
     const shapes = await this.source.shapes();
+    if (this.chart.ended) return;
     for (const shape of shapes) this.chart.fence(shape, { label: t("map.fence", { id: shape.id }) });
     const latest = await this.source.latest().catch(() => null);
     if (this.chart.ended) return;

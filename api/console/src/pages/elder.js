@@ -7,7 +7,8 @@ import { both, t, word } from "../i18n.js";
 import { isOneOf } from "../session.js";
 import { devices, names, orgs, person } from "../store.js";
 import { ago, dated, millis, now } from "../time.js";
-import { button, failed, inWords, priorityMark, stateMark } from "../ui.js";
+import { button, failed, inWords, priorityMark, saved, stateMark } from "../ui.js";
+import { consentCard, hasWithdrawn } from "./elder-consent.js";
 import { Track } from "./elder-track.js";
 import { Vitals } from "./elder-vitals.js";
 import { editElder } from "./elder-edit.js";
@@ -44,11 +45,17 @@ export class Elder {
     }
   }
 
+  written(done) {
+    saved(done, () => this.read());
+    this.read();
+  }
+
   changed(topics) {
     if (!this.elder) return;
-    if (topics.has("registry")) this.read();
-    else if (topics.has("org")) this.drawHead();
-    else if (topics.has("name") || topics.has("device")) this.part?.again?.();
+    if (topics.has("registry")) return this.read();
+    // Several may come in one frame.
+    if (topics.has("org")) this.drawHead();
+    if (topics.has("name") || topics.has("device")) this.part?.again?.();
   }
 
   draw() {
@@ -67,7 +74,7 @@ export class Elder {
         h("a", { class: "button small back", href: "#/elders" }, icon("back"), h("span", null, t("back"))),
         h("div", { class: "detail-title" }, h("h2", null, elder.name), years && h("span", { class: "soft" }, t("detail.years", { n: years })),
           h("span", { class: "soft" }, orgs.get(elder.org)?.name ?? elder.org), h("span", { class: "soft small" }, elder.id),
-          isOneOf("admin", "operator", "desk", "doctor") && button(t("elder.edit"), { kind: "small push", iconName: "gear", focus: "edit", click: () => editElder(elder).then((done) => done && this.read()).catch(failed) })),
+          isOneOf("admin", "operator", "desk", "doctor") && button(t("elder.edit"), { kind: "small push", iconName: "gear", focus: "edit", click: () => editElder(elder).then((done) => done && this.written(done)).catch(failed) })),
         h("div", { class: "detail-marks" },
           elder.mode?.kind === "test" && h("span", { class: "tag warn" }, t("elder.test_mode", { until: dated(elder.mode.until) })),
           elder.suspension && h("span", { class: "tag warn" }, t("elder.suspended", { kind: word("suspension", elder.suspension.kind), until: dated(elder.suspension.until) })),
@@ -86,26 +93,27 @@ export class Elder {
     if (tab === "vitals") return new Vitals(body, elder);
     if (tab === "history") return history(body, elder);
     if (tab === "looks") return lookedAt(body, elder);
-    return new Now(body, elder);
+    return new Now(body, elder, (done) => this.written(done));
   }
 }
 
 /** How things are: last values, devices, whom they have. */
 class Now {
-  constructor(body, elder) {
-    Object.assign(this, { body, elder, latest: null, worn: [] });
+  constructor(body, elder, written) {
+    Object.assign(this, { body, elder, written, latest: null, worn: [], reached: new Map() });
     replace(body, h("p", { class: "empty" }, t("loading")));
     this.read();
   }
 
   async read() {
     const { id } = this.elder;
-    const [latest, worn, open] = await Promise.all([
+    const [latest, worn, open, reach] = await Promise.all([
       get(`/wearers/${encodeURIComponent(id)}/latest?purpose=elder%20page`).catch(() => null),
       all(`/devices?wearer=${encodeURIComponent(id)}&limit=100`).catch(() => []),
       all(`/incidents?wearer=${encodeURIComponent(id)}&state=open`).catch(() => []),
+      get(`/wearers/${encodeURIComponent(id)}/reach`).catch(() => ({ data: [] })),
     ]);
-    Object.assign(this, { latest, worn, open });
+    Object.assign(this, { latest, worn, open, reached: new Map(reach.data.map((one) => [one.person, one.reached_at])) });
     this.again();
   }
 
@@ -118,7 +126,7 @@ class Now {
       h("section", { class: "card" }, h("h3", null, t("elder.values")),
         latest?.seen ? h("dl", { class: "values" }, latest.vitals.filter((one) => VITALS[one.type]).map((one) => [
           h("dt", null, word("vital", one.type)), h("dd", null, h("b", null, VITALS[one.type](one)), " ", h("span", { class: "soft small" }, ago(one.measured)))]),
-        !latest.position && isOneOf(...BEHIND_GLASS) && [h("dt", null, t("elder.position")), h("dd", null,
+        !latest.position && (isOneOf(...BEHIND_GLASS) || hasWithdrawn(elder, "location")) && [h("dt", null, t("elder.position")), h("dd", null,
           button(t("glass.go"), { kind: "small", focus: "glass", click: () => breakGlass(elder).then((done) => done && this.read()) }))],
         latest.position && [h("dt", null, t("elder.position")), h("dd", null, `${latest.position.lat.toFixed(5)}, ${latest.position.lon.toFixed(5)}`, " ",
           h("span", { class: "soft small" }, `${t("map.accuracy", { n: Math.round(latest.position.accuracy_m) })} · ${ago(latest.position.measured)}`))])
@@ -126,16 +134,17 @@ class Now {
       h("section", { class: "card" }, h("h3", null, t("elder.contacts")), h("ol", { class: "contacts numbered" }, ids.map((one) => this.contact(one)),
         elder.doctor && this.contact(elder.doctor))),
       h("section", { class: "card" }, h("h3", null, t("elder.devices")), worn.length ? h("ul", { class: "contacts" }, worn.map((one) => device(one, latest))) : h("p", { class: "soft" }, t("nothing"))),
+      consentCard(elder, this.written),
       h("section", { class: "card" }, h("h3", null, t("elder.plan")), plan(elder))));
   }
 
   contact(id) {
     const known = person(id);
-    const reach = known?.reach ?? known?.reachability;
+    const at = this.reached.get(id);
     return h("li", null, h("b", null, known?.name ?? id), h("span", { class: "soft" }, known?.role ? word("role", known.role) : ""),
       known?.phone && (known.phone.includes("*") ? h("span", { class: "soft" }, known.phone) : h("a", { class: "tel", href: `tel:${known.phone}` }, icon("phone"), known.phone)),
       !known?.phone && !known?.asked && h("span", { class: "tag bad" }, t("elder.no_number")),
-      reach && h("span", { class: "small soft" }, typeof reach === "string" ? word("reach", reach) : ago(reach.last ?? reach.at)));
+      this.reached.has(id) && known?.phone && h("span", { class: at ? "small soft" : "tag warn" }, at ? t("reach.reached", { ago: ago(at) }) : t("reach.never")));
   }
 }
 
@@ -152,7 +161,7 @@ function plan({ plan: p, thresholds }) {
   const rows = [["next_after_s", "s"], ["ring_s", "s"], ["gap_s", "s"], ["cycles", ""], ["lease_s", "s"], ["fall_window_s", "s"]]
     .map(([name, unit]) => [h("dt", null, t(`plan.${name}`)), h("dd", null, `${p[name]} ${unit}`)]);
   const own = Object.entries(thresholds ?? {}).filter(([, section]) => typeof section === "object")
-    .flatMap(([section, values]) => Object.entries(values).map(([name, value]) => `${word("vital", section)} ${name} = ${JSON.stringify(value)}`));
+    .flatMap(([section, values]) => Object.entries(values).map(([name, value]) => `${word("vital", section)} ${word("limit", name)} ${JSON.stringify(value)}`));
   return [h("dl", { class: "values" }, rows), own.length > 0 && h("p", { class: "small" }, t("elder.own_thresholds"), ": ", own.join("; "),
     thresholds.set_at && ` (${dated(thresholds.set_at)})`)];
 }

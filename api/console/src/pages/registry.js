@@ -99,8 +99,12 @@ class Registry {
   }
 
   async read() {
+    const { noun } = this;
     try {
-      this.entries = await all(`/${this.noun}?limit=500`);
+      const entries = await all(`/${noun}?limit=500`);
+      // Another list may have been chosen meanwhile.
+      if (noun !== this.noun) return;
+      this.entries = entries;
       this.update();
     } catch (problem) {
       this.count.textContent = inWords(problem);

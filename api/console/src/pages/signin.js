@@ -1,8 +1,8 @@
 // Signing in: with an account, or with a token that lives as long as this tab.
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
-import { language, setLanguage, t } from "../i18n.js";
-import { signIn, signInWithToken } from "../session.js";
+import { language, setLanguage, t, word } from "../i18n.js";
+import { house, signIn, signInWithToken } from "../session.js";
 
 export function signInPage({ said, onDone }) {
   let withToken = false;
@@ -39,6 +39,8 @@ export function signInPage({ said, onDone }) {
       h("div", { class: "signin-card" },
         h("div", { class: "signin-brand" }, icon("bell"), h("h1", null, t("signin.title"))),
         h("p", { class: "soft" }, t("signin.lead")), form,
+        house.demo && !withToken && h("div", { class: "signin-demo" }, h("p", null, t("signin.demo")), h("div", { class: "chips" }, house.demo.accounts.map((id) =>
+          h("button", { class: "chip", type: "button", on: { click: () => { account.value = id; password.value = house.demo.password; form.requestSubmit(); } } }, word("demo_account", id))))),
         h("div", { class: "signin-switches" },
           h("button", { class: "plain", type: "button", on: { click: () => { withToken = !withToken; draw(); } } },
             t(withToken ? "signin.with_account" : "signin.with_token")),

@@ -48,6 +48,18 @@ impl Host for Door {
         (!self.0.glass.load(Ordering::SeqCst)).then(|| self.now().plus_seconds(1_800))
     }
 
+    fn watches(&self) -> Vec<model::Watch> {
+        self.0.watches.lock().unwrap().clone()
+    }
+
+    fn channels(&self) -> Vec<api::ChannelState> {
+        vec![crate::samples::channel()]
+    }
+
+    fn reached_at(&self, person: &PersonId, phone: &str) -> Option<Timestamp> {
+        (person.as_str() == "g1" && phone == "+8613800000001").then_some(Timestamp::EPOCH)
+    }
+
     fn accounts(&self) -> Vec<Account> {
         self.0.accounts.lock().unwrap().values().cloned().collect()
     }
@@ -207,6 +219,6 @@ impl Host for Door {
     }
 
     fn console(&self) -> ConsoleSettings {
-        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None, tiles: None }
+        ConsoleSettings { zone: "Asia/Shanghai".to_owned(), phones: None, tiles: None, demo: None }
     }
 }
