@@ -19,6 +19,8 @@ const PER_ADDRESS: usize = 20_000;
 const STAY_SECONDS: f64 = 8.0;
 /// How many connections are made at a time: as many as a listener lets wait.
 const AT_ONCE: usize = 256;
+/// How many knock at the same moment in the storm; the generator does not try again whom the door hung up on.
+const STORM_AT_ONCE: usize = 1_024;
 /// How many wearers one import takes here.
 const IMPORT_WEARERS: usize = 10_000;
 /// How many bracelets connect at a time to press their SOS while the storm lasts, and how many there are.
@@ -69,7 +71,7 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
     // From addresses of its own: ports of connections that were there a moment ago are not free yet.
     let from = generator(mqtt, storm, 0.1, true).from.len() as u8;
     let from = (1..=from).map(|last| IpAddr::V4(Ipv4Addr::new(127, 0, 1, last))).collect();
-    let mut load = start_load(&Load { at_once: storm, from, ..generator(mqtt, storm, 0.1, true) })?;
+    let mut load = start_load(&Load { at_once: STORM_AT_ONCE, from, ..generator(mqtt, storm, 0.1, true) })?;
     let mut storm_sos = Histogram::new_with_bounds(1, 60_000_000_000, 3)?;
     while !load.has_ended() && storm_sos.len() < STORM_SOS_MAX as u64 {
         storm_sos.add(bench.time_sos(STORM_SOS)?.0)?;
