@@ -107,6 +107,12 @@ impl Bench {
         Ok((Bench { engine, arrivals, seen: BTreeSet::new(), dice, next: 0 }, mqtt))
     }
 
+    /// The same, its engine killed and started again.
+    pub(crate) fn restarted(self, yinling: &Path) -> anyhow::Result<Bench> {
+        let (engine, _) = self.engine.restart(yinling)?;
+        Ok(Bench { engine, ..self })
+    }
+
     /// The engine.
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine

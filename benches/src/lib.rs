@@ -37,6 +37,8 @@ use clap::Parser;
 /// When something cannot be started or measured.
 pub fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    // For what is started from here, too.
+    engine::open_files::raise();
     match &args.role {
         Some(Role::Peer { address }) => children::be_peer(*address),
         Some(Role::Load(load)) => children::be_load(load),

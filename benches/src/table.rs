@@ -103,8 +103,9 @@ impl Table {
             let kib = |bytes: f64| format!("{:.1} KiB", bytes / 1024.0);
             let _ = writeln!(
                 text,
-                "| {} connections that stay | **{}** each, connected in {:.1} s | mosquitto {} each | ≤ 12 KiB |",
+                "| {} connections that stay{} | **{}** each, connected in {:.1} s | mosquitto {} each | ≤ 12 KiB |",
                 crowd.connections,
+                crowd.files.map_or(String::new(), |most| format!(" (a process has {most} open files here)")),
                 kib(crowd.yinling_bytes),
                 crowd.connected_s,
                 crowd.mosquitto_bytes.map_or("–".to_owned(), kib),
@@ -112,18 +113,21 @@ impl Table {
             let ms = |quantile| crowd.storm_sos.value_at_quantile(quantile) as f64 / 1e6;
             let _ = writeln!(
                 text,
-                "| {} come back at once | **{:.1} s**; an SOS meanwhile p50 {:.1} ms, max {:.1} ms | – | ≤ 10 s, ≤ 100 ms |",
+                "| {} come back at once | **{:.1} s**; {} SOS meanwhile p50 {:.1} ms, max {:.1} ms | – | ≤ 10 s, ≤ 100 ms |",
                 crowd.storm,
                 crowd.storm_s,
+                crowd.storm_sos.len(),
                 ms(0.5),
                 ms(1.0)
             );
         }
         if let Some(restart) = &self.restart {
-            let (wearers, records, took) = (restart.wearers, restart.records, restart.took.as_secs_f64());
+            let Restart { wearers, records, .. } = restart;
+            let (imported, took) = (restart.imported.as_secs_f64(), restart.took.as_secs_f64());
             let _ = writeln!(
                 text,
-                "| start after kill -9: {wearers} wearers, {records} records | **{took:.1} s** | – | ≤ 15 s |"
+                "| start after kill -9: {wearers} wearers, {records} records | **{took:.1} s** | – | ≤ 15 s |\n\
+                 | their import, {wearers} wearers with two fences and a device each | {imported:.1} s | – | – |"
             );
         }
     }

@@ -27,6 +27,9 @@ const TELEMETRY_LAG_RESUME: u64 = 4_000_000;
 const EXPORT_EVERY_MS: i64 = 600_000;
 /// How often the wearers without a desk are counted after a change.
 const DESK_COUNTS: u8 = 2;
+/// A count reads the whole registry: while one change follows another (an import in many parts) it takes no more than
+/// one of so many parts of the time.
+const DESK_COUNT_TIME_ONE_OF: i64 = 20;
 /// An export is written, and what is too old let go, at least this often, in milliseconds.
 const EXPORT_AT_LEAST_EVERY_MS: i64 = 86_400_000;
 /// History is thinned out this often, in milliseconds.
@@ -71,6 +74,8 @@ pub struct Housekeeper {
 pub struct Looked {
     changes: u64,
     counts_left: u8,
+    /// The next count of the wearers without a desk begins no sooner.
+    count_after: Timestamp,
     started_at: Option<Timestamp>,
     exported_at: Option<Timestamp>,
     retained_at: Option<Timestamp>,
@@ -100,7 +105,7 @@ impl Housekeeper {
         self.watch_disk();
         self.watch_projection();
         self.watch_sync(now);
-        self.watch_desks();
+        self.watch_desks(now);
         self.audit(now);
         if let Err(error) = self.see_to_erasures(now) {
             tracing::error!(%error, "what an erasure waits for could not be seen to");
@@ -175,13 +180,13 @@ impl Housekeeper {
 
     /// Counts the wearers without any desk up the tree, when the registry has changed since it last did; again a
     /// look later, because the projection may come after the commit.
-    fn watch_desks(&mut self) {
+    fn watch_desks(&mut self, now: Timestamp) {
         let changes = self.authority.changes();
         if changes != self.looked.changes {
             self.looked.changes = changes;
             self.looked.counts_left = DESK_COUNTS;
         }
-        if self.looked.counts_left == 0 {
+        if self.looked.counts_left == 0 || now < self.looked.count_after {
             return;
         }
         self.looked.counts_left -= 1;
@@ -191,6 +196,8 @@ impl Housekeeper {
             let has = *covered.entry(wearer.org.clone()).or_insert_with(|| self.has_desk(&wearer.org));
             without += u64::from(!has);
         });
+        let ended = self.clock.now();
+        self.looked.count_after = ended.plus_millis(ended.millis_since(now) * (DESK_COUNT_TIME_ONE_OF - 1));
         match counted {
             Ok(()) => self.seen.wearers_without_desk.store(without, Relaxed),
             Err(error) => tracing::warn!(%error, "the wearers cannot be counted"),

@@ -33,9 +33,11 @@ use crate::host::House;
 use crate::housekeeping::{Housekeeper, Looked};
 use crate::inbox::{Inbox, Work};
 use crate::main_loop::{MainLoop, started};
+use crate::open_files;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
 use crate::pulse::Pulse;
+use crate::read_ahead::{device_of, read_ahead};
 use crate::release::{FEED_EVENTS_WAITING_MAX, Release, Releaser, tell_feed};
 use crate::secrets::Secrets;
 use crate::teller::{Book, Teller};
@@ -194,16 +196,21 @@ fn recover(disk: &Arc<dyn Disk>, layout: &store::DataDir, config: &Config) -> an
         recovery.first_seq
     );
     let mut applied = 0u64;
-    for item in opened.read_from(checkpoint_seq + 1)? {
-        match item {
-            Ok((seq, record)) => {
-                pipeline.apply(seq, &record);
-                applied += 1;
+    let (parts, reading) = read_ahead(opened.read_from(checkpoint_seq + 1)?)?;
+    for part in parts {
+        pipeline.foresee_devices(part.iter().filter_map(device_of));
+        for item in part {
+            match item {
+                Ok((seq, record)) => {
+                    pipeline.apply(seq, &record);
+                    applied += 1;
+                }
+                Err(store::StoreError::Damage(damage)) => tracing::error!(?damage, "passed over"),
+                Err(error) => return Err(error.into()),
             }
-            Err(store::StoreError::Damage(damage)) => tracing::error!(?damage, "passed over"),
-            Err(error) => return Err(error.into()),
         }
     }
+    reading.join().map_err(|_| anyhow!("reading the journal panicked"))?;
     tracing::info!(checkpoint_seq, applied, last_seq = recovery.last_seq, "state recovered");
     let (state, origin) =
         store::open_state(disk, layout, recovery.first_seq, recovery.last_seq, &StateConfig::default())?;
@@ -654,13 +661,24 @@ pub(crate) fn channels_of(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Re
 
 fn door_config(config: &Config) -> DoorConfig {
     let mqtt = &config.mqtt;
+    let limit = open_files::raise();
+    let connections_max = open_files::connections_max(mqtt.connections_max, limit);
+    if connections_max < mqtt.connections_max {
+        let wanted = mqtt.connections_max;
+        tracing::warn!(
+            limit,
+            wanted,
+            connections_max,
+            "too few open files are allowed for mqtt.connections_max: raise `ulimit -n` or LimitNOFILE="
+        );
+    }
     DoorConfig {
         packet_bytes_max: mqtt.packet_bytes_max,
         connect_seconds_max: mqtt.connect_seconds_max,
         receive_maximum: mqtt.receive_maximum,
         keep_alive_seconds_max: u16::try_from(mqtt.keep_alive_seconds_max).unwrap_or(u16::MAX),
         held_bytes_max: mqtt.held_bytes_max,
-        connections_max: mqtt.connections_max,
+        connections_max,
         ..DoorConfig::default()
     }
 }

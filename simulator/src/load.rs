@@ -221,7 +221,13 @@ impl Connection {
         socket.write_all(&connect_packet(&id, secret)).await?;
         let mut connack = [0_u8; 4];
         socket.read_exact(&mut connack).await.with_context(|| format!("{id} had no CONNACK"))?;
-        ensure!(connack[0] == 0x20 && connack[3] == 0, "{id} was refused: CONNACK code {}", connack[3]);
+        let why = match connack[3] {
+            4 | 5 => {
+                ": the server does not know the device, or its secret is another (--registry writes what to import)"
+            }
+            _ => "",
+        };
+        ensure!(connack[0] == 0x20 && connack[3] == 0, "{id} was refused, CONNACK code {}{why}", connack[3]);
         let frames = Frames::new(&topic, options.now);
         Ok(Connection { socket, frames, clock, done: Done::default(), latency_us, pending: 0 })
     }

@@ -152,6 +152,11 @@ impl Directory {
         broken_fences
     }
 
+    /// Whether some slice was written down after the record `seq`.
+    pub fn holds_any(&self, seq: u64) -> bool {
+        self.people.holds_any(seq) || self.wearers.holds_any(seq) || self.devices.holds_any(seq)
+    }
+
     /// Compiles the fences of the organisations anew; how many did not compile.
     pub fn share_fences(&mut self, zone: Tz) -> usize {
         let (zones, broken) = Zones::new(self.orgs.iter().map(|(path, org)| (path, org.fences.as_slice())), zone);

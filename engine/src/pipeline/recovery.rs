@@ -162,6 +162,10 @@ impl Pipeline {
 
     /// A change may meet a directory of which some slices were written down after it: those keep what they have.
     fn apply_registry(&mut self, seq: u64, change: &model::RegistryChange) {
+        if seq > self.loaded_through && !self.directory.holds_any(seq) {
+            self.faults += self.directory.apply(change, self.zone, seq) as u64;
+            return;
+        }
         let mut change = change.clone();
         let Directory { people, wearers, devices, .. } = &self.directory;
         change.people.retain(|p| people.slot(&p.id).is_none_or(|slot| !people.holds(slot, seq)));

@@ -11,7 +11,9 @@ pub const SLICE_SLOTS: usize = 1024;
 /// Entries by name and by slot. The order of insertion is the order of the slots: iterating them is repeatable.
 #[derive(Debug)]
 pub struct Slots<K, V> {
-    entries: Vec<Option<(K, V)>>,
+    /// Slice by slice, each full but the last: none is ever copied to make room for another, so that the loop does not
+    /// stand still while a city is imported.
+    slices: Vec<Vec<Option<(K, V)>>>,
     index: FxHashMap<K, u32>,
     /// Up to which journal sequence number each slice was when it was loaded from a checkpoint: 0 for the rest.
     loaded_through: Vec<u64>,
@@ -21,7 +23,7 @@ pub struct Slots<K, V> {
 
 impl<K, V> Default for Slots<K, V> {
     fn default() -> Self {
-        Slots { entries: Vec::new(), index: FxHashMap::default(), loaded_through: Vec::new(), first_free: 0 }
+        Slots { slices: Vec::new(), index: FxHashMap::default(), loaded_through: Vec::new(), first_free: 0 }
     }
 }
 
@@ -37,8 +39,8 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
 
     /// The slot of a name, which is likely to be this one.
     pub fn slot_from(&self, likely: u32, name: &K) -> Option<u32> {
-        match self.entries.get(likely as usize) {
-            Some(Some((known, _))) if known == name => Some(likely),
+        match self.place(likely) {
+            Some((known, _)) if known == name => Some(likely),
             _ => self.slot(name),
         }
     }
@@ -64,24 +66,45 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
 
     /// The entry in a slot.
     pub fn at(&self, slot: u32) -> Option<&V> {
-        self.entries.get(slot as usize)?.as_ref().map(|(_, value)| value)
+        self.place(slot).map(|(_, value)| value)
     }
 
     /// The entry in a slot, to be changed.
     pub fn at_mut(&mut self, slot: u32) -> Option<&mut V> {
-        self.entries.get_mut(slot as usize)?.as_mut().map(|(_, value)| value)
+        self.place_mut(slot)?.as_mut().map(|(_, value)| value)
+    }
+
+    fn place(&self, slot: u32) -> Option<&(K, V)> {
+        self.slices.get(slot as usize / SLICE_SLOTS)?.get(slot as usize % SLICE_SLOTS)?.as_ref()
+    }
+
+    fn place_mut(&mut self, slot: u32) -> Option<&mut Option<(K, V)>> {
+        self.slices.get_mut(slot as usize / SLICE_SLOTS)?.get_mut(slot as usize % SLICE_SLOTS)
+    }
+
+    /// How many places there are, free ones included.
+    fn places(&self) -> usize {
+        self.slices.last().map_or(0, |last| (self.slices.len() - 1) * SLICE_SLOTS + last.len())
+    }
+
+    /// Puts an entry there, into a place that is made for it if need be.
+    fn put(&mut self, slot: usize, name: K, value: V) {
+        while self.places() <= slot {
+            match self.slices.last_mut() {
+                Some(last) if last.len() < SLICE_SLOTS => last.push(None),
+                _ => self.slices.push(Vec::with_capacity(SLICE_SLOTS)),
+            }
+        }
+        self.slices[slot / SLICE_SLOTS][slot % SLICE_SLOTS] = Some((name, value));
     }
 
     /// Puts a new entry into the first free slot. The name must not be there yet.
     pub fn insert(&mut self, name: K, value: V) -> u32 {
-        while self.entries.get(self.first_free).is_some_and(Option::is_some) {
+        while self.place(self.first_free as u32).is_some() {
             self.first_free += 1;
         }
         let slot = self.first_free;
-        if slot == self.entries.len() {
-            self.entries.push(None);
-        }
-        self.entries[slot] = Some((name.clone(), value));
+        self.put(slot, name.clone(), value);
         self.index.insert(name, slot as u32);
         slot as u32
     }
@@ -90,7 +113,7 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
     pub fn remove(&mut self, name: &K) -> Option<V> {
         let slot = self.index.remove(name)? as usize;
         self.first_free = self.first_free.min(slot);
-        self.entries.get_mut(slot)?.take().map(|(_, value)| value)
+        self.place_mut(slot as u32)?.take().map(|(_, value)| value)
     }
 
     /// How many entries there are.
@@ -100,16 +123,14 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
 
     /// How many slices there are.
     pub fn slices(&self) -> usize {
-        self.entries.len().div_ceil(SLICE_SLOTS)
+        self.slices.len()
     }
 
     /// The entries of one slice with their slots.
     pub fn slice(&self, slice: usize) -> impl Iterator<Item = (u32, &V)> {
         let first = slice * SLICE_SLOTS;
-        self.entries[first..self.entries.len().min(first + SLICE_SLOTS)]
-            .iter()
-            .enumerate()
-            .filter_map(move |(i, entry)| entry.as_ref().map(|(_, value)| ((first + i) as u32, value)))
+        let entries = self.slices.get(slice).into_iter().flatten().enumerate();
+        entries.filter_map(move |(i, entry)| entry.as_ref().map(|(_, value)| ((first + i) as u32, value)))
     }
 
     /// Every entry, in slot order.
@@ -119,11 +140,7 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
 
     /// Puts an entry back into the slot that a checkpoint named.
     pub fn put_back(&mut self, slot: u32, name: K, value: V) {
-        let at = slot as usize;
-        if self.entries.len() <= at {
-            self.entries.resize_with(at + 1, || None);
-        }
-        self.entries[at] = Some((name.clone(), value));
+        self.put(slot as usize, name.clone(), value);
         self.index.insert(name, slot);
     }
 
@@ -133,6 +150,11 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
             self.loaded_through.resize(slice + 1, 0);
         }
         self.loaded_through[slice] = seq;
+    }
+
+    /// Whether the effect of the record `seq` is already in some slot.
+    pub fn holds_any(&self, seq: u64) -> bool {
+        self.loaded_through.iter().any(|through| seq <= *through)
     }
 
     /// Whether the effect of the record `seq` is already in the slot, because the checkpoint was taken after it.

@@ -71,6 +71,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         at_once: args.at_once,
         now: engine::clock::SystemClock::new(None).now(),
     };
+    let files = engine::open_files::raise();
+    if let Some(files) = files.filter(|files| (*files as usize) < args.connections) {
+        let wanted = args.connections;
+        eprintln!("NOTE this process may have {files} open files only (ulimit -n), too few for {wanted} connections");
+    }
     let report = load::run(&options)?;
     tell(args, &report);
     Ok(0)

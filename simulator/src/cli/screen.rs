@@ -17,9 +17,9 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// For a run of so many seconds of whatever time it is in.
+    /// For a run of so many seconds of whatever time it is in; 0: nobody knows how many.
     pub(super) fn new(name: &str, total_s: u64) -> Screen {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = (total_s > 0 && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{msg:<30} [{bar:40}] {percent:>3} %  {eta} left");
             let bar = ProgressBar::new(total_s);
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -35,7 +35,8 @@ impl Screen {
             Some(bar) => bar.set_position(seconds.min(self.total_s)),
             None if self.said.elapsed() >= PLAIN_EVERY => {
                 self.said = Instant::now();
-                eprintln!("{}: {seconds} of {} s, {reports} reports", self.name, self.total_s);
+                let of = if self.total_s > 0 { format!(" of {}", self.total_s) } else { String::new() };
+                eprintln!("{}: {seconds}{of} s, {reports} reports", self.name);
             }
             None => {}
         }

@@ -52,6 +52,20 @@ pub enum Mutant {
     HelpUnheard,
     /// What a carrier takes with it is told one by one.
     CarrierForgotten,
+    /// What a cell takes with it is told one by one: nobody has neighbours.
+    NeighboursForgotten,
+    /// A fever counts only above 41 °C, a cold body below 33 °C.
+    TemperatureLate,
+    /// Somebody who lies still is looked for only on the next day.
+    StillnessForgotten,
+    /// A bracelet on the table is noticed two hours later.
+    RemovedLate,
+    /// The cuff's word about the pulse is not read.
+    IrregularUnseen,
+    /// Whether somebody sat or stood is not read.
+    PostureForgotten,
+    /// Breaths and clarity are not counted into the score.
+    ScoreIncomplete,
 }
 
 impl Mutant {
@@ -78,6 +92,13 @@ impl Mutant {
         ("watch_forgotten", Mutant::WatchForgotten, "blood_pressure_watch"),
         ("help_unheard", Mutant::HelpUnheard, "welfare_call"),
         ("carrier_forgotten", Mutant::CarrierForgotten, "carrier_outage"),
+        ("neighbours_forgotten", Mutant::NeighboursForgotten, "cell_outage"),
+        ("temperature_late", Mutant::TemperatureLate, "oxygen_and_fever"),
+        ("stillness_forgotten", Mutant::StillnessForgotten, "immobility"),
+        ("removed_late", Mutant::RemovedLate, "battery"),
+        ("irregular_unseen", Mutant::IrregularUnseen, "blood_pressure"),
+        ("posture_forgotten", Mutant::PostureForgotten, "blood_pressure"),
+        ("score_incomplete", Mutant::ScoreIncomplete, "news2"),
     ];
 
     /// By its name.
@@ -110,6 +131,9 @@ impl Tampering {
                 device.remove("carrier");
             }
         }
+        if self.mutant == Some(Mutant::NeighboursForgotten) {
+            each_alone(registry);
+        }
         let Some(wearers) = registry["wearers"].as_array_mut() else { return };
         let thresholds: Value = match self.mutant {
             Some(Mutant::SustainHalved) => json!({"heart_rate": {"sustain_s": 60, "high": 105}}),
@@ -117,6 +141,9 @@ impl Tampering {
             Some(Mutant::SilenceSlow) => json!({"silence": {"heartbeat_s": 1380}}),
             Some(Mutant::BatteryLate) => json!({"battery": {"low": 5}}),
             Some(Mutant::WatchForgotten) => json!({"blood_pressure": {"watch_sys": 170, "watch_dia": 105}}),
+            Some(Mutant::TemperatureLate) => json!({"temperature": {"high": 41, "low": 33}}),
+            Some(Mutant::StillnessForgotten) => json!({"immobility": {"after_s": 86_400}}),
+            Some(Mutant::RemovedLate) => json!({"removed": {"after_s": 9_000}}),
             Some(Mutant::OxygenLate) => json!({"spo2": {"low": 80, "watch": 81}}),
             _ => Value::Null,
         };
@@ -147,6 +174,12 @@ impl Tampering {
                 last.is_none_or(|last| at - last > MINUTE).then_some(payload)
             }
             Some(Mutant::OldIsSkipped) => (sent > at - 2 * MINUTE).then_some(payload),
+            Some(Mutant::IrregularUnseen) => Some(without_flags(payload, 4)),
+            Some(Mutant::PostureForgotten) => Some(without_flags(payload, 256 | 512)),
+            Some(Mutant::ScoreIncomplete) => {
+                let is_looked_at = ["respiration", "consciousness"].map(|kind| format!(r#"{{"type":"{kind}""#));
+                (!is_looked_at.iter().any(|begin| payload.starts_with(begin))).then_some(payload)
+            }
             Some(Mutant::BackfillDropped) if sent < at - 30 * SECOND => (!alarm).then_some(payload),
             _ => Some(payload),
         }
@@ -194,8 +227,28 @@ impl Tampering {
     }
 }
 
+/// Everybody in a community of their own.
+fn each_alone(registry: &mut Value) {
+    let mut own = Vec::new();
+    for wearer in registry["wearers"].as_array_mut().into_iter().flatten() {
+        let path = format!("{}{}/", wearer["org"].as_str().unwrap_or("/"), wearer["id"].as_str().unwrap_or("x"));
+        own.push(json!({"path": path, "name": path}));
+        wearer["org"] = json!(path);
+    }
+    registry["orgs"].as_array_mut().into_iter().for_each(|orgs| orgs.append(&mut own));
+}
+
 fn with_accuracy_of_one(payload: String) -> String {
-    let Some(begin) = payload.find(r#""acc":"#).map(|at| at + 6) else { return payload };
+    with_number(payload, r#""acc":"#, |_| "1".to_owned())
+}
+
+fn without_flags(payload: String, bits: u16) -> String {
+    with_number(payload, r#""flags":"#, |flags| (flags.parse::<u16>().unwrap_or(0) & !bits).to_string())
+}
+
+/// A payload with another number behind this key, if it has one.
+fn with_number(payload: String, key: &str, other: impl Fn(&str) -> String) -> String {
+    let Some(begin) = payload.find(key).map(|at| at + key.len()) else { return payload };
     let digits = payload[begin..].bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    format!("{}1{}", &payload[..begin], &payload[begin + digits..])
+    format!("{}{}{}", &payload[..begin], other(&payload[begin..begin + digits]), &payload[begin + digits..])
 }
