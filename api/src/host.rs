@@ -178,7 +178,7 @@ pub struct ConsoleSettings {
 }
 
 /// How to sign in to a demo, whose people are invented and which is gone when it ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct DemoSignIn {
     /// The accounts, the first the one to begin with.
     pub accounts: Vec<String>,

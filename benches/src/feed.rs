@@ -127,11 +127,11 @@ fn past(seq: u64, at: Timestamp) -> Event {
     let entity = Entity::Device(DeviceStatus {
         id: DeviceId::new(&format!("load{:06}", seq % 64)),
         wearer: None,
-        online: seq % 2 == 0,
+        online: seq.is_multiple_of(2),
         battery_percent: Some((seq % 100) as u8),
         clock_ahead_seconds: None,
     });
-    let kind = if seq % 2 == 0 { EventKind::DeviceOnline } else { EventKind::DeviceOffline };
+    let kind = if seq.is_multiple_of(2) { EventKind::DeviceOnline } else { EventKind::DeviceOffline };
     Event { seq, kind, at, org: None, entity, changed: Vec::new() }
 }
 

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use model::Role;
+use model::registry::ConsentTo;
 use serde::Deserialize;
 
 use super::glass::behind_glass;
@@ -75,7 +76,7 @@ pub(crate) async fn export(
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?;
     // Fences are drawn around homes: a volunteer sees the place of the case that they took, and nobody's home.
     if caller.actor.role == Role::Volunteer {
-        return Err(behind_glass(&wearer.id));
+        return Err(behind_glass(&shared, &caller.actor, &wearer, ConsentTo::Location));
     }
     let subject = format!("wearers/{}/fences", wearer.id);
     look::record(&shared, &caller.actor, &subject, look::FENCE_FIELDS, None).await?;

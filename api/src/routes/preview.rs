@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json as Answer;
 use axum::extract::State;
+use model::registry::ConsentTo;
 use model::{Finding, Incident, IncidentId, IncidentKind, Occurrence, Timestamp, Wearer, WearerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -84,8 +85,8 @@ pub(crate) async fn preview(
     let purpose = checked_purpose(body.purpose)?;
     let period = Period::new(body.from.as_deref(), body.to.as_deref(), shared.host.now(), PERIOD)?;
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?;
-    if !may_read_vitals(&shared, &caller.actor, &wearer.id).await? {
-        return Err(behind_glass(&wearer.id));
+    if !may_read_vitals(&shared, &caller.actor, &wearer).await? {
+        return Err(behind_glass(&shared, &caller.actor, &wearer, ConsentTo::VitalSigns));
     }
     let given = [("thresholds", body.thresholds), ("fences", body.fences), ("plan", body.plan)];
     let change: Map<String, Value> =
