@@ -7,7 +7,8 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, AttemptOutcome, CaseKind, Channel, Clock, IncidentId, Language, PersonId, Priority, Timestamp,
+    Attempt, AttemptId, AttemptOutcome, CaseId, CaseKind, Channel, Clock, IncidentId, Language, PersonId, Priority,
+    Timestamp,
 };
 use reqwest::Url;
 use serde::ser::SerializeMap;
@@ -112,6 +113,7 @@ pub fn build_request(attempt: &Attempt, links: &Links, secret: &SigningSecret, n
         person: &attempt.callee.person,
         lang: attempt.lang,
         incident: attempt.incident,
+        case: attempt.case,
         kind: attempt.kind,
         priority: attempt.priority,
         text: &attempt.text,
@@ -141,6 +143,8 @@ struct Message<'a> {
     lang: Language,
     #[serde(skip_serializing_if = "Option::is_none")]
     incident: Option<IncidentId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    case: Option<CaseId>,
     kind: CaseKind,
     priority: Priority,
     text: &'a str,

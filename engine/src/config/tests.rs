@@ -201,7 +201,7 @@ fn what_is_printed_can_be_read_again_and_holds_no_secret() {
         [api]
         body_bytes_max = 262144
         import_bytes_max = 8388608
-        streams_max = 1000
+        streams_max = 4096
 
         [casework]
         days_off = []

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::harness::registry::{BRACELET, SECRET, household, patient_plan, up};
-use crate::harness::server::{YINLING, run_within};
+use crate::harness::server::{YINLING, run_with_input, run_within};
 use crate::harness::{House, PATIENCE, Phones, Wire};
 
 fn yinling(arguments: &[&str]) -> std::process::Output {
@@ -109,8 +109,8 @@ fn the_command_lines_import_checks_and_imports() {
     std::fs::write(&table, "id,role,name,phone\nn1,guardian,孙一,+8613800000031\n").unwrap();
     let import_table = |file: &str, stdin: Stdio| {
         let mut command = Command::new(YINLING);
-        command.args(["import", file, "--server", &url]).env("YINLING_TOKEN", &house.token).stdin(stdin);
-        run_within(command, PATIENCE)
+        command.args(["import", file, "--server", &url]).env("YINLING_TOKEN", &house.token);
+        run_with_input(command, stdin, PATIENCE)
     };
     let imported = import_table(table.to_str().unwrap(), Stdio::null());
     assert!(imported.status.success(), "{imported:?}");

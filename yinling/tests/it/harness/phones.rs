@@ -59,7 +59,7 @@ pub struct Message {
     pub to: String,
     /// The person's id.
     pub person: String,
-    /// The incident's id.
+    /// The incident's id, or the case's where there is none.
     pub incident: String,
     /// What is said.
     pub text: String,
@@ -297,7 +297,7 @@ fn check(head: &[(String, String)], body: &[u8], secret: &str) -> Result<Message
         channel: text("channel")?,
         to: text("to")?,
         person: text("person")?,
-        incident: text("incident")?,
+        incident: text("incident").or_else(|_| text("case"))?,
         text: text("text")?,
         callback: text("callback")?,
         came: Instant::now(),

@@ -266,8 +266,13 @@ pub fn signal(process: u32, name: &str) {
 }
 
 /// Runs a command to its end, or kills it after `limit` and fails.
-pub fn run_within(mut command: Command, limit: Duration) -> std::process::Output {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+pub fn run_within(command: Command, limit: Duration) -> std::process::Output {
+    run_with_input(command, Stdio::null(), limit)
+}
+
+/// The same with something to read.
+pub fn run_with_input(mut command: Command, stdin: Stdio, limit: Duration) -> std::process::Output {
+    let child = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let process = child.id();
     let (sender, ended) = mpsc::channel();
     // Reads while it runs: a full pipe would hold it up.
