@@ -18,6 +18,9 @@ pub struct Outbox {
     is_unwanted: Notify,
 }
 
+/// How many calls may wait to be hung up; of more the oldest is left to ring out, which it has nearly done.
+pub const UNWANTED_MAX: usize = 4_096;
+
 /// A channel's lane, with a dispatcher of its own.
 pub type Way = (Channel, Lane);
 
@@ -68,12 +71,23 @@ impl Outbox {
                 queue.insert(turn, attempt);
                 rung.insert(way);
             } else if attempt.channel == Channel::Voice && attempt.state == AttemptState::Cancelled {
-                self.unwanted.lock().push_back(attempt);
-                self.is_unwanted.notify_one();
+                self.put_unwanted(attempt);
             }
         }
         drop((turns, waiting));
         rung.iter().filter_map(|way| self.bells.get(way)).for_each(Notify::notify_one);
+    }
+
+    fn put_unwanted(&self, attempt: Attempt) {
+        let mut unwanted = self.unwanted.lock();
+        if unwanted.len() >= UNWANTED_MAX
+            && let Some(oldest) = unwanted.pop_front()
+        {
+            metrics::counter!("yinling_calls_left_to_ring_total").increment(1);
+            tracing::warn!(attempt = %oldest.id, "too many calls wait to be hung up: this one rings out");
+        }
+        unwanted.push_back(attempt);
+        self.is_unwanted.notify_one();
     }
 
     /// The next call that is not wanted any more.
