@@ -13,6 +13,14 @@ use crate::watchdog::Ticket;
 
 /// How many reports may wait in the telemetry lane; beyond it connections are not read.
 pub const TELEMETRY_REPORTS_MAX: usize = 32_768;
+/// So many parcels, or so many reports, of telemetry are worth a batch at once. A batch costs as much processor time in
+/// syncing and waking as ten parcels on their way through the house, however little is in it.
+const WORTH_A_BATCH_PARCELS: usize = 32;
+/// See [`WORTH_A_BATCH_PARCELS`].
+const WORTH_A_BATCH_REPORTS: usize = 512;
+/// How long telemetry gathers after a batch, for each of its parcels: where more come in that time, the next batch is
+/// larger, up to what is worth it; where fewer come, it is smaller, down to one that waits for nobody. At most 2 ms.
+const GATHERED_PER_PARCEL: Duration = Duration::from_micros(60);
 /// How many pieces of work may wait in the alarm lane. Only a flood of forged alarms gets here; beyond it even
 /// alarms wait in their connections.
 pub const ALARM_WORK_MAX: usize = 262_144;
@@ -37,13 +45,25 @@ pub enum Work {
 }
 
 /// The two lanes in front of the loop.
-#[derive(Default)]
 pub struct Inbox {
     lanes: Mutex<Lanes>,
     work: Condvar,
     space: Notify,
     /// Whether an SOS or a fall waits.
     has_alarm: AtomicBool,
+    gathered_per_parcel: Duration,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Inbox {
+            lanes: Mutex::default(),
+            work: Condvar::new(),
+            space: Notify::new(),
+            has_alarm: AtomicBool::new(false),
+            gathered_per_parcel: GATHERED_PER_PARCEL,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -53,9 +73,27 @@ struct Lanes {
     telemetry_reports: usize,
     /// Telemetry waited for an alarm the last time: it has its turn now, however many alarms there are.
     has_waited: bool,
-    /// The loop sleeps; whoever brings something wakes it.
-    asleep: bool,
+    /// After a batch, telemetry waits until then for more of it, unless it is worth a batch before.
+    gathers_until: Option<Instant>,
+    loop_is: Loop,
     closed: bool,
+}
+
+/// Whether the main loop has to be woken.
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Loop {
+    #[default]
+    Awake,
+    /// By an alarm, or when the telemetry is worth a batch.
+    Gathers,
+    /// By anything.
+    Asleep,
+}
+
+impl Lanes {
+    fn is_worth_a_batch(&self) -> bool {
+        self.telemetry.len() >= WORTH_A_BATCH_PARCELS || self.telemetry_reports >= WORTH_A_BATCH_REPORTS
+    }
 }
 
 impl Inbox {
@@ -72,7 +110,7 @@ impl Inbox {
             self.has_alarm.store(true, Ordering::Release);
         }
         lanes.alarm.push_back(work);
-        self.wake(lanes);
+        self.wake(lanes, Loop::Gathers);
         Ok(())
     }
 
@@ -99,7 +137,8 @@ impl Inbox {
         }
         lanes.telemetry_reports += parcel.items.len();
         lanes.telemetry.push_back(parcel);
-        self.wake(lanes);
+        let when = if lanes.is_worth_a_batch() { Loop::Gathers } else { Loop::Asleep };
+        self.wake(lanes, when);
         Ok(())
     }
 
@@ -118,23 +157,35 @@ impl Inbox {
     /// `patience`. An SOS or a fall has a batch without telemetry, but not twice in a row. Without `telemetry` that lane
     /// stays as it is. `false`: closed and empty.
     pub fn take(&self, into: &mut Vec<Work>, reports_max: usize, telemetry: bool, patience: Duration) -> bool {
-        let deadline = Instant::now() + patience;
+        let mut now = Instant::now();
+        let deadline = now + patience;
         let mut lanes = self.lanes.lock();
-        while lanes.alarm.is_empty() && (lanes.telemetry.is_empty() || !telemetry) {
+        loop {
+            let gathers =
+                lanes.gathers_until.filter(|until| *until > now && !lanes.closed && !lanes.is_worth_a_batch());
+            if !lanes.alarm.is_empty() || (telemetry && gathers.is_none() && !lanes.telemetry.is_empty()) {
+                break;
+            }
             if lanes.closed {
                 return false;
             }
-            lanes.asleep = true;
-            let timed_out = self.work.wait_until(&mut lanes, deadline).timed_out();
-            lanes.asleep = false;
-            if timed_out {
+            if now >= deadline {
                 return true;
             }
+            let gathers = gathers.filter(|_| telemetry);
+            lanes.loop_is = if gathers.is_some() { Loop::Gathers } else { Loop::Asleep };
+            self.work.wait_until(&mut lanes, gathers.map_or(deadline, |until| until.min(deadline)));
+            lanes.loop_is = Loop::Awake;
+            now = Instant::now();
         }
         lanes.has_waited = self.has_alarm.swap(false, Ordering::AcqRel) && !lanes.has_waited;
         let telemetry = telemetry && !lanes.has_waited;
         into.extend(lanes.alarm.drain(..));
         let (mut reports, was_full) = (0, lanes.telemetry_reports >= TELEMETRY_REPORTS_MAX);
+        if telemetry {
+            let parcels = lanes.telemetry.len().min(WORTH_A_BATCH_PARCELS) as u32;
+            lanes.gathers_until = Some(now + self.gathered_per_parcel * parcels);
+        }
         while telemetry && reports < reports_max {
             let Some(parcel) = lanes.telemetry.pop_front() else { break };
             reports += parcel.items.len();
@@ -162,10 +213,11 @@ impl Inbox {
         self.space.notify_waiters();
     }
 
-    fn wake(&self, lanes: parking_lot::MutexGuard<'_, Lanes>) {
-        let asleep = lanes.asleep;
+    /// Wakes the loop if it is like that, or deeper asleep.
+    fn wake(&self, lanes: parking_lot::MutexGuard<'_, Lanes>, when: Loop) {
+        let wakes = lanes.loop_is >= when;
         drop(lanes);
-        if asleep {
+        if wakes {
             self.work.notify_one();
         }
     }
@@ -184,9 +236,11 @@ mod tests {
         Parcel { device: DeviceId::new("b1"), items, receipts: Receipts::none() }
     }
 
+    const PATIENCE: Duration = Duration::from_millis(5);
+
     fn taken(inbox: &Inbox, reports_max: usize) -> String {
         let mut work = Vec::new();
-        inbox.take(&mut work, reports_max, true, Duration::ZERO);
+        inbox.take(&mut work, reports_max, true, PATIENCE);
         let letter = |piece: &Work| match piece {
             Work::Alarm(..) => 'S',
             Work::Parcel(_) => '.',
@@ -221,5 +275,33 @@ mod tests {
         let mut work = Vec::new();
         inbox.take_alarms(&mut work);
         assert_eq!((work.len(), inbox.has_alarm()), (2, false));
+    }
+
+    #[test]
+    fn after_a_batch_telemetry_gathers_until_it_is_worth_one_and_an_alarm_does_not_wait_for_it() {
+        let inbox = Inbox { gathered_per_parcel: Duration::from_secs(3600), ..Inbox::default() };
+        let telemetry = |parcels| (0..parcels).for_each(|_| drop(inbox.telemetry(parcel(ReportBody::Alive))));
+        telemetry(1);
+        assert_eq!(taken(&inbox, 99), ".", "the first waits for nobody");
+        telemetry(1);
+        assert_eq!(taken(&inbox, 99), "");
+        drop(inbox.urgent(Work::Alarm(parcel(ReportBody::Sos { fix: None }), 1)));
+        assert_eq!(taken(&inbox, 99), "S");
+        drop(inbox.urgent(Work::DownReady(DeviceId::new("b1"))));
+        assert_eq!(taken(&inbox, 99), "d.", "what is decided on anyway takes along what is there");
+        telemetry(WORTH_A_BATCH_PARCELS - 1);
+        assert_eq!(taken(&inbox, 99), "");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let mut work = Vec::new();
+                inbox.take(&mut work, 99, true, Duration::from_secs(3600));
+                work.len()
+            });
+            telemetry(1);
+            assert_eq!(waiting.join().ok(), Some(WORTH_A_BATCH_PARCELS), "the last one wakes the loop");
+        });
+        telemetry(1);
+        inbox.close();
+        assert_eq!(taken(&inbox, 99), ".");
     }
 }
