@@ -167,7 +167,7 @@ fn open<'a>(
 }
 
 impl Turn<'_> {
-    pub(crate) fn accepted(&mut self, attempt: &Attempt, sends: u16, reference: Option<&str>) {
+    fn accepted(&mut self, attempt: &Attempt, sends: u16, reference: Option<&str>) {
         self.change(attempt.id, EventKind::AttemptAccepted, |attempt| {
             attempt.state = AttemptState::Accepted;
             attempt.sends = sends;

@@ -22,21 +22,29 @@ pub(crate) fn take(
     }
     counters.has_counted(sent.id);
     let Some(mut turn) = Turn::open(book, counters, time, incident) else { return Vec::new() };
-    match turn.the_same_unsent(sent).cloned() {
-        Some(own) => turn.accepted(&own, own.sends.saturating_add(1), sent.reference.as_deref()),
-        None => turn.take_in(sent),
+    let own = turn.the_same_unsent(sent).map(|own| own.id);
+    let was_its_turn = own.is_some() && turn.calling.turn == own;
+    if let Some(own) = own {
+        turn.cancel(own);
+    }
+    turn.take_in(sent);
+    if was_its_turn {
+        turn.calling.turn = Some(sent.id);
+        if sent.state.is_over() {
+            turn.call_next();
+        }
     }
     turn.finish()
 }
 
 impl Turn<'_> {
-    /// What the engine was about to send and need not any more: the first words of an alarm that both raised, or a call to
-    /// a phone that has hardly stopped ringing.
+    /// What the engine was about to send and need not any more: the same message, or a call to a phone that has hardly
+    /// stopped ringing.
     fn the_same_unsent(&self, sent: &Attempt) -> Option<&Attempt> {
         let is_recent = sent.created_at.plus_seconds(self.calling.plan.gap_seconds) > self.now();
-        let may_double = if sent.channel == Channel::Voice { is_recent } else { sent.purpose == Purpose::Alert };
+        let comes_again = sent.channel == Channel::Voice || sent.purpose == Purpose::Reminder;
         let same = |own: &&Attempt| own.channel == sent.channel && own.to == sent.to && own.purpose == sent.purpose;
-        self.book.unsent_of(self.incident.id).filter(|_| may_double).find(same)
+        self.book.unsent_of(self.incident.id).filter(|_| is_recent || !comes_again).find(same)
     }
 
     fn take_in(&mut self, sent: &Attempt) {

@@ -83,6 +83,17 @@ fn what_the_engine_was_about_to_send_is_not_sent_beside_it() {
         let waits = ward.alerting.pending_attempts().any(|a| a.channel == channel && a.callee.person.as_str() == "g1");
         assert_eq!(waits, doubles, "{channel:?} {ago} s ago");
     }
+    // It is the watchdog's call whose turn it is now: its bad news, or a key from it, count.
+    for (news, next) in [("wait 1s; busy g1", "call g2"), ("wait 1s; key g1 1", "ACKNOWLEDGED by g1 (voice)")] {
+        let mut ward = Ward::new(Home::default());
+        ward.play("providers hold; sos");
+        let called = sent(&ward, Channel::Voice, "g1", "g1", 10);
+        hears_of(&mut ward, &called);
+        assert_eq!(ward.latest(Channel::Voice, "g1"), called.id);
+        ward.play(news);
+        let told = ward.told();
+        assert!(told.lines().last().unwrap().contains(next), "{news}: {told}");
+    }
 }
 
 #[test]
