@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use model::attempt::CalleeRole;
-use model::escalation::OpenCall;
+use model::escalation::{DeskStage, OpenCall};
 use model::{
     AttemptId, AttemptOutcome, AttemptState, Category, Channel, Contact, Destination, EventKind, IncidentAction,
     IncidentState, Priority, Purpose, Timestamp,
 };
 
+use crate::order::can_be_called;
 use crate::turn::{Turn, usable_phone};
 use crate::wording;
 
@@ -56,13 +57,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Nobody at the console took it: the desk's phones ring. Then the desk is told again.
+    /// Nobody at the console took it: the phones of whoever is on duty ring; nor did they: everybody's do. Then the desk is
+    /// told again.
     fn take_next_desk_step(&mut self) {
-        if std::mem::take(&mut self.calling.console_first) {
-            self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
-            self.ring_desk(Purpose::Alert);
-        } else {
-            self.page_desk(true);
+        match self.calling.desk_stage {
+            DeskStage::Console => self.ring_first(false),
+            DeskStage::OnDuty { again } => self.page_rest(again),
+            DeskStage::Everybody => self.page_desk(true),
         }
     }
 
@@ -115,6 +116,14 @@ impl Turn<'_> {
         let calls_in_turn = self.incident.priority > Priority::Low;
         if known && was_its_turn && calls_in_turn && self.incident.state == IncidentState::Notifying {
             self.call_next();
+        }
+        let is_desks = known && self.incident.state == IncidentState::Exhausted;
+        let rings = |call: &OpenCall| call.guardian.is_none() && !call.given_up;
+        if let DeskStage::OnDuty { again } = self.calling.desk_stage
+            && is_desks
+            && !self.calling.calls.iter().any(rings)
+        {
+            self.page_rest(again);
         }
     }
 
@@ -196,24 +205,23 @@ impl Turn<'_> {
         // Whoever hands it to the desk at a console has seen it there already.
         let is_watched = action == IncidentAction::Exhaust && self.book.is_watched(&self.incident.org, self.now());
         if is_watched && self.has_desk() {
-            self.text_desk(false, Purpose::Alert);
-            self.calling.console_first = true;
+            let first = self.desk_by_turns().0;
+            self.text_desk(&first, false);
+            self.calling.desk_stage = DeskStage::Console;
             self.calling.next_step_at = Some(self.now().plus_seconds(CONSOLE_SECONDS));
         } else {
             self.page_desk(false);
         }
     }
 
-    /// Texts and calls everybody on the desk at once. Where there is no desk that can be called, the guardians are
-    /// tried again instead: somebody has to be.
+    /// Texts and calls the desk: whoever is on duty, and the others when nobody of them takes it. Where there is no desk
+    /// that can be called, the guardians are tried again instead: somebody has to be.
     pub(crate) fn page_desk(&mut self, again: bool) {
-        self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
-        self.calling.console_first = false;
-        let purpose = if again { Purpose::Reminder } else { Purpose::Alert };
-        let mut reached = self.text_desk(again, purpose);
-        self.ring_desk(purpose);
+        let first = self.desk_by_turns().0;
+        let mut reached = self.text_desk(&first, again);
+        self.ring_first(again);
         if self.incident.unreachable && again {
-            self.text_guardians(purpose, &mut reached);
+            self.text_guardians(Purpose::Reminder, &mut reached);
             for index in 0..self.calling.guardians.len() {
                 if self.free_at(index).is_some_and(|at| at <= self.now()) {
                     self.ring_guardian(index);
@@ -224,23 +232,67 @@ impl Turn<'_> {
         }
     }
 
+    /// Who of the desk is called first, and who after them. First are its own phone and whoever is on duty; where the
+    /// roster has nobody at this hour, everybody is.
+    fn desk_by_turns(&self) -> (Vec<Contact>, Vec<Contact>) {
+        let is_on_duty = |contact: &Contact| !contact.available.is_empty() && can_be_called(contact, self.time);
+        let desk = self.calling.desk.clone();
+        if !desk.iter().any(is_on_duty) {
+            return (desk, Vec::new());
+        }
+        desk.into_iter().partition(|contact| is_on_duty(contact) || contact.person.as_str() == DESK)
+    }
+
+    /// Rings whoever is first. The others wait for as long as a phone rings; where nobody of the first can be rung, they
+    /// wait for nothing.
+    fn ring_first(&mut self, again: bool) {
+        let (first, rest) = self.desk_by_turns();
+        let rings = self.ring_desk(&first, again);
+        self.calling.desk_stage = if rest.is_empty() { DeskStage::Everybody } else { DeskStage::OnDuty { again } };
+        match self.calling.desk_stage {
+            DeskStage::OnDuty { .. } if !rings => self.page_rest(again),
+            DeskStage::OnDuty { .. } => {
+                self.calling.next_step_at = Some(self.now().plus_seconds(self.calling.plan.ring_seconds.max(1)));
+            }
+            DeskStage::Console | DeskStage::Everybody => {
+                self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
+            }
+        }
+    }
+
+    /// Nobody who is on duty took it: the others are called, too.
+    fn page_rest(&mut self, again: bool) {
+        let rest = self.desk_by_turns().1;
+        self.calling.desk_stage = DeskStage::Everybody;
+        self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
+        self.text_desk(&rest, again);
+        self.ring_desk(&rest, again);
+    }
+
     /// Says who hears of it in this moment, before or by this.
-    fn text_desk(&mut self, again: bool, purpose: Purpose) -> BTreeSet<(Channel, Destination)> {
+    fn text_desk(&mut self, contacts: &[Contact], again: bool) -> BTreeSet<(Channel, Destination)> {
         let mut reached = self.alerted_now();
-        for contact in self.calling.desk.clone() {
+        let purpose = purpose_of(again);
+        for contact in contacts {
             let message = wording::desk_text(contact.lang, &self.facts(), again);
-            self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
+            self.text(CalleeRole::Desk, contact, purpose, &message, &mut reached);
         }
         self.text_group(purpose, &mut reached, |lang, facts| wording::desk_text(lang, facts, again));
         reached
     }
 
-    fn ring_desk(&mut self, purpose: Purpose) {
-        for contact in self.calling.desk.clone() {
-            if usable_phone(&contact).is_some_and(|phone| !self.rings_already(phone) && !self.is_used_up(phone)) {
-                self.ring(CalleeRole::Desk, &contact, None, purpose);
-            }
+    /// Says whether anybody's phone rings.
+    fn ring_desk(&mut self, contacts: &[Contact], again: bool) -> bool {
+        let mut rings = false;
+        for contact in contacts {
+            let Some(phone) = usable_phone(contact) else { continue };
+            let is_ringing = self.rings_already(phone);
+            let is_rung = !is_ringing
+                && !self.is_used_up(phone)
+                && self.ring(CalleeRole::Desk, contact, None, purpose_of(again)).is_some();
+            rings |= is_ringing || is_rung;
         }
+        rings
     }
 
     /// Whether somebody on the desk can be called.
@@ -317,11 +369,12 @@ impl Turn<'_> {
             self.text_group(purpose, &mut reached, |lang, facts| wording::alert_text(lang, facts, false));
             return;
         }
-        // The desk's own phone, where it has none the people on it, and whoever of them was told before.
+        // The desk's own phone, where it has none the people on it (on duty), and whoever of them was told before.
         let is_own = |contact: &Contact| contact.person.as_str() == DESK && usable_phone(contact).is_some();
         let has_own = self.calling.desk.iter().any(is_own);
         let told = |c: &Contact| self.calling.told.iter().any(|t| t.role == CalleeRole::Desk && t.person == c.person);
-        let desk = self.calling.desk.iter().filter(|c| !has_own || is_own(c) || told(c));
+        let first = self.desk_by_turns().0;
+        let desk = self.calling.desk.iter().filter(|c| is_own(c) || told(c) || (!has_own && first.contains(c)));
         for contact in desk.cloned().collect::<Vec<_>>() {
             let message = wording::alert_text(contact.lang, &self.facts(), true);
             self.text(CalleeRole::Desk, &contact, purpose, &message, &mut reached);
@@ -398,7 +451,7 @@ impl Turn<'_> {
     pub(crate) fn stop(&mut self, unwanted: impl Fn(Purpose) -> bool) {
         self.calling.turn = None;
         self.calling.next_step_at = None;
-        self.calling.console_first = false;
+        self.calling.desk_stage = DeskStage::default();
         for call in std::mem::take(&mut self.calling.calls) {
             self.cancel(call.attempt);
         }
@@ -417,6 +470,10 @@ impl Turn<'_> {
         self.drop_call(id);
         self.move_on(id, AttemptState::Cancelled, None, EventKind::AttemptCancelled);
     }
+}
+
+fn purpose_of(again: bool) -> Purpose {
+    if again { Purpose::Reminder } else { Purpose::Alert }
 }
 
 /// Over what somebody is told of it. Mail is never the first that an emergency is told by where anything else is: it

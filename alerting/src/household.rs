@@ -28,6 +28,9 @@ pub(crate) fn refresh(
     let calling = &mut turn.calling;
     let new_guardians = pick_up(&mut calling.guardians, &household.guardians);
     let new_desk = pick_up(&mut calling.desk, &household.desk);
+    // Whoever is off the desk is on duty there no more; they stay in the plan, after the others.
+    let is_off = |known: &&mut Contact| household.desk.iter().all(|contact| contact.person != known.person);
+    calling.desk.iter_mut().filter(is_off).for_each(|known| known.available.clear());
     let new_doctor = match (&mut calling.doctor, &household.doctor) {
         (none @ None, Some(doctor)) => {
             *none = Some(doctor.clone());

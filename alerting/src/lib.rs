@@ -26,6 +26,7 @@ mod raise;
 pub mod reach;
 mod respond;
 pub mod rounds;
+mod stood_in;
 mod turn;
 mod which;
 pub mod whistles;
@@ -84,8 +85,8 @@ pub struct Household<'a> {
     pub guardians: Vec<Contact>,
     /// The family doctor.
     pub doctor: Option<Contact>,
-    /// The nearest human desk up the tree: its own phone as the person `desk`, then the people on it; empty when
-    /// there is none.
+    /// The nearest human desk up the tree: its own phone as the person `desk`, then the people on it, whoever is on its
+    /// roster with their hours; empty when there is none.
     pub desk: Vec<Contact>,
     /// The community's group, if a robot speaks in one: a contact with nothing but that.
     pub group: Option<Contact>,
@@ -124,6 +125,13 @@ pub enum Input<'a> {
         others_left: bool,
         /// The provider's own name for the message or call, if it told one.
         reference: Option<&'a str>,
+    },
+    /// The watchdog sent a message of its own while the engine was silent.
+    StoodIn {
+        /// For which incident.
+        incident: IncidentId,
+        /// What, as its provider took it.
+        attempt: &'a Attempt,
     },
     /// Somebody asked for something.
     Action {
@@ -237,6 +245,7 @@ impl Alerting {
                 let sent = evidence::Sent { result, provider, others_left, reference };
                 evidence::sent(book, counters, time, attempt, &sent)
             }
+            Input::StoodIn { incident, attempt } => stood_in::take(book, counters, time, incident, attempt),
             Input::Action { id, actor, action, if_match, note, disposition, on_behalf_of } => {
                 let request = action::Request { actor, action, if_match, note, disposition, on_behalf_of };
                 action::act(book, counters, time, id, &request)

@@ -1,5 +1,6 @@
 //! From findings to incidents: what begins one, what joins one, what ends the condition of one.
 
+use model::escalation::DeskStage;
 use model::registry::WearerMode;
 use model::{
     Change, Condition, Contact, Counters, DownCommandKind, Escalation, EventKind, Finding, Incident, IncidentAction,
@@ -183,7 +184,7 @@ fn calling(incident: IncidentId, household: &Household<'_>) -> Escalation {
         doctor_reminders: 0,
         position_told: None,
         position_updates: 0,
-        console_first: false,
+        desk_stage: DeskStage::default(),
     }
 }
 

@@ -104,9 +104,7 @@ impl<'a> Turn<'a> {
         let text = message.said_over(channel);
         let params = self.params_of(purpose, message.params);
         let callee = Callee { person: contact.person.clone(), role };
-        if matches!(purpose, Purpose::Alert | Purpose::Reminder) && !self.calling.told.contains(&callee) {
-            self.calling.told.push(callee.clone());
-        }
+        self.is_told(&callee, purpose);
         let attempt = Attempt {
             id: self.counters.next_attempt(),
             version: 1,
@@ -139,6 +137,13 @@ impl<'a> Turn<'a> {
         self.book.put_attempt(attempt.clone());
         self.outputs.push(Output::Attempt { kind: EventKind::AttemptStarted, attempt, changed: Vec::new() });
         id
+    }
+
+    /// Whoever is told that something happened hears who goes, and how it ends.
+    pub(crate) fn is_told(&mut self, callee: &Callee, purpose: Purpose) {
+        if matches!(purpose, Purpose::Alert | Purpose::Reminder) && !self.calling.told.contains(callee) {
+            self.calling.told.push(callee.clone());
+        }
     }
 
     /// What asks for an answer has the incident's code: who answers for several says by it which one they mean.

@@ -3,7 +3,8 @@
 use compact_str::CompactString;
 use model::case::{Joined, WhistleLevel};
 use model::duty::{SHIFT_PEOPLE_MAX, SHIFTS_MAX, UNITS_MAX};
-use model::{Actor, DutyRoster, OrgPath, Problem, ProblemCode, Role, Timestamp};
+use model::registry::WeeklyWindow;
+use model::{Actor, DutyRoster, OrgPath, PersonId, Problem, ProblemCode, Role, Timestamp};
 
 use crate::Output;
 use crate::book::Book;
@@ -113,4 +114,21 @@ pub(crate) fn join(book: &Book, calendar: &Calendar, org: &OrgPath, level: Whist
     }
     let above = org.parent().unwrap_or_else(|| org.clone());
     Joined { level, org: above, units: Vec::new(), people: Vec::new(), at: now }
+}
+
+/// Who is on the roster of an organisation's desk, with their hours.
+pub(crate) fn of_desk(book: &Book, org: &OrgPath) -> Vec<(PersonId, Vec<WeeklyWindow>)> {
+    let units = book.roster(org).map(|roster| roster.units.as_slice()).unwrap_or_default();
+    let staffed = || units.iter().filter(|unit| unit.level != WhistleLevel::Department && !unit.shifts.is_empty());
+    let lowest = staffed().map(|unit| unit.level).min();
+    let mut people: Vec<(PersonId, Vec<WeeklyWindow>)> = Vec::new();
+    for shift in staffed().filter(|unit| Some(unit.level) == lowest).flat_map(|unit| &unit.shifts) {
+        for person in &shift.people {
+            match people.iter_mut().find(|(known, _)| known == person) {
+                Some((_, windows)) => windows.push(shift.window),
+                None => people.push((person.clone(), vec![shift.window])),
+            }
+        }
+    }
+    people
 }

@@ -18,8 +18,10 @@ mod story;
 use compact_str::CompactString;
 use model::case::{CaseFiling, CaseRequest, Joined, PatrolOrder, Receipt, WhistleLevel};
 use model::erasure::{Erasure, Names};
+use model::registry::WeeklyWindow;
 use model::{
-    Actor, Case, CaseId, Counters, DutyRoster, EventKind, Incident, IncidentId, OrgPath, Patrol, Problem, Timestamp,
+    Actor, Case, CaseId, Counters, DutyRoster, EventKind, Incident, IncidentId, OrgPath, Patrol, PersonId, Problem,
+    Timestamp,
 };
 
 pub use book::{ENDED_KEPT_SECONDS, Snapshot};
@@ -219,6 +221,13 @@ impl Casework {
     #[must_use]
     pub fn on_duty(&self, org: &OrgPath, level: WhistleLevel, now: Timestamp) -> Joined {
         duty::join(&self.book, &self.sla.calendar, org, level, now)
+    }
+
+    /// Who is on the roster of an organisation's desk, with their hours: of its departments those that join first, and
+    /// none of the district's (民政, 卫健), which see to cases and not to alarms.
+    #[must_use]
+    pub fn desk_roster(&self, org: &OrgPath) -> Vec<(PersonId, Vec<WeeklyWindow>)> {
+        duty::of_desk(&self.book, org)
     }
 
     /// Everything, for the checkpoint.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -20,6 +21,7 @@ use crate::dingtalk::DingTalk;
 use crate::feishu::Feishu;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::jpush::Jpush;
+use crate::kept::Kept;
 use crate::ntfy::Ntfy;
 use crate::provider::{Links, Provider};
 use crate::request::Vendor;
@@ -107,6 +109,8 @@ pub struct ProviderSettings {
     pub callback_from: Vec<IpAddr>,
     /// Of push the kind of app, of robots the name of the group that it is for; `None`: whoever no other one is for.
     pub serves: Option<CompactString>,
+    /// Where the keys are kept that make a send harmless to repeat; `None`: nowhere, and a restart forgets them.
+    pub keys_dir: Option<PathBuf>,
 }
 
 impl ProviderSettings {
@@ -120,6 +124,7 @@ impl ProviderSettings {
             sends_per_minute: None,
             callback_from: Vec::new(),
             serves: None,
+            keys_dir: None,
         }
     }
 }
@@ -218,7 +223,8 @@ impl Channels {
         };
         let listener = Listener { vendor: Arc::clone(&vendor), from: settings.callback_from };
         self.listeners.entry(channel).or_default().push(listener);
-        let provider = HttpProvider::new(name, vendor, wire, Arc::clone(clock), Arc::clone(&self.in_flight));
+        let kept = settings.keys_dir.filter(|_| vendor.keys().is_some()).map(|dir| Kept::new(&dir, name));
+        let provider = HttpProvider::new(name, vendor, wire, Arc::clone(clock), Arc::clone(&self.in_flight), kept);
         self.set_for(channel, serves, Arc::new(provider), limits, clock);
         Ok(())
     }

@@ -19,6 +19,7 @@ pub mod directory;
 pub mod feishu;
 pub mod gateway;
 pub mod jpush;
+pub mod kept;
 pub mod ntfy;
 pub mod once;
 pub mod outward;

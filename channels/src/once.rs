@@ -26,16 +26,22 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// The key of an attempt: the same each time that it is sent. `None`: none is there.
-    pub fn of(&mut self, attempt: AttemptId, now: Timestamp) -> Option<String> {
+    /// The key of an attempt, the same each time that it is sent; and since when it is the provider's, if it was given
+    /// just now. `None`: none is there.
+    pub fn of(&mut self, attempt: AttemptId, now: Timestamp) -> Option<(String, Option<Timestamp>)> {
         self.forget(now);
         if let Some((_, key)) = self.held.get(&attempt) {
-            return Some(key.clone());
+            return Some((key.clone(), None));
         }
         let (since, key) = self.spare.pop_front()?;
-        self.held.insert(attempt, (since, key.clone()));
+        self.hold(attempt, since, key.clone());
+        Some((key, Some(since)))
+    }
+
+    /// An attempt has this key since before a restart.
+    pub fn hold(&mut self, attempt: AttemptId, since: Timestamp, key: String) {
+        self.held.insert(attempt, (since, key));
         self.by_age.push_back((since, attempt));
-        Some(key)
     }
 
     /// Whether more are to be fetched.
@@ -77,9 +83,10 @@ mod tests {
         assert_eq!(keys.of(attempt(1), at(0)), None, "an alarm waits for none");
         keys.add((0..200).map(|n| format!("k{n}")).collect(), at(1));
         assert!(!keys.are_few(at(1)));
-        assert_eq!(keys.of(attempt(2), at(2)).as_deref(), Some("k0"));
-        assert_eq!(keys.of(attempt(3), at(2)).as_deref(), Some("k1"), "never the same for two");
-        assert_eq!(keys.of(attempt(2), at(KEPT_SECONDS)).as_deref(), Some("k0"), "a repeat is a repeat");
+        let given = |key: &str, since| Some((key.to_owned(), since));
+        assert_eq!(keys.of(attempt(2), at(2)), given("k0", Some(at(1))));
+        assert_eq!(keys.of(attempt(3), at(2)), given("k1", Some(at(1))), "never the same for two");
+        assert_eq!(keys.of(attempt(2), at(KEPT_SECONDS)), given("k0", None), "a repeat is a repeat");
         assert_eq!(keys.of(attempt(2), at(KEPT_SECONDS + 1)), None, "and all of them are too old now");
         assert!(keys.are_few(at(KEPT_SECONDS + 1)) && keys.held.is_empty() && keys.by_age.is_empty());
         keys.add((0..SPARE_MAX + 1).map(|n| n.to_string()).collect(), at(KEPT_SECONDS + 2));

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::record::SendResult;
-use model::{Attempt, Clock, Timestamp};
+use model::{Attempt, AttemptId, Clock, Timestamp};
 use parking_lot::Mutex;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 
 use crate::ConfigError;
 use crate::callback::InFlight;
-use crate::once::Keys;
+use crate::kept::Kept;
+use crate::once::{KEPT_SECONDS, Keys};
 use crate::provider::{BoxFuture, Links, Provider};
 use crate::request::{Asked, Heard, HttpAnswer, HttpRequest, RETRY_AFTER_SECONDS_DEFAULT, Seal, Vendor};
 use crate::shell::QUERY_MS_MAX;
@@ -23,6 +24,9 @@ pub const CONNECT_MS_MAX: u64 = 2_000;
 pub const ASK_AFTER_MS: [u64; 3] = [0, 1_000, 2_000];
 /// How much of an answer is read.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a send waits for its key to be written down, milliseconds.
+const NOTE_MS_MAX: u64 = 50;
 
 /// A client for one provider.
 #[derive(Debug, Clone)]
@@ -112,6 +116,11 @@ fn lost(error: &reqwest::Error) -> SendResult {
     SendResult::Unknown { detail: detail.into() }
 }
 
+/// Keys of then and before are of no use any more.
+fn too_old(now: Timestamp) -> Timestamp {
+    now.plus_millis(-i64::from(KEPT_SECONDS) * 1_000)
+}
+
 /// A seal for a request that goes out now.
 ///
 /// # Errors
@@ -135,10 +144,12 @@ pub struct HttpProvider {
     clock: Arc<dyn Clock>,
     in_flight: Arc<Mutex<InFlight>>,
     keys: Mutex<Keys>,
+    kept: Option<Kept>,
 }
 
 impl HttpProvider {
-    /// `name` is the channel's; what the provider says about its sends is believed by `in_flight`.
+    /// `name` is the channel's; what the provider says about its sends is believed by `in_flight`; `kept` has the keys that
+    /// its sends were given.
     #[must_use]
     pub fn new(
         name: &str,
@@ -146,8 +157,14 @@ impl HttpProvider {
         wire: Wire,
         clock: Arc<dyn Clock>,
         in_flight: Arc<Mutex<InFlight>>,
+        kept: Option<Kept>,
     ) -> HttpProvider {
-        HttpProvider { name: name.to_owned(), vendor, wire, clock, in_flight, keys: Mutex::default() }
+        let mut keys = Keys::default();
+        let since = too_old(clock.now());
+        for (attempt, at, key) in kept.iter().flat_map(|kept| kept.read(since)) {
+            keys.hold(attempt, at, key);
+        }
+        HttpProvider { name: name.to_owned(), vendor, wire, clock, in_flight, keys: Mutex::new(keys), kept }
     }
 
     async fn post(&self, attempt: &Attempt, links: &Links) -> SendResult {
@@ -160,7 +177,7 @@ impl HttpProvider {
             Ok(request) => request,
             Err(detail) => return SendResult::Final { detail },
         };
-        let key = self.keys.lock().of(attempt.id, now);
+        let key = self.key_of(attempt.id, now).await;
         let request = key.iter().fold(request, |request, key| self.vendor.with_key(request, key));
         // Before it leaves: a callback may be faster than the answer.
         self.in_flight.lock().sending(attempt.id, attempt.channel, &attempt.to.0, now);
@@ -174,6 +191,21 @@ impl HttpProvider {
             self.in_flight.lock().taken(attempt.id, reference);
         }
         heard.result
+    }
+
+    /// The key that makes sending this attempt harmless to repeat. A new one is written down before it is used; a disk that
+    /// hangs holds up nobody's message.
+    async fn key_of(&self, attempt: AttemptId, now: Timestamp) -> Option<String> {
+        let (key, since) = self.keys.lock().of(attempt, now)?;
+        if let (Some(since), Some(kept)) = (since, self.kept.clone()) {
+            let noted = key.clone();
+            let noting = tokio::task::spawn_blocking(move || kept.note(attempt, since, &noted, too_old(now)));
+            let is_noted = tokio::time::timeout(Duration::from_millis(NOTE_MS_MAX), noting).await;
+            if !matches!(is_noted, Ok(Ok(Ok(())))) {
+                tracing::warn!(%attempt, "its key is not written down: sent again after a crash it may show twice");
+            }
+        }
+        Some(key)
     }
 
     /// Fetches keys that make a send harmless to repeat, where the provider gives them out and few are left.

@@ -63,11 +63,18 @@ pub async fn send(config: &Config, channel: Channel, to: &str) -> anyhow::Result
     match result {
         SendResult::Accepted => Ok(format!("{name}: the provider took it (whether it arrives, the phone tells)")),
         SendResult::Shown => Ok(format!("{name}: shown")),
-        SendResult::Unknown { detail } => anyhow::bail!("{name}: it is not known whether it was taken: {detail}"),
-        SendResult::Retry { detail, after_seconds } => {
-            anyhow::bail!("{name}: not taken now: {detail}; worth another try in {after_seconds} s")
-        }
-        SendResult::Final { detail } => anyhow::bail!("{name}: refused: {detail}"),
+        SendResult::Unknown { detail } => anyhow::bail!(
+            "{name}: it is not known whether it was taken: {detail}; look at the phone, and at timeout_ms below \
+             [channels.{name}]"
+        ),
+        SendResult::Retry { detail, after_seconds } => anyhow::bail!(
+            "{name}: not taken now: {detail}; worth another try in {after_seconds} s; if it stays so, see whether this \
+             machine reaches the url or endpoint of [channels.{name}] (no proxy is used)"
+        ),
+        SendResult::Final { detail } => anyhow::bail!(
+            "{name}: refused: {detail}; compare the account, its secret and the templates below [channels.{name}] with \
+             what the provider has"
+        ),
     }
 }
 
@@ -146,7 +153,8 @@ mod tests {
         assert!(why(&config, "13800000001").await.contains("is not a number in E.164"));
         assert_eq!(
             why(&config, "+8613800000001").await,
-            "sms: not taken now: cannot connect; worth another try in 2 s"
+            "sms: not taken now: cannot connect; worth another try in 2 s; if it stays so, see whether this machine \
+             reaches the url or endpoint of [channels.sms] (no proxy is used)"
         );
     }
 

@@ -84,6 +84,7 @@ fn kind_of(input: &Input) -> &'static str {
         Input::Command { .. } => "command",
         Input::Callback { .. } => "callback",
         Input::Sent { .. } => "sent",
+        Input::StoodIn { .. } => "stood_in",
         Input::DownSent { .. } => "down_sent",
         Input::DownAcknowledged { .. } => "down_acknowledged",
         Input::Tick => "tick",

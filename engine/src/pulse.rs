@@ -76,6 +76,7 @@ impl Pulse {
             Input::Callback { .. } => bump(&self.callbacks, 1),
             Input::Connection { .. }
             | Input::Sent { .. }
+            | Input::StoodIn { .. }
             | Input::DownSent { .. }
             | Input::DownAcknowledged { .. }
             | Input::Tick

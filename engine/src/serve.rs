@@ -650,12 +650,18 @@ fn authority_of(pipeline: &Pipeline) -> Authority {
     authority
 }
 
+/// Where the keys are kept that make a send harmless to repeat, in the data directory.
+const ONCE_DIR: &str = "once";
+
 /// The channels as they are configured.
 ///
 /// # Errors
 /// The channel's name, and what is wrong with it.
 pub(crate) fn channels_of(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
-    Channels::new(config.providers(), channels::ShellLimits::default(), clock)
+    let mut providers = config.providers();
+    let keys_dir = config.data.join(ONCE_DIR);
+    providers.values_mut().flatten().for_each(|provider| provider.keys_dir = Some(keys_dir.clone()));
+    Channels::new(providers, channels::ShellLimits::default(), clock)
         .map_err(|(name, error)| anyhow!("channels.{name}: {error}"))
 }
 

@@ -54,8 +54,23 @@ pub struct Escalation {
     pub position_told: Option<(Position, Timestamp)>,
     /// How often they were told another one.
     pub position_updates: u16,
-    /// The desk's phones have not been rung: somebody watches a console, which rings first.
-    pub console_first: bool,
+    /// Who of the desk was called so far, since it became theirs or was told them again.
+    pub desk_stage: DeskStage,
+}
+
+/// Who of the desk was called so far. Whoever is on duty by its roster is before the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum DeskStage {
+    /// Nobody: somebody watches a console, which rings first.
+    Console,
+    /// Its own phone, and whoever is on duty.
+    OnDuty {
+        /// Whether they had been called before.
+        again: bool,
+    },
+    /// Everybody.
+    #[default]
+    Everybody,
 }
 
 /// Somebody who can be reached, as they were when the incident was raised.
@@ -75,7 +90,8 @@ pub struct Contact {
     pub robot: Option<Destination>,
     /// The language of their messages.
     pub lang: Language,
-    /// When they can be called; empty: always.
+    /// When they can be called; of somebody on a desk, when they are on duty. Empty: always, and on a desk with a roster
+    /// only after those on duty.
     pub available: Vec<WeeklyWindow>,
 }
 

@@ -302,6 +302,10 @@ impl Counters {
         self.case += 1;
         CaseId::new(self.partition, self.case)
     }
+    /// An attempt that was counted elsewhere: no later one has its number.
+    pub fn has_counted(&mut self, attempt: AttemptId) {
+        self.attempt = self.attempt.max(attempt.raw() & ((1 << COUNTER_BITS) - 1));
+    }
     /// A new attempt's id.
     pub fn next_attempt(&mut self) -> AttemptId {
         self.attempt += 1;

@@ -13,8 +13,8 @@ use crate::staff::{Actor, ApiToken, StaffCommand};
 use crate::step_up::StepUp;
 use crate::webhook::{Delivery, Webhook, WebhookTry};
 use crate::{
-    AttemptId, AttemptOutcome, DeviceId, DownCommandId, Erasure, Escalation, Located, Reject, Reply, Report, Timestamp,
-    WearerId, WebhookId,
+    Attempt, AttemptId, AttemptOutcome, DeviceId, DownCommandId, Erasure, Escalation, IncidentId, Located, Reject,
+    Reply, Report, Timestamp, WearerId, WebhookId,
 };
 
 /// One input and what was decided on it.
@@ -116,6 +116,13 @@ pub enum Input {
         webhook: WebhookId,
         /// What came of it.
         outcome: WebhookTry,
+    },
+    /// The watchdog handed over a message of its own while the engine was silent.
+    StoodIn {
+        /// For which incident, as the engine counts them.
+        incident: IncidentId,
+        /// The message as the watchdog knew it when its provider had taken it.
+        attempt: Box<Attempt>,
     },
 }
 

@@ -1,6 +1,7 @@
 //! Invented records for the tests of this crate.
 
 use compact_str::CompactString;
+use model::attempt::CalleeRole;
 use model::event::DeviceStatus;
 use model::record::{Observed, SendResult};
 use model::registry::{Binding, Role};
@@ -222,7 +223,39 @@ pub(crate) fn one_of_each_input() -> Vec<Record> {
                 millis: 12,
             },
         }),
+        bare(Input::StoodIn { incident: IncidentId::new(0, 7), attempt: Box::new(attempt()) }),
     ]
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        id: AttemptId::new(63, 8),
+        version: 2,
+        incident: Some(IncidentId::new(0, 7)),
+        campaign: None,
+        case: None,
+        kind: IncidentKind::Sos.into(),
+        priority: Priority::High,
+        wearer: WearerId::new("w1"),
+        org: OrgPath::new("/luyang/"),
+        channel: Channel::Voice,
+        callee: Callee { person: PersonId::new("g1"), role: CalleeRole::Guardian },
+        to: Destination("+8613800000001".into()),
+        lang: Language::ZhCn,
+        purpose: Purpose::Alert,
+        lane: Lane::Alarm,
+        cycle: 1,
+        text: "按1".to_owned(),
+        params: vec![("name".into(), "甲".to_owned())],
+        state: AttemptState::Accepted,
+        outcome: None,
+        created_at: at(0),
+        changed_at: at(1),
+        not_before: at(0),
+        sends: 1,
+        passed_over: Vec::new(),
+        reference: Some("c1".into()),
+    }
 }
 
 /// One record of every class of decision, small.
@@ -283,7 +316,7 @@ pub(crate) fn one_of_each_decision() -> Vec<Record> {
         doctor_reminders: 0,
         position_told: None,
         position_updates: 0,
-        console_first: false,
+        desk_stage: Default::default(),
     };
     let down = Event {
         seq: 9,

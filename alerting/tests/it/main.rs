@@ -14,6 +14,7 @@ mod properties;
 mod providers;
 mod reach;
 mod rounds;
+mod stood_in;
 mod tale;
 mod traps;
 mod ward;

@@ -261,3 +261,106 @@ fn a_better_position_reaches_everybody_who_goes() {
     ward.play("bp; wait 61s; located 31.9 117.3");
     assert!(ward.started.iter().all(|a| a.purpose != Purpose::Position), "nobody looks for a blood pressure");
 }
+
+/// A desk of four: s1 is on duty at the weekend, s2 on workdays, s3 on no roster. It has a phone of its own or not.
+fn home_with_roster(own_phone: bool) -> Home {
+    let mut home = Home::default().guardians(&[]);
+    home.doctor = None;
+    let mut people = vec![
+        contact("desk", "银杏社区", "+8613800000010"),
+        contact("s1", "张敏", "+8613800000011"),
+        contact("s2", "李军", "+8613800000012"),
+        contact("s3", "赵宁", "+8613800000013"),
+    ];
+    people[1].available = vec![WEEKEND];
+    people[2].available = vec![WORKDAYS];
+    home.desk = people.split_off(usize::from(!own_phone));
+    home
+}
+
+#[test]
+fn whoever_is_on_duty_is_called_first_and_the_others_when_nobody_of_them_takes_it() {
+    // Without news the others are called after as long as a phone rings.
+    check_at(
+        home_with_roster(true),
+        "sos; wait 11m",
+        expect![[r#"
+            00:00  RAISED Sos High | text desk s1 | NOTIFYING | EXHAUSTED | call desk s1 | bracelet: locate
+            00:30  desk call failed (noanswer) | s1 call failed (noanswer) | text s2 s3 | call s2 s3
+            01:00  s2 call failed (noanswer) | s3 call failed (noanswer)
+            10:30  text-again desk s1 | call-again desk s1
+            11:00  desk call failed (noanswer) | s1 call failed (noanswer) | text-again s2 s3 | call-again s2 s3
+        "#]],
+    );
+    // Bad news of everybody on duty brings them at once; of one of two it does not.
+    check_at(
+        home_with_roster(true),
+        "sos; wait 5s; busy desk; wait 2s; no_answer s1; wait 1m",
+        expect![[r#"
+            00:00  RAISED Sos High | text desk s1 | NOTIFYING | EXHAUSTED | call desk s1 | bracelet: locate
+            00:05  desk call failed (busy)
+            00:07  s1 call failed (noanswer) | text s2 s3 | call s2 s3
+            00:37  s2 call failed (noanswer) | s3 call failed (noanswer)
+        "#]],
+    );
+    // Who takes it spares the others.
+    check_at(
+        home_with_roster(false),
+        "sos; wait 5s; key s1 1; wait 9m",
+        expect![[r#"
+        00:00  RAISED Sos High | text s1 | NOTIFYING | EXHAUSTED | call s1 | bracelet: locate
+        00:05  s1 confirmed | ACKNOWLEDGED by s1 (voice) | bracelet: help_is_coming
+    "#]],
+    );
+}
+
+#[test]
+fn a_roster_that_has_nobody_who_can_be_rung_keeps_nobody_waiting() {
+    // Nobody is on duty at this hour: everybody is called.
+    let mut nobody = home_with_roster(false);
+    nobody.desk[0].available = vec![WORKDAYS];
+    check_at(
+        nobody,
+        "sos; wait 1m",
+        expect![[r#"
+        00:00  RAISED Sos High | text s1 s2 s3 | NOTIFYING | EXHAUSTED | call s1 s2 s3 | bracelet: locate
+        00:30  s1 call failed (noanswer) | s2 call failed (noanswer) | s3 call failed (noanswer)
+    "#]],
+    );
+    // Who is on duty has no number.
+    let mut without = home_with_roster(false);
+    without.desk[0].phone = None;
+    check_at(
+        without,
+        "sos; wait 1m",
+        expect![[r#"
+        00:00  RAISED Sos High | NOTIFYING | EXHAUSTED | text s2 s3 | call s2 s3 | bracelet: locate
+        00:30  s2 call failed (noanswer) | s3 call failed (noanswer)
+    "#]],
+    );
+}
+
+#[test]
+fn the_next_shift_is_called_as_soon_as_it_is_theirs() {
+    // s1 until 08:10, then s3.
+    let mut home = home_with_roster(false);
+    home.desk[0].available = vec![WeeklyWindow { days: 0b111_1111, from_minute: 0, to_minute: 490 }];
+    home.desk[2].available = vec![WeeklyWindow { days: 0b111_1111, from_minute: 490, to_minute: 1_440 }];
+    let mut ward = Ward::new(home);
+    ward.play("sos; wait 12m");
+    assert_eq!([ward.rung("s1"), ward.rung("s2"), ward.rung("s3")], [vec![0, 660], vec![30, 660], vec![30, 630]]);
+    // A roster that is written meanwhile counts from the next call on.
+    let mut ward = Ward::new(home_with_roster(false));
+    ward.play("sos; wait 1m");
+    ward.home.desk.swap(0, 1);
+    (ward.home.desk[0].available, ward.home.desk[1].available) = (vec![WEEKEND], vec![WORKDAYS]);
+    ward.play("household; wait 10m");
+    assert_eq!([ward.rung("s1"), ward.rung("s2"), ward.rung("s3")], [vec![0, 660], vec![30, 630], vec![30, 660]]);
+}
+
+#[test]
+fn a_watched_console_rings_before_whoever_is_on_duty() {
+    let mut ward = Ward::new(home_with_roster(false));
+    ward.play("watch s9 /luyang/; sos; wait 29s; restart; wait 2m");
+    assert_eq!([ward.rung("s1"), ward.rung("s2"), ward.rung("s3")], [vec![30], vec![60], vec![60]]);
+}

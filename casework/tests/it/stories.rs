@@ -428,3 +428,16 @@ fn a_case_that_nobody_closes_stays_open_and_bounded() {
     desk.play("arrive c1 by w1; close c1 by s1 as helped v");
     assert_eq!(desk.casework.case(model::CaseId::new(0, 1)).unwrap().state, CaseState::Closed);
 }
+
+#[test]
+fn a_desk_has_the_roster_of_its_own_departments() {
+    let mut desk = Desk::new();
+    desk.play("duty /luyang/xinghua/ by s1 street t1 t2; duty /luyang/ by s1 department z1");
+    let of = |path: &str| {
+        let roster = desk.casework.desk_roster(&model::OrgPath::new(path));
+        roster.into_iter().map(|(person, hours)| (person.to_string(), hours.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(of("/luyang/xinghua/"), [("t1".to_owned(), 1), ("t2".to_owned(), 1)]);
+    assert_eq!(of("/luyang/xinghua/yinxing/"), [], "each desk has its own");
+    assert_eq!(of("/luyang/"), [], "who sees to cases is not rung for alarms");
+}

@@ -199,15 +199,27 @@ async fn a_push_whose_answer_was_lost_is_sent_again_with_the_key_of_the_first() 
     let router = router.with_state(Arc::clone(&bodies));
     tokio::spawn(async move { axum::serve(listener, router).await });
     let jpush = Jpush { endpoint, credential: Credential::new("app", "secret"), apns_production: true };
-    let channels = channels(ChannelsConfig::from([(Channel::Push, vec![settings(ProviderConfig::Jpush(jpush))])]));
+    let dir = tempfile::tempdir().unwrap();
+    let started = || {
+        let keys_dir = Some(dir.path().join("once"));
+        let settings = ProviderSettings { keys_dir, ..settings(ProviderConfig::Jpush(jpush.clone())) };
+        channels(ChannelsConfig::from([(Channel::Push, vec![settings])]))
+    };
+    let channels = started();
     let push = |n| Attempt { id: AttemptId::new(0, n), ..attempt(Channel::Push, "1a0018970a8") };
     assert_eq!(sent(&channels, &push(1)).await, SendResult::Accepted, "nothing waits for a key");
     channels.of(Channel::Push).probe().await;
     assert!(matches!(sent(&channels, &push(2)).await, SendResult::Unknown { .. }), "the answer is lost");
     assert_eq!(sent(&channels, &push(3)).await, SendResult::Accepted);
     assert_eq!(sent(&channels, &push(2)).await, SendResult::Accepted);
+    // It is killed, and starts anew: nobody knows what became of either.
+    drop(channels);
+    let channels = started();
+    assert_eq!(sent(&channels, &push(3)).await, SendResult::Accepted);
+    assert_eq!(sent(&channels, &push(2)).await, SendResult::Accepted);
+    assert_eq!(sent(&channels, &push(4)).await, SendResult::Accepted, "it has none left, and waits for none");
     let cids: Vec<Value> = bodies.lock().iter().map(|body| body["cid"].clone()).collect();
-    assert_eq!(json!(cids), json!([null, "app-1", "app-2", "app-1"]));
+    assert_eq!(json!(cids), json!([null, "app-1", "app-2", "app-1", "app-2", "app-1", null]));
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use model::campaign::{CampaignKind, CampaignOrder};
 use model::record::{Input as Recorded, Observed};
 use model::registry::{DailyWindow, WearerMode};
 use model::{
-    Actor, Attempt, Change, Contact, Decision, Destination, DeviceId, Entity, EventKind, Explain, Finding,
-    IncidentKind, OrgPath, PersonId, Plan, Priority, Problem, ProblemCode, RegistryChange, Reply, Report, ReportBody,
-    Role, TaskId, Thresholds, Timestamp, Wearer, WearerId,
+    Actor, Attempt, Change, Contact, Decision, Destination, DeviceId, Entity, EventKind, Explain, Finding, Incident,
+    IncidentId, IncidentKind, OrgPath, PersonId, Plan, Priority, Problem, ProblemCode, RegistryChange, Reply, Report,
+    ReportBody, Role, TaskId, Thresholds, Timestamp, Wearer, WearerId,
 };
 
 use super::Pipeline;
@@ -103,8 +103,8 @@ impl Pipeline {
             },
         };
         self.tell_local_time(at);
-        let Pipeline { alerting, directory, counters, .. } = self;
-        let household = || directory.household(&wearer);
+        let Pipeline { alerting, directory, casework, counters, .. } = self;
+        let household = || directory.household(&wearer, casework);
         let input = alerting::Input::Finding { finding: &finding, household: &household };
         let outputs = alerting.handle(input, at, counters);
         decisions.push(Decision::Finding(Box::new(finding)));
@@ -148,23 +148,39 @@ impl Pipeline {
             change.orgs.iter().any(|o| o.path.contains(org))
                 || self.directory.desk_of(org).is_some_and(|desk| desk.people.iter().any(|p| people.contains(p)))
         };
+        let open = self.open_about(|incident, wearer| is_touched(wearer) || of_desk(&incident.org));
+        self.pick_up_who_is_new(open, at, decisions);
+        let touched = self.directory.wearers.iter().filter(|(_, entry)| is_touched(&entry.wearer));
+        for id in touched.map(|(_, entry)| entry.wearer.id.clone()).collect::<Vec<_>>() {
+            self.look_at_reach(&id, at, decisions);
+        }
+    }
+
+    /// The open incidents that fit, with whom they are about.
+    pub(super) fn open_about(&self, fits: impl Fn(&Incident, &Wearer) -> bool) -> Vec<(IncidentId, Wearer)> {
         let open = self.alerting.open_incidents().filter_map(|incident| {
             let entry = self.directory.wearers.get(&incident.wearer);
             let wearer = entry.map_or_else(
                 || incident.wearer.as_str().strip_prefix(UNBOUND_PREFIX).map(|id| self.nobody(&DeviceId::new(id))),
                 |entry| Some(entry.wearer.clone()),
             )?;
-            (is_touched(&wearer) || of_desk(&incident.org)).then_some((incident.id, wearer))
+            fits(incident, &wearer).then_some((incident.id, wearer))
         });
-        for (incident, wearer) in open.collect::<Vec<_>>() {
-            let Pipeline { alerting, directory, counters, .. } = self;
-            let household = || directory.household(&wearer);
+        open.collect()
+    }
+
+    /// Open incidents pick up who is new, and who is on duty when.
+    pub(super) fn pick_up_who_is_new(
+        &mut self,
+        open: Vec<(IncidentId, Wearer)>,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
+        for (incident, wearer) in open {
+            let Pipeline { alerting, directory, casework, counters, .. } = self;
+            let household = || directory.household(&wearer, casework);
             let outputs = alerting.handle(alerting::Input::Household { incident, household: &household }, at, counters);
             self.respond(outputs, at, decisions);
-        }
-        let touched = self.directory.wearers.iter().filter(|(_, entry)| is_touched(&entry.wearer));
-        for id in touched.map(|(_, entry)| entry.wearer.id.clone()).collect::<Vec<_>>() {
-            self.look_at_reach(&id, at, decisions);
         }
     }
 

@@ -246,3 +246,44 @@ fn a_battery_that_is_low_is_told_of_its_device_once() {
     assert_eq!(levels, [Some(9)]);
     assert_eq!(image(&pipeline), image(&recovered(&records)));
 }
+
+#[test]
+fn the_desk_calls_whoever_is_on_duty_first_and_a_new_roster_holds_at_once() {
+    let (mut pipeline, mut records) = begun();
+    let desk = r#"{"orgs":[{"path":"/luyang/xinghua/yinxing/","name":"银杏社区","desk":{"people":["s1","s2"]}}],
+        "people":[{"id":"s1","role":"desk","name":"张敏","phone":"+8613800000011"},
+                  {"id":"s2","role":"desk","name":"李军","phone":"+8613800000012"},
+                  {"id":"s3","role":"grid_worker","name":"赵宁","phone":"+8613800000013"}],
+        "devices":[{"id":"b1","kind":"bracelet","secret":"not used here"}]}"#;
+    pipeline.decide(import(desk), at(-30.0), &mut records);
+    let on_duty = |person: &str, version: Option<u32>| {
+        let window = model::registry::WeeklyWindow { days: 0b111_1111, from_minute: 0, to_minute: 1_440 };
+        let shifts = vec![model::duty::Shift { people: vec![PersonId::new(person)], window }];
+        let (id, name, level) = ("office".into(), "值班室".to_owned(), model::case::WhistleLevel::Community);
+        let units = vec![model::duty::DutyUnit { id, name, level, shifts }];
+        let org = model::OrgPath::new("/luyang/xinghua/yinxing/");
+        let by = PersonId::new("admin");
+        let roster = model::DutyRoster { org, version: 0, units, changed_by: by, changed_at: at(0.0) };
+        command(StaffCommand::SetDuty { if_match: version, roster: Box::new(roster) }, None)
+    };
+    // A grid worker who is not on the desk's list.
+    pipeline.decide(on_duty("s3", None), at(-20.0), &mut records);
+    pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);
+    let rung = |records: &[Record], from: f64, to: f64| {
+        let calls = events(records).into_iter().filter_map(|(kind, entity)| match entity {
+            Entity::Attempt(a) if kind == EventKind::AttemptStarted && a.channel == Channel::Voice => Some(a),
+            _ => None,
+        });
+        let now = calls.filter(|a| a.created_at >= at(from) && a.created_at < at(to));
+        now.map(|a| a.callee.person.to_string()).collect::<Vec<_>>()
+    };
+    pipeline.advance(at(40.0), &mut records);
+    assert_eq!(rung(&records, 0.0, 29.0), ["s3"]);
+    assert_eq!(rung(&records, 29.0, 40.0), ["s1", "s2"]);
+    pipeline.decide(on_duty("s2", Some(1)), at(60.0), &mut records);
+    assert!(matches!(reply(&records), Reply::Done(Some(_))));
+    pipeline.advance(at(700.0), &mut records);
+    assert_eq!(rung(&records, 600.0, 635.0), ["s2"]);
+    assert_eq!(rung(&records, 635.0, 700.0), ["s1", "s3"]);
+    check_recovery(&pipeline, &records);
+}

@@ -138,8 +138,11 @@ impl Pipeline {
         match outputs.as_slice() {
             [Output::Refused(problem)] => Reply::Refused(problem.clone()),
             [Output::Duty(roster)] => {
-                let entity = Entity::Duty(Box::new(roster.clone()));
+                let (entity, org) = (Entity::Duty(Box::new(roster.clone())), roster.org.clone());
                 self.tell_cases(outputs, at, decisions);
+                // Whoever the desk has to be called next may have changed.
+                let open = self.open_about(|incident, _| org.contains(&incident.org));
+                self.pick_up_who_is_new(open, at, decisions);
                 Reply::Done(Some(entity))
             }
             _ => Reply::Done(None),
@@ -254,7 +257,7 @@ impl Pipeline {
             self.alerting.handle(input, at, &mut self.counters)
         } else {
             if people.is_empty() {
-                people = self.directory.desk_contacts(&joined.org);
+                people = self.directory.desk_contacts(&joined.org, &self.casework);
             }
             let has_heard = |id: &PersonId| {
                 let before = case.joined.len().saturating_sub(1);

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use casework::Casework;
 use chrono_tz::Tz;
 use geofence::{CompiledFence, Watch, Zones};
-use model::registry::{Binding, Desk, Shape, TEST_MODE_SECONDS_MAX, ThresholdsSet, WearerMode, fingerprint};
+use model::registry::{
+    Binding, Desk, Shape, TEST_MODE_SECONDS_MAX, ThresholdsSet, WearerMode, WeeklyWindow, fingerprint,
+};
 use model::staff::Known;
 use model::{
     Actor, Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, Position, Problem,
@@ -330,16 +333,16 @@ impl Directory {
 
     /// The nearest desk up the tree that has anybody to call.
     pub fn desk_of(&self, org: &OrgPath) -> Option<&Desk> {
-        let mut path = Some(org.clone());
-        while let Some(here) = path {
-            if let Some(desk) = self.orgs.get(&here).and_then(|o| o.desk.as_ref())
-                && (desk.phone.is_some() || desk.people.iter().any(|id| self.has_phone(id)))
-            {
-                return Some(desk);
-            }
-            path = here.parent();
-        }
-        None
+        self.org_with_desk(org)?.desk.as_ref()
+    }
+
+    fn org_with_desk(&self, org: &OrgPath) -> Option<&Org> {
+        let has_desk = |org: &&Org| {
+            let has_anybody = |desk: &Desk| desk.phone.is_some() || desk.people.iter().any(|id| self.has_phone(id));
+            org.desk.as_ref().is_some_and(has_anybody)
+        };
+        let paths = std::iter::successors(Some(org.clone()), OrgPath::parent);
+        paths.filter_map(|path| self.orgs.get(&path)).find(has_desk)
     }
 
     /// The carrier of a device, if it is known.
@@ -373,9 +376,9 @@ impl Directory {
 
     /// Who is on the desk for an organisation: the nearest one up the tree, else the operators, else those below: what
     /// an area above all of them is about is theirs.
-    pub fn desk_contacts(&self, org: &OrgPath) -> Vec<Contact> {
-        if let Some(desk) = self.desk_of(org) {
-            return self.people_of(desk, org);
+    pub fn desk_contacts(&self, org: &OrgPath, casework: &Casework) -> Vec<Contact> {
+        if let Some(Org { path, desk: Some(desk), .. }) = self.org_with_desk(org) {
+            return self.with_hours(self.people_of(desk, org), casework.desk_roster(path));
         }
         let operators: Vec<Contact> = self.operators.iter().filter_map(|id| self.contact(id)).collect();
         if !operators.is_empty() {
@@ -384,6 +387,19 @@ impl Directory {
         let below = self.orgs.iter().filter(|(path, _)| org.contains(path));
         let desks = below.filter_map(|(path, below)| Some(self.people_of(below.desk.as_ref()?, path)));
         desks.flatten().take(DESKS_BELOW_CONTACTS_MAX).collect()
+    }
+
+    /// The people on a desk, and whoever else is on its roster, with their hours of duty.
+    fn with_hours(&self, mut desk: Vec<Contact>, roster: Vec<(PersonId, Vec<WeeklyWindow>)>) -> Vec<Contact> {
+        for (person, hours) in roster {
+            let known = desk.iter_mut().find(|contact| contact.person == person);
+            match (known, self.contact(&person)) {
+                (Some(known), _) => known.available = hours,
+                (None, Some(contact)) => desk.push(Contact { available: hours, ..contact }),
+                (None, None) => {}
+            }
+        }
+        desk
     }
 
     fn people_of(&self, desk: &Desk, org: &OrgPath) -> Vec<Contact> {
@@ -432,13 +448,13 @@ impl Directory {
     }
 
     /// Whom an incident of this wearer concerns, as they are now.
-    pub fn household<'a>(&'a self, wearer: &'a Wearer) -> alerting::Household<'a> {
+    pub fn household<'a>(&'a self, wearer: &'a Wearer, casework: &Casework) -> alerting::Household<'a> {
         alerting::Household {
             wearer,
             community_name: self.orgs.get(&wearer.org).map_or("", |org| org.name.as_str()),
             guardians: wearer.guardians.iter().filter_map(|id| self.guardian(wearer, id)).collect(),
             doctor: wearer.doctor.as_ref().and_then(|id| self.contact(id)),
-            desk: self.desk_contacts(&wearer.org),
+            desk: self.desk_contacts(&wearer.org, casework),
             group: self.group_of(&wearer.org),
         }
     }

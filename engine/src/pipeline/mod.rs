@@ -319,9 +319,16 @@ impl Pipeline {
         self.alerting.pending_attempts().chain(self.rounds.pending_attempts()).chain(of_cases)
     }
 
-    /// From now on ids are counted in another partition (0–63): those of the watchdog must not be the engine's.
+    /// From now on ids are counted in another partition (0–63), on from where they are: those of the watchdog must not be
+    /// the engine's, nor those of the last time that it called.
     pub fn count_in(&mut self, partition: u8) {
-        self.counters = Counters { partition, ..Counters::default() };
+        self.counters.partition = partition;
+    }
+
+    /// An attempt that is kept.
+    #[must_use]
+    pub fn attempt(&self, id: model::AttemptId) -> Option<&Attempt> {
+        self.alerting.attempt(id)
     }
 
     /// The auditor's first look: every open incident with its next step.
@@ -419,7 +426,7 @@ impl Pipeline {
                 self.connect(device, online, at, decisions);
                 input
             }
-            Input::Callback { .. } | Input::Sent { .. } | Input::Started { .. } => {
+            Input::Callback { .. } | Input::Sent { .. } | Input::StoodIn { .. } | Input::Started { .. } => {
                 self.evidence(&input, at, decisions);
                 input
             }

@@ -67,13 +67,13 @@ impl Pipeline {
     }
 
     fn alert(&mut self, finding: &Finding, at: Timestamp) -> Vec<Alert> {
-        let Pipeline { alerting, directory, counters, .. } = self;
+        let Pipeline { alerting, directory, casework, counters, .. } = self;
         let area = directory.area(&finding.wearer);
         let Some(wearer) = area.as_ref().or_else(|| directory.wearers.get(&finding.wearer).map(|entry| &entry.wearer))
         else {
             return Vec::new();
         };
-        let household = || directory.household(wearer);
+        let household = || directory.household(wearer, casework);
         alerting.handle(alerting::Input::Finding { finding, household: &household }, at, counters)
     }
 
@@ -109,6 +109,7 @@ impl Pipeline {
                 others_left: *others_left,
                 reference: reference.as_deref(),
             },
+            Recorded::StoodIn { incident, attempt } => alerting::Input::StoodIn { incident: *incident, attempt },
             Recorded::Started { .. } => {
                 self.forget_connections();
                 alerting::Input::Restarted

@@ -16,7 +16,7 @@ use store::{IncidentFilter, Page, Progress, State, codec};
 use tokio::sync::{Mutex, oneshot};
 
 use super::ground::Taken;
-use super::{Alarm, Deed, Ground, Holder, Seal, Watch};
+use super::{Alarm, Deed, Ground, Holder, STOOD_IN, Seal, Watch};
 use crate::inbox::{Inbox, Work};
 
 /// As whom the engine writes down what the watchdog was told.
@@ -148,13 +148,11 @@ impl Gate {
                         let (result, others_left) = (SendResult::Accepted, false);
                         self.hear(Input::Sent { attempt, result, provider, others_left, reference }).await
                     }
-                    // Bad news of an attempt of the engine's own; a key is in the acknowledgement.
-                    Deed::Heard { attempt, outcome }
-                        if attempt.partition() != Ground::PARTITION
-                            && !matches!(outcome, AttemptOutcome::Key | AttemptOutcome::Reply) =>
-                    {
-                        self.hear(Input::Callback { attempt, outcome, key: None, text: None }).await
+                    // What was replied is not in the log: that somebody goes is in the acknowledgement.
+                    Deed::Heard { attempt, outcome, key } if outcome != AttemptOutcome::Reply => {
+                        self.hear(Input::Callback { attempt, outcome, key, text: None }).await
                     }
+                    Deed::StoodIn { about, sealed } => self.take_stood_in(about, sealed, &mut unread).await,
                     Deed::Sent { attempt, .. } => {
                         held.sent.insert(attempt, self.clock.now());
                         true
@@ -216,6 +214,30 @@ impl Gate {
         self.decide(input, alarm.received).await.is_some()
     }
 
+    /// A message of the watchdog's own.
+    async fn take_stood_in(
+        &self,
+        about: Option<(WearerId, IncidentKind)>,
+        sealed: String,
+        unread: &mut Vec<String>,
+    ) -> bool {
+        let opened = STANDARD.decode(&sealed).ok().and_then(|sealed| self.seal.open(STOOD_IN, &sealed));
+        let Some(Ok(attempt)) = opened.map(|plain| codec::from_bytes::<Attempt>(STOOD_IN, &plain)) else {
+            unread.extend(serde_json::to_string(&Deed::StoodIn { about, sealed }));
+            return true;
+        };
+        let Some(incident) = attempt.incident.and_then(|incident| self.known_as(incident, about)) else { return true };
+        self.hear(Input::StoodIn { incident, attempt: Box::new(attempt) }).await
+    }
+
+    /// As what the engine knows an incident. `None`: one of the watchdog's own that is not open here.
+    fn known_as(&self, incident: IncidentId, about: Option<(WearerId, IncidentKind)>) -> Option<IncidentId> {
+        if incident.partition() != Ground::PARTITION {
+            return Some(incident);
+        }
+        about.and_then(|(wearer, kind)| self.open_incident_of(wearer, kind))
+    }
+
     async fn take_acknowledged(
         &self,
         incident: IncidentId,
@@ -223,16 +245,9 @@ impl Gate {
         about: Option<(WearerId, IncidentKind)>,
         held: &mut Held,
     ) -> bool {
-        let incident = if incident.partition() == Ground::PARTITION {
-            match about.and_then(|(wearer, kind)| self.open_incident_of(wearer, kind)) {
-                Some(known) => known,
-                None => {
-                    tracing::warn!(%incident, "acknowledged through the watchdog, and nothing like it is open here");
-                    return true;
-                }
-            }
-        } else {
-            incident
+        let Some(incident) = self.known_as(incident, about) else {
+            tracing::warn!(%incident, "acknowledged through the watchdog, and nothing like it is open here");
+            return true;
         };
         tracing::warn!(%incident, "acknowledged through the watchdog while the engine was silent");
         let is_taken = self.acknowledge(incident, person).await;

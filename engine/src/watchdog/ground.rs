@@ -57,6 +57,15 @@ pub enum Deed {
         attempt: AttemptId,
         /// What.
         outcome: AttemptOutcome,
+        /// The key that was pressed.
+        key: Option<CompactString>,
+    },
+    /// A provider took a message of its own: the engine tells it, and leaves that phone alone for a while.
+    StoodIn {
+        /// Of an incident of its own: whose it is, and what happened.
+        about: Option<(WearerId, IncidentKind)>,
+        /// The attempt, sealed, in base64.
+        sealed: String,
     },
     /// Somebody said to it that they go.
     Acknowledged {

@@ -15,8 +15,8 @@ use channels::{Callback, Channels, Handed, Links};
 use compact_str::CompactString;
 use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, Channel, Clock, Decision, DeviceId, Incident, IncidentId, IncidentState, Input, Priority,
-    Purpose, Record, Timestamp,
+    Attempt, AttemptId, AttemptState, Channel, Clock, Decision, DeviceId, Entity, Incident, IncidentId, IncidentState,
+    Input, Priority, Purpose, Record, Timestamp,
 };
 use parking_lot::Mutex;
 use store::{Disk, RealDisk, codec};
@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use super::callbacks::{Answer, Posted, Told};
 use super::scribe::Scribe;
 use super::snapshot::is_watched;
-use super::{Alarm, Beats, Deed, Ground, Holder, Seal, callbacks, snapshot};
+use super::{Alarm, Beats, Deed, Ground, Holder, STOOD_IN, Seal, callbacks, snapshot};
 use crate::checkpoint;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -314,13 +314,16 @@ impl Keeper {
             let Some(stand_in) = &mut self.stand_in else { continue };
             stand_in.sending.remove(&attempt);
             let Handed { result, provider, others_left, reference } = handed;
-            if result == SendResult::Accepted && attempt.partition() != Ground::PARTITION {
-                // One that the engine had decided: it need not send it any more.
-                let taken = Deed::Taken { attempt, provider: provider.clone(), reference: reference.clone() };
-                self.scribe.note_later(taken, &Arc::default());
+            let is_taken = result == SendResult::Accepted;
+            // One that the engine had decided: it need not send it any more.
+            let taken = Deed::Taken { attempt, provider: provider.clone(), reference: reference.clone() };
+            stand_in.decide(Input::Sent { attempt, result, provider, others_left, reference });
+            let is_own = attempt.partition() == Ground::PARTITION;
+            let deed = if is_own { stand_in.stood_in(attempt, &self.seal) } else { Some(taken) };
+            if let Some(deed) = deed.filter(|_| is_taken) {
+                self.scribe.note_later(deed, &Arc::default());
                 is_news = true;
             }
-            stand_in.decide(Input::Sent { attempt, result, provider, others_left, reference });
         }
         if is_news {
             self.have_it_read();
@@ -358,8 +361,8 @@ impl Keeper {
         let failed = Arc::new(AtomicBool::new(false));
         for (attempt, evidence) in &heard {
             let Evidence { outcome, key, text, .. } = evidence.clone();
-            stand_in.decide(Input::Callback { attempt: *attempt, outcome, key, text });
-            self.scribe.note_later(Deed::Heard { attempt: *attempt, outcome }, &failed);
+            stand_in.decide(Input::Callback { attempt: *attempt, outcome, key: key.clone(), text });
+            self.scribe.note_later(Deed::Heard { attempt: *attempt, outcome, key }, &failed);
         }
         self.note_acknowledged(&failed);
         self.scribe.later(move |_| {
@@ -459,12 +462,33 @@ impl Keeper {
 impl StandIn {
     fn decide(&mut self, input: Input) {
         let now = self.clock.now();
-        if self.resting_since.is_none() {
-            self.pipeline.decide(input, now, &mut Vec::new());
-        } else {
-            // Only what is told counts now: what falls due is the engine's.
-            self.pipeline.decide(input, self.pipeline.last_at(), &mut Vec::new());
+        // At rest only what is told counts: what falls due is the engine's.
+        let at = if self.resting_since.is_none() { now } else { self.pipeline.last_at() };
+        let mut records = Vec::new();
+        self.pipeline.decide(input, at, &mut records);
+        self.hang_up(&records);
+    }
+
+    /// What rings and is not wanted any more is hung up, where the provider allows it.
+    fn hang_up(&self, records: &[Record]) {
+        for decision in records.iter().flat_map(|record| &record.decisions) {
+            let Decision::Event(event) = decision else { continue };
+            let Entity::Attempt(attempt) = &event.entity else { continue };
+            if attempt.channel == Channel::Voice && attempt.state == AttemptState::Cancelled {
+                let (channels, attempt) = (Arc::clone(&self.channels), attempt.clone());
+                tokio::spawn(async move { channels.hang_up(&attempt).await });
+            }
         }
+    }
+
+    /// A message of its own, for the engine.
+    fn stood_in(&self, id: AttemptId, seal: &Seal) -> Option<Deed> {
+        let attempt = self.pipeline.attempt(id)?;
+        let mut open = self.pipeline.open_incidents();
+        let incident = open.find(|incident| Some(incident.id) == attempt.incident)?;
+        let plain = codec::to_bytes(attempt).ok()?;
+        let sealed = STANDARD.encode(seal.close(STOOD_IN, plain).ok()?);
+        Some(Deed::StoodIn { about: Some((incident.wearer.clone(), incident.kind)), sealed })
     }
 }
 

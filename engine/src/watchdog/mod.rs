@@ -31,3 +31,6 @@ pub use leash::{LastWords, Leash, Line, Watch, lives};
 pub use seal::Seal;
 pub use snapshot::{SnapshotWriter, Watched};
 pub use unsaved::{Alarm, Ticket, Unsaved};
+
+/// As what a message of the watchdog's own is sealed.
+const STOOD_IN: &str = "stood in";

@@ -138,6 +138,7 @@ impl Telemetry {
             | Input::Command { .. }
             | Input::Callback { .. }
             | Input::Sent { .. }
+            | Input::StoodIn { .. }
             | Input::DownSent { .. }
             | Input::DownAcknowledged { .. }
             | Input::Tick

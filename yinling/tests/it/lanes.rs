@@ -38,7 +38,6 @@ fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
     for (wearers, devices) in wearers.as_array().unwrap().chunks(5_000).zip(devices.as_array().unwrap().chunks(5_000)) {
         server.import(&json!({"wearers": wearers, "devices": devices}));
     }
-    let mut presser = Wire::login(server.mqtt, &format!("dev{notices}"), &format!("secret-dev{notices}"), 5).unwrap();
     let door = server.mqtt;
     std::thread::scope(|scope| {
         for part in 0..REPORTERS {
@@ -58,6 +57,7 @@ fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
     });
     assert!(decided, "the notices are still not decided on");
     assert!(phones.hung() > 0, "the provider hangs over some of them");
+    let mut presser = Wire::login(server.mqtt, &format!("dev{notices}"), &format!("secret-dev{notices}"), 5).unwrap();
     let pressed = Instant::now();
     presser.report(&up(&format!("dev{notices}")), br#"{"type":"sos","id":"s"}"#);
     let first = phones.expect("the first message of the SOS", |message| message.channel != "robot");

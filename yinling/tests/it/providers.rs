@@ -21,6 +21,7 @@ use crate::harness::{House, Phones, Server, Wire, eventually, now};
 
 /// A relative's phone abroad: a number set aside for fiction.
 const ABROAD: &str = "+12025550100";
+const ABROAD_TOO: &str = "+12025550101";
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// Phones that are reached by the providers' own APIs, with a runtime of their own.
@@ -41,7 +42,7 @@ impl Vendors {
             call_scripts: vec![CallScript::ByHand],
             text_script: TextScript::Reads,
         };
-        let people = [("g1", G1), ("g2", G2), ("g3", "+8613800000003"), ("abroad", ABROAD)];
+        let people = [("g1", G1), ("g2", G2), ("g3", "+8613800000003"), ("abroad", ABROAD), ("abroad2", ABROAD_TOO)];
         let options = Options {
             listen: ([127, 0, 0, 1], 0).into(),
             secret: String::new(),
@@ -304,4 +305,36 @@ fn who_lives_abroad_is_called_by_the_provider_that_steps_in() {
     let tried = channel_command(&house, server.http, &["test", "sms", "--to", "+8613800000003"]);
     assert!(String::from_utf8(tried.stdout).unwrap().starts_with("sms: the provider took it"));
     vendors.wait_text("+8613800000003", "name=测试");
+}
+
+#[test]
+fn the_watchdog_hangs_up_what_the_engine_had_ringing_when_somebody_goes() {
+    let vendors = Vendors::start();
+    let url = vendors.phones.vendor_url();
+    let channels = format!(
+        "[watchdog]\nafter_s = 2\n[channels.voice]\nkind = \"twilio\"\nendpoint = \"{url}\"\naccount_sid = \"AC0123\"\n\
+         token = \"12345\"\nfrom = \"+12025550199\"\n"
+    );
+    let mut plan = patient_plan();
+    plan["next_after_s"] = json!(4);
+    plan["ring_s"] = json!(30);
+    let mut registry = household(plan);
+    registry["people"][0]["phone"] = json!(ABROAD);
+    registry["people"][1]["phone"] = json!(ABROAD_TOO);
+    let (_house, server) = pressed(&vendors, &channels, &registry);
+    let mut feed = server.feed();
+    vendors.wait_ringing(ABROAD);
+    feed.wait_until("the call", |event| event["type"] == "attempt.accepted" && event["data"]["channel"] == "voice");
+    server.signal("STOP");
+    vendors.wait_ringing(ABROAD_TOO);
+    vendors.press(ABROAD_TOO, &Button::Key('1'));
+    eventually("the first phone stops ringing", || {
+        let ended = vendors.phones.look(|book| book.phone(ABROAD).unwrap().calls[0].state);
+        assert!(matches!(ended, CallState::Ringing | CallState::Ended(Ending::HungUp)), "{ended:?}");
+        (ended != CallState::Ringing).then_some(())
+    });
+    server.signal("CONT");
+    let acknowledged = feed.wait_for("incident.acknowledged");
+    assert_eq!(acknowledged["data"]["acknowledged_by"]["person"], "g2");
+    assert_eq!(acknowledged["data"]["acknowledged_by"]["channel"], "voice");
 }

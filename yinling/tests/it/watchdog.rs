@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::harness::api::post_url;
 use crate::harness::clients::mosquitto_pub;
 use crate::harness::phones::{Manner, Message};
 use crate::harness::registry::{BRACELET, DESK, G1, G2, G3, SECRET, household, up};
@@ -67,6 +68,10 @@ fn a_stopped_engine_is_stood_in_for_and_hears_of_it() {
     server.signal("CONT");
     is_acknowledged_by_g2(&mut feed, &subject);
     calls_no_more(&server, &subject);
+    // Whom the watchdog called stands in the story like everybody else.
+    let attempts = server.api().get(&format!("/{subject}/attempts")).body;
+    let is_theirs = |a: &&Value| a["id"] == second.attempt.as_str() && a["state"] == "confirmed";
+    assert_eq!(attempts["data"].as_array().unwrap().iter().filter(is_theirs).count(), 1, "{attempts:#}");
     // A stop sends what is still to be sent.
     server.stop();
     assert_eq!(phones.rung().len(), calls, "no call starts after the acknowledgement");
@@ -131,9 +136,9 @@ enum Way {
     JournalFails,
 }
 
-/// From now on a sync of the engine's goes like this.
-fn disturb_syncs(server: &Server, how: &str) -> Child {
-    let process = server.id().to_string();
+/// From now on a sync of this process goes like this.
+fn disturb_syncs(process: u32, how: &str) -> Child {
+    let process = process.to_string();
     let mut tracer = Command::new("strace");
     tracer.args(["-f", "-e", "trace=fdatasync", "-e", &format!("inject=fdatasync:{how}"), "-p", &process]);
     let mut tracer = tracer.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -151,7 +156,7 @@ fn fail_journal(server: &mut Server, report: &[u8]) {
     // That the device is there is a record, too: it is on disk before the disk fails, so that the report is what it ends over.
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
     device.report(&up(BRACELET), br#"{"type":"alive","id":"here"}"#);
-    let mut tracer = disturb_syncs(server, "error=EIO");
+    let mut tracer = disturb_syncs(server.id(), "error=EIO");
     // Its PUBACK never comes.
     // (If the engine had something to write itself, it is gone by now.)
     let _ = device.publish(&up(BRACELET), report, 1);
@@ -378,7 +383,7 @@ fn an_sos_behind_a_disk_that_hangs_is_called_for_by_the_watchdog() {
     let house = House::new(&phones, CONFIG);
     let server = house.serve();
     server.import(&household(plan()));
-    let mut tracer = disturb_syncs(&server, "delay_enter=600s");
+    let mut tracer = disturb_syncs(server.id(), "delay_enter=600s");
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 5).unwrap();
     device.publish(&up(BRACELET), LAST_SOS, 1).unwrap();
     phones.expect_call(G1).press("1");
@@ -389,6 +394,40 @@ fn an_sos_behind_a_disk_that_hangs_is_called_for_by_the_watchdog() {
     has_heard_of_it(&server, &phones, calls);
     server.stop();
     assert_eq!(phones.rung().len(), calls);
+}
+
+/// The process of its watchdog.
+fn watchdog_of(server: &Server) -> u32 {
+    let children = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    children
+        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok())
+        .find_map(|children| children.split_whitespace().next()?.parse::<u32>().ok())
+        .expect("it runs")
+}
+
+#[test]
+fn a_watchdog_whose_own_disk_hangs_calls_all_the_same_and_tells_when_that_is_back() {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let server = house.serve();
+    let (mut feed, subject) = ringing(&phones, &server);
+    // Neither its epoch nor a line of its log comes to the disk.
+    let mut tracer = disturb_syncs(watchdog_of(&server), "delay_enter=600s");
+    server.signal("STOP");
+    let second = stood_in_for(&phones);
+    let key = json!({"attempt": second.attempt, "outcome": "key", "key": "1"});
+    let taken = post_url(&second.callback, &key);
+    assert!(!taken.is_ok_and(|status| status / 100 == 2), "nobody is told that it is written down");
+    let calls = phones.rung().len();
+    signal(tracer.id(), "INT");
+    tracer.wait().unwrap();
+    // Whoever posted posts again until it is taken.
+    eventually("the key is taken", || (post_url(&second.callback, &key).ok()? / 100 == 2).then_some(()));
+    server.signal("CONT");
+    is_acknowledged_by_g2(&mut feed, &subject);
+    calls_no_more(&server, &subject);
+    server.stop();
+    assert_eq!(phones.rung().len(), calls, "no call starts after the key");
 }
 
 /// Every file in the directory that engine and watchdog share, whole.
@@ -435,12 +474,7 @@ fn a_watchdog_that_dies_is_replaced_and_it_shows() {
     let house = House::new(&phones, CONFIG);
     let server = house.serve();
     assert_eq!(server.metric("yinling_watchdog_up", ""), 1.0);
-    let children = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
-    let watchdog = children
-        .filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("children")).ok())
-        .find_map(|children| children.split_whitespace().next()?.parse::<u32>().ok())
-        .expect("it runs");
-    signal(watchdog, "KILL");
+    signal(watchdog_of(&server), "KILL");
     eventually("it is started anew", || {
         (server.metric("yinling_watchdog_restarts_total", "") == 1.0 && server.metric("yinling_watchdog_up", "") == 1.0)
             .then_some(())
