@@ -1,5 +1,5 @@
 // The frame around every page: who is signed in, the strip that always says how things are, and which page is shown.
-import { onUnauthenticated, setToken, token } from "./api.js";
+import { onSlow, onUnauthenticated, setToken, token } from "./api.js";
 import { h, replace } from "./dom.js";
 import * as duty from "./duty.js";
 import { language, setLanguage, t } from "./i18n.js";
@@ -12,7 +12,7 @@ import { Strip } from "./strip.js";
 import { setZone } from "./time.js";
 import { applyTheme } from "./theme.js";
 import { signInPage } from "./pages/signin.js";
-import { failed } from "./ui.js";
+import { failed, toast } from "./ui.js";
 
 const SECOND_MS = 1_000;
 
@@ -43,6 +43,7 @@ async function start() {
     failed(error);
   }
   onUnauthenticated(() => me && signedOut(t("signin.ended")));
+  onSlow(() => toast(t("problem.slow"), { kind: "bad" }));
   store.onRefused(() => signedOut(t("signin.ended")));
   try {
     if (given) await signInWithToken(given);

@@ -1,5 +1,21 @@
 // Writing registry entries: the version that was seen goes with them, so that nobody overwrites somebody else.
-import { command, getTagged } from "./api.js";
+import { all, command, getTagged } from "./api.js";
+import { t } from "./i18n.js";
+
+/** Everybody in one of these roles, as `[id, name]` to choose from. */
+export async function people(...roles) {
+  const found = await all("/people?limit=500");
+  return found.filter((one) => roles.includes(one.role)).map((one) => [one.id, t("with_role", { name: one.name, role: one.phone ?? one.id })]);
+}
+
+/** The ids of a wearer's guardians, first called first. */
+export const guardiansOf = (elder) => (elder.guardians ?? []).map((one) => one.person ?? one);
+
+/** The same as they were entered, in another order or with others. */
+export function guardiansAs(ids, elder) {
+  const before = new Map((elder.guardians ?? []).map((one) => [one.person ?? one, one]));
+  return ids.map((id) => before.get(id) ?? id);
+}
 
 /**
  * Reads an entry, lets `change` alter a copy of it, and writes it back. Gives `{undo}`, which writes the entry as it was

@@ -13,13 +13,13 @@ test("somebody reports what they saw, with a photo, and the desk sees both", asy
   const phone = await open(house, "#/field", { token: await house.tokenFor("volunteer"), width: 390, height: 844, expected: [403, 415, 422] });
   const picture = { name: "lamp.png", mimeType: "image/png", buffer: await phone.screenshot() };
   await phone.getByRole("button", { name: "随手拍" }).click();
-  await phone.getByLabel("看到了什么").fill("楼道灯坏了,赵大爷差点摔倒");
+  await phone.getByLabel("看到了什么").fill("楼道灯坏了，赵大爷差点摔倒");
   await phone.getByLabel("在哪里").fill("3 栋 2 单元");
   await phone.getByLabel("照片").setInputFiles(picture);
   await save(phone, "提交");
   await phone.locator(".toast", { hasText: "已上报" }).waitFor();
   const [filed] = (await house.api("GET", "/cases?state=open")).data;
-  assert.equal(filed.text, "楼道灯坏了,赵大爷差点摔倒");
+  assert.equal(filed.text, "楼道灯坏了，赵大爷差点摔倒");
   assert.equal(filed.photos.length, 1);
 
   const desk = await open(house, "#/cases", { token: await house.tokenFor("desk") });
@@ -121,7 +121,7 @@ test("an administrator makes an account, ends its sessions, locks it and opens i
 test("a webhook is made, its secret is shown once, a test is sent and its log read", async () => {
   const page = await open(house, "#/webhooks", { expected: [422] });
   await page.getByRole("button", { name: "新增对接" }).click();
-  await page.getByLabel("姓名").fill("街道平台");
+  await page.getByLabel("名称").fill("街道平台");
   await page.getByLabel("地址").fill("http://example.org/");
   await save(page, "保存");
   await page.getByRole("alert").getByText("/url").waitFor();
