@@ -4,7 +4,7 @@ import { h, replace } from "./dom.js";
 import * as duty from "./duty.js";
 import { language, setLanguage, t } from "./i18n.js";
 import { startKeys } from "./keys.js";
-import { PAGES, pagesFor } from "./routes.js";
+import { PAGES, homeOf, pagesFor } from "./routes.js";
 import { house, mayBeSignedIn, me, readHouse, resume, signInWithToken } from "./session.js";
 import * as sound from "./sound.js";
 import * as store from "./store.js";
@@ -105,7 +105,7 @@ function show() {
   if (!me || !main) return;
   const [name, ...rest] = place();
   const mine = pagesFor(me.role);
-  const wanted = PAGES.find((one) => one.name === name && mine.includes(one)) ?? mine[0];
+  const wanted = PAGES.find((one) => one.name === name && mine.includes(one)) ?? homeOf(me.role);
   if (page?.name === wanted.name && page.go?.(rest)) return strip.mark(wanted.name);
   leave();
   main.className = `page-${wanted.name}`;

@@ -18,6 +18,32 @@ export function guardiansAs(ids, elder) {
 }
 
 /**
+ * Sets the thresholds of one kind, and nothing else of the wearer: that is a doctor's to do. Gives `{undo}`, too.
+ * `wanted`: what is to hold instead of the defaults, by name.
+ */
+export async function setThresholds(id, kind, wanted) {
+  const path = `/wearers/${encodeURIComponent(id)}`;
+  const { entity, etag } = await getTagged(path);
+  const before = entity.thresholds?.[kind] ?? {};
+  // What is not named again goes back to its default.
+  const write = (from, to, ifMatch) => {
+    const gone = Object.fromEntries(Object.keys(from).filter((name) => !(name in to)).map((name) => [name, null]));
+    return command(path, { thresholds: { [kind]: { ...gone, ...to } } }, { method: "PATCH", ifMatch });
+  };
+  await write(before, wanted, etag);
+  const after = await getTagged(path).catch(() => null);
+  return { undo: after && (() => write(wanted, before, after.etag)) };
+}
+
+/** A number as it is kept: people write it as they dial it. */
+export function phoneOf(text) {
+  const digits = text.replace(/[\s()-]/g, "");
+  if (/^1\d{10}$/.test(digits)) return `+86${digits}`;
+  if (/^0[1-9]\d{8,10}$/.test(digits)) return `+86${digits.slice(1)}`;
+  return digits;
+}
+
+/**
  * Reads an entry, lets `change` alter a copy of it, and writes it back. Gives `{undo}`, which writes the entry as it was
  * before, unless somebody has changed it since.
  */

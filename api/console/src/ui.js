@@ -16,6 +16,8 @@ const TOAST_MS = 7_000;
  */
 export function ask({ title, lead, fields = [], action, act, danger = false }) {
   const back = wayBack();
+  // What was said of the step before is read by now; what can be taken back stays.
+  for (const old of [...toasts.children]) if (!old.querySelector("button")) old.remove();
   return new Promise((resolve) => {
     const problem = h("p", { class: "problem", role: "alert", hidden: true });
     const inputs = new Map(fields.map((field) => [field.name, input(field)]));

@@ -85,6 +85,13 @@ test("the doctor tries thresholds on the past before they hold", async () => {
   const [was, would] = (await said.innerText()).match(/(?:实际触发|改后会触发) (\d+) 次/g).map((text) => Number(/\d+/.exec(text)[0]));
   assert.ok(would > was, `was ${was}, would be ${would}`);
   assert.equal((await house.api("GET", "/wearers/w3")).thresholds.blood_pressure.sys_high, undefined, "nothing holds yet");
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+  await save(page, "保存");
+  await page.locator(".toast", { hasText: "阈值已生效" }).waitFor();
+  const { thresholds } = await house.api("GET", "/wearers/w3");
+  assert.deepEqual([thresholds.blood_pressure.sys_high, thresholds.blood_pressure.repeat_within_s, thresholds.set_by], [165, 1, "d1"]);
+  await page.locator(".toast").getByRole("button", { name: "撤销" }).click();
+  await eventually("taken back", async () => (await house.api("GET", "/wearers/w3")).thresholds.blood_pressure.sys_high === undefined);
   await page.calm();
   await page.context().close();
 });

@@ -171,6 +171,28 @@ test("a code to her own phone opens the map, the track and the fence editor, whi
   await page.context().close();
 });
 
+test("a link of yesterday names whom to call, and sends another to the phone that is registered", async () => {
+  house.phones.taken.length = 0;
+  house.report(2, { type: "sos", id: "yesterday", lat: 31.8206, lon: 117.2312 });
+  const link = await linkTo("g1");
+  await house.serveLater(25);
+  const page = await open(house, "", { token: null, width: 390, height: 844, script: false, expected: [401, 410] });
+  await page.goto(`${house.base}${link}`);
+  await page.getByRole("heading", { name: "链接已失效" }).waitFor();
+  await page.getByText(/有效期一天/).waitFor();
+  await page.getByRole("link", { name: /致电.*\+8613800000010/ }).waitFor();
+  assert.ok(!(await page.content()).includes("31.82"), "no place for whoever holds an old link");
+  house.phones.taken.length = 0;
+  await page.getByRole("button", { name: "重新发送链接" }).click();
+  await page.getByRole("status").getByText("新链接已发到您登记的手机").waitFor();
+  const sent = await eventually("another message", () => house.phones.taken.find((one) => one.person === "g1" && /\/g\//.test(JSON.stringify(one))));
+  assert.equal(sent.to, "+8613800000001");
+  await page.goto(`${house.base}${/\/g\/[\w.-]+/.exec(JSON.stringify(sent))[0]}`);
+  await page.getByRole("heading", { name: "陈德福" }).waitFor();
+  await page.calm();
+  await page.context().close();
+});
+
 /** A finger that goes down, moves and lifts, as the browser itself would see it. */
 async function drag(page, from, to) {
   const session = await page.context().newCDPSession(page);

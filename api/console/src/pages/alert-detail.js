@@ -30,8 +30,7 @@ export class Detail {
   show(id, incident, anybody = true) {
     this.incident = incident;
     if (!id && anybody) return this.say(t("queue.pick"));
-    if (!id) return replace(this.element, h("div", { class: "empty calm" }, icon("check"), h("p", { class: "calm-said" }, t("queue.empty")),
-      h("p", null, t("queue.empty_pick")), !sound.isArmed() && h("p", null, t("queue.empty_silent"))));
+    if (!id) return replace(this.element, h("div", { class: "empty calm" }, icon("check"), h("p", { class: "calm-said" }, t("queue.empty_pick")), !sound.isArmed() && h("p", null, t("queue.empty_silent"))));
     if (!incident) {
       this.fetch(id);
       return this.say(t("loading"));

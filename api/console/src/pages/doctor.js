@@ -7,7 +7,7 @@ import { act } from "../incident-actions.js";
 import { allowed } from "../session.js";
 import { incidents, keep, names, need, orgs, subscribe, touch, wearer, wearerName } from "../store.js";
 import { ago, dated, millis } from "../time.js";
-import { edit } from "../registry-save.js";
+import { setThresholds } from "../registry-save.js";
 import { ask, button, failed, inWords, incidentState, kindMark, priorityMark, saved } from "../ui.js";
 import { KINDS, Vitals, limitsOf } from "./elder-vitals.js";
 
@@ -112,8 +112,8 @@ export function thresholds(elder, kind) {
     h("div", { class: "actions" }, button(t("doctor.preview"), { iconName: "chart", focus: "preview", click: () => preview(elder, changed(), result) }), button(t("save"), { kind: "primary", focus: "save-limits", type: "submit" })), result);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    ask({ title: `${t("doctor.save_title")}${t("colon")}${elder.name}`, lead: Object.entries(wanted()).map(([name, value]) => `${t(`limit.${name}`)} ${value}`).join(",") || t("doctor.defaults"), action: t("save"),
-      act: () => edit("wearers", elder.id, (entry) => ({ ...entry, thresholds: { ...withoutAuthor(entry.thresholds), [kind]: wanted() } })) })
+    ask({ title: `${t("doctor.save_title")}${t("colon")}${elder.name}`, lead: Object.entries(wanted()).map(([name, value]) => `${t(`limit.${name}`)} ${value}`).join(t("semicolon")) || t("doctor.defaults"), action: t("save"),
+      act: () => setThresholds(elder.id, kind, wanted()) })
       .then((done) => { if (done) { names.wearers.delete(elder.id); touch("name"); saved(done, () => { names.wearers.delete(elder.id); touch("name"); }, t("doctor.saved")); } }).catch(failed);
   });
   return form;

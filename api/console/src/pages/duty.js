@@ -1,5 +1,6 @@
 // 值班与交接: who is on duty where, and what the next shift has to know.
 import { command, get } from "../api.js";
+import { handlers } from "../case-actions.js";
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
 import { both, listed, t, word } from "../i18n.js";
@@ -63,13 +64,14 @@ export function dutyPage(main) {
     return isOneOf("admin", "operator", "desk", "street") && button(t("duty.edit"), { kind: "small", click: () => editRoster().catch(failed) });
   }
 
-  function editRoster() {
+  async function editRoster() {
+    const team = await handlers();
     const units = (roster?.units ?? []).map((unit) => ({ id: unit.id, name: unit.name, level: unit.level, shifts: unit.shifts }));
     return ask({
       title: t("duty.edit"), lead: t("duty.edit_lead"), action: t("save"),
-      fields: [{ name: "units", label: t("duty.units"), kind: "area", value: units.map(unitLine).join("\n"), hint: t("duty.units_hint") }],
+      fields: [{ name: "units", label: t("duty.units"), kind: "area", value: units.map((unit) => unitLine(unit, team)).join("\n"), hint: t("duty.units_hint") }],
       act: async ({ units: text }) => {
-        const body = { units: text.split("\n").filter((line) => line.trim()).map((line, place) => unitOf(line, units[place])) };
+        const body = { units: text.split("\n").filter((line) => line.trim()).map((line, place) => unitOf(line, units[place], team)) };
         await command(`/duty?org=${encodeURIComponent(choose.value)}`, body, { method: "PUT", ifMatch: version });
         toast(t("duty.saved"), { kind: "good" });
         readRoster();
@@ -108,26 +110,29 @@ function taskLine(task) {
 }
 
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+const dayOf = (text) => DAYS.find((day) => text.toLowerCase() === day || text === t(`day.${day}`)) ?? text;
 
-/** `mon,tue 08:00-18:00`; every day needs no days. */
+/** `周一、周二 08:00-18:00`; every day needs no days. */
 function shiftWords({ days, from, to }) {
-  return `${days.length === DAYS.length ? "" : `${days.join(",")} `}${from}-${to}`;
+  return `${days.length === DAYS.length ? "" : `${listed(days.map((day) => t(`day.${day}`)))} `}${from}-${to}`;
 }
 
-/** `名称: s1,s2 mon,tue 08:00-18:00; s3 18:00-08:00` */
-function unitLine(unit) {
-  return `${unit.name}: ${unit.shifts.map((shift) => `${shift.people.join(",")} ${shiftWords(shift)}`).join("; ")}`;
+/** `名称: 韩亮,何敏 周一,周二 08:00-18:00; 马超 18:00-08:00`: by name where only one has it, else by id. */
+function unitLine(unit, team) {
+  const nameOf = (id) => team.find((one) => one.id === id && team.filter((other) => other.name === one.name).length === 1 && !/[\s,，、;；]/.test(one.name))?.name ?? id;
+  return `${unit.name}: ${unit.shifts.map((shift) => `${shift.people.map(nameOf).join(",")} ${shiftWords(shift).replaceAll(/, |、/g, ",")}`).join("; ")}`;
 }
 
-function unitOf(line, before) {
+function unitOf(line, before, team) {
   const [name, shifts = ""] = line.split(/[:：](.*)/s);
   const id = before?.id ?? `unit-${Math.abs([...name].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) | 0, 7))}`;
-  return { id, name: name.trim(), level: before?.level ?? "community", shifts: shifts.split(/[;；]/).filter((text) => text.trim()).map(shiftOf) };
+  return { id, name: name.trim(), level: before?.level ?? "community", shifts: shifts.split(/[;；]/).filter((text) => text.trim()).map((text) => shiftOf(text, team)) };
 }
 
-function shiftOf(text) {
+function shiftOf(text, team) {
   const [people, ...rest] = text.trim().split(/\s+/);
   const [from = "", to = ""] = (rest.pop() ?? "").split("-");
-  const days = rest.join(",").split(/[,，]/).filter(Boolean);
-  return { people: people.split(/[,，]/), days: days.length ? days : DAYS, from, to };
+  const days = rest.join(",").split(/[,，、]/).filter(Boolean).map(dayOf);
+  const idOf = (who) => team.find((one) => one.id === who)?.id ?? team.find((one) => one.name === who)?.id ?? who;
+  return { people: people.split(/[,，、]/).map(idOf), days: days.length ? days : DAYS, from, to };
 }

@@ -9,7 +9,7 @@ import { ask, button, failed } from "../ui.js";
 
 const TO = ["location", "vital_signs"];
 const WAYS = ["paper", "spoken", "online"];
-const WRITERS = ["admin", "operator", "desk", "doctor"];
+const WRITERS = ["admin", "operator", "integration"];
 
 /** The newest entry for a purpose: it holds, or was taken back. */
 const newest = (elder, to) => (elder.consents ?? []).filter((one) => one.to === to).sort((a, b) => millis(b.given_at) - millis(a.given_at))[0];

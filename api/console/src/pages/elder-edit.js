@@ -1,6 +1,6 @@
 // Changing what is known of an elder: who is called, in which order, how fast; hospital and journeys; a test by the installer.
 import { t } from "../i18n.js";
-import { edit, guardiansAs, guardiansOf, people } from "../registry-save.js";
+import { edit, guardiansAs, guardiansOf, people, phoneOf } from "../registry-save.js";
 import { fieldValue, fromField, now } from "../time.js";
 import { ask } from "../ui.js";
 
@@ -26,7 +26,7 @@ export async function editElder(elder) {
 
 function changed(entry, values) {
   return {
-    ...entry, name: values.name, phone: values.phone || null, guardians: guardiansAs(values.guardians, entry), doctor: values.doctor || null,
+    ...entry, name: values.name, phone: phoneOf(values.phone) || null, guardians: guardiansAs(values.guardians, entry), doctor: values.doctor || null,
     suspension: values.suspension === "none" ? null : { kind: values.suspension, until: fromField(values.until) },
   };
 }

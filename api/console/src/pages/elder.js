@@ -14,6 +14,8 @@ import { Vitals } from "./elder-vitals.js";
 import { editElder } from "./elder-edit.js";
 import { lookedAt } from "./elder-looks.js";
 
+/** Who changes the registry; the server says the same. */
+export const KEEPERS = ["admin", "operator", "integration"];
 const TABS = ["now", "track", "vitals", "fences", "history", "looks"];
 /** Who sees an exact position only on account of something. */
 const BEHIND_GLASS = ["operator", "desk", "doctor", "street", "department", "grid_worker", "volunteer"];
@@ -74,7 +76,7 @@ export class Elder {
         h("a", { class: "button small back", href: "#/elders" }, icon("back"), h("span", null, t("back"))),
         h("div", { class: "detail-title" }, h("h2", null, elder.name), years && h("span", { class: "soft" }, t("detail.years", { n: years })),
           h("span", { class: "soft" }, orgs.get(elder.org)?.name ?? elder.org), h("span", { class: "soft small" }, elder.id),
-          isOneOf("admin", "operator", "desk", "doctor") && button(t("elder.edit"), { kind: "small push", iconName: "gear", focus: "edit", click: () => editElder(elder).then((done) => done && this.written(done)).catch(failed) })),
+          isOneOf(...KEEPERS) && button(t("elder.edit"), { kind: "small push", iconName: "gear", focus: "edit", click: () => editElder(elder).then((done) => done && this.written(done)).catch(failed) })),
         h("div", { class: "detail-marks" },
           elder.mode?.kind === "test" && h("span", { class: "tag warn" }, t("elder.test_mode", { until: dated(elder.mode.until) })),
           elder.suspension && h("span", { class: "tag warn" }, t("elder.suspended", { kind: word("suspension", elder.suspension.kind), until: dated(elder.suspension.until) })),

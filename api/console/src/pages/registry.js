@@ -3,7 +3,7 @@ import { all, command } from "../api.js";
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
 import { both, listed, t, word } from "../i18n.js";
-import { edit, guardiansAs, guardiansOf, people } from "../registry-save.js";
+import { edit, guardiansAs, guardiansOf, people, phoneOf } from "../registry-save.js";
 import { isOneOf } from "../session.js";
 import { orgs, person, subscribe } from "../store.js";
 import { VirtualList, ask, button, failed, inWords, toast } from "../ui.js";
@@ -45,13 +45,14 @@ function entryOf(noun, values, before = {}) {
   for (const [name, value] of Object.entries(values)) {
     if (name === "birth_year") entry.birth_year = value ? Number(value) : null;
     else if (name === "guardians") entry.guardians = guardiansAs(value, before);
+    else if (name === "phone") entry.phone = phoneOf(value) || null;
     else if (name === "desk_phone" || name === "desk_people") continue;
     else if (name === "secret" && !value) continue;
     else entry[name] = value || null;
   }
   if (noun === "orgs") {
     const people = values.desk_people;
-    entry.desk = values.desk_phone || people.length ? { ...(values.desk_phone ? { phone: values.desk_phone } : {}), people } : null;
+    entry.desk = values.desk_phone || people.length ? { ...(values.desk_phone ? { phone: phoneOf(values.desk_phone) } : {}), people } : null;
   }
   for (const [name, value] of Object.entries(entry)) if (value === null) delete entry[name];
   return entry;
