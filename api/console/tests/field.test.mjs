@@ -90,6 +90,14 @@ test("the doctor tries thresholds on the past before they hold", async () => {
   await page.locator(".toast", { hasText: "阈值已生效" }).waitFor();
   const { thresholds } = await house.api("GET", "/wearers/w3");
   assert.deepEqual([thresholds.blood_pressure.sys_high, thresholds.blood_pressure.repeat_within_s, thresholds.set_by], [165, 1, "d1"]);
+  // Nothing else of the patient is a doctor's to change.
+  const doctor = await house.tokenFor("doctor");
+  const patch = async (body) => {
+    const read = await fetch(`${house.base}/api/v1/wearers/w3`, { headers: { authorization: `Bearer ${doctor}` } });
+    return (await fetch(`${house.base}/api/v1/wearers/w3`, { method: "PATCH", headers: { authorization: `Bearer ${doctor}`, "content-type": "application/json", "if-match": read.headers.get("etag") }, body: JSON.stringify(body) })).status;
+  };
+  assert.equal(await patch({ name: "别人" }), 403);
+  assert.equal(await patch({ name: "别人", thresholds: { blood_pressure: { sys_high: 160 } } }), 403);
   await page.locator(".toast").getByRole("button", { name: "撤销" }).click();
   await eventually("taken back", async () => (await house.api("GET", "/wearers/w3")).thresholds.blood_pressure.sys_high === undefined);
   await page.calm();

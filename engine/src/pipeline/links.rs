@@ -164,4 +164,14 @@ impl Pipeline {
             && *change == RegistryChange { wearers: vec![drawn.clone()], ..RegistryChange::default() }
             && *known == Wearer { fences: known.fences.clone(), ..drawn.clone() }
     }
+
+    /// Whether a doctor sets the thresholds of one patient of theirs and nothing else.
+    pub(super) fn sets_patients_thresholds(&self, actor: &Actor, change: &RegistryChange) -> bool {
+        let [set] = change.wearers.as_slice() else { return false };
+        let Some(known) = self.directory.wearers.get(&set.id).map(|entry| &entry.wearer) else { return false };
+        actor.role == Role::Doctor
+            && known.doctor.as_ref() == Some(&actor.person)
+            && *change == RegistryChange { wearers: vec![set.clone()], ..RegistryChange::default() }
+            && *known == Wearer { thresholds: known.thresholds.clone(), ..set.clone() }
+    }
 }
