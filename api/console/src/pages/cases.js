@@ -3,7 +3,7 @@ import { get } from "../api.js";
 import { actOnCase, actionsOf, caseTitle, picture } from "../case-actions.js";
 import { h, replace, replaceIf } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
-import { t, word } from "../i18n.js";
+import { both, t, word } from "../i18n.js";
 import { answersOf, startPatrol } from "../patrols.js";
 import { isOneOf } from "../session.js";
 import { cases, keep, orgs, subscribe, touch, wearerName } from "../store.js";
@@ -134,10 +134,16 @@ function photo(one) {
   return image;
 }
 
+/** What the system notes is in both languages, `派遣逾期 / stage is late`; what a person wrote is as it is. */
+function noteOf({ by, note }) {
+  const [zh, en] = note.split(" / ");
+  return by || en === undefined ? note : both(zh, en);
+}
+
 /** Everything that was done to a case, oldest first. */
 function story(one) {
   const lines = [
-    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_action", step.action)}${step.note ? ` · ${step.note}` : ""}` })),
+    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_action", step.action)}${step.note ? ` · ${noteOf(step)}` : ""}` })),
     ...one.notes.map((note) => ({ at: note.at, text: t("line.note", { who: calledBy(note.by), text: note.text }) })),
     ...(one.records ?? []).map((record) => ({ at: record.at, text: t(`cases.record.${record.kind}`, { who: calledBy(record.by), with: record.with, said: record.said }) })),
     ...(one.check_ins ?? []).map((check) => ({ at: check.at, text: check.distance_m === null ? t("cases.check_in", { who: calledBy(check.by) }) : t("cases.check_in_at", { who: calledBy(check.by), n: check.distance_m }) })),
