@@ -201,14 +201,16 @@ impl Turn<'_> {
         self.calling.turn = None;
         self.calling.next_guardian = self.calling.guardians.len();
         self.calling.cycle = self.calling.plan.cycles.max(1);
-        self.tell(EventKind::IncidentExhausted);
         // Whoever hands it to the desk at a console has seen it there already.
         let is_watched = action == IncidentAction::Exhaust && self.book.is_watched(&self.incident.org, self.now());
-        if is_watched && self.has_desk() {
+        let console_first = is_watched && self.has_desk();
+        self.incident.console_until = console_first.then(|| self.now().plus_seconds(CONSOLE_SECONDS));
+        self.tell(EventKind::IncidentExhausted);
+        if console_first {
             let first = self.desk_by_turns().0;
             self.text_desk(&first, false);
             self.calling.desk_stage = DeskStage::Console;
-            self.calling.next_step_at = Some(self.now().plus_seconds(CONSOLE_SECONDS));
+            self.calling.next_step_at = self.incident.console_until;
         } else {
             self.page_desk(false);
         }

@@ -154,6 +154,7 @@ fn begin(id: IncidentId, time: LocalTime, finding: &Finding, household: &Househo
         resolution: None,
         case: None,
         unreachable: false,
+        console_until: None,
         contacts_to_fix: contacts_to_fix(household),
         notes: Vec::new(),
         doctor_order: None,

@@ -13,7 +13,8 @@ export async function fromDisk(port, server) {
   const proxy = createServer((asked, answer) => {
     const [host, at] = server().split(":");
     const path = asked.url.split("?")[0];
-    const forward = request({ host, port: at, path: asked.url, method: asked.method, headers: asked.headers }, (said) => {
+    // A connection of its own for each: one that was kept may be closed by the server in the same moment.
+    const forward = request({ agent: false, host, port: at, path: asked.url, method: asked.method, headers: asked.headers }, (said) => {
       const name = path.startsWith("/console/") ? path.slice("/console/".length) || "index.html" : null;
       const file = name && files().get(name);
       if (!file) {

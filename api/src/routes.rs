@@ -15,6 +15,7 @@ mod fences;
 mod front;
 mod glass;
 mod guardian;
+mod guardian_clock;
 mod guardian_elder;
 mod guardian_map;
 mod guardian_page;

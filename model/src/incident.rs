@@ -397,6 +397,9 @@ pub struct Incident {
     pub case: Option<CaseId>,
     /// Every contact was tried, or none can be called, and there is no desk that can be. An alarm of its own.
     pub unreachable: bool,
+    /// Until when a console that somebody watches has it alone: it became the desk's while one was watched, and the desk's
+    /// phones ring only then. Stays as it was once that is over; none where the phones rang at once.
+    pub console_until: Option<Timestamp>,
     /// Contacts without a usable number: they were passed over, and their data is to be put right.
     pub contacts_to_fix: Vec<PersonId>,
     /// Remarks, oldest first, at most [`NOTES_MAX`].

@@ -5,11 +5,20 @@ const TOKEN = "yinling.token";
 /** How often a command is sent again when the network fails; its key makes that harmless. */
 const TRIES = 3;
 const PAUSE_MS = 800;
+/** A command that has not been answered for so long is said to be open; after the longer time it is sent again. */
+const SLOW_MS = 4_000;
+const ANSWER_MS = 15_000;
 
 export const token = () => sessionStorage.getItem(TOKEN);
 export function setToken(text) {
   if (text) sessionStorage.setItem(TOKEN, text);
   else sessionStorage.removeItem(TOKEN);
+}
+
+let slow = () => {};
+/** `f` hears of a command that waits for its answer: whoever pressed must not believe that it is done. */
+export function onSlow(f) {
+  slow = f;
 }
 
 let unauthenticated = () => {};
@@ -94,15 +103,22 @@ export async function command(path, body = {}, { ifMatch, method = "POST", type,
   const more = { "idempotency-key": key };
   if (ifMatch !== undefined) more["if-match"] = String(ifMatch).startsWith("\"") ? ifMatch : `"${ifMatch}"`;
   const sent = typeof body === "string" || body instanceof Blob || body === undefined ? body : JSON.stringify(body);
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      const response = await send(method, path, { body: sent, type, more });
-      const text = await response.text();
-      return text ? JSON.parse(text) : null;
-    } catch (problem) {
-      const again = problem instanceof Problem && (problem.status === 0 || problem.status === 503);
-      if (!again || attempt >= TRIES) throw problem;
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempt));
+  const waits = setTimeout(slow, SLOW_MS);
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        // A photo may take its time on the way.
+        const signal = body instanceof Blob ? undefined : AbortSignal.timeout(ANSWER_MS);
+        const response = await send(method, path, { body: sent, type, more, signal });
+        const text = await response.text();
+        return text ? JSON.parse(text) : null;
+      } catch (problem) {
+        const again = problem.name === "TimeoutError" || (problem instanceof Problem && (problem.status === 0 || problem.status === 503));
+        if (!again || attempt >= TRIES) throw problem;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * attempt));
+      }
     }
+  } finally {
+    clearTimeout(waits);
   }
 }

@@ -34,7 +34,7 @@ const remark = { name: "note", label: t("field.note"), kind: "area" };
 async function fieldsOf(action, one) {
   const people = ["dispatch", "reassign"].includes(action) ? await handlers() : [];
   const handler = { name: "handler", label: t("field.handler"), kind: "select", required: true,
-    options: people.map((one) => [one.id, `${one.name}(${word("role", one.role)})`]) };
+    options: people.map((one) => [one.id, t("with_role", { name: one.name, role: word("role", one.role) })]) };
   const disposition = { name: "disposition", label: t("field.disposition"), kind: "select", value: "helped",
     options: DISPOSITIONS.map((name) => [name, word("disposition", name)]) };
   const withWhom = { name: "with", label: t("field.with"), required: true };

@@ -50,7 +50,13 @@ export function refill(element, ...children) {
   const focused = element.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   element.replaceChildren();
   append(element, children);
-  if (focused) element.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  if (focused) refocus(element, focused);
+}
+
+/** Gives the focus to what stands where it was: to its like, or to the first of its neighbours, so that a key goes on from there. */
+export function refocus(element, name) {
+  const like = name && element.querySelector(`[data-focus="${CSS.escape(name)}"]`);
+  (like ?? element.querySelector("[data-focus]:not(:disabled)"))?.focus({ preventScroll: true });
 }
 
 /** The same, but only when `sign` is another than the last time: a button must not go away under a finger. */

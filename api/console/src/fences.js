@@ -20,3 +20,11 @@ export function fenceOf({ geometry, properties }) {
   const [lon, lat] = geometry.coordinates;
   return { ...fence, circle: { lon, lat, radius_m: properties.radius_m } };
 }
+
+/** Where an elder is drawn who is not in trouble: the middle of their home fence, no live position. */
+export function homeOf(elder) {
+  const fence = elder.fences?.find((one) => one.id === "home") ?? elder.fences?.find((one) => one.circle) ?? elder.fences?.[0];
+  if (fence?.circle) return { lat: fence.circle.lat, lon: fence.circle.lon };
+  const [lon, lat] = fence?.geometry?.coordinates?.[0]?.[0] ?? [];
+  return lat === undefined ? null : { lat, lon };
+}

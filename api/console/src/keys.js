@@ -2,7 +2,7 @@
 import { h, isWriting } from "./dom.js";
 import { t } from "./i18n.js";
 import * as sound from "./sound.js";
-import { toast } from "./ui.js";
+import { toast, wayBack } from "./ui.js";
 
 const KEPT = "yinling.keys";
 const SHOWN = [["j", "j"], ["k", "k"], ["Enter", "enter"], ["a", "a"], ["d", "d"], ["e", "e"], ["n", "n"], ["m", "m"], ["/", "slash"], ["?", "help"]];
@@ -31,8 +31,9 @@ export function toggleMute() {
 }
 
 function showKeys() {
+  const back = wayBack();
   const close = h("button", { class: "button", on: { click: () => dialog.close() } }, t("close"));
-  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "keys-title", on: { close: () => dialog.remove() } },
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "keys-title", on: { close: () => { dialog.remove(); back(); } } },
     h("h2", { id: "keys-title" }, t("keys.title")),
     h("dl", { class: "keys" }, SHOWN.map(([key, name]) => [h("dt", null, h("kbd", null, key)), h("dd", null, t(`keys.${name}`))])),
     h("div", { class: "actions" }, close));

@@ -1,10 +1,10 @@
 // The frame around every page: who is signed in, the strip that always says how things are, and which page is shown.
-import { onUnauthenticated, setToken, token } from "./api.js";
+import { onSlow, onUnauthenticated, setToken, token } from "./api.js";
 import { h, replace } from "./dom.js";
 import * as duty from "./duty.js";
 import { language, setLanguage, t } from "./i18n.js";
 import { startKeys } from "./keys.js";
-import { PAGES, pagesFor } from "./routes.js";
+import { PAGES, homeOf, pagesFor } from "./routes.js";
 import { house, mayBeSignedIn, me, readHouse, resume, signInWithToken } from "./session.js";
 import * as sound from "./sound.js";
 import * as store from "./store.js";
@@ -12,7 +12,7 @@ import { Strip } from "./strip.js";
 import { setZone } from "./time.js";
 import { applyTheme } from "./theme.js";
 import { signInPage } from "./pages/signin.js";
-import { failed } from "./ui.js";
+import { failed, toast } from "./ui.js";
 
 const SECOND_MS = 1_000;
 
@@ -43,6 +43,7 @@ async function start() {
     failed(error);
   }
   onUnauthenticated(() => me && signedOut(t("signin.ended")));
+  onSlow(() => toast(t("problem.slow"), { kind: "bad" }));
   store.onRefused(() => signedOut(t("signin.ended")));
   try {
     if (given) await signInWithToken(given);
@@ -104,7 +105,7 @@ function show() {
   if (!me || !main) return;
   const [name, ...rest] = place();
   const mine = pagesFor(me.role);
-  const wanted = PAGES.find((one) => one.name === name && mine.includes(one)) ?? mine[0];
+  const wanted = PAGES.find((one) => one.name === name && mine.includes(one)) ?? homeOf(me.role);
   if (page?.name === wanted.name && page.go?.(rest)) return strip.mark(wanted.name);
   leave();
   main.className = `page-${wanted.name}`;

@@ -8,6 +8,8 @@ const L = window.L;
 /** Steps of the graticule in degrees; the one with lines nearest to this distance on the screen is taken. */
 const STEPS = [10, 5, 2, 1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002];
 const LINE_EVERY_PX = 110;
+/** How wide the scale is at most, with its place. */
+const SCALE_PX = 150;
 const ZOOM_MAX = 19;
 /** Where a map that has nothing to show looks: the middle of China. */
 const NOWHERE = [[34.5, 108.9], 4];
@@ -49,7 +51,8 @@ const Graticule = L.Layer.extend({
       const { x } = map.latLngToContainerPoint([bounds.getCenter().lat, lon]);
       pen.moveTo(Math.round(x) + 0.5, 0);
       pen.lineTo(Math.round(x) + 0.5, size.y);
-      pen.fillText(`${lon.toFixed(digits)}°`, x + 3, size.y - 5);
+      // Where the scale stands, nothing else can be read.
+      if (x > SCALE_PX) pen.fillText(`${lon.toFixed(digits)}°`, x + 3, size.y - 5);
     }
     for (let lat = Math.ceil(bounds.getSouth() / step) * step; lat <= bounds.getNorth(); lat += step) {
       const { y } = map.latLngToContainerPoint([lat, bounds.getCenter().lng]);
@@ -120,7 +123,12 @@ export class Chart {
     // What was asked of the server may come when the page has gone.
     if (this.ended) return;
     const bounds = this.layers.getBounds();
-    if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [28, 28], maxZoom: most, animate: false });
+    if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [64, 48], maxZoom: most, animate: false });
+  }
+
+  /** Brings places into view that are not drawn. */
+  look(places, most) {
+    if (!this.ended) this.map.fitBounds(places.map(({ lat, lon }) => [lat, lon]), { padding: [28, 28], maxZoom: most, animate: false });
   }
 
   /** A fence in WGS-84: as the registry has it, or a GeoJSON feature of one. */

@@ -6,7 +6,7 @@ import { orgs } from "./store.js";
 import { ask, toast } from "./ui.js";
 
 const WHO = ["living_alone", "uncovered", "listed"];
-const names = (line) => line.split(/[\s,,、]+/).filter(Boolean);
+const names = (line) => line.split(/[\s,，、]+/).filter(Boolean);
 
 /** The questions of a visit as fields of a dialog. */
 export function questions(one) {
@@ -43,7 +43,7 @@ export function startPatrol() {
   const withDesk = [...orgs.values()].findLast((org) => org.desk) ?? [...orgs.values()][0];
   return ask({
     title: t("patrol.start"), lead: t("patrol.lead"), action: t("patrol.start"),
-    fields: [{ name: "name", label: t("elder.name"), required: true, value: t("patrol.name") },
+    fields: [{ name: "name", label: t("fence.name"), required: true, value: t("patrol.name") },
       { name: "org", label: t("field.org"), kind: "select", value: withDesk?.path, options: [...orgs.values()].map((org) => [org.path, org.name]) },
       { name: "who", label: t("patrol.who"), kind: "select", value: WHO[0], options: WHO.map((who) => [who, t(`patrol.who.${who}`)]) },
       { name: "wearers", label: t("patrol.wearers"), hint: t("patrol.wearers_hint") },

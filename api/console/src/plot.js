@@ -10,7 +10,7 @@ const DAY_S = 86_400;
 const colourOf = (element) => (name) => getComputedStyle(element).getPropertyValue(`--${name}`).trim();
 
 /**
- * Lines over time. `times` in seconds; `series`: `{label, values, colour}`; `limits`: `{value, label}` drawn across; `period`: `[from, to]` in seconds, where not what there is decides;
+ * Lines over time. `times` in seconds; `series`: `{label, values, colour, aside}`, what is aside not in the legend; `limits`: `{value, label}` drawn across; `period`: `[from, to]` in seconds, where not what there is decides;
  * `bands`: pairs of places in `series` between which it is filled.
  */
 export function lines(element, { times, series, limits = [], period, unit = "", height = HEIGHT_PX, points = false }) {
@@ -31,7 +31,7 @@ export function lines(element, { times, series, limits = [], period, unit = "", 
     ],
     series: [
       { label: t("looks.when"), value: (_, at) => (at ? dated(at * 1000) : "") },
-      ...series.map((one) => ({ label: one.label, stroke: colour(one.colour), width: one.width ?? 2, spanGaps: false,
+      ...series.map((one) => ({ label: one.label, stroke: colour(one.colour), width: one.width ?? 2, spanGaps: false, class: one.aside ? "aside" : undefined,
         fill: one.fill && `${colour(one.colour)}22`, points: { show: points || one.values.length < 60, size: 6 },
         value: (_, value) => (value === null || value === undefined ? "—" : `${Math.round(value * 10) / 10} ${unit}`) })),
     ],
@@ -70,10 +70,10 @@ function follow(element, plot, height) {
   return () => { observer.disconnect(); plot.destroy(); };
 }
 
-/** Bars that can be read without a pointer: name, bar, figure. `rows`: `{label, value, text, tone, goal}`; values 0–1. */
+/** Bars that can be read without a pointer: name, bar, figure. `rows`: `{label, value, text, tone, goal}`; `label` an element, values 0–1. */
 export function bars(rows) {
   return h("div", { class: "bars" }, rows.map(({ label, value, text, tone = "", goal }) =>
-    h("div", { class: "bar-row" }, h("span", null, label),
+    h("div", { class: "bar-row" }, label,
       h("span", { class: "bar-track" },
         h("span", { class: `bar-fill ${tone}`, style: { width: `${Math.round(Math.min(1, value) * 100)}%` } }),
         goal !== undefined && h("span", { class: "bar-goal", style: { left: `${goal * 100}%` } })),

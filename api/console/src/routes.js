@@ -16,13 +16,13 @@ import { aboutPage } from "./pages/about.js";
 const STAFF = ["admin", "operator", "desk", "grid_worker", "street", "department", "integration"];
 const EVERYBODY = [...STAFF, "doctor", "volunteer"];
 
-/** In the order in which they are offered; the first one that a role may see is its home. */
+/** In the order in which they are offered; the first one that a role may see is its home, unless another says so. */
 export const PAGES = [
   { name: "alerts", icon: "bell", who: STAFF, open: alertsPage },
   { name: "cases", icon: "case", who: STAFF, open: casesPage },
   { name: "elders", icon: "person", who: [...STAFF, "doctor"], open: eldersPage },
   { name: "map", icon: "map", who: STAFF, open: mapPage },
-  { name: "doctor", icon: "doctor", who: ["doctor", "admin"], open: doctorPage },
+  { name: "doctor", icon: "doctor", who: ["doctor", "admin"], home: ["doctor"], open: doctorPage },
   { name: "field", icon: "walk", who: ["volunteer", "grid_worker", "admin"], open: fieldPage },
   { name: "duty", icon: "clock", who: STAFF, open: dutyPage },
   { name: "reports", icon: "chart", who: STAFF, open: reportsPage, aside: true },
@@ -33,5 +33,8 @@ export const PAGES = [
   { name: "wall", icon: "wall", who: STAFF, open: wallPage, aside: true },
   { name: "about", icon: "note", who: EVERYBODY, open: aboutPage, aside: true },
 ];
+
+/** Where a role begins. */
+export const homeOf = (role) => pagesFor(role).find((page) => page.home?.includes(role)) ?? pagesFor(role)[0];
 
 export const pagesFor = (role) => PAGES.filter((page) => page.who.includes(role));

@@ -68,7 +68,7 @@ export class Strip {
         select(t("theme.label"), theme(), THEMES.map((name) => [name, t(`theme.${name}`)]), setTheme),
         select(t("keys.label"), keysAreOn() ? "on" : "off", [["on", t("keys.on")], ["off", t("keys.off")]], (name) => setKeys(name === "on")),
         h("div", { class: "menu-links" }, more),
-        h("button", { class: "button small", type: "button", on: { click: () => duty.end() } }, t("duty.end")),
+        this.endDuty = h("button", { class: "button small", type: "button", on: { click: () => duty.end() } }, t("duty.end")),
         h("button", { class: "button small", type: "button", on: { click: () => duty.end().then(signOut).finally(this.onSignOut) } }, t("signout"))));
     return this.details;
   }
@@ -98,6 +98,7 @@ export class Strip {
   }
 
   tickSound() {
+    this.endDuty.hidden = !sound.isArmed();
     const left = sound.muteLeft();
     const state = !sound.isArmed() ? "off" : left > 0 ? "muted" : "on";
     const text = state === "off" ? t("duty.start") : state === "muted" ? t("sound.muted", { span: span(left) }) : t("sound.mute");

@@ -11,7 +11,7 @@ const TOGETHER_MS = 1_500;
 /** A token's public name: no person in the registry. */
 const TOKEN_ID = /^[0-9a-f]{10}$/;
 /** Of what happened in the same millisecond, the cause is told before its effect. */
-const CAUSES_FIRST = ["occurrence", "outcome", "taken", "case", "sent"];
+const CAUSES_FIRST = ["occurrence", "outcome", "taken", "case", "exhausted", "console", "sent"];
 
 /** A person as a sentence names them. */
 export function calledBy(id, role) {
@@ -22,7 +22,7 @@ export function calledBy(id, role) {
   const known = person(id);
   const name = known?.name ?? id;
   const said = role ?? known?.role;
-  return said && said !== "guardian" && known?.name ? `${name}(${word("role", said)})` : name;
+  return said && said !== "guardian" && known?.name ? t("with_role", { name, role: word("role", said) }) : name;
 }
 
 const callee = (attempt) => calledBy(attempt.callee.person, attempt.callee.role);
@@ -81,7 +81,8 @@ function sent(all, add) {
 
 /** How a call ended; that a text was received is not worth a line of its own. */
 function ended(attempt, add) {
-  const outcome = attempt.state === "cancelled" ? "cancelled" : attempt.outcome;
+  // Whoever pressed 2 or wrote that they cannot come used a key or a reply, too.
+  const outcome = ["cancelled", "declined"].includes(attempt.state) ? attempt.state : attempt.outcome;
   if (!outcome || (attempt.channel !== "voice" && !["failed", "reply", "unreachable", "declined"].includes(outcome))) return;
   if (outcome === "delivered") return;
   const tone = ["key", "reply"].includes(outcome) ? "good" : outcome === "answered" || outcome === "cancelled" ? "" : "bad";
@@ -95,7 +96,7 @@ function told(incident, { type, time, data }, add) {
   if (type.startsWith("attempt.")) return ended({ ...data, changed_at: time }, add);
   if (type === "incident.acknowledged") taken(data, add);
   else if (type === "incident.lease_expired") add(`expired:${time}`, time, "clock", t("line.lease_expired"), "bad");
-  else if (type === "incident.exhausted") add(`exhausted:${time}`, time, "bell", t("line.exhausted"), "high");
+  else if (type === "incident.exhausted") exhausted(data, time, add);
   else if (type === "incident.reopened") add(`reopened:${time}`, time, "back", t("line.reopened"), "medium");
   else if (type === "incident.cleared") add(`cleared:${time}`, time, "check", t("line.cleared"), "good");
   else if (type === "incident.on_site") arrived(data, time, add);
@@ -107,6 +108,12 @@ function taken(incident, add) {
   const how = by.channel ? t("line.how", { channel: word("channel", by.channel) }) : "";
   const places = { who: calledBy(by.person), how, time: clock(by.until) };
   add(`taken:${by.at}:${by.person}`, by.at, "person", t("line.acknowledged", places), "good");
+}
+
+/** It became the desk's: where somebody watches a console, that has it before the phones ring. */
+function exhausted(incident, time, add) {
+  add(`exhausted:${time}`, time, "bell", t("line.exhausted"), "high");
+  if (incident.console_until) add(`console:${time}`, time, "clock", t("line.console_first", { n: Math.round((millis(incident.console_until) - millis(time)) / 1000), time: clock(incident.console_until) }));
 }
 
 function arrived(incident, time, add) {

@@ -1,18 +1,23 @@
 // Pieces that every page uses: dialogs, short messages, lists that are drawn only where they are seen.
-import { coalesced, h, refill } from "./dom.js";
+import { coalesced, h, refill, refocus } from "./dom.js";
 import { icon, kindIcon } from "./icons.js";
 import { both, t, word } from "./i18n.js";
 import { Problem } from "./api.js";
+import { peopleField } from "./people-field.js";
 
+const GONE = 404;
 /** How long a short message stays. */
 const TOAST_MS = 7_000;
 
 /**
- * Asks for values in a dialog. `fields`: `{name, label, kind: "text"|"area"|"select"|"number"|"file"|…, options:
+ * Asks for values in a dialog. `fields`: `{name, label, kind: "text"|"area"|"select"|"number"|"file"|"people"|…, options:
  * [[value, text]], value, required, hint}`. `act(values)` does it; while it is refused the dialog stays and says why.
  * Resolves to what `act` gave, or null when it was cancelled.
  */
 export function ask({ title, lead, fields = [], action, act, danger = false }) {
+  const back = wayBack();
+  // What was said of the step before is read by now; what can be taken back stays.
+  for (const old of [...toasts.children]) if (!old.querySelector("button")) old.remove();
   return new Promise((resolve) => {
     const problem = h("p", { class: "problem", role: "alert", hidden: true });
     const inputs = new Map(fields.map((field) => [field.name, input(field)]));
@@ -45,11 +50,24 @@ export function ask({ title, lead, fields = [], action, act, danger = false }) {
         submit.disabled = false;
       }
     });
-    dialog.addEventListener("close", () => { dialog.remove(); resolve(result); });
+    dialog.addEventListener("close", () => { dialog.remove(); back(); resolve(result); });
     document.body.append(dialog);
     dialog.showModal();
-    (inputs.values().next().value ?? submit).focus();
+    (form.querySelector("input, select, textarea") ?? submit).focus();
   });
+}
+
+/** Remembers who has the focus; gives it back later, or to what stands there instead when that is gone. */
+export function wayBack() {
+  const opener = document.activeElement;
+  const around = [];
+  for (let one = opener?.parentElement; one; one = one.parentElement) around.push(one);
+  return () => {
+    if (document.activeElement && document.activeElement !== document.body) return;
+    if (opener?.isConnected) return opener.focus({ preventScroll: true });
+    const place = around.find((one) => one.isConnected);
+    if (place) refocus(place, opener.dataset.focus);
+  };
 }
 
 function say(element, text) {
@@ -60,6 +78,7 @@ function say(element, text) {
 function input(field) {
   const common = { id: `field-${field.name}`, name: field.name, "aria-describedby": field.hint && `hint-${field.name}` };
   if (field.kind === "area") return h("textarea", { ...common, rows: 3, maxlength: 600, value: field.value ?? "" });
+  if (field.kind === "people") return peopleField(field);
   if (field.kind === "select") {
     return h("select", common, field.options.map(([value, text]) =>
       h("option", { value, selected: value === field.value }, text)));
@@ -72,20 +91,22 @@ function input(field) {
 
 function valueOf(field, element) {
   if (field.kind === "file") return element.files[0] ?? null;
+  if (field.kind === "people") return element.chosen;
   return element.value.trim();
 }
 
 function row(field, element) {
   return h("div", { class: "field" },
-    h("label", { for: element.id }, field.label), element,
+    h("label", { for: `field-${field.name}` }, field.label), element,
     field.hint && h("p", { class: "soft small", id: `hint-${field.name}` }, field.hint));
 }
 
 /** What went wrong, in words; with the single faults of a form. */
 export function inWords(error) {
+  if (error.status === GONE && error.code === "not-found") return t("detail.gone");
   if (!(error instanceof Problem)) return String(error.message ?? error);
   const faults = (error.document.errors ?? []).slice(0, 5).map((one) => [one.pointer, both(one.detail_zh, one.detail)].filter(Boolean).join(" "));
-  return faults.length ? `${error.message} (${faults.join("; ")})` : error.message;
+  return faults.length ? t("with_role", { name: error.message, role: faults.join(t("semicolon")) }) : error.message;
 }
 
 const toasts = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
@@ -119,6 +140,11 @@ export function kindMark(kind, priority) {
 
 export function stateMark(state, group = "state") {
   return h("span", { class: `state ${group}-${state}` }, word(group, state));
+}
+
+/** How far an incident is. Of a low priority nobody is called: they are told. */
+export function incidentState({ state, priority }) {
+  return stateMark(state === "notifying" && priority === "low" ? "told" : state);
 }
 
 export function button(text, { kind = "", iconName, click, focus, title, disabled, type = "button" } = {}) {

@@ -38,7 +38,7 @@ test("an SOS is heard and seen, taken, told in words, and closed", async () => {
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name: "结案" }).click();
   await dialog.getByRole("alert").getByText("必填").waitFor();
-  await dialog.getByLabel("备注(必填)").fill("老人平安,家属已到");
+  await dialog.getByLabel("备注（必填）").fill("老人平安，家属已到");
   await dialog.getByRole("button", { name: "结案" }).click();
   await page.locator(".now", { hasText: "已提供帮助" }).waitFor();
   await page.getByText("此刻没有人需要帮助").waitFor();

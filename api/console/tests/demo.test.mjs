@@ -48,7 +48,7 @@ test("somebody who has only started the demo helps an elder from the alarm to th
     return false;
   });
   await eventually("there and closed", async () => {
-    if (await page.locator(".now", { hasText: / 结束:|已结束/ }).count()) return true;
+    if (await page.locator(".now", { hasText: / 结束：|已结束/ }).count()) return true;
     const dialog = page.getByRole("dialog");
     if (await dialog.count()) {
       const note = dialog.getByRole("textbox");

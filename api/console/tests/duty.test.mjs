@@ -24,11 +24,11 @@ test("who watches is known to the server, seen on every console, and over when t
   await desk.locator(".on-duty", { hasText: "无人在岗" }).waitFor();
   assert.deepEqual(await watching(), []);
   await desk.getByRole("button", { name: "开始值班" }).click();
-  await desk.locator(".on-duty", { hasText: "在岗:陈值班" }).waitFor();
+  await desk.locator(".on-duty", { hasText: "在岗：陈值班" }).waitFor();
   const [known] = await watching();
   assert.deepEqual([known.person, known.role, known.org], ["s1", "desk", ORG]);
   const other = await open(house);
-  await other.locator(".on-duty", { hasText: "在岗:陈值班" }).waitFor();
+  await other.locator(".on-duty", { hasText: "在岗：陈值班" }).waitFor();
   const later = await eventually("a second sign of life", async () => (await watching())[0]?.until > known.until && (await watching())[0]);
   assert.equal(later.since, known.since, "one watch without a gap");
   await desk.reload();
@@ -62,10 +62,11 @@ test("where somebody watches, the console rings before the desk's phones do; els
   await eventually("the console rings", async () => (await heard(page)).includes("high"));
   await eventually("the desk is written to", () => house.phones.taken.some((one) => one.channel === "sms" && one.person === "desk"));
   await row(page, "孙奶奶").getByRole("button").click();
+  await page.locator(".timeline").getByText(/值班控制台先响铃 30 秒；到 \d\d:\d\d:\d\d 无人受理再拨打值班电话/).waitFor();
   await page.getByRole("button", { name: "受理", exact: true }).click();
   await page.locator(".now", { hasText: "正在前往" }).waitFor();
   await page.getByRole("button", { name: "结案" }).first().click();
-  await page.getByRole("dialog").getByLabel("备注(必填)").fill("误按");
+  await page.getByRole("dialog").getByLabel("备注（必填）").fill("误按");
   await page.getByRole("dialog").getByRole("button", { name: "结案" }).click();
   await page.getByText("此刻没有人需要帮助").waitFor();
   const calls = await desksCalls();
@@ -76,6 +77,7 @@ test("where somebody watches, the console rings before the desk's phones do; els
   house.report(9, { type: "sos" });
   await eventually("it is open", async () => (await incident()).state === "exhausted");
   assert.equal((await desksCalls())[0], 0, "decided in the same breath");
+  assert.equal((await incident()).console_until, null, "nothing holds the call back");
   await eventually("the desk's phone rings", () => house.phones.taken.some((one) => one.channel === "voice" && one.person === "desk"));
   await page.calm();
   await page.context().close();
@@ -96,6 +98,27 @@ test("a server that says nothing for 30 s is a lost connection, seen and heard, 
     house.child.kill("SIGCONT");
   }
   await page.locator('.link[data-state="live"]').waitFor();
+  await page.calm();
+  await page.context().close();
+});
+
+test("what is pressed while the server is silent is not shown as done, and is done once when it speaks again", async () => {
+  house.sos(4);
+  const page = await open(house, "#/alerts", { expected: [0] });
+  await row(page, "赵永福").getByRole("button").click();
+  await page.locator(".detail h2", { hasText: "赵永福" }).waitFor();
+  house.child.kill("SIGSTOP");
+  try {
+    await page.getByRole("button", { name: "受理", exact: true }).click();
+    await page.locator(".toast.bad", { hasText: "操作尚未生效" }).waitFor();
+    assert.equal(await page.locator(".now", { hasText: "正在前往" }).count(), 0, "nothing is shown that is not committed");
+  } finally {
+    house.child.kill("SIGCONT");
+  }
+  await page.locator(".now", { hasText: "正在前往" }).waitFor();
+  const [incident] = (await house.api("GET", "/incidents?state=open&wearer=w4")).data;
+  const { data } = await house.api("GET", "/events?types=incident.acknowledged&limit=500");
+  assert.equal(data.filter((one) => one.data.id === incident.id).length, 1, "taken once");
   await page.calm();
   await page.context().close();
 });
@@ -146,7 +169,7 @@ test("every key does what the list says, none does while they are off, and none 
   await page.locator(".now", { hasText: "正在前往" }).waitFor();
   await page.keyboard.press("d");
   const dialog = page.getByRole("dialog");
-  await dialog.getByLabel("备注(必填)").fill("djk");
+  await dialog.getByLabel("备注（必填）").fill("djk");
   await dialog.getByRole("button", { name: "结案" }).click();
   await page.locator(".now", { hasText: "已提供帮助" }).waitFor();
   await page.locator(".menu summary").click();

@@ -36,7 +36,7 @@ test("who is called, who was ever reached, what is worn, where she was, how she 
   await page.getByRole("tab", { name: "历次报警" }).click();
   await page.locator(".incident-line", { hasText: "SOS" }).waitFor();
   await page.getByRole("tab", { name: "谁看过" }).click();
-  await page.locator("td", { hasText: "track replay" }).first().waitFor();
+  await page.locator("td", { hasText: "轨迹回放" }).first().waitFor();
   await page.calm();
   await page.context().close();
 });
@@ -135,7 +135,7 @@ test("the channels are shown with who carries them, how they are, and their sett
   await channel("短信").getByText(/最近成功/).waitFor();
   await channel("邮件").getByText("未配置").waitFor();
   await channel("短信").locator("summary").click();
-  await channel("短信").locator("tr", { hasText: "secret" }).getByText("已设置,不显示").waitFor();
+  await channel("短信").locator("tr", { hasText: "secret" }).getByText("已设置，不显示").waitFor();
   await channel("短信").locator("tr", { hasText: "url" }).getByText("配置文件").waitFor();
   assert.ok(!(await page.content()).includes("whsec_"), "no credential on the page");
   assert.ok(!JSON.stringify(await house.api("GET", "/channels")).includes(house.phones.secret.slice(6, 16)));

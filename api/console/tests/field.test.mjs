@@ -13,13 +13,13 @@ test("somebody reports what they saw, with a photo, and the desk sees both", asy
   const phone = await open(house, "#/field", { token: await house.tokenFor("volunteer"), width: 390, height: 844, expected: [403, 415, 422] });
   const picture = { name: "lamp.png", mimeType: "image/png", buffer: await phone.screenshot() };
   await phone.getByRole("button", { name: "随手拍" }).click();
-  await phone.getByLabel("看到了什么").fill("楼道灯坏了,赵大爷差点摔倒");
+  await phone.getByLabel("看到了什么").fill("楼道灯坏了，赵大爷差点摔倒");
   await phone.getByLabel("在哪里").fill("3 栋 2 单元");
   await phone.getByLabel("照片").setInputFiles(picture);
   await save(phone, "提交");
   await phone.locator(".toast", { hasText: "已上报" }).waitFor();
   const [filed] = (await house.api("GET", "/cases?state=open")).data;
-  assert.equal(filed.text, "楼道灯坏了,赵大爷差点摔倒");
+  assert.equal(filed.text, "楼道灯坏了，赵大爷差点摔倒");
   assert.equal(filed.photos.length, 1);
 
   const desk = await open(house, "#/cases", { token: await house.tokenFor("desk") });
@@ -85,6 +85,21 @@ test("the doctor tries thresholds on the past before they hold", async () => {
   const [was, would] = (await said.innerText()).match(/(?:实际触发|改后会触发) (\d+) 次/g).map((text) => Number(/\d+/.exec(text)[0]));
   assert.ok(would > was, `was ${was}, would be ${would}`);
   assert.equal((await house.api("GET", "/wearers/w3")).thresholds.blood_pressure.sys_high, undefined, "nothing holds yet");
+  await page.getByRole("button", { name: "保存", exact: true }).click();
+  await save(page, "保存");
+  await page.locator(".toast", { hasText: "阈值已生效" }).waitFor();
+  const { thresholds } = await house.api("GET", "/wearers/w3");
+  assert.deepEqual([thresholds.blood_pressure.sys_high, thresholds.blood_pressure.repeat_within_s, thresholds.set_by], [165, 1, "d1"]);
+  // Nothing else of the patient is a doctor's to change.
+  const doctor = await house.tokenFor("doctor");
+  const patch = async (body) => {
+    const read = await fetch(`${house.base}/api/v1/wearers/w3`, { headers: { authorization: `Bearer ${doctor}` } });
+    return (await fetch(`${house.base}/api/v1/wearers/w3`, { method: "PATCH", headers: { authorization: `Bearer ${doctor}`, "content-type": "application/json", "if-match": read.headers.get("etag") }, body: JSON.stringify(body) })).status;
+  };
+  assert.equal(await patch({ name: "别人" }), 403);
+  assert.equal(await patch({ name: "别人", thresholds: { blood_pressure: { sys_high: 160 } } }), 403);
+  await page.locator(".toast").getByRole("button", { name: "撤销" }).click();
+  await eventually("taken back", async () => (await house.api("GET", "/wearers/w3")).thresholds.blood_pressure.sys_high === undefined);
   await page.calm();
   await page.context().close();
 });
@@ -121,7 +136,7 @@ test("an administrator makes an account, ends its sessions, locks it and opens i
 test("a webhook is made, its secret is shown once, a test is sent and its log read", async () => {
   const page = await open(house, "#/webhooks", { expected: [422] });
   await page.getByRole("button", { name: "新增对接" }).click();
-  await page.getByLabel("姓名").fill("街道平台");
+  await page.getByLabel("名称").fill("街道平台");
   await page.getByLabel("地址").fill("http://example.org/");
   await save(page, "保存");
   await page.getByRole("alert").getByText("/url").waitFor();

@@ -26,7 +26,7 @@ for (const [n, script] of [[1, false], [2, true]]) {
     const link = await linkTo("g1");
     const page = await open(house, "", { token: null, width: 390, height: 844, script, expected: [401] });
     await page.goto(`${house.base}${link}`);
-    const go = page.getByRole("button", { name: "我已知晓,马上去" });
+    const go = page.getByRole("button", { name: "我已知晓，马上去" });
     await go.waitFor();
     const { height } = await go.boundingBox();
     assert.ok(height >= TARGET_PX_MIN, `the button is ${height} px high`);
@@ -48,6 +48,67 @@ for (const [n, script] of [[1, false], [2, true]]) {
   });
 }
 
+test("a guardian who cannot go is believed, the next is called, and may think better of it", async () => {
+  house.phones.taken.length = 0;
+  house.sos(4);
+  const link = await linkTo("g1");
+  const page = await open(house, "", { token: null, width: 390, height: 844, script: false, expected: [401] });
+  await page.goto(`${house.base}${link}`);
+  await page.getByRole("button", { name: "我去不了" }).click();
+  await page.getByRole("status").getByText("已记下：您去不了").waitFor();
+  assert.equal(await page.getByRole("button", { name: "我去不了" }).count(), 0, "once is enough");
+  await page.getByText("还没有人确认前往").waitFor();
+  await eventually("the next is called", () => house.phones.call("g2"));
+  const [incident] = (await house.api("GET", "/incidents?state=open&wearer=w4")).data;
+  assert.equal(incident.acknowledged_by, null);
+  const desk = await open(house, `#/alerts/${incident.id}`);
+  await desk.locator(".timeline").getByText("王芳 表示无法前往").waitFor();
+  assert.equal(await desk.locator(".timeline").getByText("按 1 确认").count(), 0, "who cannot come has confirmed nothing");
+  await page.getByRole("button", { name: "我已知晓，马上去" }).click();
+  await page.getByText("您已确认前往").waitFor();
+  await desk.locator(".now", { hasText: "王芳 正在前往" }).waitFor();
+  for (const one of [page, desk]) { await one.calm(); await one.context().close(); }
+});
+
+test("a call that is answered with 2 is told as that, and not as a promise", async () => {
+  const [before] = (await house.api("GET", "/incidents?state=open&wearer=w4")).data;
+  await house.api("POST", `/incidents/${before.id}/actions/resolve`, { disposition: "helped", note: "平安" });
+  house.phones.taken.length = 0;
+  house.sos(4);
+  await house.phones.say("g1", "key", "2");
+  await eventually("the next is called", () => house.phones.call("g2"));
+  const incident = await eventually("it is open", async () => (await house.api("GET", "/incidents?state=open&wearer=w4")).data.at(-1));
+  const desk = await open(house, `#/alerts/${incident.id}`);
+  await desk.locator(".timeline").getByText("王芳 表示无法前往").waitFor();
+  assert.equal(await desk.locator(".timeline").getByText("王芳 按 1 确认").count(), 0);
+  await desk.calm();
+  await desk.context().close();
+});
+
+test("the guardian's page speaks the guardian's language, and what is over shows no place any more", async () => {
+  const g2 = Object.fromEntries(Object.entries(await house.api("GET", "/people/g2")).filter(([, value]) => value !== null));
+  await house.api("POST", "/import", { people: [{ ...g2, lang: "en" }] });
+  house.phones.taken.length = 0;
+  house.report(1, { type: "sos", id: "again", lat: 31.8206, lon: 117.2292 });
+  const link = await linkTo("g2");
+  const page = await open(house, "", { token: null, width: 390, height: 844, language: "en", expected: [401] });
+  await page.goto(`${house.base}${link}`);
+  assert.equal(await page.locator("html").getAttribute("lang"), "en");
+  await page.getByText(/^As of \d\d:\d\d:\d\d/).waitFor();
+  await page.getByRole("link", { name: "Open in a map app" }).waitFor();
+  const rest = (await page.locator("main").innerText()).replaceAll(/王桂兰|王芳|银杏社区|管理员/g, "");
+  assert.ok(!/[\u3400-\u9fff]/.test(rest), rest);
+  for (const open_ of (await house.api("GET", "/incidents?state=open&wearer=w1")).data) {
+    await house.api("POST", `/incidents/${open_.id}/actions/resolve`, { disposition: "helped", note: "fine" });
+  }
+  await page.getByRole("link", { name: "Refresh" }).click();
+  await page.getByText("It is over").waitFor();
+  assert.equal(await page.locator("svg").count(), 0, "no place once it is over");
+  assert.equal(await page.locator("button").count(), 0, "and nothing to press");
+  await page.calm();
+  await page.context().close();
+});
+
 test("a code to her own phone opens the map, the track and the fence editor, which a thumb draws with", async () => {
   house.phones.taken.length = 0;
   const now = Date.now();
@@ -64,7 +125,7 @@ test("a code to her own phone opens the map, the track and the fence editor, whi
   assert.equal(house.phones.taken.find((one) => one.text.endsWith(code)).to, "+8613800000001");
   await page.getByLabel(/6 位验证码/).fill(code === "123456" ? "654321" : "123456");
   await page.getByRole("button", { name: "打开" }).click();
-  await page.getByText(/验证码不正确,还可尝试 4 次/).waitFor();
+  await page.getByText(/验证码不正确，还可尝试 4 次/).waitFor();
   await page.getByLabel(/6 位验证码/).fill(code);
   await page.getByRole("button", { name: "打开" }).click();
   await page.getByText(/第 13\/13 个定位/).waitFor();
@@ -106,6 +167,28 @@ test("a code to her own phone opens the map, the track and the fence editor, whi
   await page.locator(".toast", { hasText: "围栏已生效" }).waitFor();
   const drawn = (await house.api("GET", "/wearers/w3")).fences.find((one) => one.id === "park");
   assert.equal(drawn.geometry.coordinates[0].length, 5, JSON.stringify(drawn));
+  await page.calm();
+  await page.context().close();
+});
+
+test("a link of yesterday names whom to call, and sends another to the phone that is registered", async () => {
+  house.phones.taken.length = 0;
+  house.report(2, { type: "sos", id: "yesterday", lat: 31.8206, lon: 117.2312 });
+  const link = await linkTo("g1");
+  await house.serveLater(25);
+  const page = await open(house, "", { token: null, width: 390, height: 844, script: false, expected: [401, 410] });
+  await page.goto(`${house.base}${link}`);
+  await page.getByRole("heading", { name: "链接已失效" }).waitFor();
+  await page.getByText(/有效期一天/).waitFor();
+  await page.getByRole("link", { name: /致电.*\+8613800000010/ }).waitFor();
+  assert.ok(!(await page.content()).includes("31.82"), "no place for whoever holds an old link");
+  house.phones.taken.length = 0;
+  await page.getByRole("button", { name: "重新发送链接" }).click();
+  await page.getByRole("status").getByText("新链接已发到您登记的手机").waitFor();
+  const sent = await eventually("another message", () => house.phones.taken.find((one) => one.person === "g1" && /\/g\//.test(JSON.stringify(one))));
+  assert.equal(sent.to, "+8613800000001");
+  await page.goto(`${house.base}${/\/g\/[\w.-]+/.exec(JSON.stringify(sent))[0]}`);
+  await page.getByRole("heading", { name: "陈德福" }).waitFor();
   await page.calm();
   await page.context().close();
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:http";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -101,8 +101,8 @@ export class House {
   }
 
   /** Serves; the addresses stay the same after a restart, so that an open page finds the house again. */
-  async serve(http = this.http, mqtt = this.mqtt) {
-    this.child = spawn(BINARY, ["serve", "--data", this.data, "--config", this.config, "--http", http, "--mqtt", mqtt], { stdio: ["ignore", "pipe", "pipe"] });
+  async serve(http = this.http, mqtt = this.mqtt, env = {}) {
+    this.child = spawn(BINARY, ["serve", "--data", this.data, "--config", this.config, "--http", http, "--mqtt", mqtt], { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     this.log = "";
     this.child.stderr.on("data", (part) => { this.log += part; });
     const ready = await new Promise((resolve, reject) => {
@@ -115,6 +115,14 @@ export class House {
     [, this.http, this.mqtt] = /http=(\S+) mqtt=(\S+)/.exec(ready);
     if (process.env.CONSOLE_FROM_DISK) this.disk ??= await fromDisk(0, () => this.http);
     this.base = `http://${this.disk?.address ?? this.http}`;
+  }
+
+  /** Goes on some hours later, by Debian's libfaketime: the server believes it, the machine does not. */
+  async serveLater(hours) {
+    await this.kill();
+    const library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"].map((place) => `${place}/faketime/libfaketimeMT.so.1`).find((file) => existsSync(file));
+    assert.ok(library, "libfaketime is not there: apt-get install faketime");
+    await this.serve(this.http, this.mqtt, { LD_PRELOAD: library, FAKETIME: `+${hours}h`, FAKETIME_DONT_FAKE_MONOTONIC: "1" });
   }
 
   /** Ends the process as a power cut would. */

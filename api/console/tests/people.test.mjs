@@ -6,7 +6,7 @@ let house;
 before(async () => { house = await House.start(); });
 after(async () => { await endBrowser(); await house?.end(); });
 
-test("the doctor takes the order and sees the trend with its thresholds", async () => {
+test("the doctor takes the order, sees the trend with its thresholds, and writes a note that staff read", async () => {
   house.report(1, { type: "blood_pressure", sys: 231, dia: 121 });
   const page = await open(house, "#/", { token: await house.tokenFor("doctor") });
   await page.locator('body[data-page="doctor"], body[data-page="elders"]').waitFor();
@@ -18,6 +18,14 @@ test("the doctor takes the order and sees the trend with its thresholds", async 
   await page.locator(".detail-marks").getByText("已接单").waitFor();
   const [incident] = (await house.api("GET", "/incidents?state=open")).data;
   assert.ok(incident.doctor_order, "the server knows");
+  await page.getByRole("button", { name: "备注", exact: true }).click();
+  await page.getByRole("dialog").getByRole("textbox").fill("已电话随访，下午复测");
+  await page.getByRole("dialog").getByRole("button", { name: "备注" }).click();
+  await page.locator(".notes").getByText("已电话随访，下午复测").waitFor();
+  const desk = await open(house, `#/alerts/${incident.id}`, { token: await house.tokenFor("desk") });
+  await desk.locator(".timeline").getByText(/于医生.*备注：已电话随访，下午复测/).waitFor();
+  await desk.calm();
+  await desk.context().close();
   await page.calm();
   await page.context().close();
 });

@@ -51,11 +51,11 @@ test("where somebody is when nothing has happened shows for a reason, which goes
   await page.getByRole("button", { name: "紧急查看位置" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "紧急查看位置" }).click();
   await page.getByRole("dialog").getByRole("alert").getByText("必填").waitFor();
-  await page.getByRole("dialog").getByRole("textbox").fill("体检未到,电话不通");
+  await page.getByRole("dialog").getByRole("textbox").fill("体检未到，电话不通");
   await page.getByRole("dialog").getByRole("button", { name: "紧急查看位置" }).click();
   await page.getByText("31.82060, 117.23320").waitFor();
   const { data } = await house.api("GET", "/audit?wearer=w3&limit=50");
-  assert.ok(data.some((one) => one.action === "glass.break" && one.purpose === "体检未到,电话不通"), JSON.stringify(data));
+  assert.ok(data.some((one) => one.action === "glass.break" && one.purpose === "体检未到，电话不通"), JSON.stringify(data));
   await page.calm();
   await page.context().close();
 });

@@ -7,20 +7,21 @@
 use std::sync::Arc;
 
 use axum::Json as Answer;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use model::attempt::CalleeRole;
 use model::{
-    Actor, Attempt, AttemptId, AttemptOutcome, Incident, IncidentAction, Language, Org, OrgPath, Person, PersonId,
-    Position, Priority, Role, StaffCommand, Timestamp, Wearer, WearerId,
+    Actor, Attempt, AttemptId, AttemptOutcome, AttemptState, Incident, IncidentAction, Language, Org, OrgPath, Person,
+    PersonId, Position, Priority, Role, StaffCommand, Timestamp, Wearer, WearerId,
 };
 use serde::Serialize;
 use store::{State as View, StoreError};
 use utoipa::ToSchema;
 
 use super::audit::{LookJson, looks_at};
+use super::guardian_clock::Clock;
 use super::guardian_page;
 use crate::host::Callback;
 use crate::look;
@@ -30,6 +31,8 @@ use crate::shared::Shared;
 
 /// How long a link opens anything.
 const LINK_SECONDS: u32 = 24 * 3600;
+/// In the query of the page to which a link that was sent again leads back.
+const SENT: &str = "sent";
 /// How often a link may be asked for again in a quarter of an hour.
 const RESENDS_MAX: u32 = 3;
 /// The longest token that is looked at, in bytes.
@@ -57,6 +60,9 @@ pub(crate) struct GuardianView {
     /// What the page draws around the position.
     #[serde(skip)]
     pub(crate) fences: Vec<model::Fence>,
+    /// Whether the guardian has said that they cannot go.
+    #[serde(skip)]
+    pub(crate) is_declined: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -108,7 +114,7 @@ impl Link {
     pub(crate) async fn open(shared: &Shared, token: &str) -> Result<Link, Fault> {
         let unknown = || {
             metrics::counter!("api_guardian_links_refused_total").increment(1);
-            Fault::new(Code::NotFound, "this link is not known", "链接无效")
+            Fault::new(Code::NotFound, "This link is not known", "这个链接打不开")
         };
         let (id, mac) = token.split_once('-').filter(|_| token.len() <= TOKEN_BYTES_MAX).ok_or_else(unknown)?;
         let id: AttemptId = id.parse().map_err(|_| unknown())?;
@@ -146,7 +152,7 @@ impl Link {
         Fault::new(
             Code::LinkExpired,
             format!("this link held for a day; call {} {phone}, or ask for another", self.community.name),
-            format!("链接已过期(有效期一天);请致电{} {phone},或重新获取链接", self.community.name),
+            format!("链接已过期（有效期一天）；请致电{} {phone}，或重新获取链接", self.community.name),
         )
     }
 
@@ -156,7 +162,7 @@ impl Link {
         let gone = || Fault::not_found("the incident");
         let (id, person) = (self.attempt.incident.ok_or_else(gone)?, self.actor.person.clone());
         let found = shared.read(move |view| seen(view, id, &person)).await?;
-        let (incident, wearer, you, taken, looks) = found.ok_or_else(gone)?;
+        let Seen { incident, wearer, you, taken, looks, has_declined } = found.ok_or_else(gone)?;
         let subject = format!("incidents/{}", incident.id);
         look::record(shared, &self.actor, &subject, look::INCIDENT_FIELDS, Some("guardian link")).await?;
         let is_yours = incident.acknowledged_by.as_ref().is_some_and(|taken| taken.person == self.actor.person);
@@ -166,7 +172,8 @@ impl Link {
             .filter(|action| is_yours || **action == IncidentAction::Acknowledge)
             .map(|action| action.name())
             .collect();
-        if incident.state.is_open() && !is_yours {
+        let is_asked = incident.state.is_open() && !is_yours;
+        if is_asked && !has_declined {
             actions.push("cannot");
         }
         Ok(GuardianView {
@@ -175,6 +182,7 @@ impl Link {
             you: Named { id: self.actor.person.clone(), name: you.map_or_else(String::new, |you| you.name) },
             wearer: Named { id: wearer.id, name: wearer.name },
             fences: wearer.fences,
+            is_declined: is_asked && has_declined,
             incident: IncidentView {
                 id: incident.id,
                 kind: incident.kind,
@@ -197,7 +205,14 @@ impl Link {
 /// What a guardian may do to an incident by a link, beside saying that they cannot.
 const ACTIONS: &[IncidentAction] = &[IncidentAction::Acknowledge, IncidentAction::Extend, IncidentAction::Arrive];
 
-type Seen = (Incident, Wearer, Option<Person>, Option<Taken>, Vec<LookJson>);
+struct Seen {
+    incident: Incident,
+    wearer: Wearer,
+    you: Option<Person>,
+    taken: Option<Taken>,
+    looks: Vec<LookJson>,
+    has_declined: bool,
+}
 
 fn seen(view: &View, id: model::IncidentId, person: &PersonId) -> Result<Option<Seen>, StoreError> {
     let Some(incident) = view.incident(id)? else { return Ok(None) };
@@ -210,7 +225,10 @@ fn seen(view: &View, id: model::IncidentId, person: &PersonId) -> Result<Option<
         }
     };
     let looks = looks_at(view, &wearer.id, person)?;
-    Ok(Some((incident, wearer, view.person(person)?, taken, looks)))
+    let declined = |attempt: &Attempt| attempt.callee.person == *person && attempt.state == AttemptState::Declined;
+    let has_declined = view.attempts_of(id)?.iter().any(declined);
+    let you = view.person(person)?;
+    Ok(Some(Seen { incident, wearer, you, taken, looks, has_declined }))
 }
 
 /// The organisation, and the phone of the nearest desk up the tree.
@@ -246,9 +264,13 @@ pub(crate) async fn json(
     Ok(Answer(Link::open(&shared, &token).await?.view(&shared).await?))
 }
 
-/// `GET /g/{token}`: the same as a page.
-pub(crate) async fn page(State(shared): State<Arc<Shared>>, Segments(token): Segments<String>) -> Response {
-    shown(&shared, &token, None).await
+/// `GET /g/{token}`: the same as a page; with `?sent` after a link was sent again.
+pub(crate) async fn page(
+    State(shared): State<Arc<Shared>>,
+    Segments(token): Segments<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    shown(&shared, &token, None, query.as_deref() == Some(SENT)).await
 }
 
 /// `POST /g/{token}/{action}`: what a button says; back to the page.
@@ -257,8 +279,11 @@ pub(crate) async fn act(
     Segments((token, action)): Segments<(String, String)>,
 ) -> Response {
     match carry_out(&shared, &token, &action).await {
-        Ok(()) => (StatusCode::SEE_OTHER, [(LOCATION, format!("/g/{token}"))]).into_response(),
-        Err(fault) => shown(&shared, &token, Some(fault)).await,
+        Ok(()) => {
+            let back = if action == "resend" { format!("/g/{token}?{SENT}") } else { format!("/g/{token}") };
+            (StatusCode::SEE_OTHER, [(LOCATION, back)]).into_response()
+        }
+        Err(fault) => shown(&shared, &token, Some(fault), false).await,
     }
 }
 
@@ -291,7 +316,7 @@ async fn resend(shared: &Shared, link: Link) -> Result<(), Fault> {
         Fault::new(
             Code::LimitReached,
             format!("it was sent again a few times already; wait {seconds} s"),
-            format!("已多次重新发送,请在 {seconds} 秒后重试"),
+            format!("已多次重新发送，请在 {seconds} 秒后重试"),
         )
         .retry_after(seconds)
     })?;
@@ -299,16 +324,16 @@ async fn resend(shared: &Shared, link: Link) -> Result<(), Fault> {
 }
 
 /// The page, with what went wrong on top.
-async fn shown(shared: &Shared, token: &str, fault: Option<Fault>) -> Response {
+async fn shown(shared: &Shared, token: &str, fault: Option<Fault>, is_sent: bool) -> Response {
     let link = match Link::open(shared, token).await {
         Ok(link) => link,
         Err(fault) => return guardian_page::unknown(&fault),
     };
     match link.view(shared).await {
-        Ok(view) => guardian_page::whole(token, &view, fault.as_ref(), shared.host.now()),
+        Ok(view) => guardian_page::whole(token, &view, fault.as_ref(), Clock::of(shared)),
         Err(refusal) => {
             let refusal = fault.unwrap_or(refusal);
-            guardian_page::refused(token, &link, &refusal)
+            guardian_page::refused(token, &link, &refusal, is_sent)
         }
     }
 }

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::audit::{LookJson, looks_at};
 use super::glass::may_locate;
+use super::guardian_clock::Clock;
 use super::guardian_page::{self, Elder};
 use super::history::{self, LatestParams, TrackParams, VitalParams};
 use super::registry_write::{CommandKey, checked_wearer, seen_before};
@@ -194,7 +195,7 @@ pub(super) async fn page(shared: &Arc<Shared>, token: &str, guardian: &Guardian)
         looks: &looks,
         community: &guardian.link.community,
     };
-    Ok(guardian_page::elder(token, &elder, shared.host.now()))
+    Ok(guardian_page::elder(token, &elder, Clock::of(shared)))
 }
 
 async fn looks(shared: &Shared, guardian: &Guardian) -> Result<Vec<LookJson>, Fault> {

@@ -32,7 +32,7 @@ pub(super) fn drawing(lang: Language, place: Position, fences: &[Fence]) -> Stri
     let scale_m =
         SCALES_M.iter().copied().rfind(|metres| f64::from(*metres) * per_metre <= WIDTH / 3.0).unwrap_or(SCALES_M[0]);
     let (label, unit) = match lang {
-        Language::ZhCn => ("地图:最后位置与围栏,上方为北", "米"),
+        Language::ZhCn => ("地图：最后位置与围栏，上方为北", "米"),
         Language::En => ("Map: the last position and the fences, north is up", "m"),
     };
     let circles: String = rings

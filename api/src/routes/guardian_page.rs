@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::audit::LookJson;
 use super::guardian::{Community, GuardianView, Link};
+use super::guardian_clock::{Clock, time};
 use super::guardian_map;
 use crate::problem::{Code, Fault};
 
@@ -32,16 +33,17 @@ input{box-sizing:border-box;width:100%;min-height:64px;font:inherit;font-size:2r
 border:2px solid #555;border-radius:.75rem;margin:.25rem 0 .75rem;background:transparent;color:inherit}summary{min-height:60px;\
 cursor:pointer;padding:.75rem 0;font-weight:600}summary:focus-visible,button:focus-visible,a:focus-visible,input:focus-visible\
 {outline:3px solid #0b57d0;outline-offset:2px}\
+.again a{display:inline-block;padding:.75rem 0}\
 svg{display:block;width:100%;border:1px solid #888;border-radius:.75rem;background:#f4f7f9}\
 .fence{fill:#0b57d01c;stroke:#0b57d0;stroke-width:2;stroke-dasharray:6 5}.place{fill:#b00020;stroke:#fff;stroke-width:3}\
 .scale{fill:none;stroke:#111;stroke-width:2}text{font-size:14px}\
 dl{margin:1rem 0}dt{color:#555}dd{margin:0 0 .5rem;overflow-wrap:anywhere}\
 @media (prefers-color-scheme:dark){body{color:#eee;background:#111}dt{color:#aaa}button{background:#333;color:#eee}\
 button.go{background:#b00020;color:#fff}form:has(.stick){background:#111}a.call.more{background:#333;color:#eee}input{border-color:#aaa}.said{background:#3a2f14;color:#ffe9b0}a{color:#8ab4f8}\
-a.call{color:#fff}svg{background:#182028}.scale{stroke:#eee}text{fill:#eee}}";
+a.call{color:#fff}svg{background:#182028}.scale{stroke:#eee}text{fill:#eee}.fence{stroke:#8ab4f8;fill:#8ab4f81c}}";
 
 /// Everything that a link opens.
-pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, now: Timestamp) -> Response {
+pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, clock: Clock) -> Response {
     let lang = view.lang;
     let mut body = String::new();
     let explain = if lang == Language::ZhCn { &view.incident.explain } else { &view.incident.explain_en };
@@ -49,17 +51,29 @@ pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, now
     if let Some(fault) = fault {
         body.push_str(&said(lang, fault));
     }
+    if view.is_declined {
+        let said = say(
+            lang,
+            "已记下：您去不了。我们会继续联系其他人；若您改变主意，仍可按下面的按钮。",
+            "Noted: you cannot go. We go on calling the others; if you can after all, press the button below.",
+        );
+        body.push_str(&format!("<p class=\"said\" role=\"status\">{said}</p>"));
+    }
     body.push_str(&format!("<p class=\"state {}\">{}</p>", class(view), escaped(&state(lang, view))));
+    body.push_str(&as_of(token, lang, clock));
     let mut map = String::new();
     let mut facts = vec![
         (say(lang, "发生了什么", "What happened"), escaped(explain)),
-        (say(lang, "何时", "When"), time(lang, view.incident.raised_at, now)),
+        (say(lang, "何时", "When"), time(lang, view.incident.raised_at, clock)),
     ];
     if let Some(position) = view.incident.position {
         let (lat, lon) = (position.lat, position.lon);
         map = guardian_map::drawing(lang, position, &view.fences);
-        let place = format!("<a href=\"geo:{lat:.6},{lon:.6}\">{lat:.6}, {lon:.6}</a> (WGS-84)");
-        facts.push((say(lang, "位置", "Where"), place));
+        map.push_str(&format!(
+            "<a class=\"call more\" href=\"geo:{lat:.6},{lon:.6}\">{}</a>",
+            say(lang, "在地图应用中打开", "Open in a map app")
+        ));
+        facts.push((say(lang, "位置", "Where"), format!("{lat:.6}, {lon:.6}")));
     }
     let rows: String = facts.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{value}</dd>")).collect();
     body.push_str(&format!("<dl>{rows}</dl>{map}"));
@@ -72,11 +86,11 @@ pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, now
     for action in view.actions.iter().filter(|action| !is_first(action)) {
         body.push_str(&form(token, action, "", button(lang, action)));
     }
-    let more = say(lang, "位置、轨迹与围栏(需验证手机)", "Places, track and fences (with a code)");
+    let more = say(lang, "位置、轨迹与围栏（需验证手机）", "Places, track and fences (with a code)");
     body.push_str(&format!("<a class=\"call more\" href=\"/g/{}/elder\">{more}</a>", escaped(token)));
-    body.push_str(&looks(lang, &view.looks, now));
+    body.push_str(&looks(lang, &view.looks, clock));
     let until = say(lang, "此链接有效至", "This link holds until");
-    body.push_str(&format!("<p>{until} {}</p>", time(lang, view.expires_at, now)));
+    body.push_str(&format!("<p>{until} {}</p>", clock.words(lang, view.expires_at)));
     document(fault.map_or(StatusCode::OK, Fault::status), lang, &view.wearer.name, &body, Dress::Plain)
 }
 
@@ -93,7 +107,7 @@ pub(super) struct Elder<'a> {
 
 /// The guardian's pages. A script puts a map, the track and the fence editor into their places; without one there is
 /// the last place, drawn, and the list.
-pub(super) fn elder(token: &str, elder: &Elder<'_>, now: Timestamp) -> Response {
+pub(super) fn elder(token: &str, elder: &Elder<'_>, clock: Clock) -> Response {
     let (lang, wearer) = (elder.lang, elder.wearer);
     let back = say(lang, "‹ 返回", "‹ Back");
     let place = match &elder.place {
@@ -106,7 +120,7 @@ pub(super) fn elder(token: &str, elder: &Elder<'_>, now: Timestamp) -> Response 
             format!(
                 "<p id=\"place\">{} · <a href=\"geo:{lat:.6},{lon:.6}\">{lat:.5}, {lon:.5}</a> · {about} {metres} {unit}</p>\
                  <div id=\"drawing\">{drawing}</div>",
-                time(lang, *at, now)
+                time(lang, *at, clock)
             )
         }
     };
@@ -116,7 +130,7 @@ pub(super) fn elder(token: &str, elder: &Elder<'_>, now: Timestamp) -> Response 
     } else {
         format!("<ul>{fences}</ul>")
     };
-    let nobody = format!("<p>{}</p>", say(lang, "除您以外,没有人查看过", "Nobody but you"));
+    let nobody = format!("<p>{}</p>", say(lang, "除您以外，没有人查看过", "Nobody but you"));
     let (title, id) = (escaped(&wearer.name), escaped(token));
     let body = format!(
         "<p><a class=\"call more\" href=\"/g/{id}\">{back}</a></p><h1>{title}</h1>\
@@ -124,14 +138,14 @@ pub(super) fn elder(token: &str, elder: &Elder<'_>, now: Timestamp) -> Response 
          <section id=\"vitals\" hidden><h2>{}</h2><div></div></section>\
          <section><h2>{}</h2><div id=\"fences\">{fences}</div></section>\
          <section><h2>{}</h2>{}</section>{}<p>{} {}</p>",
-        say(lang, "在哪里,去过哪里", "Where they are and were"),
+        say(lang, "在哪里，去过哪里", "Where they are and were"),
         say(lang, "身体状况", "How they are"),
         say(lang, "围栏", "Fences"),
         say(lang, "谁查看过", "Who looked"),
-        if elder.looks.is_empty() { nobody } else { looks(lang, elder.looks, now) },
+        if elder.looks.is_empty() { nobody } else { looks(lang, elder.looks, clock) },
         call(lang, elder.community),
         say(lang, "此页面有效至", "These pages are open until"),
-        time(lang, elder.until, now),
+        clock.words(lang, elder.until),
     );
     document(StatusCode::OK, lang, &wearer.name, &body, Dress::Map)
 }
@@ -143,7 +157,7 @@ fn fence(lang: Language, fence: &Fence) -> String {
     };
     let shape = match &fence.shape {
         Shape::Circle { radius_m, .. } => {
-            format!("{} {radius_m:.0} {}", say(lang, "圆形,半径", "circle of"), say(lang, "米", "m"))
+            format!("{} {radius_m:.0} {}", say(lang, "圆形，半径", "circle of"), say(lang, "米", "m"))
         }
         _ => say(lang, "多边形", "polygon").to_owned(),
     };
@@ -161,21 +175,21 @@ pub(super) fn code(token: &str, link: &Link, phone: Option<&str>, is_sent: bool,
     let Some(phone) = phone else {
         body.push_str(&format!(
             "<p>{}</p>",
-            say(lang, "没有登记您的手机号,请联系社区。", "No number of yours is registered: call the community.")
+            say(lang, "没有登记您的手机号，请联系社区。", "No number of yours is registered: call the community.")
         ));
         body.push_str(&call(lang, &link.community));
         return document(StatusCode::CONFLICT, lang, title, &body, Dress::Plain);
     };
     let why = say(
         lang,
-        "位置、轨迹与围栏只给监护人本人看。验证码发到您登记的手机:",
+        "位置、轨迹与围栏只给监护人本人看。验证码发到您登记的手机：",
         "Places, track and fences are for the guardian alone. The code goes to your registered phone:",
     );
     body.push_str(&format!("<p>{why} <b>{}</b></p>", escaped(phone)));
     if is_sent {
         let minutes = CODE_SECONDS / 60;
         let label = match lang {
-            Language::ZhCn => format!("6 位验证码({minutes} 分钟内有效)"),
+            Language::ZhCn => format!("6 位验证码（{minutes} 分钟内有效）"),
             Language::En => format!("The six digits (they hold for {minutes} minutes)"),
         };
         body.push_str(&format!(
@@ -201,10 +215,22 @@ pub(super) fn code(token: &str, link: &Link, phone: Option<&str>, is_sent: bool,
 }
 
 /// A link of ours that opens nothing now: whom to call, and a button to have it sent again.
-pub(super) fn refused(token: &str, link: &Link, fault: &Fault) -> Response {
+///
+/// `is_sent`: it was sent again a moment ago.
+pub(super) fn refused(token: &str, link: &Link, fault: &Fault, is_sent: bool) -> Response {
     let lang = link.attempt.lang;
     let title = say(lang, "链接已失效", "This link is over");
-    let mut body = format!("<h1>{title}</h1>{}{}", said(lang, fault), call(lang, &link.community));
+    let told = if is_sent {
+        let sent = say(
+            lang,
+            "新链接已发到您登记的手机，请打开最新的一条消息。",
+            "Another link is on its way to your registered phone: open the newest message.",
+        );
+        format!("<p class=\"said\" role=\"status\">{sent}</p>")
+    } else {
+        said(lang, fault)
+    };
+    let mut body = format!("<h1>{title}</h1>{told}{}", call(lang, &link.community));
     if fault.code() == Code::LinkExpired {
         body.push_str(&form(token, "resend", "", button(lang, "resend")));
     }
@@ -213,10 +239,12 @@ pub(super) fn refused(token: &str, link: &Link, fault: &Fault) -> Response {
 
 /// A link that is none of ours, in both languages: nobody knows who reads it.
 pub(super) fn unknown(fault: &Fault) -> Response {
+    let (zh, en) = (escaped(fault.detail(Language::ZhCn)), escaped(fault.detail(Language::En)));
     let body = format!(
-        "<h1>链接无效 · No such link</h1><p>{}</p><p lang=\"en\">{}</p>",
-        escaped(fault.detail(Language::ZhCn)),
-        escaped(fault.detail(Language::En))
+        "<h1>链接无效 · No such link</h1>\
+         <p>{zh}。请从消息里重新点开完整的链接，或直接致电老人所在的社区；情况紧急请拨打 120。</p>\
+         <p lang=\"en\">{en}: open the whole link from the message again, or call the elder's community; in an emergency \
+         call 120.</p>"
     );
     document(fault.status(), Language::ZhCn, "链接无效", &body, Dress::Plain)
 }
@@ -226,7 +254,7 @@ fn state(lang: Language, view: &GuardianView) -> String {
     match (lang, view.incident.state, taken) {
         (Language::ZhCn, IncidentState::Acknowledged, _) if view.incident.is_yours => "您已确认前往".to_owned(),
         (Language::En, IncidentState::Acknowledged, _) if view.incident.is_yours => "You are going".to_owned(),
-        (Language::ZhCn, IncidentState::Acknowledged, Some(taken)) => format!("已由 {} 确认,正在赶去", taken.name),
+        (Language::ZhCn, IncidentState::Acknowledged, Some(taken)) => format!("已由 {} 确认，正在赶去", taken.name),
         (Language::En, IncidentState::Acknowledged, Some(taken)) => format!("{} is going", taken.name),
         (Language::ZhCn, IncidentState::OnSite, _) => "已有人到场".to_owned(),
         (Language::En, IncidentState::OnSite, _) => "Somebody is there".to_owned(),
@@ -247,8 +275,8 @@ fn class(view: &GuardianView) -> &'static str {
 
 fn button(lang: Language, action: &str) -> &'static str {
     match action {
-        "acknowledge" => say(lang, "我已知晓,马上去", "I know, I am going"),
-        "extend" => say(lang, "还在路上,请再等等", "Still on my way"),
+        "acknowledge" => say(lang, "我已知晓，马上去", "I know, I am going"),
+        "extend" => say(lang, "还在路上，请再等等", "Still on my way"),
         "arrive" => say(lang, "我已到场", "I am there"),
         "cannot" => say(lang, "我去不了", "I cannot go"),
         _ => say(lang, "重新发送链接", "Send the link again"),
@@ -256,23 +284,41 @@ fn button(lang: Language, action: &str) -> &'static str {
 }
 
 /// Who looked: the guardian is told, and of broken glass with the reason.
-fn looks(lang: Language, looks: &[LookJson], now: Timestamp) -> String {
+fn looks(lang: Language, looks: &[LookJson], clock: Clock) -> String {
     if looks.is_empty() {
         return String::new();
     }
     let rows = looks.iter().map(|look| {
         let why = match (look.action.as_str(), &look.purpose) {
-            ("glass.break", Some(reason)) => format!("{}:{reason}", say(lang, "紧急查看位置", "broke the glass")),
-            (_, Some(purpose)) => purpose.clone(),
+            ("glass.break", Some(reason)) => format!("{}{reason}", say(lang, "紧急查看位置：", "broke the glass: ")),
+            (_, Some(purpose)) => reason(lang, purpose),
             (_, None) => {
                 look.fields.iter().map(|field| shown(lang, field)).collect::<Vec<_>>().join(say(lang, "、", ", "))
             }
         };
         let (who, role) = (escaped(&look.who), role(lang, &look.role));
-        format!("<dt>{} · {who} ({role})</dt><dd>{}</dd>", time(lang, look.at, now), escaped(&why))
+        format!("<dt>{} · {who} ({role})</dt><dd>{}</dd>", time(lang, look.at, clock), escaped(&why))
     });
     let summary = say(lang, "谁查看过这些信息", "Who has looked at this");
     format!("<details><summary>{summary}</summary><dl>{}</dl></details>", rows.collect::<String>())
+}
+
+/// Why somebody looked: what our own pages give as a reason is said in the reader's language, the rest as it was written.
+fn reason(lang: Language, purpose: &str) -> String {
+    let known = match purpose {
+        "guardian link" => say(lang, "通过消息中的链接", "by the link in a message"),
+        "elder page" => say(lang, "查看老人页面", "the elder's page"),
+        "track replay" => say(lang, "轨迹回放", "the track, replayed"),
+        "trend" => say(lang, "查看体征趋势", "the trends"),
+        "fences" => say(lang, "查看围栏", "the fences"),
+        "export" => say(lang, "导出轨迹", "the track, exported"),
+        "thresholds" => say(lang, "试算阈值", "trying thresholds"),
+        other => match other.strip_prefix("incident ") {
+            Some(id) => return format!("{} {id}", say(lang, "处理报警", "seeing to alert")),
+            None => other,
+        },
+    };
+    known.to_owned()
 }
 
 /// A role, as the reader calls it.
@@ -328,28 +374,11 @@ fn say(lang: Language, zh: &'static str, en: &'static str) -> &'static str {
     if lang == Language::ZhCn { zh } else { en }
 }
 
-/// "3 分钟前", with the instant itself for machines.
-fn time(lang: Language, at: Timestamp, now: Timestamp) -> String {
-    let minutes = now.millis_since(at) / 60_000;
-    let words = match (lang, minutes) {
-        (Language::ZhCn, ..0) => format!("{}后", span(lang, -minutes)),
-        (Language::En, ..0) => format!("in {}", span(lang, -minutes)),
-        (Language::ZhCn, 0) => "刚刚".to_owned(),
-        (Language::En, 0) => "just now".to_owned(),
-        (Language::ZhCn, _) => format!("{}前", span(lang, minutes)),
-        (Language::En, _) => format!("{} ago", span(lang, minutes)),
-    };
-    format!("<time datetime=\"{at}\">{words}</time>")
-}
-
-fn span(lang: Language, minutes: i64) -> String {
-    let zh = lang == Language::ZhCn;
-    match minutes {
-        ..120 if zh => format!("{minutes} 分钟"),
-        ..120 => format!("{minutes} min"),
-        _ if zh => format!("{} 小时", minutes / 60),
-        _ => format!("{} h", minutes / 60),
-    }
+/// Which moment the page shows, and a way to the next: it has no script that would follow.
+fn as_of(token: &str, lang: Language, clock: Clock) -> String {
+    let (moment, token) = (clock.words(lang, clock.now), escaped(token));
+    let (before, again) = (say(lang, "截至", "As of"), say(lang, "刷新", "Refresh"));
+    format!("<p class=\"again\">{before} {moment} · <a href=\"/g/{token}\">{again}</a></p>")
 }
 
 /// What a page looks like, and what may run in it.

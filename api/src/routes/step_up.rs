@@ -44,7 +44,7 @@ impl Guardian {
             Fault::new(
                 Code::PhoneUnproven,
                 "this opens with a code: POST /g/{token}/code sends it to your own phone, POST /g/{token}/enter takes it",
-                "需先验证手机:请在页面上获取并输入验证码",
+                "需先验证手机：请在页面上获取并输入验证码",
             )
         };
         let given = cookie(headers, &cookie_name(&link))?.ok_or_else(refused)?;
@@ -83,7 +83,7 @@ pub(crate) async fn page(
     match Guardian::known(&shared, &token, &headers).await {
         Ok(guardian) => match guardian_elder::page(&shared, &token, &guardian).await {
             Ok(page) => page,
-            Err(fault) => guardian_page::refused(&token, &guardian.link, &fault),
+            Err(fault) => guardian_page::refused(&token, &guardian.link, &fault, false),
         },
         Err(fault) if fault.code() == Code::PhoneUnproven => asked(&shared, &token, None).await,
         Err(fault) => lost(&shared, &token, fault).await,
@@ -106,7 +106,7 @@ async fn sent(shared: &Shared, token: &str) -> Result<(), Fault> {
         Fault::new(
             Code::LimitReached,
             format!("a few codes were sent already; wait {seconds} s"),
-            format!("已多次发送验证码,请在 {seconds} 秒后重试"),
+            format!("已多次发送验证码，请在 {seconds} 秒后重试"),
         )
         .retry_after(seconds)
     })?;
@@ -137,7 +137,7 @@ async fn entered(shared: &Shared, token: &str, request: Request) -> Result<Strin
     let given = text.split('&').find_map(|pair| pair.strip_prefix("code=")).unwrap_or_default();
     let digits: String = given.chars().filter(char::is_ascii_digit).collect();
     let waiting = waiting(shared, &link).ok_or_else(|| {
-        Fault::new(Code::LimitReached, "this code holds no more: have another one sent", "验证码已失效,请重新获取")
+        Fault::new(Code::LimitReached, "this code holds no more: have another one sent", "验证码已失效，请重新获取")
     })?;
     let mut random = [0; COOKIE_RANDOM_BYTES];
     shared.host.random(&mut random);
@@ -171,12 +171,12 @@ async fn asked(shared: &Shared, token: &str, fault: Option<Fault>) -> Response {
         Err(fault) => return guardian_page::unknown(&fault),
     };
     if let Err(over) = link.unless_over(shared.host.now()) {
-        return guardian_page::refused(token, &link, &over);
+        return guardian_page::refused(token, &link, &over, false);
     }
     let person = link.actor.person.clone();
     let phone = match shared.read(move |view| view.person(&person)).await {
         Ok(person) => person.and_then(|person| person.phone),
-        Err(fault) => return guardian_page::refused(token, &link, &fault),
+        Err(fault) => return guardian_page::refused(token, &link, &fault, false),
     };
     let phone = phone.map(|phone| model::Destination(phone).masked());
     guardian_page::code(token, &link, phone.as_deref(), waiting(shared, &link).is_some(), fault.as_ref())
@@ -184,7 +184,7 @@ async fn asked(shared: &Shared, token: &str, fault: Option<Fault>) -> Response {
 
 async fn lost(shared: &Shared, token: &str, fault: Fault) -> Response {
     match Link::open(shared, token).await {
-        Ok(link) => guardian_page::refused(token, &link, &fault),
+        Ok(link) => guardian_page::refused(token, &link, &fault, false),
         Err(fault) => guardian_page::unknown(&fault),
     }
 }

@@ -34,7 +34,7 @@ async fn the_page_says_what_happened_and_looking_changes_nothing() {
         "还没有人确认前往",
         "31.820600, 117.227200",
         "tel:+8613800000010",
-        "我已知晓,马上去",
+        "我已知晓，马上去",
         "我去不了",
     ] {
         assert!(page.text.contains(part), "{part} is not in {}", page.text);

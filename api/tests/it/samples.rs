@@ -188,6 +188,7 @@ pub fn incident(number: u64, wearer: &str, org: &str, state: IncidentState) -> I
         resolution: None,
         case: None,
         unreachable: false,
+        console_until: None,
         contacts_to_fix: Vec::new(),
         notes: Vec::new(),
         doctor_order: None,

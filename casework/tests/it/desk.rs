@@ -284,6 +284,7 @@ pub fn incident(kind: &str, number: u64, now: Timestamp) -> Incident {
         resolution: None,
         case: None,
         unreachable: false,
+        console_until: None,
         contacts_to_fix: Vec::new(),
         notes: Vec::new(),
         doctor_order: None,

@@ -61,7 +61,7 @@ impl StepUps {
             return Reply::Done(None);
         }
         let (detail, detail_zh) =
-            (format!("not this code; {left} more tries"), format!("验证码不正确,还可尝试 {left} 次"));
+            (format!("not this code; {left} more tries"), format!("验证码不正确，还可尝试 {left} 次"));
         let problem = Problem::new(ProblemCode::Invalid, detail, detail_zh);
         Reply::Refused(Problem { errors: vec![("/code".into(), "not the code that was sent".to_owned())], ..problem })
     }
@@ -163,5 +163,15 @@ impl Pipeline {
             && known.guardians.contains(&actor.person)
             && *change == RegistryChange { wearers: vec![drawn.clone()], ..RegistryChange::default() }
             && *known == Wearer { fences: known.fences.clone(), ..drawn.clone() }
+    }
+
+    /// Whether a doctor sets the thresholds of one patient of theirs and nothing else.
+    pub(super) fn sets_patients_thresholds(&self, actor: &Actor, change: &RegistryChange) -> bool {
+        let [set] = change.wearers.as_slice() else { return false };
+        let Some(known) = self.directory.wearers.get(&set.id).map(|entry| &entry.wearer) else { return false };
+        actor.role == Role::Doctor
+            && known.doctor.as_ref() == Some(&actor.person)
+            && *change == RegistryChange { wearers: vec![set.clone()], ..RegistryChange::default() }
+            && *known == Wearer { thresholds: known.thresholds.clone(), ..set.clone() }
     }
 }

@@ -295,7 +295,8 @@ impl Pipeline {
         decisions: &mut Vec<Decision>,
     ) -> Reply {
         let may_write = matches!(actor.role, Role::Admin | Role::Operator | Role::Integration);
-        if !may_write && !self.draws_own_fences(actor, change) {
+        let may_in_part = self.draws_own_fences(actor, change) || self.sets_patients_thresholds(actor, change);
+        if !may_write && !may_in_part {
             return Reply::Refused(not_allowed(
                 "only an administrator, an operator or an integration writes the registry",
             ));

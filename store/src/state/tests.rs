@@ -106,6 +106,7 @@ fn incident(id: u64, wearer: &str, state: IncidentState) -> Incident {
         resolution: None,
         case: Some(CaseId::new(0, id)),
         unreachable: false,
+        console_until: None,
         contacts_to_fix: Vec::new(),
         notes: Vec::new(),
         doctor_order: None,

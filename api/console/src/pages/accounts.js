@@ -20,7 +20,7 @@ export function accountsPage(main) {
     try {
       const found = await all("/accounts?limit=500");
       const heads = ["accounts.id", "elder.name", "registry.role", "accounts.scope", "accounts.state", "accounts.changed"];
-      replace(list, found.length ? h("div", { class: "table-holder" }, h("table", null,
+      replace(list, found.length ? h("div", { class: "table-holder" }, h("table", { class: "as-cards" },
         h("thead", null, h("tr", null, heads.map((name) => h("th", { scope: "col" }, t(name))), h("th", { scope: "col" }, h("span", { class: "hidden" }, t("accounts.actions"))))),
         h("tbody", null, found.map(row)))) : h("p", { class: "soft" }, t("accounts.none")));
     } catch (problem) {

@@ -2,13 +2,14 @@
 import { get } from "../api.js";
 import { h, replace, replaceIf } from "../dom.js";
 import { icon } from "../icons.js";
-import { both, t, word } from "../i18n.js";
+import { both, listed, t, word } from "../i18n.js";
 import { act, acknowledgeFor } from "../incident-actions.js";
 import { allowed } from "../session.js";
+import * as sound from "../sound.js";
 import { incidents, keep, orgs, person, touch, wearer, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy, callingNow, lines, timeline } from "../timeline.js";
-import { button, kindMark, priorityMark, stateMark } from "../ui.js";
+import { button, inWords, incidentState, kindMark, priorityMark } from "../ui.js";
 
 /** Device and server disagree by more than this: both times are shown. */
 const CLOCKS_APART_MS = 60_000;
@@ -25,9 +26,11 @@ export class Detail {
     this.asked = new Set();
   }
 
-  show(id, incident) {
+  /** `anybody`: whether there is anything to pick. */
+  show(id, incident, anybody = true) {
     this.incident = incident;
-    if (!id) return this.say(t("queue.pick"));
+    if (!id && anybody) return this.say(t("queue.pick"));
+    if (!id) return replace(this.element, h("div", { class: "empty calm" }, icon("check"), h("p", { class: "calm-said" }, t("queue.empty_pick")), !sound.isArmed() && h("p", null, t("queue.empty_silent"))));
     if (!incident) {
       this.fetch(id);
       return this.say(t("loading"));
@@ -54,7 +57,7 @@ export class Detail {
     if (this.asked.has(id)) return;
     this.asked.add(id);
     get(`/incidents/${encodeURIComponent(id)}`).then((incident) => { keep(incidents, incident); touch("incident"); })
-      .catch((problem) => replace(this.element, h("p", { class: "empty" }, problem.message)));
+      .catch((problem) => replace(this.element, h("p", { class: "empty" }, inWords(problem))));
   }
 
   tick() {
@@ -72,7 +75,7 @@ export class Detail {
         h("h2", null, h("a", { href: `#/elders/${encodeURIComponent(incident.wearer)}` }, wearerName(incident.wearer))),
         years && h("span", { class: "soft" }, t("detail.years", { n: years })),
         h("span", { class: "soft" }, orgs.get(incident.org)?.name ?? incident.org)),
-      h("div", { class: "detail-marks" }, kindMark(incident.kind, incident.priority), priorityMark(incident.priority), stateMark(incident.state),
+      h("div", { class: "detail-marks" }, kindMark(incident.kind, incident.priority), priorityMark(incident.priority), incidentState(incident),
         incident.condition === "cleared" && h("span", { class: "tag good" }, t("condition.cleared")),
         incident.late && h("span", { class: "tag" }, t("late")), incident.test && h("span", { class: "tag" }, t("test")),
         incident.occurrence_count > 1 && h("span", { class: "tag" }, t("detail.occurrences", { n: incident.occurrence_count }))),
@@ -107,7 +110,7 @@ export class Detail {
     const said = [];
     if (incident.unreachable) said.push(t("detail.unreachable"));
     if (incident.contacts_to_fix.length) {
-      said.push(t("detail.contacts_to_fix", { who: incident.contacts_to_fix.map((id) => calledBy(id)).join("、") }));
+      said.push(t("detail.contacts_to_fix", { who: listed(incident.contacts_to_fix.map((id) => calledBy(id))) }));
     }
     return said.map((text) => h("p", { class: "warning" }, icon("sos"), h("span", null, text)));
   }
@@ -121,13 +124,16 @@ function sentence(incident) {
     return [left < 60_000 ? "late" : "good", t("now.acknowledged", { who: calledBy(by.person), left: countdown(left) })];
   }
   if (incident.state === "on_site") return ["good", t("now.on_site", { who: calledBy(incident.on_site_by) })];
-  if (incident.state === "exhausted") return ["late", t("now.exhausted")];
+  if (incident.state === "exhausted") {
+    const left = millis(incident.console_until ?? 0) - now();
+    return ["late", left > 0 ? t("now.console_first", { left: countdown(left) }) : t("now.exhausted")];
+  }
   if (incident.state === "resolved") {
     const { by: who, at, disposition } = incident.resolution ?? {};
     return ["done", t("now.resolved", { who: calledBy(who), time: clock(at ?? incident.changed_at), what: word("disposition", disposition) })];
   }
   const calling = callingNow(incident);
-  if (!calling) return ["calling", t("now.between")];
+  if (!calling) return incident.priority === "low" ? ["done", t("now.told")] : ["calling", t("now.between")];
   return ["calling", t(calling.answered ? "now.answered" : calling.attempt.state === "accepted" || calling.attempt.state === "delivered" ? "now.ringing" : "now.calling", { who: calling.name })];
 }
 

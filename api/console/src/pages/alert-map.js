@@ -1,12 +1,14 @@
 // Where the elder of an incident is: last position, fences, and the walk before.
 import { get } from "../api.js";
 import { h } from "../dom.js";
-import { drawable } from "../fences.js";
+import { drawable, homeOf } from "../fences.js";
 import { t } from "../i18n.js";
 import { Chart } from "../map.js";
 import { incidents, wearer, wearerName } from "../store.js";
 import { ago, millis } from "../time.js";
 
+const FIT_MOST = 16;
+let homes = null;
 /** How much of the walk before the incident is shown. */
 const TRACK_MS = 2 * 3_600_000;
 /** More names than this cannot be read beside one another: then they show under the pointer only. */
@@ -62,12 +64,21 @@ export class IncidentMap {
 
   /** Nobody is chosen: everybody who needs help. */
   everybody(others) {
-    this.caption.textContent = t("map.everybody", { n: others.length });
+    this.caption.textContent = others.length ? t("map.everybody", { n: others.length }) : t("map.calm");
     for (const one of others) {
       this.chart.place(one.position, { label: () => wearerName(one.wearer), permanent: others.length <= NAMED_MAX, tone: one.priority, click: () => { location.hash = `#/alerts/${one.id}`; } });
     }
     this.framed = null;
-    if (others.length) this.chart.fit(16);
+    if (others.length) this.chart.fit(FIT_MOST);
+    else this.atHome();
+  }
+
+  /** Nobody needs help: the map shows the neighbourhood, not the whole country. */
+  async atHome() {
+    homes ??= get("/wearers?limit=200").then(({ data }) => data.map(homeOf).filter(Boolean)).catch(() => null);
+    const found = await homes;
+    if (!found) homes = null;
+    if (this.chart && found?.length && !this.framed && !this.incident) this.chart.look(found, FIT_MOST);
   }
 
   /** The walk, asked for once an incident; whoever looks is on record with the incident as the reason. */

@@ -1,12 +1,12 @@
 // 实时告警: who needs help, what is being done about it, and where the elder is.
-import { h, replace } from "../dom.js";
+import { h, isWriting, replace } from "../dom.js";
 import { t, word } from "../i18n.js";
 import { icon, kindIcon } from "../icons.js";
 import { me } from "../session.js";
 import { attempts, incidents, live, orgs, recall, subscribe, wearer, wearerName } from "../store.js";
 import { millis, now, span } from "../time.js";
 import { callingNow, calledBy } from "../timeline.js";
-import { VirtualList, button, priorityMark, stateMark } from "../ui.js";
+import { VirtualList, button, incidentState, priorityMark } from "../ui.js";
 import { act, acknowledgeMany } from "../incident-actions.js";
 import { Detail } from "./alert-detail.js";
 import { IncidentMap } from "./alert-map.js";
@@ -65,6 +65,10 @@ class Alerts {
         h("div", { class: "search" }, icon("search"), this.search)),
       this.bulk, this.empty, this.list.element);
     this.detail = new Detail({ onBack: () => this.select(null) });
+    this.detail.element.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || isWriting()) return;
+      this.list.element.querySelector(`[data-focus="${CSS.escape(`row-${this.selected}`)}"]`)?.focus();
+    });
     this.map = new IncidentMap();
     main.append(this.queue, this.detail.element, this.map.element);
     this.main = main;
@@ -155,14 +159,14 @@ class Alerts {
     return h("div", { class: `row ${incident.priority} ${selected ? "selected" : ""} ${isWaiting(incident) ? "waits" : ""}` }, box,
       h("button", {
         class: "row-main", type: "button", "aria-current": selected ? "true" : false, data: { focus: `row-${incident.id}` },
-        on: { click: () => this.select(incident.id) },
+        on: { click: (event) => this.select(incident.id, event.detail === 0) },
       },
       h("span", { class: "row-icon" }, kindIcon(incident.kind)),
       h("span", { class: "row-text" },
         h("span", { class: "row-title" }, h("b", null, name), h("span", null, word("kind", incident.kind)),
           incident.test && h("span", { class: "tag" }, t("test")), incident.late && h("span", { class: "tag" }, t("late"))),
         h("span", { class: "row-what" }, this.what(incident)),
-        h("span", { class: "row-foot" }, priorityMark(incident.priority), stateMark(incident.state),
+        h("span", { class: "row-foot" }, priorityMark(incident.priority), incidentState(incident),
           h("span", { class: "soft" }, orgs.get(incident.org)?.name ?? ""),
           h("span", { class: "soft since", data: { since: millis(incident.raised_at) } }, span(now() - millis(incident.raised_at)))))));
   }
@@ -170,7 +174,7 @@ class Alerts {
   /** What matters most about it now, in a few words. */
   what(incident) {
     const by = incident.acknowledged_by;
-    if (incident.state === "exhausted") return t("row.exhausted");
+    if (incident.state === "exhausted") return t(millis(incident.console_until ?? 0) > now() ? "row.console_first" : "row.exhausted");
     if (incident.state === "acknowledged" && by) {
       const left = millis(by.until) - now();
       return t(left > 0 ? "row.lease" : "row.lease_over", { who: calledBy(by.person), span: span(left) });
@@ -204,14 +208,16 @@ class Alerts {
     this.update();
   }
 
-  select(id) {
+  /** `byKey`: whoever works with keys goes on in the detail, and comes back to the row with Escape. */
+  select(id, byKey = false) {
     location.hash = id ? `#/alerts/${id}` : "#/alerts";
+    if (byKey) this.detail.element.focus();
   }
 
   show() {
     const incident = this.selected ? incidents.get(this.selected) : null;
     this.main.dataset.view = this.selected ? "detail" : "queue";
-    this.detail.show(this.selected, incident);
+    this.detail.show(this.selected, incident, [...incidents.values()].some(isOpen));
     this.map.show(incident);
     if (incident) { attempts(incident.id); recall(incident); }
   }

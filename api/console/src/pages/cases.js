@@ -3,19 +3,21 @@ import { get } from "../api.js";
 import { actOnCase, actionsOf, caseTitle, picture } from "../case-actions.js";
 import { h, replace, replaceIf } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
-import { t, word } from "../i18n.js";
+import { both, t, word } from "../i18n.js";
 import { answersOf, startPatrol } from "../patrols.js";
 import { isOneOf } from "../session.js";
 import { cases, keep, orgs, subscribe, touch, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
-import { button, failed, priorityMark } from "../ui.js";
+import { button, failed, inWords, priorityMark } from "../ui.js";
 
 const STAGES = ["filed", "dispatched", "accepted", "on_site", "feedback", "verified"];
 const RANK = { high: 0, medium: 1, low: 2 };
 /** The action that brings a case on, by its stage. */
 const NEXT = { filed: "dispatch", dispatched: "accept", accepted: "arrive", on_site: "feedback", feedback: "verify", verified: "close", closed: "rate" };
-const ICONS = { dispatch: "person", accept: "check", arrive: "door", check_in: "map", feedback: "note", verify: "check", close: "flag",
+/** What is rarely right comes last. */
+const LAST = ["merge", "hand_off", "reject"];
+const ICONS = { merge: "case", reassign: "person", dispatch: "person", accept: "check", arrive: "door", check_in: "map", feedback: "note", verify: "check", close: "flag",
   whistle: "sos", note: "note", photo: "camera", voice: "phone", hand_over: "doctor", hand_off: "up", reopen: "back", return: "back", reject: "cross" };
 
 export function casesPage(main, [id]) {
@@ -85,7 +87,7 @@ class Cases {
       if (this.asked !== this.id) {
         this.asked = this.id;
         get(`/cases/${encodeURIComponent(this.id)}`).then((found) => { keep(cases, found); touch("case"); })
-          .catch((problem) => replace(this.side, h("p", { class: "empty" }, problem.message)));
+          .catch((problem) => replace(this.side, h("p", { class: "empty" }, inWords(problem))));
       }
       return replaceIf(this.side, "loading", () => h("p", { class: "empty" }, t("loading")));
     }
@@ -103,8 +105,10 @@ export function dueMark(one) {
 
 /** One case, whole: for the board's side and for the phone. */
 export function caseView(one, { close = true } = {}) {
-  const main = NEXT[one.state];
-  const offered = actionsOf(one).sort((a, b) => (b === main) - (a === main));
+  const possible = actionsOf(one);
+  // Who cannot send anybody takes it themselves.
+  const main = possible.includes(NEXT[one.state]) ? NEXT[one.state] : possible.includes("accept") ? "accept" : undefined;
+  const offered = possible.sort((a, b) => (b === main) - (a === main) || LAST.includes(a) - LAST.includes(b));
   return [
     h("header", { class: `side-head ${one.priority}` },
       close && h("a", { class: "button small", href: "#/cases" }, icon("cross"), h("span", null, t("close"))),
@@ -130,10 +134,16 @@ function photo(one) {
   return image;
 }
 
+/** What the system notes is in both languages, `派遣逾期 / stage is late`; what a person wrote is as it is. */
+function noteOf({ by, note }) {
+  const [zh, en] = note.split(" / ");
+  return by || en === undefined ? note : both(zh, en);
+}
+
 /** Everything that was done to a case, oldest first. */
 function story(one) {
   const lines = [
-    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_action", step.action)}${step.note ? ` · ${step.note}` : ""}` })),
+    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_action", step.action)}${step.note ? ` · ${noteOf(step)}` : ""}` })),
     ...one.notes.map((note) => ({ at: note.at, text: t("line.note", { who: calledBy(note.by), text: note.text }) })),
     ...(one.records ?? []).map((record) => ({ at: record.at, text: t(`cases.record.${record.kind}`, { who: calledBy(record.by), with: record.with, said: record.said }) })),
     ...(one.check_ins ?? []).map((check) => ({ at: check.at, text: check.distance_m === null ? t("cases.check_in", { who: calledBy(check.by) }) : t("cases.check_in_at", { who: calledBy(check.by), n: check.distance_m }) })),

@@ -3,11 +3,12 @@ import { all } from "../api.js";
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
 import { both, t } from "../i18n.js";
+import { homeOf } from "../fences.js";
 import { Chart } from "../map.js";
 import { cases, incidents, isRunning, knowWearers, orgs, subscribe, wearerName } from "../store.js";
 import { clock, countdown, millis, now, span } from "../time.js";
 import { callingNow, calledBy } from "../timeline.js";
-import { kindMark, stateMark } from "../ui.js";
+import { incidentState, kindMark } from "../ui.js";
 
 /** From the gravest on; the first whose condition holds is an elder's colour. */
 const COLOURS = ["red", "orange", "yellow", "green"];
@@ -53,14 +54,6 @@ class Risk {
     }
     return counts;
   }
-}
-
-/** Where an elder is drawn who is not in trouble: the middle of their home fence, no live position. */
-function homeOf(elder) {
-  const fence = elder.fences?.find((one) => one.id === "home") ?? elder.fences?.find((one) => one.circle) ?? elder.fences?.[0];
-  if (fence?.circle) return { lat: fence.circle.lat, lon: fence.circle.lon };
-  const [lon, lat] = fence?.geometry?.coordinates?.[0]?.[0] ?? [];
-  return lat === undefined ? null : { lat, lon };
 }
 
 function legend(counts) {
@@ -145,7 +138,7 @@ function wallRow(incident) {
     : incident.state === "on_site" ? t("now.on_site", { who: calledBy(incident.on_site_by) })
       : incident.state === "exhausted" ? t("now.exhausted") : calling ? t("now.calling", { who: calling.name }) : both(incident.explain, incident.explain_en);
   return h("li", { class: `wall-row ${incident.priority}` }, kindMark(incident.kind, incident.priority), h("b", null, wearerName(incident.wearer)),
-    h("span", { class: "soft" }, orgs.get(incident.org)?.name ?? ""), stateMark(incident.state), h("span", { class: "wall-said" }, said),
+    h("span", { class: "soft" }, orgs.get(incident.org)?.name ?? ""), incidentState(incident), h("span", { class: "wall-said" }, said),
     h("span", { class: "wall-since" }, span(now() - millis(incident.raised_at))));
 }
 

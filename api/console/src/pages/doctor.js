@@ -7,8 +7,8 @@ import { act } from "../incident-actions.js";
 import { allowed } from "../session.js";
 import { incidents, keep, names, need, orgs, subscribe, touch, wearer, wearerName } from "../store.js";
 import { ago, dated, millis } from "../time.js";
-import { edit } from "../registry-save.js";
-import { ask, button, failed, inWords, kindMark, priorityMark, saved, stateMark } from "../ui.js";
+import { setThresholds } from "../registry-save.js";
+import { ask, button, failed, inWords, incidentState, kindMark, priorityMark, saved } from "../ui.js";
 import { KINDS, Vitals, limitsOf } from "./elder-vitals.js";
 
 /** What a doctor judges, and which trend shows it. */
@@ -68,7 +68,7 @@ class Inbox {
     return h("a", { class: `row doctor-row ${one.priority} ${one.id === this.id ? "selected" : ""}`, href: `#/doctor/${one.id}`, "aria-current": one.id === this.id ? "true" : false, data: { focus: `order-${one.id}` } },
       h("span", { class: "row-text" }, h("span", { class: "row-title" }, h("b", null, wearerName(one.wearer)), h("span", null, word("kind", one.kind)), one.doctor_order && h("span", { class: "tag good" }, t("doctor.taken"))),
         h("span", { class: "row-what" }, both(one.explain, one.explain_en)),
-        h("span", { class: "row-foot" }, priorityMark(one.priority), stateMark(one.state), h("span", { class: "soft" }, ago(one.raised_at)))));
+        h("span", { class: "row-foot" }, priorityMark(one.priority), incidentState(one), h("span", { class: "soft" }, ago(one.raised_at)))));
   }
 
   drawOne(one) {
@@ -84,7 +84,7 @@ class Inbox {
       h("header", { class: `detail-head ${one.priority}` },
         h("a", { class: "button small back", href: "#/doctor" }, icon("back"), h("span", null, t("back"))),
         h("div", { class: "detail-title" }, h("h2", null, h("a", { href: `#/elders/${encodeURIComponent(one.wearer)}` }, wearerName(one.wearer))), h("span", { class: "soft" }, orgs.get(one.org)?.name ?? "")),
-        h("div", { class: "detail-marks" }, kindMark(one.kind, one.priority), priorityMark(one.priority), stateMark(one.state),
+        h("div", { class: "detail-marks" }, kindMark(one.kind, one.priority), priorityMark(one.priority), incidentState(one),
           one.doctor_order && h("span", { class: "tag good" }, `${t("doctor.taken")} · ${ago(one.doctor_order.at)}`)),
         h("p", { class: "explain" }, both(one.explain, one.explain_en)), h("p", { class: "soft small" }, ago(one.raised_at))),
       h("div", { class: "actions wide" },
@@ -112,8 +112,8 @@ export function thresholds(elder, kind) {
     h("div", { class: "actions" }, button(t("doctor.preview"), { iconName: "chart", focus: "preview", click: () => preview(elder, changed(), result) }), button(t("save"), { kind: "primary", focus: "save-limits", type: "submit" })), result);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    ask({ title: `${t("doctor.save_title")}${t("colon")}${elder.name}`, lead: Object.entries(wanted()).map(([name, value]) => `${t(`limit.${name}`)} ${value}`).join(",") || t("doctor.defaults"), action: t("save"),
-      act: () => edit("wearers", elder.id, (entry) => ({ ...entry, thresholds: { ...withoutAuthor(entry.thresholds), [kind]: wanted() } })) })
+    ask({ title: `${t("doctor.save_title")}${t("colon")}${elder.name}`, lead: Object.entries(wanted()).map(([name, value]) => `${t(`limit.${name}`)} ${value}`).join(t("semicolon")) || t("doctor.defaults"), action: t("save"),
+      act: () => setThresholds(elder.id, kind, wanted()) })
       .then((done) => { if (done) { names.wearers.delete(elder.id); touch("name"); saved(done, () => { names.wearers.delete(elder.id); touch("name"); }, t("doctor.saved")); } }).catch(failed);
   });
   return form;

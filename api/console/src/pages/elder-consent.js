@@ -9,7 +9,7 @@ import { ask, button, failed } from "../ui.js";
 
 const TO = ["location", "vital_signs"];
 const WAYS = ["paper", "spoken", "online"];
-const WRITERS = ["admin", "operator", "desk", "doctor"];
+const WRITERS = ["admin", "operator", "integration"];
 
 /** The newest entry for a purpose: it holds, or was taken back. */
 const newest = (elder, to) => (elder.consents ?? []).filter((one) => one.to === to).sort((a, b) => millis(b.given_at) - millis(a.given_at))[0];
@@ -53,7 +53,7 @@ function record(elder, to) {
   return ask({
     title: `${t("consent.record")}${t("colon")}${word("consent_to", to)}`, lead: t("consent.lead", { name: elder.name }), action: t("save"),
     fields: [
-      { name: "by", label: t("consent.who"), kind: "select", value: "", options: [["", `${elder.name}(${t("role.wearer")})`], ...people.map((id) => [id, person(id)?.name ?? id])] },
+      { name: "by", label: t("consent.who"), kind: "select", value: "", options: [["", t("with_role", { name: elder.name, role: t("role.wearer") })], ...people.map((id) => [id, person(id)?.name ?? id])] },
       { name: "how", label: t("consent.how"), kind: "select", value: "paper", options: WAYS.map((way) => [way, word("consent_way", way)]) },
       { name: "given_at", label: t("looks.when"), kind: "datetime-local", value: fieldValue(now()), required: true },
       { name: "note", label: t("consent.note"), hint: t("consent.note_hint") },

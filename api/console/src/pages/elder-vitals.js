@@ -52,7 +52,7 @@ export class Vitals {
       if (!holder.isConnected) return;
       const { unit, limits, members } = KINDS[kind];
       const readings = readingsOf(answer, members);
-      if (!readings.length) return holder.remove();
+      if (!readings.length) return this.without(holder);
       const count = readings.reduce((sum, one) => sum + (one.n ?? 1), 0);
       const place = h("div", { class: "plot" });
       replace(holder, h("h3", null, word("vital", kind), h("span", { class: "soft small" }, ` ${t("vitals.count", { n: count })}`)), place);
@@ -66,6 +66,13 @@ export class Vitals {
       replace(holder, h("h3", null, word("vital", kind)), h("p", { class: "problem" }, inWords(problem)));
     }
   }
+
+  /** Of this kind there is nothing; of all kinds that is said. */
+  without(holder) {
+    const parent = holder.parentElement;
+    holder.remove();
+    if (!parent.children.length) replace(parent, h("p", { class: "empty" }, t("vitals.none")));
+  }
 }
 
 /** Single readings, or the stretches that the server has reckoned them into, ascending. */
@@ -77,7 +84,7 @@ function readingsOf({ data, buckets }, [[main], [second] = []]) {
 
 /** A line; of stretches, the mean with the least and the greatest beside it. */
 function spread(member, colour, readings, inBuckets) {
-  const line = (label, pick, width) => ({ label, colour, width, values: readings.map((one) => pick(one) ?? null) });
+  const line = (label, pick, width) => ({ label, colour, width, aside: width < 1, values: readings.map((one) => pick(one) ?? null) });
   const mean = line(word("member", member), (one) => one[member], 2);
   if (!inBuckets) return [mean];
   return [mean, line(t("vitals.least"), (one) => one.low[member], 0.6), line(t("vitals.most"), (one) => one.high[member], 0.6)];

@@ -7,13 +7,15 @@ import { both, t, word } from "../i18n.js";
 import { isOneOf } from "../session.js";
 import { devices, names, orgs, person } from "../store.js";
 import { ago, dated, millis, now } from "../time.js";
-import { button, failed, inWords, priorityMark, saved, stateMark } from "../ui.js";
+import { button, failed, inWords, incidentState, priorityMark, saved } from "../ui.js";
 import { consentCard, hasWithdrawn } from "./elder-consent.js";
 import { Track } from "./elder-track.js";
 import { Vitals } from "./elder-vitals.js";
 import { editElder } from "./elder-edit.js";
 import { lookedAt } from "./elder-looks.js";
 
+/** Who changes the registry; the server says the same. */
+export const KEEPERS = ["admin", "operator", "integration"];
 const TABS = ["now", "track", "vitals", "fences", "history", "looks"];
 /** Who sees an exact position only on account of something. */
 const BEHIND_GLASS = ["operator", "desk", "doctor", "street", "department", "grid_worker", "volunteer"];
@@ -74,7 +76,7 @@ export class Elder {
         h("a", { class: "button small back", href: "#/elders" }, icon("back"), h("span", null, t("back"))),
         h("div", { class: "detail-title" }, h("h2", null, elder.name), years && h("span", { class: "soft" }, t("detail.years", { n: years })),
           h("span", { class: "soft" }, orgs.get(elder.org)?.name ?? elder.org), h("span", { class: "soft small" }, elder.id),
-          isOneOf("admin", "operator", "desk", "doctor") && button(t("elder.edit"), { kind: "small push", iconName: "gear", focus: "edit", click: () => editElder(elder).then((done) => done && this.written(done)).catch(failed) })),
+          isOneOf(...KEEPERS) && button(t("elder.edit"), { kind: "small push", iconName: "gear", focus: "edit", click: () => editElder(elder).then((done) => done && this.written(done)).catch(failed) })),
         h("div", { class: "detail-marks" },
           elder.mode?.kind === "test" && h("span", { class: "tag warn" }, t("elder.test_mode", { until: dated(elder.mode.until) })),
           elder.suspension && h("span", { class: "tag warn" }, t("elder.suspended", { kind: word("suspension", elder.suspension.kind), until: dated(elder.suspension.until) })),
@@ -131,8 +133,8 @@ class Now {
         latest.position && [h("dt", null, t("elder.position")), h("dd", null, `${latest.position.lat.toFixed(5)}, ${latest.position.lon.toFixed(5)}`, " ",
           h("span", { class: "soft small" }, `${t("map.accuracy", { n: Math.round(latest.position.accuracy_m) })} · ${ago(latest.position.measured)}`))])
           : h("p", { class: "soft" }, t("elder.nothing_heard"))),
-      h("section", { class: "card" }, h("h3", null, t("elder.contacts")), h("ol", { class: "contacts numbered" }, ids.map((one) => this.contact(one)),
-        elder.doctor && this.contact(elder.doctor))),
+      h("section", { class: "card" }, h("h3", null, t("elder.contacts")), h("ol", { class: "contacts numbered" }, ids.map((one) => this.contact(one))),
+        elder.doctor && h("ul", { class: "contacts apart" }, this.contact(elder.doctor))),
       h("section", { class: "card" }, h("h3", null, t("elder.devices")), worn.length ? h("ul", { class: "contacts" }, worn.map((one) => device(one, latest))) : h("p", { class: "soft" }, t("nothing"))),
       consentCard(elder, this.written),
       h("section", { class: "card" }, h("h3", null, t("elder.plan")), plan(elder))));
@@ -170,7 +172,7 @@ const incidentLine = (incident) => h("li", null, incidentLink(incident));
 
 export function incidentLink(incident) {
   return h("a", { class: "incident-line", href: `#/alerts/${incident.id}` }, kindIcon(incident.kind),
-    h("b", null, word("kind", incident.kind)), priorityMark(incident.priority), stateMark(incident.state),
+    h("b", null, word("kind", incident.kind)), priorityMark(incident.priority), incidentState(incident),
     h("span", { class: "soft small" }, ago(incident.raised_at)), h("span", { class: "what" }, both(incident.explain, incident.explain_en)),
     incident.resolution && h("span", { class: "soft small" }, word("disposition", incident.resolution.disposition)));
 }

@@ -1,6 +1,6 @@
 // Drawing a fence with a thumb: a circle that is dragged by its middle and its edge, or corners that are tapped.
 import { h, replace } from "../dom.js";
-import { t } from "../i18n.js";
+import { listed, t } from "../i18n.js";
 import { L } from "../map.js";
 import { ask, button, failed, toast } from "../ui.js";
 
@@ -15,7 +15,7 @@ const EARTH_M = 6_371_008.8;
 export function fenceWords(fence) {
   const shape = fence.circle ? t("fence.circle_of", { n: Math.round(fence.circle.radius_m) }) : fence.geometry?.type === "LineString" ? t("fence.way") : t("fence.polygon");
   const kind = fence.kind === "exclusion" ? t("fence.keep_out") : t("fence.stay_in");
-  return `${fence.id}(${kind},${shape}${fence.active ? `,${fence.active}` : ""})`;
+  return t("with_role", { name: fence.id, role: listed([kind, shape, ...(fence.active ? [fence.active] : [])]) });
 }
 
 const handle = (place, small) => L.marker(place, {

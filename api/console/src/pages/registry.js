@@ -2,60 +2,65 @@
 import { all, command } from "../api.js";
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
-import { both, t, word } from "../i18n.js";
-import { edit } from "../registry-save.js";
+import { both, listed, t, word } from "../i18n.js";
+import { edit, guardiansAs, guardiansOf, people, phoneOf } from "../registry-save.js";
 import { isOneOf } from "../session.js";
-import { subscribe } from "../store.js";
+import { orgs, person, subscribe } from "../store.js";
 import { VirtualList, ask, button, failed, inWords, toast } from "../ui.js";
 
 const NOUNS = ["wearers", "people", "devices", "orgs"];
 const ROW_PX = 54;
+/** With what the ids begin that are proposed. */
+const LETTERS = { wearers: "w", people: "p" };
 const ROLES = ["guardian", "doctor", "desk", "grid_worker", "volunteer", "street", "department", "operator"];
 /** How many faults of a file are shown at once. */
 const FAULTS_MAX = 500;
 
 const text = (name, label, more) => ({ name, label: t(label), ...more });
+const STAFF = ["desk", "grid_worker", "street", "department", "operator"];
+const nobody = () => ["", t("none")];
 /** What can be changed of an entry here; the rest stays as it is. */
 const FIELDS = {
-  wearers: () => [text("id", "registry.id", { required: true }), text("name", "elder.name", { required: true }), text("org", "registry.org", { required: true }), text("birth_year", "registry.birth_year", { kind: "number" }),
-    text("phone", "elder.phone"), text("guardians", "elder.guardians", { hint: t("elder.guardians_hint") }), text("doctor", "role.doctor")],
+  wearers: async () => [text("id", "registry.id", { required: true }), text("name", "elder.name", { required: true }), text("org", "duty.org", { kind: "select", required: true, options: [...orgs.values()].map((org) => [org.path, `${org.name} ${org.path}`]) }), text("birth_year", "registry.birth_year", { kind: "number" }),
+    text("phone", "elder.phone", { hint: t("elder.phone_hint") }), text("guardians", "elder.guardians", { kind: "people", options: await people("guardian"), hint: t("elder.guardians_hint") }),
+    text("doctor", "role.doctor", { kind: "select", options: [nobody(), ...await people("doctor")] })],
   people: () => [text("id", "registry.id", { required: true }), text("name", "elder.name", { required: true }),
     text("role", "registry.role", { kind: "select", options: ROLES.map((role) => [role, word("role", role)]) }), text("phone", "registry.phone", { hint: t("elder.phone_hint") }), text("email", "registry.email")],
   devices: () => [text("id", "registry.id", { required: true }), text("kind", "registry.kind", { required: true }), text("wearer", "registry.wearer"),
     text("datum", "registry.datum", { kind: "select", options: ["wgs84", "gcj02", "bd09"].map((name) => [name, name]) }), text("secret", "registry.secret", { hint: t("registry.secret_hint") })],
-  orgs: () => [text("path", "registry.path", { required: true }), text("name", "elder.name", { required: true }), text("desk_phone", "registry.desk_phone"), text("desk_people", "registry.desk_people", { hint: t("elder.guardians_hint") })],
+  orgs: async () => [text("path", "registry.path", { required: true, hint: t("registry.path_hint") }), text("name", "fence.name", { required: true }), text("desk_phone", "registry.desk_phone", { hint: t("elder.phone_hint") }),
+    text("desk_people", "registry.desk_people", { kind: "people", options: await people(...STAFF) })],
 };
 
 const shown = {
-  wearers: (one) => [one.name, one.org, (one.guardians ?? []).map((g) => g.person ?? g).join(", ")],
+  wearers: (one) => [one.name, orgs.get(one.org)?.name ?? one.org, listed(guardiansOf(one).map((id) => person(id)?.name ?? id))],
   people: (one) => [one.name, word("role", one.role), one.phone ?? t("elder.no_number")],
   devices: (one) => [one.id, word("device", one.kind), one.wearer ?? t("registry.unbound")],
   orgs: (one) => [one.name, one.path, one.desk?.phone ?? t("registry.no_desk")],
 };
-
-const names = (line) => line.split(/[\s,,、]+/).filter(Boolean);
 
 /** The form's values as the registry takes them. */
 function entryOf(noun, values, before = {}) {
   const entry = { ...before };
   for (const [name, value] of Object.entries(values)) {
     if (name === "birth_year") entry.birth_year = value ? Number(value) : null;
-    else if (name === "guardians") entry.guardians = names(value);
+    else if (name === "guardians") entry.guardians = guardiansAs(value, before);
+    else if (name === "phone") entry.phone = phoneOf(value) || null;
     else if (name === "desk_phone" || name === "desk_people") continue;
     else if (name === "secret" && !value) continue;
     else entry[name] = value || null;
   }
   if (noun === "orgs") {
-    const people = names(values.desk_people);
-    entry.desk = values.desk_phone || people.length ? { ...(values.desk_phone ? { phone: values.desk_phone } : {}), people } : null;
+    const people = values.desk_people;
+    entry.desk = values.desk_phone || people.length ? { ...(values.desk_phone ? { phone: phoneOf(values.desk_phone) } : {}), people } : null;
   }
   for (const [name, value] of Object.entries(entry)) if (value === null) delete entry[name];
   return entry;
 }
 
 function valuesOf(noun, one) {
-  if (noun === "orgs") return { ...one, desk_phone: one.desk?.phone ?? "", desk_people: (one.desk?.people ?? []).join(", ") };
-  return { ...one, guardians: (one.guardians ?? []).map((g) => g.person ?? g).join(", ") };
+  if (noun === "orgs") return { ...one, desk_phone: one.desk?.phone ?? "", desk_people: one.desk?.people ?? [] };
+  return { ...one, guardians: guardiansOf(one) };
 }
 
 export function registryPage(main, [tab]) {
@@ -68,7 +73,10 @@ class Registry {
     this.body = h("div", { class: "registry-body" });
     this.tabs = h("div", { class: "chips", role: "group", "aria-label": t("nav.registry") });
     main.append(h("header", { class: "page-head" }, h("h1", null, t("nav.registry")), this.tabs), this.body);
-    this.way = subscribe((topics) => topics.has("registry") && this.noun && this.read());
+    this.way = subscribe((topics) => {
+      if (topics.has("registry") && this.noun) this.read();
+      else if (topics.has("name") || topics.has("org")) this.list?.paint();
+    });
     this.go([tab]);
   }
 
@@ -90,7 +98,7 @@ class Registry {
 
   table() {
     const { noun } = this;
-    this.list = new VirtualList({ height: ROW_PX, label: t(`registry.${noun}`), key: (one) => one.id ?? one.path, sign: (one) => JSON.stringify(one), draw: (one) => this.row(one) });
+    this.list = new VirtualList({ height: ROW_PX, label: t(`registry.${noun}`), key: (one) => one.id ?? one.path, sign: (one) => JSON.stringify([one, shown[this.noun](one)]), draw: (one) => this.row(one) });
     this.count = h("span", { class: "soft small", role: "status" }, t("loading"));
     this.search = h("input", { type: "search", "aria-label": t("registry.search"), placeholder: t("registry.search"), on: { input: () => this.update() } });
     replace(this.body, h("div", { class: "tools" }, h("div", { class: "search" }, icon("search"), this.search), this.count,
@@ -124,21 +132,32 @@ class Registry {
       isOneOf("admin", "operator", "integration") && button(t("elder.edit"), { kind: "small", focus: `edit-${one.id ?? one.path}`, click: () => this.change(one).catch(failed) }));
   }
 
-  change(one) {
+  async change(one) {
     const { noun } = this;
+    const fields = await FIELDS[noun]();
     const before = valuesOf(noun, one);
     const key = one.id ?? one.path;
     return ask({
       title: `${t("elder.edit")}${t("colon")}${shown[noun](one)[0]}`, action: t("save"),
-      fields: FIELDS[noun]().filter((field) => !["id", "path"].includes(field.name)).map((field) => ({ ...field, value: field.name === "secret" ? "" : before[field.name] ?? "" })),
+      fields: fields.filter((field) => !["id", "path"].includes(field.name)).map((field) => ({ ...field, value: field.name === "secret" ? "" : before[field.name] ?? "" })),
       act: (values) => edit(noun, key, (entry) => entryOf(noun, values, entry)),
     }).then((done) => done && this.saved());
   }
 
-  add() {
+  async add() {
     const { noun } = this;
-    return ask({ title: `${t("registry.add")}${t("colon")}${t(`registry.${noun}`)}`, action: t("save"), fields: FIELDS[noun](),
+    const fields = (await FIELDS[noun]()).map((field) => (field.name === "id" ? { ...field, value: this.free(), hint: t("registry.id_hint") } : field));
+    return ask({ title: `${t("registry.add")}${t("colon")}${t(`registry.${noun}`)}`, action: t("save"), fields,
       act: (values) => command("/import", { [noun]: [entryOf(noun, values)] }) }).then((done) => done && this.saved());
+  }
+
+  /** An id that nobody has yet; a device brings its own. */
+  free() {
+    if (!(this.noun in LETTERS)) return "";
+    const taken = new Set(this.entries?.map((one) => one.id));
+    let number = taken.size + 1;
+    while (taken.has(`${LETTERS[this.noun]}${number}`)) number += 1;
+    return `${LETTERS[this.noun]}${number}`;
   }
 
   saved() {
@@ -169,9 +188,17 @@ function importForm() {
     h("div", { class: "actions" }, button(t("import.check"), { iconName: "check", focus: "check", click: () => run(true) }), button(t("import.go"), { kind: "primary", focus: "go", click: () => run(false) })), result);
 }
 
+/** `/wearers/0/org` is the first elder's organisation, `/rows/3/phone` the phone in row 3. */
+function placeOf(pointer = "") {
+  const [, noun, place, ...member] = pointer.split("/");
+  if (place === undefined) return "";
+  const where = noun === "rows" ? t("import.row", { n: place }) : t("import.entry", { what: word("registry", noun), n: Number(place) + 1 });
+  return [where, ...member].join(" · ");
+}
+
 function rows(faults, tone) {
   if (!faults?.length) return null;
   return h("div", { class: "table-holder" }, h("table", null,
     h("thead", null, h("tr", null, h("th", { scope: "col" }, t("import.place")), h("th", { scope: "col" }, t("import.what")))),
-    h("tbody", null, faults.slice(0, FAULTS_MAX).map((one) => h("tr", null, h("td", null, h("code", { class: `tag ${tone}` }, one.pointer || "/")), h("td", null, both(one.detail_zh, one.detail)))))));
+    h("tbody", null, faults.slice(0, FAULTS_MAX).map((one) => h("tr", null, h("td", null, h("code", { class: `tag ${tone}` }, one.pointer || "/"), " ", h("span", { class: "soft small" }, placeOf(one.pointer))), h("td", null, both(one.detail_zh, one.detail)))))));
 }

@@ -18,12 +18,15 @@ const SHARES = [
 ];
 const BAD = ["false_alarms", "whistled"];
 
+const labelled = (name, field) => h("label", { class: "inline-field" }, h("span", null, t(name)), field);
+const percent = (part) => `${Math.round(part * 1000) / 10} %`;
+
 export function reportsPage(main) {
-  const org = h("select", { "aria-label": t("duty.org"), on: { change: read } });
-  const from = h("input", { type: "date", value: fieldValue(now() - 30 * DAY_MS).slice(0, 10), on: { change: read }, "aria-label": t("track.from") });
-  const to = h("input", { type: "date", value: fieldValue(now() + DAY_MS).slice(0, 10), on: { change: read }, "aria-label": t("track.to") });
+  const org = h("select", { on: { change: read } });
+  const from = h("input", { type: "date", value: fieldValue(now() - 30 * DAY_MS).slice(0, 10), on: { change: read } });
+  const to = h("input", { type: "date", value: fieldValue(now()).slice(0, 10), on: { change: read } });
   const body = h("div", { class: "grid page-grid" });
-  main.append(h("header", { class: "page-head" }, h("h1", null, t("nav.reports"))), h("div", { class: "tools" }, org, from, to,
+  main.append(h("header", { class: "page-head" }, h("h1", null, t("nav.reports"))), h("div", { class: "tools" }, labelled("duty.org", org), labelled("track.from", from), labelled("track.to", to),
     button("CSV", { kind: "small", click: () => csv().catch(failed) })), body);
 
   function fill() {
@@ -31,7 +34,7 @@ export function reportsPage(main) {
     replace(org, h("option", { value: me?.org ?? "/" }, t("reports.everywhere")), [...orgs.values()].map((one) => h("option", { value: one.path }, one.name)));
   }
 
-  const query = () => `org=${encodeURIComponent(org.value || me?.org || "/")}&from=${encodeURIComponent(fromField(`${from.value}T00:00`))}&to=${encodeURIComponent(fromField(`${to.value}T00:00`))}`;
+  const query = () => `org=${encodeURIComponent(org.value || me?.org || "/")}&from=${encodeURIComponent(fromField(`${from.value}T00:00`))}&to=${encodeURIComponent(new Date(Date.parse(fromField(`${to.value}T00:00`)) + DAY_MS).toISOString())}`;
 
   async function read() {
     try {
@@ -63,14 +66,16 @@ export function reportsPage(main) {
 function sections({ alarms, cases }) {
   const parts = { alarms, cases };
   const rows = SHARES.map(([part, name, of]) => {
-    const value = parts[part][of] ? parts[part][name] / parts[part][of] : 0;
-    const isShort = GOALS[name] !== undefined && value < GOALS[name];
-    return { label: t(`report.${part}.${name}`), value, text: `${parts[part][name]}/${parts[part][of]}`, goal: GOALS[name], tone: BAD.includes(name) || isShort ? "bad" : "good" };
+    const all = parts[part][of];
+    const value = all ? parts[part][name] / all : 0;
+    const goal = GOALS[name];
+    const label = h("span", null, t(`report.${part}.${name}`), goal !== undefined && h("span", { class: "soft small" }, ` ${t("reports.goal", { n: percent(goal) })}`));
+    return { label, value, text: all ? `${percent(value)} · ${parts[part][name]}/${all}` : "—", goal, tone: BAD.includes(name) || (goal !== undefined && value < goal) ? "bad" : "good" };
   });
   const seconds = (value) => (value === null ? "—" : span(value * 1000));
   const figures = [["alarms", alarms.count], ["median", seconds(alarms.answer_seconds_median)], ["p90", seconds(alarms.answer_seconds_p90)], ["cases", cases.count], ["open", cases.open], ["rejected", cases.rejected]];
   return [
-    h("section", { class: "card wide" }, h("h3", null, t("reports.shares")), bars(rows)),
+    h("section", { class: "card wide" }, h("h3", null, t("reports.shares")), alarms.count + cases.count ? bars(rows) : h("p", { class: "soft" }, t("reports.none"))),
     h("section", { class: "card wide" }, h("div", { class: "figures" }, figures.map(([name, value]) => h("div", { class: "figure" }, h("b", null, value), h("span", null, t(`reports.${name}`)))))),
   ];
 }

@@ -32,7 +32,7 @@ export function webhooksPage(main, [id]) {
 
   function entry(one) {
     return h("li", { class: "unit" }, h("a", { href: `#/webhooks/${one.id}`, "aria-current": one.id === chosen ? "true" : false, data: { focus: `hook-${one.id}` } }, h("b", null, one.name)), " ",
-      h("span", { class: `tag ${one.state === "active" ? "good" : "bad"}` }, t(`webhooks.state.${one.state}`)), one.lag_events > 0 && h("span", { class: "tag warn" }, t("webhooks.lag", { n: one.lag_events })),
+      h("span", { class: `tag ${one.state === "active" ? "good" : "bad"}` }, t(`webhooks.state.${one.state}`)), " ", one.lag_events > 0 && h("span", { class: "tag warn" }, t("webhooks.lag", { n: one.lag_events })),
       h("p", { class: "soft small wrap" }, one.url), h("p", { class: "soft small" }, one.types.length ? one.types.join(", ") : t("webhooks.all_types"), " · ", orgs.get(one.scope)?.name ?? one.scope));
   }
 
@@ -62,8 +62,8 @@ export function webhooksPage(main, [id]) {
     }
   }
 
-  const typesOf = (line) => line.split(/[\s,,、]+/).filter(Boolean);
-  const fields = (one = {}) => [{ name: "name", label: t("elder.name"), value: one.name ?? "", required: true }, { name: "url", label: t("webhooks.url"), kind: "url", value: one.url ?? "", required: true, hint: t("webhooks.url_hint") },
+  const typesOf = (line) => line.split(/[\s,，、]+/).filter(Boolean);
+  const fields = (one = {}) => [{ name: "name", label: t("fence.name"), value: one.name ?? "", required: true }, { name: "url", label: t("webhooks.url"), kind: "url", value: one.url ?? "", required: true, hint: t("webhooks.url_hint") },
     { name: "types", label: t("webhooks.types"), value: (one.types ?? []).join(", "), hint: t("webhooks.types_hint") }];
 
   async function add() {
