@@ -43,7 +43,7 @@ pub use command::{DownCommand, DownCommandKind, DownCommandState};
 pub use duty::{DutyRoster, Watch};
 pub use erasure::Erasure;
 pub use escalation::{Contact, Escalation};
-pub use event::{Entity, Event, EventKind};
+pub use event::{Entity, Event, EventHead, EventKind};
 pub use explain::{Explain, Reading};
 pub use finding::{Change, Crossing, CrossingDirection, Finding};
 pub use id::{

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use model::staff::ApiToken;
 use model::{
-    Attempt, AttemptId, Case, CaseId, Device, DeviceId, DownCommand, DownCommandId, Event, Incident, IncidentId, Org,
+    Attempt, AttemptId, Case, CaseId, Device, DeviceId, DownCommand, DownCommandId, Event, EventHead, Incident, IncidentId, Org,
     OrgPath, Person, PersonId, ReportKind, Timestamp, TokenId, Wearer, WearerId,
 };
 use serde::de::DeserializeOwned;
 
 use super::facts::EventOffset;
 use super::history::{self, Sample};
-use super::tree::Scan;
+use super::tree::{Database, Scan};
 use super::{Latest, Quarantined, State, TrackPoint, Vital, keys};
-use crate::codec::{bad, decode_value};
+use crate::codec::{bad, decode_head, decode_value};
 use crate::error::StoreError;
 
 /// How many events, or list entries, a query looks at before it gives what it has: a filter that lets nothing
@@ -68,11 +68,18 @@ pub struct Listing<T> {
 }
 
 impl State {
-    /// Events after `after` (0: from the oldest), ascending, at most `limit` of those that `keep` lets through.
+    /// Events after `after` (0: from the oldest), ascending, at most `limit` of those that `want` and `keep` let
+    /// through. `want` is asked first, by an event's head: what it does not want is not decoded.
     ///
     /// # Errors
     /// [`StoreError::State`], as every query here.
-    pub fn events(&self, after: u64, limit: usize, keep: &dyn Fn(&Event) -> bool) -> Result<EventPage, StoreError> {
+    pub fn events(
+        &self,
+        after: u64,
+        limit: usize,
+        want: &dyn Fn(&EventHead) -> bool,
+        keep: &dyn Fn(&Event) -> bool,
+    ) -> Result<EventPage, StoreError> {
         let mut page = EventPage { events: Vec::new(), through: after, has_more: false };
         let mut scanned = 0;
         let (_, to) = keys::all(keys::EVENT);
@@ -83,9 +90,12 @@ impl State {
             }
             scanned += 1;
             page.through = keys::last_number(key);
-            let event: Event = decode_value("event", split_event(value)?.1)?;
-            if keep(&event) {
-                page.events.push(event);
+            let value = split_event(value)?.1;
+            if want(&decode_head("event", value)?) {
+                let event: Event = decode_value("event", value)?;
+                if keep(&event) {
+                    page.events.push(event);
+                }
             }
             Ok(Scan::Go)
         })?;
@@ -111,13 +121,7 @@ impl State {
     /// # Errors
     /// [`StoreError::State`].
     pub fn newest_event(&self) -> Result<Option<u64>, StoreError> {
-        let (from, to) = keys::all(keys::EVENT);
-        let mut newest = None;
-        self.database.scan_back(&from, &to, &mut |key, _| {
-            newest = Some(keys::last_number(key));
-            Ok(Scan::Stop)
-        })?;
-        Ok(newest)
+        newest_event(&self.database)
     }
 
     /// The `after` that begins with the first event decided at or after `since`: events ascend in time.
@@ -477,6 +481,17 @@ impl State {
         })?;
         Ok(listing)
     }
+}
+
+/// The newest event of a view.
+pub(super) fn newest_event(database: &Database) -> Result<Option<u64>, StoreError> {
+    let (from, to) = keys::all(keys::EVENT);
+    let mut newest = None;
+    database.scan_back(&from, &to, &mut |key, _| {
+        newest = Some(keys::last_number(key));
+        Ok(Scan::Stop)
+    })?;
+    Ok(newest)
 }
 
 /// The index to go down: that of the wearer, that of the open ones, or all.

@@ -150,7 +150,7 @@ fn neighbourhood() -> Vec<Record> {
 fn everything(state: &State) -> String {
     let all = Page { after: None, limit: 1000 };
     let mut told = String::new();
-    for event in state.events(0, 1000, &|_| true).unwrap().events {
+    for event in state.events(0, 1000, &|_| true, &|_| true).unwrap().events {
         told += &format!("{} {} {}\n", event.seq, event.kind.name(), event.entity.subject());
     }
     for it in state.incidents(&IncidentFilter::default(), all, &|_| true).unwrap().items {
@@ -232,15 +232,15 @@ fn the_feed_is_read_by_cursor_without_skipping_and_says_how_far_it_looked() {
     let house = House::with((1..=30).map(sample::fact));
     let state = house.projected();
     assert_eq!((state.oldest_event().unwrap(), state.newest_event().unwrap()), (Some(1), Some(30)));
-    let page = state.events(0, 7, &|_| true).unwrap();
+    let page = state.events(0, 7, &|_| true, &|_| true).unwrap();
     assert_eq!((page.events.len(), page.through, page.has_more), (7, 7, true));
     let online = |event: &Event| event.kind == EventKind::DeviceOnline;
-    let page = state.events(7, 5, &online).unwrap();
+    let page = state.events(7, 5, &|_| true, &online).unwrap();
     let seqs: Vec<u64> = page.events.iter().map(|event| event.seq).collect();
     assert_eq!((seqs, page.through, page.has_more), (vec![9, 11, 13, 15, 17], 17, true));
-    let page = state.events(17, 500, &|_| false).unwrap();
+    let page = state.events(17, 500, &|_| true, &|_| false).unwrap();
     assert_eq!((page.events.len(), page.through, page.has_more), (0, 30, false));
-    let page = state.events(30, 500, &|_| true).unwrap();
+    let page = state.events(30, 500, &|_| true, &|_| true).unwrap();
     assert_eq!((page.through, page.has_more), (30, false));
     // `sample::fact(n)` is decided n milliseconds after the start.
     assert_eq!(state.event_after_time(at(0)).unwrap(), 0);
