@@ -183,3 +183,76 @@ impl Held {
         Some(After { through: last.unwrap_or(self.through).max(seq), events })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::event::DeviceStatus;
+    use model::{DeviceId, Timestamp};
+
+    use super::*;
+
+    fn event(seq: u64, kind: EventKind, org: &str) -> Event {
+        let entity = Entity::Device(DeviceStatus {
+            id: DeviceId::new("b1"),
+            wearer: None,
+            online: true,
+            battery_percent: None,
+            clock_ahead_seconds: None,
+        });
+        let at = Timestamp::from_millis(seq as i64);
+        Event { seq, kind, at, org: Some(OrgPath::new(org)), entity, changed: Vec::new() }
+    }
+
+    #[test]
+    fn an_audience_is_told_of_what_is_for_it_and_of_nothing_else() {
+        let mut held = Held::default();
+        held.begin(10);
+        let join = |held: &mut Held, scope: &str, kinds: Option<&[EventKind]>| {
+            let audience = Audience::new(OrgPath::new(scope), kinds.map(<[_]>::to_vec));
+            held.audiences.entry(audience).or_insert_with(|| watch::Sender::new(10)).subscribe()
+        };
+        let (raised, online) = (EventKind::IncidentRaised, EventKind::DeviceOnline);
+        let mut everything = join(&mut held, "/", None);
+        let mut raisings = join(&mut held, "/", Some(&[raised, EventKind::CaseFiled]));
+        let mut same = join(&mut held, "/", Some(&[EventKind::CaseFiled, raised, raised]));
+        let mut elsewhere = join(&mut held, "/shushan/", None);
+        assert_eq!(held.audiences.len(), 3);
+
+        let events = vec![event(11, raised, "/luyang/"), event(12, online, "/luyang/"), event(13, online, "/luyang/")];
+        held.take(EventPage { events, through: 13, has_more: false });
+        for (told, expected) in [(&mut everything, Some(13)), (&mut raisings, Some(11)), (&mut same, Some(11))] {
+            let heard = told.has_changed().unwrap().then(|| *told.borrow_and_update());
+            assert_eq!(heard, expected);
+        }
+        assert!(!elsewhere.has_changed().unwrap(), "nothing of it was theirs");
+        held.take(EventPage { events: vec![event(14, online, "/shushan/")], through: 14, has_more: false });
+        assert!(!raisings.has_changed().unwrap());
+        assert_eq!((*elsewhere.borrow_and_update(), *everything.borrow()), (14, 14));
+
+        // What cannot be read is looked for by everybody.
+        held.pass_over(20);
+        for told in [&everything, &raisings, &elsewhere] {
+            assert_eq!(*told.borrow(), 20);
+        }
+        assert!(held.given(14).is_none() && held.given(20).is_some());
+    }
+
+    #[test]
+    fn what_is_held_is_given_from_any_place_in_it_and_from_no_other() {
+        let mut held = Held::default();
+        held.begin(0);
+        let last = HELD_MAX as u64 + 5;
+        let events = (1..=last).map(|seq| event(seq, EventKind::DeviceOnline, "/luyang/")).collect();
+        held.take(EventPage { events, through: last, has_more: false });
+        assert!(held.given(4).is_none(), "let go of");
+        let mut seq = 5;
+        while seq < last {
+            let after = held.given(seq).unwrap();
+            assert_eq!(after.events.first().map(|told| told.event.seq), Some(seq + 1));
+            assert_eq!(after.events.last().map(|told| told.event.seq), Some(after.through));
+            seq = after.through;
+        }
+        assert!(held.given(last).unwrap().events.is_empty());
+        assert_eq!(held.given(last + 3).unwrap().through, last + 3, "a stream may be ahead");
+    }
+}

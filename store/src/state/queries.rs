@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use model::staff::ApiToken;
 use model::{
-    Attempt, AttemptId, Case, CaseId, Device, DeviceId, DownCommand, DownCommandId, Event, EventHead, Incident, IncidentId, Org,
-    OrgPath, Person, PersonId, ReportKind, Timestamp, TokenId, Wearer, WearerId,
+    Attempt, AttemptId, Case, CaseId, Device, DeviceId, DownCommand, DownCommandId, Event, EventHead, Incident,
+    IncidentId, Org, OrgPath, Person, PersonId, ReportKind, Timestamp, TokenId, Wearer, WearerId,
 };
 use serde::de::DeserializeOwned;
 
@@ -16,9 +16,11 @@ use super::{Latest, Quarantined, State, TrackPoint, Vital, keys};
 use crate::codec::{bad, decode_head, decode_value};
 use crate::error::StoreError;
 
-/// How many events, or list entries, a query looks at before it gives what it has: a filter that lets nothing
-/// through must not read the whole view in one go.
+/// How many events a query looks at before it gives what it has: a filter that lets nothing through must not read the
+/// whole view in one go. Mostly their heads are enough.
 const SCANNED_MAX: usize = 20_000;
+/// The same of a list of incidents, cases and the like, each of which is read as a whole.
+pub(super) const LISTED_MAX: usize = 5_000;
 
 /// A stretch of the feed.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,8 +65,17 @@ pub struct Page<K> {
 pub struct Listing<T> {
     /// The entries.
     pub items: Vec<T>,
-    /// Whether there are more behind the last one.
+    /// Whether there are more to look at.
     pub has_more: bool,
+    /// In a list of what is numbered, the last that was looked at, whether it is in the list or not: where to go on.
+    pub through: u64,
+}
+
+impl<T> Listing<T> {
+    /// What the next page begins after, if there is one.
+    pub fn next<K>(&self, key: impl FnOnce(u64) -> K) -> Option<K> {
+        self.has_more.then(|| key(self.through))
+    }
 }
 
 impl State {
@@ -441,7 +452,7 @@ impl State {
         keep: &dyn Fn(&T) -> bool,
     ) -> Result<Listing<T>, StoreError> {
         let (_, to) = keys::all(letter);
-        let mut listing = Listing { items: Vec::new(), has_more: false };
+        let mut listing = Listing { items: Vec::new(), has_more: false, through: 0 };
         self.database.scan(from, &to, &mut |_, value| {
             let item = decode_value(what, value)?;
             if !keep(&item) {
@@ -457,7 +468,8 @@ impl State {
         Ok(listing)
     }
 
-    /// Goes down an index whose keys end with a number, from below `after`.
+    /// Goes down an index whose keys end with a number, from below `after`, and looks at [`LISTED_MAX`] entries at
+    /// most.
     pub(super) fn newest_first<T>(
         &self,
         (from, mut to): (Vec<u8>, Vec<u8>),
@@ -469,14 +481,17 @@ impl State {
             to.clone_from(&from);
             to.extend_from_slice(&after.to_be_bytes());
         }
-        let mut listing = Listing { items: Vec::new(), has_more: false };
+        let mut listing = Listing { items: Vec::new(), has_more: false, through: 0 };
+        let mut scanned = 0;
         self.database.scan_back(&from, &to, &mut |key, _| {
-            let Some(item) = load(keys::last_number(key))? else { return Ok(Scan::Go) };
-            if listing.items.len() >= limit {
-                listing.has_more = true;
+            let number = keys::last_number(key);
+            let found = if scanned < LISTED_MAX { load(number)? } else { None };
+            listing.has_more = scanned >= LISTED_MAX || (found.is_some() && listing.items.len() >= limit);
+            if listing.has_more {
                 return Ok(Scan::Stop);
             }
-            listing.items.push(item);
+            (scanned, listing.through) = (scanned + 1, number);
+            listing.items.extend(found);
             Ok(Scan::Go)
         })?;
         Ok(listing)

@@ -489,3 +489,33 @@ fn a_damaged_record_is_counted_and_the_others_are_projected() {
     };
     assert_eq!(count("w0") + count("w1"), 119);
 }
+
+#[test]
+fn a_list_in_which_little_is_for_the_reader_is_given_in_parts_and_nothing_is_skipped() {
+    use super::queries::LISTED_MAX;
+
+    let last = LISTED_MAX as u64 + 50;
+    let of = |n| if n == 7 { "w7" } else { "w0" };
+    let house = House::with((1..=last).map(|n| incident_record(n, incident(n, of(n), IncidentState::Notifying))));
+    let state = house.projected();
+    let list = |after: Option<IncidentId>| {
+        let keep = |it: &Incident| it.wearer.as_str() == "w7";
+        state.incidents(&IncidentFilter::default(), Page { after, limit: 5 }, &keep).unwrap()
+    };
+    let first = list(None);
+    assert_eq!((first.items.len(), first.next(IncidentId::from_raw)), (0, Some(IncidentId::new(0, 51))));
+    let second = list(first.next(IncidentId::from_raw));
+    assert_eq!((second.items[0].id, second.next(IncidentId::from_raw)), (IncidentId::new(0, 7), None));
+}
+
+#[test]
+fn the_head_of_an_event_is_its_beginning() {
+    let house = House::with((1..=30).map(sample::fact));
+    let state = house.projected();
+    for after in 0..30 {
+        let seen = std::cell::RefCell::new(Vec::new());
+        let page = state.events(after, 1, &|head| seen.replace(vec![head.clone()]).is_empty(), &|_| true).unwrap();
+        let (event, head) = (&page.events[0], &seen.borrow()[0]);
+        assert_eq!((head.seq, head.kind, head.at, &head.org), (event.seq, event.kind, event.at, &event.org));
+    }
+}
