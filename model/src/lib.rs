@@ -59,7 +59,7 @@ pub use registry::{
     Device, Fence, FenceKind, Org, Person, Plan, RegistryChange, Role, Schedule, Shape, Suspension, Thresholds, Wearer,
 };
 pub use reject::{Reject, RejectReason};
-pub use reply::{Problem, ProblemCode, Reply};
+pub use reply::{Fault, Problem, ProblemCode, Reply};
 pub use report::{Consciousness, Report, ReportBody, ReportKind};
 pub use staff::{Actor, StaffCommand};
 pub use step_up::StepUp;

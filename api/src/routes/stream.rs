@@ -1,9 +1,10 @@
 //! `GET /api/v1/events/stream`: the feed live, as server-sent events.
 //!
-//! The state is the only source: what is new is read from it by cursor, and the newest event's number only wakes the
-//! stream. So there is no seam between replay and live at which something could be missed or told twice. Nothing is
-//! queued for a slow reader: it reads on from where it is, and is told when the feed has moved past it.
+//! The state is the only source: what is new is read from it by cursor, and a number only wakes the stream. So there is
+//! no seam between replay and live at which something could be missed or told twice. Nothing is queued for a slow reader:
+//! it reads on from where it is, and is told when the feed has moved past it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use axum::response::Response;
 use futures_util::stream;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::events::{EventParams, Filter, start, still_there};
 use crate::auth::{Caller, Credential};
@@ -68,9 +69,9 @@ pub(crate) async fn follow(
     look::record(&shared, &caller.actor, "events/stream", look::INCIDENT_FIELDS, None).await?;
 
     let told = Recent::join(&shared, filter.audience.clone());
-    let heartbeat_at = Instant::now();
+    let heartbeat_due = Box::pin(tokio::time::sleep(Duration::ZERO));
     let follower =
-        Follower { shared, credential: caller.credential, filter, cursor, told, heartbeat_at, greeted: false, place };
+        Follower { shared, credential: caller.credential, filter, cursor, told, heartbeat_due, greeted: false, place };
     let body = Body::from_stream(stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         let (text, goes_on) = follower.next().await;
@@ -91,7 +92,8 @@ struct Follower {
     cursor: Cursor,
     /// The newest event that may be for this client; what is newer is not.
     told: watch::Receiver<u64>,
-    heartbeat_at: Instant,
+    /// One timer for the whole of its life: it is not to be set anew for every event.
+    heartbeat_due: Pin<Box<Sleep>>,
     greeted: bool,
     /// Gives the stream's place back when it ends.
     #[allow(dead_code)] // held, not read
@@ -134,7 +136,7 @@ impl Follower {
         let seq = self.cursor.seq;
         tokio::select! {
             biased;
-            () = tokio::time::sleep_until(self.heartbeat_at) => Turn::Heartbeat,
+            () = self.heartbeat_due.as_mut() => Turn::Heartbeat,
             told = self.told.wait_for(|told| *told > seq) => match told {
                 Ok(_) => Turn::Read,
                 Err(_) => Turn::HouseCloses,
@@ -190,7 +192,8 @@ impl Follower {
 
     /// Says that all is well, what time it is, and how far this client is, past what is not for it too.
     fn heartbeat(&mut self) -> String {
-        self.heartbeat_at = Instant::now() + Duration::from_millis(self.shared.config.heartbeat_millis);
+        let next = Instant::now() + Duration::from_millis(self.shared.config.heartbeat_millis);
+        self.heartbeat_due.as_mut().reset(next);
         let data = json!({ "time": self.shared.host.now(), "cursor": self.cursor.to_string() });
         format!("id: {}\nevent: heartbeat\ndata: {data}\n\n", self.cursor)
     }

@@ -17,8 +17,10 @@ use crate::codec::{bad, decode_head, decode_value};
 use crate::error::StoreError;
 
 /// How many events a query looks at before it gives what it has: a filter that lets nothing through must not read the
-/// whole view in one go. Mostly their heads are enough.
+/// whole view in one go.
 const SCANNED_MAX: usize = 20_000;
+/// One that is read as a whole, not its head only, counts as so many.
+const WHOLE_EVENT: usize = 10;
 /// The same of a list of incidents, cases and the like, each of which is read as a whole.
 pub(super) const LISTED_MAX: usize = 5_000;
 
@@ -103,6 +105,7 @@ impl State {
             page.through = keys::last_number(key);
             let value = split_event(value)?.1;
             if want(&decode_head("event", value)?) {
+                scanned += WHOLE_EVENT - 1;
                 let event: Event = decode_value("event", value)?;
                 if keep(&event) {
                     page.events.push(event);

@@ -509,6 +509,24 @@ fn a_list_in_which_little_is_for_the_reader_is_given_in_parts_and_nothing_is_ski
 }
 
 #[test]
+fn a_page_looks_at_so_many_events_and_leads_on() {
+    let last = 20_100;
+    let house = House::with((1..=last).map(sample::fact));
+    let state = house.projected();
+    // Whoever wants none of them by their heads gets further than who has to see each.
+    let none = state.events(0, 500, &|_| false, &|_| true).unwrap();
+    assert_eq!((none.events.len(), none.through, none.has_more), (0, 20_000, true));
+    let strict = state.events(0, 500, &|_| true, &|event| event.seq == last).unwrap();
+    assert_eq!((strict.events.len(), strict.through, strict.has_more), (0, 2_000, true));
+    let mut page = strict;
+    while page.events.is_empty() {
+        assert!(page.has_more);
+        page = state.events(page.through, 500, &|_| true, &|event| event.seq == last).unwrap();
+    }
+    assert_eq!((page.events[0].seq, page.has_more), (last, false));
+}
+
+#[test]
 fn the_head_of_an_event_is_its_beginning() {
     let house = House::with((1..=30).map(sample::fact));
     let state = house.projected();
