@@ -122,26 +122,29 @@ fn check_version(incident: &Incident, request: &Request<'_>) -> Result<(), Probl
 }
 
 fn check_texts(incident: &Incident, request: &Request<'_>) -> Result<(), Problem> {
-    let mut errors: Vec<(&str, &str)> = Vec::new();
+    let mut errors: Vec<(&str, &str, &str)> = Vec::new();
     if request.note.is_some_and(|note| note.len() > NOTE_BYTES_MAX) {
-        errors.push(("/note", "longer than 2 000 bytes"));
+        errors.push(("/note", "longer than 2 000 bytes", "超过 2000 字节"));
     }
     if request.action == IncidentAction::Note && request.note.is_none_or(|note| note.trim().is_empty()) {
-        errors.push(("/note", "required"));
+        errors.push(("/note", "required", "必填"));
     }
     if request.action == IncidentAction::Resolve {
         match request.disposition.map(str::trim) {
-            None | Some("") => errors.push(("/disposition", "required: what it was, e.g. helped, false_alarm")),
+            None | Some("") => errors.push((
+                "/disposition",
+                "required: what it was, e.g. helped, false_alarm",
+                "必填:处置结果,如 helped、false_alarm",
+            )),
             Some(text) if text.len() > DISPOSITION_BYTES_MAX => {
-                errors.push(("/disposition", "longer than 64 bytes"));
+                errors.push(("/disposition", "longer than 64 bytes", "超过 64 字节"));
             }
             Some(_) => {}
         }
     }
     if !errors.is_empty() {
-        let mut problem = Problem::new(ProblemCode::Invalid, "the request is not complete", "请求内容不完整或过长");
-        problem.errors = errors.into_iter().map(|(pointer, what)| (pointer.into(), what.to_owned())).collect();
-        return Err(problem);
+        let problem = Problem::new(ProblemCode::Invalid, "the request is not complete", "请求内容不完整或过长");
+        return Err(errors.into_iter().fold(problem, |problem, (pointer, what, zh)| problem.at(pointer, what, zh)));
     }
     if request.action == IncidentAction::Note && incident.notes.len() >= NOTES_MAX {
         return Err(Problem::new(

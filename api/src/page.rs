@@ -42,7 +42,8 @@ pub(crate) struct Listing<T> {
     data: Vec<T>,
     /// The feed from here on tells every change that this list may not show yet.
     as_of_cursor: String,
-    /// Where the next page is; `null`: this was the last.
+    /// Where the next page is; `null`: this was the last. A page may be short, or empty, and not be the last: so many
+    /// entries were looked at that are not for the caller.
     next: Option<String>,
 }
 

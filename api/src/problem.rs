@@ -166,10 +166,10 @@ impl From<Problem> for Fault {
             ProblemCode::KeyReused => Code::KeyReused,
             ProblemCode::LimitReached => Code::LimitReached,
         };
-        let errors = problem.errors.into_iter().map(|(pointer, detail)| RowError {
-            pointer: pointer.into(),
-            detail_zh: detail.clone(),
-            detail,
+        let errors = problem.errors.into_iter().map(|fault| RowError {
+            pointer: fault.pointer.into(),
+            detail: fault.detail,
+            detail_zh: fault.detail_zh,
         });
         let mut fault = Fault::new(code, problem.detail, problem.detail_zh).with_errors(errors.collect());
         fault.0.allowed_actions = problem.allowed_actions;

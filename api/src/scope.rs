@@ -4,6 +4,9 @@
 use model::{Actor, Device, Entity, Event, OrgPath, PersonId, Role, Wearer, WearerId};
 use store::State;
 
+/// The scope that is the whole tree.
+const ROOT: &str = "/";
+
 /// Whose something is, as far as it decides who may see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose<'a> {
@@ -18,12 +21,17 @@ pub enum Whose<'a> {
 /// nobody else.
 #[must_use]
 pub fn may_see(actor: &Actor, org: Option<&OrgPath>, whose: Whose<'_>) -> bool {
-    let is_inside = org.map_or_else(|| sees_everything(actor), |org| actor.scope.contains(org));
     let is_theirs = match (actor.role, whose) {
         (Role::Doctor, Whose::Elder(doctor)) => doctor == Some(&actor.person),
         _ => true,
     };
-    is_inside && is_theirs
+    is_theirs && is_inside(&actor.scope, org)
+}
+
+/// Whether what belongs to an organisation, or to none, lies in a scope.
+#[must_use]
+pub fn is_inside(scope: &OrgPath, org: Option<&OrgPath>) -> bool {
+    org.map_or_else(|| scope.as_str() == ROOT, |org| scope.contains(org))
 }
 
 /// Whether somebody may see an elder.
@@ -86,7 +94,7 @@ pub fn visible_to(actor: &Actor, org: Option<&OrgPath>) -> bool {
 /// Whether somebody's scope is the whole tree.
 #[must_use]
 pub fn sees_everything(actor: &Actor) -> bool {
-    actor.scope.as_str() == "/"
+    actor.scope.as_str() == ROOT
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use model::case::{CHECK_INS_MAX, CaseRequest, PHOTOS_MAX, QuestionKind, RECORDS_MAX, RecordKind, WhistleLevel};
 use model::incident::{NOTES_MAX, Transition};
 use model::registry::Role;
-use model::{Case, CaseAction, CaseKind, CaseState, Problem, ProblemCode, Timestamp};
+use model::{Case, CaseAction, CaseKind, CaseState, Fault, Problem, ProblemCode, Timestamp};
 
 use crate::action::Asked;
 use crate::book::Book;
@@ -148,42 +148,61 @@ fn check_members(case: &Case, request: &CaseRequest, now: Timestamp) -> Result<(
     let with = request.with.as_deref().unwrap_or_default().trim();
     let records = matches!(action, CaseAction::Voice | CaseAction::HandOver);
     let faults = [
-        ("/note", "longer than 2 000 bytes", note.len() > NOTE_BYTES_MAX),
-        ("/note", "required: the reason", action.needs_reason() && !says_something),
-        ("/note", "required", action == CaseAction::Note && !says_something),
-        ("/note", "required: what was said", records && !says_something),
+        ("/note", "longer than 2 000 bytes", "超过 2000 字节", note.len() > NOTE_BYTES_MAX),
+        ("/note", "required: the reason", "必填:事由", action.needs_reason() && !says_something),
+        ("/note", "required", "必填", action == CaseAction::Note && !says_something),
+        ("/note", "required: what was said", "必填:所述内容", records && !says_something),
         (
             "/note",
             "required: why it was a false alarm",
+            "必填:误报原因",
             action == CaseAction::Close && disposition == FALSE_ALARM && !says_something,
         ),
-        ("/with", "required: with whom", records && with.is_empty()),
-        ("/with", "longer than 100 bytes", with.len() > WITH_BYTES_MAX),
-        ("/happened_at", "lies in the future", request.happened_at.is_some_and(|at| at > now)),
+        ("/with", "required: with whom", "必填:与谁", records && with.is_empty()),
+        ("/with", "longer than 100 bytes", "超过 100 字节", with.len() > WITH_BYTES_MAX),
+        ("/happened_at", "lies in the future", "晚于当前时间", request.happened_at.is_some_and(|at| at > now)),
         (
             "/handler",
             "required: to whom",
+            "必填:交给谁",
             matches!(action, CaseAction::Dispatch | CaseAction::Reassign) && request.handler.is_none(),
         ),
         (
             "/handler",
             "holds it already",
+            "已由其处理",
             action == CaseAction::Reassign && request.handler.is_some() && request.handler == case.handler,
         ),
-        ("/system", "required: to which system", action == CaseAction::HandOff && request.system.is_none()),
-        ("/disposition", "required: what it was", action == CaseAction::Close && disposition.is_empty()),
-        ("/disposition", "longer than 64 bytes", disposition.len() > DISPOSITION_BYTES_MAX),
-        ("/into", "required: another case", action == CaseAction::Merge && request.into.is_none_or(|id| id == case.id)),
+        (
+            "/system",
+            "required: to which system",
+            "必填:交给哪个系统",
+            action == CaseAction::HandOff && request.system.is_none(),
+        ),
+        (
+            "/disposition",
+            "required: what it was",
+            "必填:处置结果",
+            action == CaseAction::Close && disposition.is_empty(),
+        ),
+        ("/disposition", "longer than 64 bytes", "超过 64 字节", disposition.len() > DISPOSITION_BYTES_MAX),
+        (
+            "/into",
+            "required: another case",
+            "必填:另一工单",
+            action == CaseAction::Merge && request.into.is_none_or(|id| id == case.id),
+        ),
         (
             "/rating",
             "required: 1 to 5",
+            "必填:1 至 5",
             action == CaseAction::Rate && !request.rating.is_some_and(|rating| (1..=5).contains(&rating)),
         ),
     ];
-    let mut errors: Vec<(CompactString, String)> = faults
+    let mut errors: Vec<Fault> = faults
         .into_iter()
-        .filter(|(_, _, is_fault)| *is_fault)
-        .map(|(pointer, what, _)| (pointer.into(), what.to_owned()))
+        .filter(|(_, _, _, is_fault)| *is_fault)
+        .map(|(pointer, what, zh, _)| Fault::new(pointer, what, zh))
         .collect();
     check_answers(case, request, &mut errors);
     if errors.is_empty() {
@@ -195,13 +214,13 @@ fn check_members(case: &Case, request: &CaseRequest, now: Timestamp) -> Result<(
 }
 
 /// Whether a patrol's form is answered: what is required, as it is to be answered, and nothing else.
-fn check_answers(case: &Case, request: &CaseRequest, errors: &mut Vec<(CompactString, String)>) {
-    let mut fault = |pointer: String, what: &str| errors.push((pointer.into(), what.to_owned()));
+fn check_answers(case: &Case, request: &CaseRequest, errors: &mut Vec<Fault>) {
+    let mut fault = |pointer: String, what: &str, zh: &str| errors.push(Fault::new(pointer, what, zh));
     for (place, answer) in request.answers.iter().enumerate() {
         let at = format!("/answers/{place}");
         let question = case.form.iter().find(|question| question.id == answer.id);
         let Some(question) = question.filter(|_| request.action == CaseAction::Feedback) else {
-            fault(at, "the form does not ask for this");
+            fault(at, "the form does not ask for this", "表单中没有此项");
             continue;
         };
         let value = answer.value.trim();
@@ -212,9 +231,9 @@ fn check_answers(case: &Case, request: &CaseRequest, errors: &mut Vec<(CompactSt
             QuestionKind::Text => !value.is_empty() && value.len() <= ANSWER_BYTES_MAX,
         };
         if !fits {
-            fault(at, "does not answer the question");
+            fault(at, "does not answer the question", "答案不符合该题要求");
         } else if request.answers.iter().take(place).any(|before| before.id == answer.id) {
-            fault(at, "answers a question twice");
+            fault(at, "answers a question twice", "同一题重复作答");
         }
     }
     if request.action != CaseAction::Feedback || case.kind != CaseKind::Patrol {
@@ -222,7 +241,7 @@ fn check_answers(case: &Case, request: &CaseRequest, errors: &mut Vec<(CompactSt
     }
     for question in case.form.iter().filter(|question| question.required) {
         if !request.answers.iter().any(|answer| answer.id == question.id) {
-            fault(format!("/answers/{}", question.id), "required");
+            fault(format!("/answers/{}", question.id), "required", "必填");
         }
     }
 }
@@ -275,31 +294,27 @@ fn check_distance(case: &Case, request: &CaseRequest) -> Result<(), Problem> {
         return Ok(());
     }
     let metres = metres.round();
-    let mut problem = Problem::new(
+    let problem = Problem::new(
         ProblemCode::Invalid,
         format!("that is {metres} m from the case's place; arrive without a place if the wearer is somewhere else"),
         format!("距工单地点 {metres} 米;若老人在别处,请不带定位提交到场"),
     );
-    problem.errors.push(("/position".into(), format!("{metres} m away")));
-    Err(problem)
+    Err(problem.at("/position", format!("{metres} m away"), format!("相距 {metres} 米")))
 }
 
 fn check_target(book: &Book, case: &Case, asked: Asked<'_>) -> Result<(), Problem> {
     let target = asked.request.into.and_then(|id| book.case(id));
     let Some(target) = target.filter(|target| asked.actor.scope.contains(&target.org)) else {
-        let mut problem =
-            Problem::new(ProblemCode::Invalid, "the case to merge into is not there", "要并入的工单不存在");
-        problem.errors.push(("/into".into(), "not there, or not visible to you".to_owned()));
-        return Err(problem);
+        let problem = Problem::new(ProblemCode::Invalid, "the case to merge into is not there", "要并入的工单不存在");
+        return Err(problem.at("/into", "not there, or not visible to you", "不存在或无权查看"));
     };
     if case.kind.is_emergency() && !target.kind.is_emergency() {
-        let mut problem = Problem::new(
+        let problem = Problem::new(
             ProblemCode::Invalid,
             "an SOS or a fall is not merged into what is none; merge the other one into this",
             "SOS 或跌倒工单不能并入其他类型工单,请反向合并",
         );
-        problem.errors.push(("/into".into(), "no SOS and no fall".to_owned()));
-        return Err(problem);
+        return Err(problem.at("/into", "no SOS and no fall", "不是 SOS 或跌倒工单"));
     }
     if target.state.is_open() && target.id != case.id {
         return Ok(());

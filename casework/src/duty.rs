@@ -1,10 +1,9 @@
 //! Duty rosters: who writes them, and who joins a case that is whistled upward.
 
-use compact_str::CompactString;
 use model::case::{Joined, WhistleLevel};
 use model::duty::{SHIFT_PEOPLE_MAX, SHIFTS_MAX, UNITS_MAX};
 use model::registry::WeeklyWindow;
-use model::{Actor, DutyRoster, OrgPath, PersonId, Problem, ProblemCode, Role, Timestamp};
+use model::{Actor, DutyRoster, Fault, OrgPath, PersonId, Problem, ProblemCode, Role, Timestamp};
 
 use crate::Output;
 use crate::book::Book;
@@ -63,14 +62,16 @@ fn check(book: &Book, actor: &Actor, if_match: Option<u32>, roster: &DutyRoster)
         }
         _ => {}
     }
-    let too_many = |pointer: String, most: usize| (CompactString::from(pointer), format!("at most {most} are taken"));
+    let too_many = |pointer: String, most: usize| {
+        Fault::new(pointer, format!("at most {most} are taken"), format!("最多 {most} 项"))
+    };
     let mut errors = Vec::new();
     if roster.units.len() > UNITS_MAX {
         errors.push(too_many("/units".to_owned(), UNITS_MAX));
     }
     for (place, unit) in roster.units.iter().enumerate().take(UNITS_MAX) {
         if roster.units.iter().take(place).any(|before| before.id == unit.id) {
-            errors.push((format!("/units/{place}/id").into(), "stands twice".to_owned()));
+            errors.push(Fault::new(format!("/units/{place}/id"), "stands twice", "重复"));
         }
         if unit.shifts.len() > SHIFTS_MAX {
             errors.push(too_many(format!("/units/{place}/shifts"), SHIFTS_MAX));

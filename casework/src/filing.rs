@@ -1,6 +1,5 @@
 //! How a case begins: by itself for an emergency, by somebody for an incident, a report or a patrol.
 
-use compact_str::CompactString;
 use model::case::{CaseFiling, CasePlace, PatrolOrder, WhistleLevel};
 use model::{
     Actor, Case, CaseAction, CaseKind, CaseState, CaseStep, Counters, Incident, IncidentId, OrgPath, Patrol, Priority,
@@ -78,9 +77,8 @@ pub(crate) fn file_report(
     counters: &mut Counters,
 ) -> Vec<Output> {
     if filing.text.trim().is_empty() {
-        let mut problem = Problem::new(ProblemCode::Invalid, "say what was seen", "请填写情况说明");
-        problem.errors.push(("/text".into(), "required: what was seen".to_owned()));
-        return vec![Output::Refused(problem)];
+        let problem = Problem::new(ProblemCode::Invalid, "say what was seen", "请填写情况说明");
+        return vec![Output::Refused(problem.at("/text", "required: what was seen", "必填:情况说明"))];
     }
     let mut case = new_case(counters, filing.kind, org.clone(), signed(actor, now), now);
     case.priority = if filing.kind.is_emergency() { Priority::High } else { filing.priority };
@@ -215,12 +213,10 @@ fn new_case(counters: &mut Counters, kind: CaseKind, org: OrgPath, step: CaseSte
 
 /// Why a filing without an incident cannot be taken: where it belongs is not known.
 pub(crate) fn nowhere() -> Problem {
-    let mut problem = Problem::new(
+    let problem = Problem::new(
         ProblemCode::Invalid,
         "say where it belongs: an organisation, or a wearer who is registered",
         "请填写所属组织,或已登记的老人",
     );
-    let pointer: CompactString = "/org".into();
-    problem.errors.push((pointer, "not there, or not visible to you".to_owned()));
-    problem
+    problem.at("/org", "not there, or not visible to you", "不存在或无权查看")
 }

@@ -412,7 +412,7 @@ impl Assembly {
         };
 
         let (newest_sender, newest_event) = watch::channel(state.newest_event()?.unwrap_or(0));
-        let mut tasks = vec![tokio::spawn(tell_newest(follower.facts(), Arc::clone(&state), newest_sender))];
+        let mut tasks = vec![tokio::spawn(tell_newest(state.event_progress(), newest_sender))];
         let dispatcher = Dispatcher {
             outbox,
             channels: Arc::clone(&channels),
@@ -698,18 +698,12 @@ fn api_config(config: &Config) -> ApiConfig {
     }
 }
 
-/// Tells live streams which event the state can be asked for now.
-async fn tell_newest(facts: Arc<store::Progress>, state: Arc<State>, newest: watch::Sender<u64>) {
+/// Tells live streams which event the state can be asked for now. It ends, and they with it, when the house closes.
+async fn tell_newest(events: Arc<store::Progress>, newest: watch::Sender<u64>) {
     loop {
-        let seen = facts.get();
-        match state.newest_event() {
-            Ok(Some(event)) => {
-                newest.send_if_modified(|told| std::mem::replace(told, event) != event);
-            }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "the newest event cannot be read"),
-        }
-        facts.reached(seen + 1).await;
+        let reached = events.get();
+        newest.send_if_modified(|told| std::mem::replace(told, reached.max(*told)) < reached);
+        events.reached(reached + 1).await;
     }
 }
 

@@ -11,7 +11,7 @@ use channels::outward::{Outward, Told};
 use channels::webhook::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 use model::staff::Look;
 use model::webhook::{WAITING_MAX, Waiting, WebhookState, WebhookTry};
-use model::{Actor, Clock, Entity, Event, Input, Role, StaffCommand, Timestamp, Webhook, WebhookId};
+use model::{Actor, Clock, Entity, Event, EventHead, Input, Role, StaffCommand, Timestamp, Webhook, WebhookId};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use store::{State, StoreError};
@@ -248,7 +248,7 @@ fn again(state: &State, epoch: u32, webhook: &Webhook, waiting: Waiting) -> Resu
     let event = waiting.event;
     let found = match event {
         0 => None,
-        event => state.events(event - 1, 1, &|_| true)?.events.into_iter().find(|found| found.seq == event),
+        event => state.events(event - 1, 1, &|_| true, &|_| true)?.events.into_iter().find(|found| found.seq == event),
     };
     let (body, shows) = match (event, found) {
         (0, _) => (test(webhook, waiting.since), None),
@@ -266,7 +266,7 @@ fn fresh(state: &State, epoch: u32, webhook: &Webhook, after: u64) -> Result<(Op
         let body = gap(webhook, epoch, oldest - 1, Timestamp::EPOCH);
         return Ok((Some(Message { event: oldest - 1, waiting: None, body, shows: None }), after));
     }
-    let page = state.events(after, 1, &|event| is_for(webhook, event))?;
+    let page = state.events(after, 1, &|head| is_for(webhook, head), &|_| true)?;
     let message = page.events.first().map(|event| Message {
         event: event.seq,
         waiting: None,
@@ -279,7 +279,7 @@ fn fresh(state: &State, epoch: u32, webhook: &Webhook, after: u64) -> Result<(Op
 }
 
 /// Whether a subscription is to be told of an event.
-fn is_for(webhook: &Webhook, event: &Event) -> bool {
+fn is_for(webhook: &Webhook, event: &EventHead) -> bool {
     let types = &webhook.order.types;
     let wanted = types.is_empty()
         || types.iter().any(|pattern| match pattern.strip_suffix('*') {

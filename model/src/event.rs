@@ -110,6 +110,17 @@ pub struct Event {
     pub changed: Vec<CompactString>,
 }
 
+/// The beginning of an [`Event`], its members in the same order: enough to say for whom it is, read from the event's
+/// bytes without the rest.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[allow(missing_docs)] // as the event's
+pub struct EventHead {
+    pub seq: u64,
+    pub kind: EventKind,
+    pub at: Timestamp,
+    pub org: Option<OrgPath>,
+}
+
 /// The full state that an event carries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Entity {

@@ -43,7 +43,7 @@ pub use command::{DownCommand, DownCommandKind, DownCommandState};
 pub use duty::{DutyRoster, Watch};
 pub use erasure::Erasure;
 pub use escalation::{Contact, Escalation};
-pub use event::{Entity, Event, EventKind};
+pub use event::{Entity, Event, EventHead, EventKind};
 pub use explain::{Explain, Reading};
 pub use finding::{Change, Crossing, CrossingDirection, Finding};
 pub use id::{
@@ -59,7 +59,7 @@ pub use registry::{
     Device, Fence, FenceKind, Org, Person, Plan, RegistryChange, Role, Schedule, Shape, Suspension, Thresholds, Wearer,
 };
 pub use reject::{Reject, RejectReason};
-pub use reply::{Problem, ProblemCode, Reply};
+pub use reply::{Fault, Problem, ProblemCode, Reply};
 pub use report::{Consciousness, Report, ReportBody, ReportKind};
 pub use staff::{Actor, StaffCommand};
 pub use step_up::StepUp;

@@ -23,14 +23,33 @@ pub struct Problem {
     pub detail: String,
     /// The same in Chinese.
     pub detail_zh: String,
-    /// The faults one by one: JSON pointer into the request, and what is wrong there.
-    pub errors: Vec<(CompactString, String)>,
+    /// The faults one by one.
+    pub errors: Vec<Fault>,
     /// For an illegal action: what would be legal now, by name.
     pub allowed_actions: Vec<CompactString>,
     /// For an illegal action: who holds it.
     pub holder: Option<PersonId>,
     /// For a stale view: the present version.
     pub version: Option<u32>,
+}
+
+/// What is wrong at one place of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// JSON pointer into the request.
+    pub pointer: CompactString,
+    /// What is wrong there, in English.
+    pub detail: String,
+    /// The same in Chinese.
+    pub detail_zh: String,
+}
+
+impl Fault {
+    /// A fault at a place.
+    #[must_use]
+    pub fn new(pointer: impl Into<CompactString>, detail: impl Into<String>, detail_zh: impl Into<String>) -> Fault {
+        Fault { pointer: pointer.into(), detail: detail.into(), detail_zh: detail_zh.into() }
+    }
 }
 
 /// The class of a refusal. Appended to, never reordered.
@@ -99,6 +118,18 @@ impl Problem {
             holder: None,
             version: None,
         }
+    }
+
+    /// The same, with one more fault.
+    #[must_use]
+    pub fn at(
+        mut self,
+        pointer: impl Into<CompactString>,
+        detail: impl Into<String>,
+        detail_zh: impl Into<String>,
+    ) -> Problem {
+        self.errors.push(Fault::new(pointer, detail, detail_zh));
+        self
     }
 
     /// Not there, or not visible.

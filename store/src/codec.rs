@@ -158,10 +158,20 @@ pub(crate) fn encode_value<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreErro
     Ok(out)
 }
 
+/// Decodes the beginning of what [`encode_value`] made: a `T` whose members are the first of the whole.
+pub(crate) fn decode_head<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
+    let decoded = bincode::serde::decode_from_slice(payload_of(what, bytes)?, CONFIG);
+    decoded.map(|(head, _)| head).map_err(|error| bad(what, error.to_string()))
+}
+
 /// Decodes what [`encode_value`] made.
 pub(crate) fn decode_value<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
+    exactly(what, payload_of(what, bytes)?)
+}
+
+fn payload_of<'b>(what: &'static str, bytes: &'b [u8]) -> Result<&'b [u8], StoreError> {
     match bytes.split_first() {
-        Some((&VALUE_SCHEMA, payload)) => exactly(what, payload),
+        Some((&VALUE_SCHEMA, payload)) => Ok(payload),
         Some((schema, _)) => Err(bad(what, format!("schema {schema} is not known to this version"))),
         None => Err(bad(what, "empty".to_owned())),
     }

@@ -19,12 +19,15 @@ mod upkeep;
 mod webhooks;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use compact_str::CompactString;
 use model::{DeviceId, Located, Reject, ReportBody, Timestamp};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+
+use crate::progress::Progress;
 
 pub use audit::{AuditFilter, AuditPage};
 pub(crate) use erasure::Erasing;
@@ -60,6 +63,7 @@ pub struct State {
     /// What a restart goes on from: in the view itself, with the data.
     facts_cursor: AtomicU64,
     telemetry_cursor: AtomicU64,
+    newest_event: Arc<Progress>,
 }
 
 /// What was refused, and why: an entry of the quarantine.
@@ -134,6 +138,12 @@ impl State {
     #[must_use]
     pub fn telemetry_cursor(&self) -> u64 {
         self.telemetry_cursor.load(Ordering::Acquire)
+    }
+
+    /// The newest event that can be asked for, for whoever waits for the next.
+    #[must_use]
+    pub fn event_progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.newest_event)
     }
 
     pub(crate) fn telemetry(&self) -> parking_lot::MutexGuard<'_, Telemetry> {

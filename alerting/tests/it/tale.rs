@@ -10,7 +10,7 @@ pub fn phrase(output: &Output, now: Timestamp) -> (String, Option<String>) {
         Output::Down { device, kind } => (format!("{device}: {}", kind.name()), None),
         Output::Refused(problem) => {
             let holder = problem.holder.as_ref().map(|h| format!(", held by {h}")).unwrap_or_default();
-            let pointers: Vec<&str> = problem.errors.iter().map(|(pointer, _)| pointer.as_str()).collect();
+            let pointers: Vec<&str> = problem.errors.iter().map(|fault| fault.pointer.as_str()).collect();
             let pointers = if pointers.is_empty() { String::new() } else { format!(" {}", pointers.join(" ")) };
             let status = problem.code.status();
             (format!("refused {status} {}{pointers}{holder}", problem.detail_zh), None)

@@ -139,7 +139,7 @@ pub(crate) async fn list(
             view.campaigns(Page { after, limit }, &|campaign| visible_to(&caller.actor, Some(&campaign.org)))
         })
         .await?;
-    let next = listing.items.last().filter(|_| listing.has_more).map(|campaign| campaign.id.to_string());
+    let next = listing.next(|number| CampaignId::from_raw(number).to_string());
     Ok(respond("/api/v1/campaigns", &[], limit, listing.items, next, as_of))
 }
 

@@ -76,7 +76,7 @@ pub(crate) async fn list(
     if let Some(subject) = look::subject_of("cases", placed) {
         look::record(&shared, &caller.actor, &subject, look::CASE_FIELDS, None).await?;
     }
-    let next = listing.items.last().filter(|_| listing.has_more).map(|case| case.id.to_string());
+    let next = listing.next(|number| CaseId::from_raw(number).to_string());
     let query: Vec<(&str, String)> =
         [("state", params.state), ("kind", kind.map(name_of)), ("wearer", params.wearer), ("handler", params.handler)]
             .into_iter()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use model::{Actor, Entity, Event, EventKind, Role};
+use model::{Actor, Entity, Event, EventHead, EventKind, Role};
 use serde::{Deserialize, Serialize, Serializer};
 use store::State as View;
 
@@ -13,7 +13,8 @@ use crate::cursor::Cursor;
 use crate::page::checked_limit;
 use crate::params::{Params, bad_parameter, shortened, time_of};
 use crate::problem::{Code, Fault};
-use crate::scope::{sees_event, visible_to};
+use crate::recent::Audience;
+use crate::scope::sees_event;
 use crate::shared::Shared;
 use crate::{exact, look};
 
@@ -73,7 +74,11 @@ pub(crate) async fn poll(
     let limit = checked_limit(params.limit)?;
     let filter = Filter::new(caller.actor.clone(), params.types.as_deref())?;
     let after = start(&shared, params.after.as_deref(), params.since.as_deref()).await?;
-    let page = shared.read(move |state| state.events(after.seq, limit, &|event| filter.passes(state, event))).await?;
+    let page = shared
+        .read(move |state| {
+            state.events(after.seq, limit, &|head| filter.may_pass(head), &|event| filter.passes(state, event))
+        })
+        .await?;
     if let Some(subject) = shown_incidents(&page.events) {
         look::record(&shared, &caller.actor, &subject, look::INCIDENT_FIELDS, None).await?;
     }
@@ -90,39 +95,39 @@ pub(crate) async fn poll(
 /// What a caller gets of the feed: what they may see, of the types that they asked for.
 #[derive(Clone)]
 pub(crate) struct Filter {
-    actor: Actor,
-    /// `None`: all.
-    kinds: Option<Vec<EventKind>>,
+    pub(crate) actor: Actor,
+    pub(crate) audience: Audience,
 }
 
 impl Filter {
     pub(crate) fn new(actor: Actor, types: Option<&str>) -> Result<Filter, Fault> {
-        let kinds = types.map(kinds_of).transpose()?;
-        Ok(Filter { actor, kinds })
+        let audience = Audience::new(actor.scope.clone(), types.map(kinds_of).transpose()?);
+        Ok(Filter { actor, audience })
+    }
+
+    /// Whether it takes the state to say who is meant: for a doctor, whose patient that is.
+    pub(crate) fn asks_the_state(&self) -> bool {
+        self.actor.role == Role::Doctor
+    }
+
+    /// Whether an event may pass, by its kind and place: what does not need not be read.
+    pub(crate) fn may_pass(&self, head: &EventHead) -> bool {
+        self.audience.hears(head.kind, head.org.as_ref())
+    }
+
+    /// Whether one of those passes.
+    pub(crate) fn passes(&self, view: &View, event: &Event) -> bool {
+        sees_event(view, &self.actor, event)
+    }
+
+    /// Whether an event is told to its reader as it is, not only in part.
+    pub(crate) fn is_shown_whole(&self) -> bool {
+        exact::is_for(&self.actor)
     }
 
     /// An event as its reader may see it.
     pub(crate) fn shown(&self, event: Event) -> Event {
         exact::event(event, &self.actor)
-    }
-
-    /// Whether an event that passes is told to its reader as it is: not to who sees a part of it only, or has to be
-    /// looked up for each.
-    pub(crate) fn is_plain(&self) -> bool {
-        exact::is_for(&self.actor) && self.actor.role != Role::Doctor
-    }
-
-    /// The same of a plain reader, without the state.
-    pub(crate) fn passes_plain(&self, event: &Event) -> bool {
-        self.is_asked(event) && visible_to(&self.actor, event.org.as_ref())
-    }
-
-    pub(crate) fn passes(&self, view: &View, event: &Event) -> bool {
-        self.is_asked(event) && sees_event(view, &self.actor, event)
-    }
-
-    fn is_asked(&self, event: &Event) -> bool {
-        self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
     }
 }
 

@@ -6,17 +6,15 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use model::Role;
-use model::registry::ConsentTo;
 use serde::Deserialize;
 
-use super::glass::behind_glass;
 use super::wearers::visible_wearer;
 use crate::auth::Caller;
 use crate::host::FenceFormat;
 use crate::look;
 use crate::openapi::FeatureCollection;
 use crate::params::{Params, Segments};
-use crate::problem::Fault;
+use crate::problem::{Code, Fault};
 use crate::shared::Shared;
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -76,7 +74,11 @@ pub(crate) async fn export(
     let wearer = visible_wearer(&shared, &caller.actor, &id).await?;
     // Fences are drawn around homes: a volunteer sees the place of the case that they took, and nobody's home.
     if caller.actor.role == Role::Volunteer {
-        return Err(behind_glass(&shared, &caller.actor, &wearer, ConsentTo::Location));
+        return Err(Fault::new(
+            Code::NotAllowed,
+            "fences show where people live: a volunteer sees the place of the case that they took",
+            "围栏会显示住址:志愿者仅可查看所接案件的地点",
+        ));
     }
     let subject = format!("wearers/{}/fences", wearer.id);
     look::record(&shared, &caller.actor, &subject, look::FENCE_FIELDS, None).await?;

@@ -140,6 +140,15 @@ pub(crate) fn behind_glass(shared: &Shared, actor: &Actor, wearer: &Wearer, to: 
             format!("已撤回查看{what_zh}的同意:{wearer} 仅在有未结束的事件时可见"),
         );
     }
+    if !BREAKERS.contains(&actor.role) {
+        return Fault::new(
+            Code::NotAllowed,
+            format!(
+                "nothing has happened to {wearer} that you see to: where they are shows while a case of theirs is yours"
+            ),
+            format!("{wearer} 目前没有由您处理的案件:接单后方可在处理期间查看位置"),
+        );
+    }
     Fault::new(
         Code::BehindGlass,
         format!(

@@ -86,7 +86,7 @@ pub(crate) async fn list(
     if let Some(subject) = look::subject_of("incidents", listing.items.iter().map(|incident| incident.id)) {
         look::record(&shared, &caller.actor, &subject, look::INCIDENT_FIELDS, None).await?;
     }
-    let next = listing.items.last().filter(|_| listing.has_more).map(|incident| incident.id.to_string());
+    let next = listing.next(|number| IncidentId::from_raw(number).to_string());
     let items = exactly(&shared, listing.items, &caller.actor).await?;
     let query: Vec<(&str, String)> = [("state", params.state), ("kind", kind.map(name_of)), ("wearer", params.wearer)]
         .into_iter()

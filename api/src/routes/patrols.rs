@@ -169,7 +169,7 @@ pub(crate) async fn list(
             view.patrols(Page { after, limit }, &|patrol| visible_to(&caller.actor, Some(&patrol.order.org)))
         })
         .await?;
-    let next = listing.items.last().filter(|_| listing.has_more).map(|patrol: &Patrol| patrol.id.to_string());
+    let next = listing.next(|number| PatrolId::from_raw(number).to_string());
     Ok(respond("/api/v1/patrols", &[], limit, listing.items, next, as_of))
 }
 

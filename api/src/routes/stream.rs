@@ -1,9 +1,10 @@
 //! `GET /api/v1/events/stream`: the feed live, as server-sent events.
 //!
-//! The state is the only source: what is new is read from it by cursor, and the newest event's number only wakes the
-//! stream. So there is no seam between replay and live at which something could be missed or told twice. Nothing is
-//! queued for a slow reader: it reads on from where it is, and is told when the feed has moved past it.
+//! The state is the only source: what is new is read from it by cursor, and a number only wakes the stream. So there is
+//! no seam between replay and live at which something could be missed or told twice. Nothing is queued for a slow reader:
+//! it reads on from where it is, and is told when the feed has moved past it.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use axum::response::Response;
 use futures_util::stream;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::events::{EventParams, Filter, start, still_there};
 use crate::auth::{Caller, Credential};
@@ -23,6 +24,7 @@ use crate::cursor::Cursor;
 use crate::look;
 use crate::params::{Params, bad_parameter};
 use crate::problem::{Code, Fault};
+use crate::recent::{Recent, Told, printed};
 use crate::shared::Shared;
 
 /// How many events are read at a time.
@@ -66,10 +68,10 @@ pub(crate) async fn follow(
     })?;
     look::record(&shared, &caller.actor, "events/stream", look::INCIDENT_FIELDS, None).await?;
 
-    let newest = shared.host.newest_event();
-    let heartbeat_at = Instant::now();
+    let told = Recent::join(&shared, filter.audience.clone());
+    let heartbeat_due = Box::pin(tokio::time::sleep(Duration::ZERO));
     let follower =
-        Follower { shared, credential: caller.credential, filter, cursor, newest, heartbeat_at, greeted: false, place };
+        Follower { shared, credential: caller.credential, filter, cursor, told, heartbeat_due, greeted: false, place };
     let body = Body::from_stream(stream::unfold(Some(follower), |follower| async {
         let mut follower = follower?;
         let (text, goes_on) = follower.next().await;
@@ -88,8 +90,10 @@ struct Follower {
     credential: Credential,
     filter: Filter,
     cursor: Cursor,
-    newest: watch::Receiver<u64>,
-    heartbeat_at: Instant,
+    /// The newest event that may be for this client; what is newer is not.
+    told: watch::Receiver<u64>,
+    /// One timer for the whole of its life: it is not to be set anew for every event.
+    heartbeat_due: Pin<Box<Sleep>>,
     greeted: bool,
     /// Gives the stream's place back when it ends.
     #[allow(dead_code)] // held, not read
@@ -97,6 +101,7 @@ struct Follower {
 }
 
 /// What a stream does next.
+#[derive(Clone, Copy)]
 enum Turn {
     Heartbeat,
     Read,
@@ -111,24 +116,17 @@ impl Follower {
             return (format!("retry: {RECONNECT_MILLIS}\n\n{}", self.heartbeat()).into(), true);
         }
         loop {
-            match self.turn().await {
-                Turn::HouseCloses => {
-                    return (farewell("closing", "the server is stopping: connect again").into(), false);
-                }
-                Turn::Heartbeat => {
-                    if self.credential.actor(&*self.shared.host).is_none() {
-                        return (
-                            farewell("unauthenticated", "the token was revoked, or the session ended").into(),
-                            false,
-                        );
-                    }
-                    return (self.heartbeat().into(), true);
-                }
-                Turn::Read => match self.read().await {
-                    Ok(text) if text.is_empty() => {}
-                    Ok(text) => return (text, true),
-                    Err(text) => return (text.into(), false),
-                },
+            let turn = self.turn().await;
+            let read = match turn {
+                Turn::HouseCloses => Err(farewell("closing", "the server is stopping: connect again")),
+                Turn::Heartbeat | Turn::Read => self.read().await,
+            };
+            match (read, turn) {
+                (Err(last), _) => return (last.into(), false),
+                (Ok(text), Turn::Heartbeat) if text.is_empty() => return (self.heartbeat().into(), true),
+                (Ok(text), Turn::Heartbeat) => return ([&text[..], self.heartbeat().as_bytes()].concat().into(), true),
+                (Ok(text), _) if text.is_empty() => {}
+                (Ok(text), _) => return (text, true),
             }
         }
     }
@@ -138,58 +136,64 @@ impl Follower {
         let seq = self.cursor.seq;
         tokio::select! {
             biased;
-            () = tokio::time::sleep_until(self.heartbeat_at) => Turn::Heartbeat,
-            newest = self.newest.wait_for(|newest| *newest > seq) => match newest {
+            () = self.heartbeat_due.as_mut() => Turn::Heartbeat,
+            told = self.told.wait_for(|told| *told > seq) => match told {
                 Ok(_) => Turn::Read,
                 Err(_) => Turn::HouseCloses,
             },
         }
     }
 
-    /// What is after the cursor; empty when nothing of it is for this client. The error is the stream's last words.
+    /// What is after the cursor, which moves past what is not for this client; empty when nothing of it is. The error is
+    /// the stream's last words.
     async fn read(&mut self) -> Result<Bytes, String> {
-        if !self.filter.is_plain() {
-            return self.read_back().await.map(Bytes::from);
+        match self.credential.actor(&*self.shared.host) {
+            Some(actor) if actor == self.filter.actor => {}
+            Some(_) => return Err(farewell("changed", "what you may see has changed: connect again")),
+            None => return Err(farewell("unauthenticated", "the token was revoked, or the session ended")),
         }
-        let newest = *self.newest.borrow();
-        let held = self.shared.recent.after(&self.shared, self.cursor.seq, newest).await.map_err(last_words)?;
-        let Some(after) = held else { return self.read_back().await.map(Bytes::from) };
-        let mut mine = after.events.iter().filter(|told| self.filter.passes_plain(&told.event));
-        let text = match (mine.next(), mine.next()) {
-            (None, _) => Bytes::new(),
-            // One event for many streams: its text is shared and not copied.
-            (Some(one), None) => one.text.clone(),
-            (Some(one), Some(two)) => {
-                let rest = mine.flat_map(|told| told.text.iter().copied());
-                one.text.iter().chain(two.text.iter()).copied().chain(rest).collect()
-            }
-        };
+        let held = (!self.filter.asks_the_state()).then(|| self.shared.recent.after(self.cursor.seq)).flatten();
+        let Some(after) = held else { return self.read_back().await };
         self.cursor.seq = after.through;
+        let audience = &self.filter.audience;
+        let mut mine = after.events.iter().filter(|told| audience.hears(told.event.kind, told.event.org.as_ref()));
+        let Some(first) = mine.next() else { return Ok(Bytes::new()) };
+        let mut text = self.text_of(first);
+        for told in mine {
+            // Mostly there is one: then its text is shared with every stream, and not copied.
+            text = [text, self.text_of(told)].concat().into();
+        }
         Ok(text)
     }
 
+    fn text_of(&self, told: &Told) -> Bytes {
+        match self.filter.is_shown_whole() {
+            true => told.text(self.cursor.epoch),
+            false => printed(&self.filter.shown(told.event.clone()), self.cursor.epoch).into(),
+        }
+    }
+
     /// The same from the state, for a stream that is behind.
-    async fn read_back(&mut self) -> Result<String, String> {
+    async fn read_back(&mut self) -> Result<Bytes, String> {
         still_there(&self.shared, self.cursor).await.map_err(last_words)?;
-        let (seq, filter) = (self.cursor.seq, self.filter.clone());
+        let (seq, told, filter) = (self.cursor.seq, *self.told.borrow(), self.filter.clone());
         let page = self
             .shared
-            .read(move |state| state.events(seq, EVENTS_PER_READ, &|event| filter.passes(state, event)))
+            .read(move |state| {
+                state.events(seq, EVENTS_PER_READ, &|head| filter.may_pass(head), &|event| filter.passes(state, event))
+            })
             .await
             .map_err(last_words)?;
-        let mut text = String::new();
-        for event in page.events {
-            let cursor = Cursor { seq: event.seq, ..self.cursor };
-            let event = self.filter.shown(event);
-            text.push_str(&format!("id: {cursor}\ndata: {}\n\n", event.envelope_text(self.cursor.epoch)));
-        }
-        self.cursor.seq = page.through.max(seq);
-        Ok(text)
+        // What was told and is not there any more is not waited for.
+        self.cursor.seq = if page.has_more { page.through } else { page.through.max(told) };
+        let texts = page.events.into_iter().map(|event| printed(&self.filter.shown(event), self.cursor.epoch));
+        Ok(texts.collect::<String>().into())
     }
 
     /// Says that all is well, what time it is, and how far this client is, past what is not for it too.
     fn heartbeat(&mut self) -> String {
-        self.heartbeat_at = Instant::now() + Duration::from_millis(self.shared.config.heartbeat_millis);
+        let next = Instant::now() + Duration::from_millis(self.shared.config.heartbeat_millis);
+        self.heartbeat_due.as_mut().reset(next);
         let data = json!({ "time": self.shared.host.now(), "cursor": self.cursor.to_string() });
         format!("id: {}\nevent: heartbeat\ndata: {data}\n\n", self.cursor)
     }

@@ -70,7 +70,7 @@ pub(crate) async fn list(
             })
         })
         .await?;
-    let next = listing.items.last().filter(|_| listing.has_more).map(|task| task.id.to_string());
+    let next = listing.next(|number| TaskId::from_raw(number).to_string());
     let query: Vec<(&str, String)> = params.state.map(|state| ("state", state)).into_iter().collect();
     Ok(respond("/api/v1/tasks", &query, limit, listing.items, next, as_of))
 }

@@ -367,7 +367,7 @@ pub(crate) async fn deliveries(
     let as_of = shared.newest_cursor().await?;
     let wanted = id.clone();
     let listing = shared.read(move |view| view.deliveries(&wanted, store::Page { after, limit })).await?;
-    let next = listing.items.last().filter(|_| listing.has_more).map(|delivery| delivery.number.to_string());
+    let next = listing.next(|number| number.to_string());
     Ok(respond(&format!("/api/v1/webhooks/{id}/deliveries"), &[], limit, listing.items, next, as_of))
 }
 

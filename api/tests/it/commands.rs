@@ -110,7 +110,7 @@ async fn refusals_keep_their_status_and_say_what_would_be_possible() {
     ] {
         let mut problem = Problem::new(code, "so it is", "就是这样");
         if code == ProblemCode::Invalid {
-            problem.errors = vec![("/disposition".into(), "say how it ended".to_owned())];
+            problem = problem.at("/disposition", "say how it ended", "请填写处置结果");
         }
         problem.allowed_actions = vec!["accept".into()];
         problem.holder = Some(PersonId::new("s1"));
@@ -121,6 +121,9 @@ async fn refusals_keep_their_status_and_say_what_would_be_possible() {
         assert_eq!(answer.problem(), expected);
         assert_eq!(answer.json()["holder"], "s1");
         assert_eq!(answer.json()["version"], 7);
+        if code == ProblemCode::Invalid {
+            assert_eq!(answer.json()["errors"][0]["detail_zh"], "请填写处置结果");
+        }
         let is_told = answer.json().get("allowed_actions").is_some();
         assert_eq!(is_told, code == ProblemCode::IllegalInState);
     }

@@ -14,6 +14,12 @@ async fn where_somebody_is_shows_on_account_of_something_or_for_a_reason() {
     assert_eq!(house.engine.looks(), [""; 0], "nothing was shown");
     assert_eq!(house.get("desk", "/api/v1/wearers/w1/latest").await.status, 200, "how she is, not where");
     assert_eq!(house.get("admin", track).await.status, 200);
+    // Nobody is told to break what they may not.
+    for (who, address) in [("volunteer", track), ("volunteer", "/api/v1/wearers/w1/fences")] {
+        let refused = house.get(who, address).await;
+        assert_eq!(refused.problem(), "403 not-allowed", "{address}");
+        assert!(!refused.text.contains("break-glass"), "{}", refused.text);
+    }
     // Something happens: whoever is there for it sees.
     house.engine.tell(EventKind::IncidentRaised, YINXING, raised(1, "w1", YINXING)).await;
     assert_eq!(house.get("desk", track).await.status, 200);

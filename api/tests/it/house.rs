@@ -47,7 +47,7 @@ pub struct Engine {
     durable: Arc<Progress>,
     facts: Arc<Progress>,
     newest: watch::Sender<u64>,
-    newest_event: AtomicU64,
+    projected_events: Arc<Progress>,
     actors: Mutex<BTreeMap<String, Actor>>,
     token_hashes: Mutex<BTreeMap<[u8; 32], Actor>>,
     accounts: Mutex<BTreeMap<String, Account>>,
@@ -71,11 +71,6 @@ pub struct Engine {
 
 impl Engine {
     fn append(self: &Arc<Self>, input: Input, decisions: Vec<Decision>) -> oneshot::Receiver<u64> {
-        let newest = decisions.iter().filter_map(|decision| match decision {
-            Decision::Event(event) => Some(event.seq),
-            _ => None,
-        });
-        self.newest_event.fetch_max(newest.max().unwrap_or(0), Ordering::SeqCst);
         let (sender, receiver) = oneshot::channel();
         let journal = self.journal.lock().unwrap();
         let journal = journal.as_ref().unwrap();
@@ -89,8 +84,14 @@ impl Engine {
     pub async fn commit(self: &Arc<Self>, input: Input, decisions: Vec<Decision>) -> u64 {
         let seq = self.append(input, decisions).await.unwrap();
         self.facts.reached(seq).await;
-        self.newest.send_replace(self.newest_event.load(Ordering::SeqCst));
+        self.tell_newest();
         seq
+    }
+
+    /// Tells what the state has, and never less than before.
+    fn tell_newest(&self) {
+        let reached = self.projected_events.get();
+        self.newest.send_if_modified(|told| std::mem::replace(told, reached.max(*told)) < reached);
     }
 
     /// Tells the feed something, and waits until the state has it.
@@ -137,6 +138,11 @@ impl Engine {
 
     pub fn forget_token(&self, bearer: &str) {
         self.actors.lock().unwrap().remove(bearer);
+    }
+
+    /// From now on a bearer is somebody else.
+    pub fn set_actor(&self, bearer: &str, actor: Actor) {
+        self.actors.lock().unwrap().insert(bearer.to_owned(), actor);
     }
 
     pub fn set_health(&self, health: Health) {
@@ -311,7 +317,7 @@ impl Engine {
             let later = Arc::clone(&engine);
             tokio::spawn(async move {
                 later.facts.reached(seq).await;
-                later.newest.send_replace(later.newest_event.load(Ordering::SeqCst));
+                later.tell_newest();
             });
             Ok(Committed { seq, reply: reply.unwrap_or(Reply::Done(None)) })
         })
@@ -364,7 +370,7 @@ impl House {
             durable,
             facts: follower.facts(),
             newest: watch::Sender::new(0),
-            newest_event: AtomicU64::new(0),
+            projected_events: state.event_progress(),
             actors: Mutex::new(crate::samples::actors()),
             token_hashes: Mutex::new(BTreeMap::new()),
             accounts: Mutex::new(BTreeMap::new()),

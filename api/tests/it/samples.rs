@@ -26,6 +26,7 @@ pub fn actors() -> BTreeMap<String, Actor> {
         ("elsewhere", actor("t-else", Role::Desk, SHUSHAN)),
         ("guardian", actor("t-guardian", Role::Guardian, YINXING)),
         ("volunteer", actor("t-volunteer", Role::Volunteer, YINXING)),
+        ("doctor", actor("g2", Role::Doctor, YINXING)),
         ("district", actor("t-district", Role::Admin, "/luyang/")),
     ]
     .into_iter()

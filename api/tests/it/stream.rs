@@ -61,6 +61,18 @@ impl Stream {
         }
     }
 
+    /// What the stream says last; nothing but heartbeats before.
+    async fn farewell(mut self) -> String {
+        let last = loop {
+            let block = self.block().await.unwrap();
+            if block.event != "heartbeat" {
+                break block.event;
+            }
+        };
+        assert_eq!(self.block().await, None);
+        last
+    }
+
     /// The next event's number, heartbeats passed over.
     async fn seq(&mut self) -> Option<u64> {
         loop {
@@ -137,14 +149,7 @@ async fn a_look_comes_first_and_a_revoked_token_ends_it() {
     assert_eq!(house.engine.looks(), ["t-desk events/stream position,explain,occurrences"]);
     stream.block().await.unwrap();
     house.engine.forget_token("desk");
-    let last = loop {
-        let block = stream.block().await.unwrap();
-        if block.event != "heartbeat" {
-            break block;
-        }
-    };
-    assert_eq!(last.event, "unauthenticated");
-    assert_eq!(stream.block().await, None);
+    assert_eq!(stream.farewell().await, "unauthenticated");
     house.engine.refuse_looks();
     assert_eq!(house.get("elsewhere", "/api/v1/events/stream").await.problem(), "503 unavailable");
 }
@@ -169,13 +174,74 @@ async fn streams_are_counted_and_their_places_come_back() {
     opened.await.unwrap();
 }
 
-/// A volunteer's stream reads from the state event by event, as every stream does that is behind.
+/// Not at the next heartbeat, which is an hour away: with the next event, which they do not hear any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_see_less_hears_nothing_more() {
+    let house = House::with(ApiConfig { heartbeat_millis: 3_600_000, ..ApiConfig::default() }).await;
+    let mut revoked = Stream::open(&house, "desk", "", None).await;
+    let mut moved = Stream::open(&house, "district", "", None).await;
+    let mut still = Stream::open(&house, "admin", "", None).await;
+    house.engine.tell(EventKind::IncidentRaised, YINXING, raised(1, "w1", YINXING)).await;
+    for stream in [&mut revoked, &mut moved, &mut still] {
+        assert_eq!(stream.seq().await, Some(1));
+    }
+    house.engine.forget_token("desk");
+    house.engine.set_actor("district", crate::house::actor("t-district", model::Role::Admin, SHUSHAN));
+    house.engine.tell(EventKind::IncidentRaised, YINXING, raised(2, "w1", YINXING)).await;
+    assert_eq!(revoked.farewell().await, "unauthenticated");
+    assert_eq!(moved.farewell().await, "changed");
+    assert_eq!(still.seq().await, Some(2));
+}
+
+/// Everybody hears of everything that is theirs, and of nothing else, in order; a volunteer without what is exact.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_is_told_what_is_for_them() {
+    const EVENTS: u64 = 300;
+    let house = House::with(ApiConfig { heartbeat_millis: 20, ..ApiConfig::default() }).await;
+    let org = |n: u64| if n.is_multiple_of(3) { SHUSHAN } else { YINXING };
+    let kind = |n: u64| if n.is_multiple_of(2) { EventKind::IncidentNoted } else { EventKind::IncidentRaised };
+    let mut readers = Vec::new();
+    for (who, query, mine) in [
+        ("admin", "?after=latest", (|_| true) as fn(u64) -> bool),
+        ("admin", "?after=latest&types=incident.raised", |n| n % 2 == 1),
+        ("desk", "?after=latest", |n| n % 3 != 0),
+        ("desk", "?types=incident.noted,incident.raised", |n| n % 3 != 0),
+        ("elsewhere", "?types=incident.noted", |n| n % 6 == 0),
+        ("volunteer", "?types=incident.raised", |n| n % 3 != 0 && n % 2 == 1),
+        ("doctor", "", |_| false),
+    ] {
+        let mut stream = Stream::open(&house, who, query, None).await;
+        readers.push(tokio::spawn(async move {
+            let mut heard = Vec::new();
+            loop {
+                let block = stream.block().await.unwrap();
+                let seq = Cursor::parse(&block.id).unwrap().seq;
+                if block.event.is_empty() {
+                    let position = &block.data["data"]["position"]["lat"];
+                    assert_eq!(position.as_f64() == Some(31.82), who == "volunteer", "{who}: {position}");
+                    heard.push(seq);
+                } else if seq == EVENTS {
+                    break;
+                }
+            }
+            assert_eq!(heard, (1..=EVENTS).filter(|n| mine(*n)).collect::<Vec<_>>(), "{who} {query}");
+        }));
+    }
+    for n in 1..=EVENTS {
+        house.engine.tell(kind(n), org(n), raised(n, "w1", org(n))).await;
+    }
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+/// A doctor's stream reads from the state event by event, as every stream does that is behind.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_the_feed_has_moved_past_says_its_gap_and_ends() {
     let house = House::open().await;
     house.engine.tell(EventKind::IncidentRaised, YINXING, raised(1, "w1", YINXING)).await;
-    let mut stream = Stream::open(&house, "volunteer", "", None).await;
-    assert_eq!(stream.seq().await, Some(1));
+    let mut stream = Stream::open(&house, "doctor", "", None).await;
+    stream.block().await.unwrap();
     house.engine.set_epoch(2);
     house.engine.tell(EventKind::IncidentRaised, YINXING, raised(2, "w1", YINXING)).await;
     let mut last = Block::default();

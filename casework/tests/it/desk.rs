@@ -205,7 +205,8 @@ impl Desk {
                 Output::Refused(problem) => {
                     assert_eq!(outputs.len(), 1, "a refusal stands alone");
                     let holder = problem.holder.as_ref().map(|h| format!(", held by {h}")).unwrap_or_default();
-                    let pointers: Vec<&str> = problem.errors.iter().map(|(pointer, _)| pointer.as_str()).collect();
+                    assert!(problem.errors.iter().all(|fault| !fault.detail_zh.is_ascii()), "{problem:?}");
+                    let pointers: Vec<&str> = problem.errors.iter().map(|fault| fault.pointer.as_str()).collect();
                     let pointers = if pointers.is_empty() { String::new() } else { format!(" {}", pointers.join(" ")) };
                     phrases.push(format!("refused {} {}{pointers}{holder}", problem.code.status(), problem.detail));
                 }

@@ -154,7 +154,9 @@ impl Provider for Environment<'_> {
 fn insert(dict: &mut Dict, steps: &[&str], text: &str) {
     let [first, rest @ ..] = steps else { return };
     if rest.is_empty() {
-        dict.insert((*first).to_owned(), Value::from(text));
+        // Everything in the environment is text; a list is one in JSON: `["10.0.0.0/8"]`.
+        let list = serde_json::from_str::<Vec<String>>(text);
+        dict.insert((*first).to_owned(), list.map_or_else(|_| Value::from(text), Value::from));
         return;
     }
     let below = dict.entry((*first).to_owned()).or_insert_with(|| Value::from(Dict::new()));

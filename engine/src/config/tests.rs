@@ -93,6 +93,7 @@ fn later_layers_win_and_environment_text_becomes_numbers() {
         "YINLING__MQTT__RECEIVE_MAXIMUM=7",
         "YINLING__HTTP__ALLOW_PLAINTEXT=true",
         "YINLING__CHANNELS__SMS__SECRET=00123",
+        "YINLING__WEBHOOKS__ALLOW=[\"10.0.0.0/8\", \"fd00::/8\"]",
         "HOME=/root",
         "YINLING_LOG=debug",
     ];
@@ -110,6 +111,8 @@ fn later_layers_win_and_environment_text_becomes_numbers() {
     let ProviderConfig::Gateway(gateway) = &config.channels[&Channel::Sms].providers[0].provider else { panic!() };
     assert_eq!(gateway.secret, "00123");
     assert_eq!(config.data, Path::new("elsewhere"));
+    let allowed: Vec<String> = config.webhooks.allow.iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, ["10.0.0.0/8", "fd00::/8"]);
 }
 
 #[test]

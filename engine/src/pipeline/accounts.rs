@@ -63,7 +63,7 @@ impl Accounts {
                 "there is, or was, an account of this name; take another",
                 "已有(或曾有)同名账号,请换一个名称",
             );
-            return Reply::Refused(Problem { errors: vec![("/id".into(), "taken".to_owned())], ..problem });
+            return Reply::Refused(problem.at("/id", "taken", "已被占用"));
         }
         if self.accounts.len() >= ACCOUNTS_MAX {
             return Reply::Refused(Problem::new(

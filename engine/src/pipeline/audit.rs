@@ -172,10 +172,7 @@ impl Pipeline {
             let detail = format!("a reason has {} to {} bytes", REASON_BYTES.start(), REASON_BYTES.end());
             let detail_zh = format!("事由须为 {} 至 {} 字节", REASON_BYTES.start(), REASON_BYTES.end());
             let problem = Problem::new(ProblemCode::Invalid, detail, detail_zh);
-            return Reply::Refused(Problem {
-                errors: vec![("/reason".into(), "too short or too long".into())],
-                ..problem
-            });
+            return Reply::Refused(problem.at("/reason", "too short or too long", "过短或过长"));
         }
         let glass = Glass {
             person: actor.person.clone(),

@@ -10,9 +10,9 @@ use model::campaign::{CampaignKind, CampaignOrder};
 use model::record::{Input as Recorded, Observed};
 use model::registry::{DailyWindow, WearerMode};
 use model::{
-    Actor, Attempt, Change, Contact, Decision, Destination, DeviceId, Entity, EventKind, Explain, Finding, Incident,
-    IncidentId, IncidentKind, OrgPath, PersonId, Plan, Priority, Problem, ProblemCode, RegistryChange, Reply, Report,
-    ReportBody, Role, TaskId, Thresholds, Timestamp, Wearer, WearerId,
+    Actor, Attempt, Change, Contact, Decision, Destination, DeviceId, Entity, EventKind, Explain, Fault, Finding,
+    Incident, IncidentId, IncidentKind, OrgPath, PersonId, Plan, Priority, Problem, ProblemCode, RegistryChange, Reply,
+    Report, ReportBody, Role, TaskId, Thresholds, Timestamp, Wearer, WearerId,
 };
 
 use super::Pipeline;
@@ -239,7 +239,7 @@ impl Pipeline {
             return Reply::Refused(super::respond::not_allowed("only staff see to tasks"));
         }
         if note.len() > NOTE_BYTES_MAX {
-            return Reply::Refused(invalid("/note", "longer than 2 000 bytes"));
+            return Reply::Refused(invalid("/note", "longer than 2 000 bytes", "超过 2000 字节"));
         }
         let Some(change) = self.reach.finish(id, &actor.person, note.trim(), at) else {
             return Reply::Refused(Problem::not_found("the open task"));
@@ -272,7 +272,7 @@ impl Pipeline {
             Err(problem) => return Reply::Refused(problem),
         };
         if order.until <= at {
-            return Reply::Refused(invalid("/until", "lies in the past"));
+            return Reply::Refused(invalid("/until", "lies in the past", "早于当前时间"));
         }
         let input = RoundInput::Start { order, by: Some(&actor.person), org: &actor.scope, people: &people };
         let outputs = self.rounds.handle(input, at, &mut self.counters);
@@ -290,7 +290,11 @@ impl Pipeline {
         for (index, id) in order.wearers.iter().enumerate() {
             let entry = self.directory.wearers.get(id).filter(|entry| actor.scope.contains(&entry.wearer.org));
             let Some(entry) = entry else {
-                errors.push((format!("/wearers/{index}").into(), "not there, or not visible to you".to_owned()));
+                errors.push(Fault::new(
+                    format!("/wearers/{index}"),
+                    "not there, or not visible to you",
+                    "不存在或无权查看",
+                ));
                 continue;
             };
             let before = people.len();
@@ -300,14 +304,18 @@ impl Pipeline {
                 }
             }
             if people.len() == before && order.kind == CampaignKind::Welfare {
-                errors.push((format!("/wearers/{index}").into(), "has no phone of their own".to_owned()));
+                errors.push(Fault::new(format!("/wearers/{index}"), "has no phone of their own", "本人没有电话"));
             }
         }
         if people.len() > CAMPAIGN_PEOPLE_MAX {
-            errors.push(("/wearers".into(), format!("more than {CAMPAIGN_PEOPLE_MAX} people; make two of it")));
+            errors.push(Fault::new(
+                "/wearers",
+                format!("more than {CAMPAIGN_PEOPLE_MAX} people; make two of it"),
+                format!("超过 {CAMPAIGN_PEOPLE_MAX} 人,请分为两次"),
+            ));
         }
         if people.is_empty() && errors.is_empty() {
-            errors.push(("/wearers".into(), "nobody to call".to_owned()));
+            errors.push(Fault::new("/wearers", "nobody to call", "没有可外呼的人员"));
         }
         if errors.is_empty() {
             return Ok(people);
@@ -462,8 +470,6 @@ fn nobodys_id(device: &DeviceId) -> WearerId {
     WearerId::new(&format!("{UNBOUND_PREFIX}{device}"))
 }
 
-fn invalid(pointer: &str, what: &str) -> Problem {
-    let mut problem = Problem::new(ProblemCode::Invalid, "the request cannot be carried out", "请求无法执行");
-    problem.errors = vec![(pointer.into(), what.to_owned())];
-    problem
+fn invalid(pointer: &str, what: &str, zh: &str) -> Problem {
+    Problem::new(ProblemCode::Invalid, "the request cannot be carried out", "请求无法执行").at(pointer, what, zh)
 }

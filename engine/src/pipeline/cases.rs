@@ -165,9 +165,8 @@ impl Pipeline {
                 let entry = self.directory.wearers.get(id).filter(|entry| order.org.contains(&entry.wearer.org));
                 let Some(entry) = entry else {
                     let detail = "a wearer is not there, or not in this organisation";
-                    let mut problem = Problem::new(ProblemCode::Invalid, detail, "有老人不存在或不属于该组织");
-                    problem.errors.push((format!("/wearers/{place}").into(), "not there".to_owned()));
-                    return Err(problem);
+                    let problem = Problem::new(ProblemCode::Invalid, detail, "有老人不存在或不属于该组织");
+                    return Err(problem.at(format!("/wearers/{place}"), "not there", "不存在"));
                 };
                 if visited.iter().all(|one: &Visited| one.wearer != *id) {
                     visited.push(of(&entry.wearer));
@@ -297,7 +296,6 @@ impl Pipeline {
 
 fn no_such_person(pointer: String, person: &PersonId) -> Problem {
     let detail = format!("there is no person {person} in the registry");
-    let mut problem = Problem::new(ProblemCode::Invalid, detail, format!("登记表中没有人员 {person}"));
-    problem.errors.push((pointer.into(), "not in the registry".to_owned()));
-    problem
+    let problem = Problem::new(ProblemCode::Invalid, detail, format!("登记表中没有人员 {person}"));
+    problem.at(pointer, "not in the registry", "不在登记表中")
 }

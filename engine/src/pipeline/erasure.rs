@@ -147,13 +147,12 @@ impl Pipeline {
             self.erased.find(kind, id).map(|_| (if kind == ErasedKind::Wearer { "wearers" } else { "people" }, index))
         };
         let (list, index) = wearers.enumerate().find_map(found).or_else(|| people.enumerate().find_map(found))?;
-        let mut problem = Problem::new(
+        let problem = Problem::new(
             ProblemCode::Invalid,
             "this id belonged to somebody who was erased: take them out of the source; a new person gets a new id",
             "该编号属于已被彻底清除的人员:请从来源数据中移除;新登记人员请使用新编号",
         );
-        problem.errors.push((format_compact!("/{list}/{index}/id"), "was erased".to_owned()));
-        Some(problem)
+        Some(problem.at(format_compact!("/{list}/{index}/id"), "was erased", "已被彻底清除"))
     }
 
     fn names_of(&self, erasure: &Erasure) -> Names {

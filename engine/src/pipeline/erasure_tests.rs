@@ -73,7 +73,7 @@ fn what_is_open_is_brought_to_its_end_first_and_who_is_erased_is_forgotten_by_ev
     let mut import = Vec::new();
     pipeline.decide(command(StaffCommand::Import(Box::new(again)), None), at(100_001.0), &mut import);
     let Reply::Refused(problem) = answer(&import) else { panic!("{:?}", answer(&import)) };
-    assert_eq!(problem.errors[0].0, "/wearers/0/id");
+    assert_eq!(problem.errors[0].pointer, "/wearers/0/id");
     records.extend(import);
 
     let whole = image(&pipeline);

@@ -63,7 +63,7 @@ impl StepUps {
         let (detail, detail_zh) =
             (format!("not this code; {left} more tries"), format!("验证码不正确，还可尝试 {left} 次"));
         let problem = Problem::new(ProblemCode::Invalid, detail, detail_zh);
-        Reply::Refused(Problem { errors: vec![("/code".into(), "not the code that was sent".to_owned())], ..problem })
+        Reply::Refused(problem.at("/code", "not the code that was sent", "与发送的验证码不符"))
     }
 }
 

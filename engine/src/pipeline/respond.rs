@@ -266,9 +266,8 @@ impl Pipeline {
         }
         let measured = note.measured.unwrap_or(at);
         if measured > at {
-            let mut problem = Problem::new(ProblemCode::Invalid, "the note cannot be taken", "无法记录");
-            problem.errors.push(("/measured".into(), "lies in the future".to_owned()));
-            return Reply::Refused(problem);
+            let problem = Problem::new(ProblemCode::Invalid, "the note cannot be taken", "无法记录");
+            return Reply::Refused(problem.at("/measured", "lies in the future", "晚于当前时间"));
         }
         let mut findings = Vec::new();
         if let Some(observed) = self.note_bedside(note, measured, at, &mut findings) {
@@ -305,9 +304,8 @@ impl Pipeline {
             return Reply::Refused(problem);
         }
         if let Some(pointer) = self.outside_scope(&actor.scope, change) {
-            let mut problem = not_allowed("an entry lies outside the part of the tree that you may write");
-            problem.errors.push((pointer, "outside your scope".to_owned()));
-            return Reply::Refused(problem);
+            let problem = not_allowed("an entry lies outside the part of the tree that you may write");
+            return Reply::Refused(problem.at(pointer, "outside your scope", "不在您的管辖范围内"));
         }
         let mut change = change.clone();
         self.directory.complete_bindings(&mut change, at);

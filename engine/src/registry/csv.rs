@@ -77,7 +77,17 @@ impl Table {
                 column.strip_prefix("fences/0/circle/").map_or(column.replace('/', "."), |c| format!("home.{c}"));
             error.pointer = format!("/rows/{row}/{column}").trim_end_matches('/').to_owned();
         }
+        (error.detail, error.detail_zh) = (self.renamed(&error.detail), self.renamed(&error.detail_zh));
         error
+    }
+
+    /// A remark that speaks of another entry speaks of its row.
+    fn renamed(&self, text: &str) -> String {
+        let Some((before, rest)) = text.split_once(&format!("/{}/", self.noun)) else { return text.to_owned() };
+        let after = rest.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        let index = rest.strip_suffix(after).and_then(|index| index.parse::<usize>().ok());
+        let row = index.and_then(|index| self.rows.get(index));
+        row.map_or_else(|| text.to_owned(), |row| format!("{before}/rows/{row}{after}"))
     }
 }
 
@@ -198,6 +208,10 @@ mod tests {
         ] {
             assert_eq!(table.placed(fault(pointer, "", "")).pointer, expected);
         }
+        let twice =
+            table.placed(fault("/wearers/2", "\"007\" stands at /wearers/1 already", "\"007\" 与 /wearers/1 重复"));
+        assert_eq!(twice.detail, "\"007\" stands at /rows/3 already");
+        assert_eq!(twice.detail_zh, "\"007\" 与 /rows/3 重复");
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) struct FactChanges {
     pub(crate) changes: Changes,
     /// Who is erased by the last record that was taken: once its changes are in the view.
     pub(crate) erased: Vec<Erasure>,
+    /// The newest event among them; 0: there is none.
+    pub(crate) newest_event: u64,
 }
 
 /// What is stored of an event beside itself, readable without decoding all of it: its time.
@@ -43,6 +45,7 @@ impl FactChanges {
         for decision in &record.decisions {
             match decision {
                 Decision::Event(event) => {
+                    self.newest_event = self.newest_event.max(event.seq);
                     self.changes.put(&keys::number(keys::EVENT, event.seq), EventOffset::value(event)?);
                     self.take_entity(&event.entity)?;
                     self.take_response(event)?;

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 
 use parking_lot::Mutex;
 
+use super::queries::newest_event;
 use super::tree::{Changes, Database, Scan};
 use super::{State, StateConfig, Telemetry, keys};
 use crate::codec;
@@ -14,6 +15,7 @@ use crate::disk::Disk;
 use crate::error::StoreError;
 use crate::export::{self, ExportInfo};
 use crate::layout::DataDir;
+use crate::progress::Progress;
 
 /// The layout of keys and values as a whole; a view with another one is rebuilt.
 const STATE_VERSION: u32 = 2;
@@ -194,6 +196,7 @@ fn try_open(dir: &Path, config: &StateConfig) -> Result<(State, bool), String> {
     let telemetry_cursor = read_number(&database, keys::META_TELEMETRY)?.unwrap_or(0);
     let mut telemetry = Telemetry::default();
     telemetry.set_quarantined(quarantined(&database).map_err(|error| error.to_string())?);
+    let newest_event = newest_event(&database).map_err(|error| error.to_string())?.unwrap_or(0);
     let state = State {
         dir: dir.to_owned(),
         database,
@@ -201,6 +204,7 @@ fn try_open(dir: &Path, config: &StateConfig) -> Result<(State, bool), String> {
         feed_epoch: AtomicU32::new(1),
         facts_cursor: AtomicU64::new(facts_cursor),
         telemetry_cursor: AtomicU64::new(telemetry_cursor),
+        newest_event: Arc::new(Progress::new(newest_event)),
     };
     state.probe(PROBED_ENTRIES).map_err(|error| error.to_string())?;
     state.remember_erased().map_err(|error| error.to_string())?;

@@ -4,21 +4,25 @@ use std::collections::BTreeMap;
 
 use model::staff::ApiToken;
 use model::{
-    Attempt, AttemptId, Case, CaseId, Device, DeviceId, DownCommand, DownCommandId, Event, Incident, IncidentId, Org,
-    OrgPath, Person, PersonId, ReportKind, Timestamp, TokenId, Wearer, WearerId,
+    Attempt, AttemptId, Case, CaseId, Device, DeviceId, DownCommand, DownCommandId, Event, EventHead, Incident,
+    IncidentId, Org, OrgPath, Person, PersonId, ReportKind, Timestamp, TokenId, Wearer, WearerId,
 };
 use serde::de::DeserializeOwned;
 
 use super::facts::EventOffset;
 use super::history::{self, Sample};
-use super::tree::Scan;
+use super::tree::{Database, Scan};
 use super::{Latest, Quarantined, State, TrackPoint, Vital, keys};
-use crate::codec::{bad, decode_value};
+use crate::codec::{bad, decode_head, decode_value};
 use crate::error::StoreError;
 
-/// How many events, or list entries, a query looks at before it gives what it has: a filter that lets nothing
-/// through must not read the whole view in one go.
+/// How many events a query looks at before it gives what it has: a filter that lets nothing through must not read the
+/// whole view in one go.
 const SCANNED_MAX: usize = 20_000;
+/// One that is read as a whole, not its head only, counts as so many.
+const WHOLE_EVENT: usize = 10;
+/// The same of a list of incidents, cases and the like, each of which is read as a whole.
+pub(super) const LISTED_MAX: usize = 5_000;
 
 /// A stretch of the feed.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,16 +67,32 @@ pub struct Page<K> {
 pub struct Listing<T> {
     /// The entries.
     pub items: Vec<T>,
-    /// Whether there are more behind the last one.
+    /// Whether there are more to look at.
     pub has_more: bool,
+    /// In a list of what is numbered, the last that was looked at, whether it is in the list or not: where to go on.
+    pub through: u64,
+}
+
+impl<T> Listing<T> {
+    /// What the next page begins after, if there is one.
+    pub fn next<K>(&self, key: impl FnOnce(u64) -> K) -> Option<K> {
+        self.has_more.then(|| key(self.through))
+    }
 }
 
 impl State {
-    /// Events after `after` (0: from the oldest), ascending, at most `limit` of those that `keep` lets through.
+    /// Events after `after` (0: from the oldest), ascending, at most `limit` of those that `want` and `keep` let
+    /// through. `want` is asked first, by an event's head: what it does not want is not decoded.
     ///
     /// # Errors
     /// [`StoreError::State`], as every query here.
-    pub fn events(&self, after: u64, limit: usize, keep: &dyn Fn(&Event) -> bool) -> Result<EventPage, StoreError> {
+    pub fn events(
+        &self,
+        after: u64,
+        limit: usize,
+        want: &dyn Fn(&EventHead) -> bool,
+        keep: &dyn Fn(&Event) -> bool,
+    ) -> Result<EventPage, StoreError> {
         let mut page = EventPage { events: Vec::new(), through: after, has_more: false };
         let mut scanned = 0;
         let (_, to) = keys::all(keys::EVENT);
@@ -83,9 +103,13 @@ impl State {
             }
             scanned += 1;
             page.through = keys::last_number(key);
-            let event: Event = decode_value("event", split_event(value)?.1)?;
-            if keep(&event) {
-                page.events.push(event);
+            let value = split_event(value)?.1;
+            if want(&decode_head("event", value)?) {
+                scanned += WHOLE_EVENT - 1;
+                let event: Event = decode_value("event", value)?;
+                if keep(&event) {
+                    page.events.push(event);
+                }
             }
             Ok(Scan::Go)
         })?;
@@ -111,13 +135,7 @@ impl State {
     /// # Errors
     /// [`StoreError::State`].
     pub fn newest_event(&self) -> Result<Option<u64>, StoreError> {
-        let (from, to) = keys::all(keys::EVENT);
-        let mut newest = None;
-        self.database.scan_back(&from, &to, &mut |key, _| {
-            newest = Some(keys::last_number(key));
-            Ok(Scan::Stop)
-        })?;
-        Ok(newest)
+        newest_event(&self.database)
     }
 
     /// The `after` that begins with the first event decided at or after `since`: events ascend in time.
@@ -437,7 +455,7 @@ impl State {
         keep: &dyn Fn(&T) -> bool,
     ) -> Result<Listing<T>, StoreError> {
         let (_, to) = keys::all(letter);
-        let mut listing = Listing { items: Vec::new(), has_more: false };
+        let mut listing = Listing { items: Vec::new(), has_more: false, through: 0 };
         self.database.scan(from, &to, &mut |_, value| {
             let item = decode_value(what, value)?;
             if !keep(&item) {
@@ -453,7 +471,8 @@ impl State {
         Ok(listing)
     }
 
-    /// Goes down an index whose keys end with a number, from below `after`.
+    /// Goes down an index whose keys end with a number, from below `after`, and looks at [`LISTED_MAX`] entries at
+    /// most.
     pub(super) fn newest_first<T>(
         &self,
         (from, mut to): (Vec<u8>, Vec<u8>),
@@ -465,18 +484,32 @@ impl State {
             to.clone_from(&from);
             to.extend_from_slice(&after.to_be_bytes());
         }
-        let mut listing = Listing { items: Vec::new(), has_more: false };
+        let mut listing = Listing { items: Vec::new(), has_more: false, through: 0 };
+        let mut scanned = 0;
         self.database.scan_back(&from, &to, &mut |key, _| {
-            let Some(item) = load(keys::last_number(key))? else { return Ok(Scan::Go) };
-            if listing.items.len() >= limit {
-                listing.has_more = true;
+            let number = keys::last_number(key);
+            let found = if scanned < LISTED_MAX { load(number)? } else { None };
+            listing.has_more = scanned >= LISTED_MAX || (found.is_some() && listing.items.len() >= limit);
+            if listing.has_more {
                 return Ok(Scan::Stop);
             }
-            listing.items.push(item);
+            (scanned, listing.through) = (scanned + 1, number);
+            listing.items.extend(found);
             Ok(Scan::Go)
         })?;
         Ok(listing)
     }
+}
+
+/// The newest event of a view.
+pub(super) fn newest_event(database: &Database) -> Result<Option<u64>, StoreError> {
+    let (from, to) = keys::all(keys::EVENT);
+    let mut newest = None;
+    database.scan_back(&from, &to, &mut |key, _| {
+        newest = Some(keys::last_number(key));
+        Ok(Scan::Stop)
+    })?;
+    Ok(newest)
 }
 
 /// The index to go down: that of the wearer, that of the open ones, or all.

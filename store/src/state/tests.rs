@@ -151,7 +151,7 @@ fn neighbourhood() -> Vec<Record> {
 fn everything(state: &State) -> String {
     let all = Page { after: None, limit: 1000 };
     let mut told = String::new();
-    for event in state.events(0, 1000, &|_| true).unwrap().events {
+    for event in state.events(0, 1000, &|_| true, &|_| true).unwrap().events {
         told += &format!("{} {} {}\n", event.seq, event.kind.name(), event.entity.subject());
     }
     for it in state.incidents(&IncidentFilter::default(), all, &|_| true).unwrap().items {
@@ -233,15 +233,15 @@ fn the_feed_is_read_by_cursor_without_skipping_and_says_how_far_it_looked() {
     let house = House::with((1..=30).map(sample::fact));
     let state = house.projected();
     assert_eq!((state.oldest_event().unwrap(), state.newest_event().unwrap()), (Some(1), Some(30)));
-    let page = state.events(0, 7, &|_| true).unwrap();
+    let page = state.events(0, 7, &|_| true, &|_| true).unwrap();
     assert_eq!((page.events.len(), page.through, page.has_more), (7, 7, true));
     let online = |event: &Event| event.kind == EventKind::DeviceOnline;
-    let page = state.events(7, 5, &online).unwrap();
+    let page = state.events(7, 5, &|_| true, &online).unwrap();
     let seqs: Vec<u64> = page.events.iter().map(|event| event.seq).collect();
     assert_eq!((seqs, page.through, page.has_more), (vec![9, 11, 13, 15, 17], 17, true));
-    let page = state.events(17, 500, &|_| false).unwrap();
+    let page = state.events(17, 500, &|_| true, &|_| false).unwrap();
     assert_eq!((page.events.len(), page.through, page.has_more), (0, 30, false));
-    let page = state.events(30, 500, &|_| true).unwrap();
+    let page = state.events(30, 500, &|_| true, &|_| true).unwrap();
     assert_eq!((page.through, page.has_more), (30, false));
     // `sample::fact(n)` is decided n milliseconds after the start.
     assert_eq!(state.event_after_time(at(0)).unwrap(), 0);
@@ -489,4 +489,52 @@ fn a_damaged_record_is_counted_and_the_others_are_projected() {
         state.fixes(&WearerId::new(wearer), Timestamp::EPOCH, Timestamp::LATEST, usize::MAX).unwrap().len()
     };
     assert_eq!(count("w0") + count("w1"), 119);
+}
+
+#[test]
+fn a_list_in_which_little_is_for_the_reader_is_given_in_parts_and_nothing_is_skipped() {
+    use super::queries::LISTED_MAX;
+
+    let last = LISTED_MAX as u64 + 50;
+    let of = |n| if n == 7 { "w7" } else { "w0" };
+    let house = House::with((1..=last).map(|n| incident_record(n, incident(n, of(n), IncidentState::Notifying))));
+    let state = house.projected();
+    let list = |after: Option<IncidentId>| {
+        let keep = |it: &Incident| it.wearer.as_str() == "w7";
+        state.incidents(&IncidentFilter::default(), Page { after, limit: 5 }, &keep).unwrap()
+    };
+    let first = list(None);
+    assert_eq!((first.items.len(), first.next(IncidentId::from_raw)), (0, Some(IncidentId::new(0, 51))));
+    let second = list(first.next(IncidentId::from_raw));
+    assert_eq!((second.items[0].id, second.next(IncidentId::from_raw)), (IncidentId::new(0, 7), None));
+}
+
+#[test]
+fn a_page_looks_at_so_many_events_and_leads_on() {
+    let last = 20_100;
+    let house = House::with((1..=last).map(sample::fact));
+    let state = house.projected();
+    // Whoever wants none of them by their heads gets further than who has to see each.
+    let none = state.events(0, 500, &|_| false, &|_| true).unwrap();
+    assert_eq!((none.events.len(), none.through, none.has_more), (0, 20_000, true));
+    let strict = state.events(0, 500, &|_| true, &|event| event.seq == last).unwrap();
+    assert_eq!((strict.events.len(), strict.through, strict.has_more), (0, 2_000, true));
+    let mut page = strict;
+    while page.events.is_empty() {
+        assert!(page.has_more);
+        page = state.events(page.through, 500, &|_| true, &|event| event.seq == last).unwrap();
+    }
+    assert_eq!((page.events[0].seq, page.has_more), (last, false));
+}
+
+#[test]
+fn the_head_of_an_event_is_its_beginning() {
+    let house = House::with((1..=30).map(sample::fact));
+    let state = house.projected();
+    for after in 0..30 {
+        let seen = std::cell::RefCell::new(Vec::new());
+        let page = state.events(after, 1, &|head| seen.replace(vec![head.clone()]).is_empty(), &|_| true).unwrap();
+        let (event, head) = (&page.events[0], &seen.borrow()[0]);
+        assert_eq!((head.seq, head.kind, head.at, &head.org), (event.seq, event.kind, event.at, &event.org));
+    }
 }

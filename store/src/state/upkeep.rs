@@ -44,6 +44,7 @@ impl State {
         changes.put(keys::META_FACTS, number_value(cursor));
         self.database.apply(changes)?;
         self.facts_cursor.fetch_max(cursor, Ordering::AcqRel);
+        self.newest_event.advance(facts.newest_event);
         Ok(())
     }
 

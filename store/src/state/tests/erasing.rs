@@ -51,7 +51,9 @@ fn shows_nobody(state: &State) {
     // What is counted stays, blank.
     let incident = state.incident(IncidentId::new(0, 2)).unwrap().unwrap();
     assert_eq!((incident.wearer.as_str(), incident.explain.as_str()), ("w0", ""));
-    assert!(state.events(0, 500, &|event| event.entity.subject() == "incidents/i2").unwrap().events.is_empty());
+    assert!(
+        state.events(0, 500, &|_| true, &|event| event.entity.subject() == "incidents/i2").unwrap().events.is_empty()
+    );
 }
 
 fn until_erased(follower: &Follower, seq: u64) {
