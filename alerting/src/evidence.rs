@@ -243,10 +243,7 @@ impl Turn<'_> {
         }
         match key.trim() {
             "1" => self.goes(attempt, AttemptOutcome::Key),
-            "2" => {
-                self.move_on(attempt.id, AttemptState::Declined, Some(AttemptOutcome::Key), EventKind::AttemptDeclined);
-                self.hand_over(attempt.id);
-            }
+            "2" => self.cannot_go(attempt, AttemptOutcome::Key),
             // Any other key: somebody is there, and listens again.
             _ => self.answered(attempt),
         }
@@ -267,10 +264,7 @@ impl Turn<'_> {
                 self.take_order(&attempt.callee.person.clone());
                 return;
             }
-            Answer::CannotGo => {
-                let outcome = Some(AttemptOutcome::Reply);
-                self.move_on(attempt.id, AttemptState::Declined, outcome, EventKind::AttemptDeclined);
-            }
+            Answer::CannotGo => self.cannot_go(attempt, AttemptOutcome::Reply),
             Answer::Going | Answer::Remark => {}
         }
         self.remark(attempt, text);
@@ -301,6 +295,20 @@ impl Turn<'_> {
             }
             IncidentState::Resolved => {}
         }
+    }
+
+    /// Somebody says "I cannot go" through an attempt: whatever rings them for this stops, and the next phone rings at once.
+    fn cannot_go(&mut self, attempt: &Attempt, outcome: AttemptOutcome) {
+        self.move_on(attempt.id, AttemptState::Declined, Some(outcome), EventKind::AttemptDeclined);
+        let rings_them = |id: &AttemptId| {
+            *id != attempt.id && self.book.attempt(*id).is_some_and(|call| call.callee.person == attempt.callee.person)
+        };
+        let theirs: Vec<AttemptId> = self.calling.calls.iter().map(|call| call.attempt).filter(rings_them).collect();
+        for call in theirs {
+            self.move_on(call, AttemptState::Cancelled, None, EventKind::AttemptCancelled);
+            self.hand_over(call);
+        }
+        self.hand_over(attempt.id);
     }
 
     fn confirm(&mut self, id: AttemptId, outcome: AttemptOutcome) -> bool {

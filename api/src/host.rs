@@ -348,8 +348,21 @@ pub struct ChannelState {
     pub channel: Channel,
     /// Who carries it, the first before those that step in; empty: what is sent is shown on the console and in the log.
     pub providers: Vec<ProviderState>,
+    /// What was posted in the providers' names and is not believed, since the start of the engine.
+    pub callbacks_refused: Vec<CallbacksRefused>,
     /// What is configured, with stars for secrets.
     pub settings: Vec<ChannelSetting>,
+}
+
+/// Callbacks that stopped no call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CallbacksRefused {
+    /// In whose name they came: `aliyun`; the channel's, where they fit no provider.
+    pub provider: String,
+    /// `malformed`, `signature`, `address`, `unknown`, `wrong_callee`, `late` or `repeated`.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// A provider, as far as is known.

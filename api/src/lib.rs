@@ -38,9 +38,9 @@ use axum::Router;
 use store::State;
 
 pub use host::{
-    BoxFuture, Callback, ChannelSetting, ChannelState, Check, Committed, ConsoleSettings, DemoSignIn, FenceFormat,
-    Health, Host, Import, Preview, PreviewFault, PreviewRequest, ProviderAnswer, ProviderPost, ProviderRefusal,
-    ProviderState, Remains, RowError, Tile, Unavailable,
+    BoxFuture, Callback, CallbacksRefused, ChannelSetting, ChannelState, Check, Committed, ConsoleSettings, DemoSignIn,
+    FenceFormat, Health, Host, Import, Preview, PreviewFault, PreviewRequest, ProviderAnswer, ProviderPost,
+    ProviderRefusal, ProviderState, Remains, RowError, Tile, Unavailable,
 };
 pub use routes::SNAPSHOTS;
 pub use serve::{TlsSource, serve, serve_tls};

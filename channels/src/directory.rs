@@ -140,7 +140,7 @@ pub struct Channels {
     console: Arc<Shell>,
     in_flight: Arc<Mutex<InFlight>>,
     heard: AtomicU64,
-    refusals: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    refusals: Mutex<BTreeMap<(Channel, &'static str, Refusal), u64>>,
 }
 
 struct Listener {
@@ -343,7 +343,7 @@ impl Channels {
                 Err(worse) => refusal = refusal.max(worse),
             }
         }
-        self.refuse(name_of(channel), refusal);
+        self.refuse(channel, name_of(channel), refusal);
         Err(refusal)
     }
 
@@ -358,14 +358,14 @@ impl Channels {
         self.heard.load(Relaxed)
     }
 
-    /// What was not believed: how often, by provider and reason.
+    /// What was not believed: how often, by channel, provider (the channel's name, where it is nobody's) and reason.
     #[must_use]
-    pub fn refusals(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+    pub fn refusals(&self) -> BTreeMap<(Channel, &'static str, Refusal), u64> {
         self.refusals.lock().clone()
     }
 
-    fn refuse(&self, provider: &'static str, refusal: Refusal) {
-        *self.refusals.lock().entry((provider, refusal.name())).or_default() += 1;
+    fn refuse(&self, channel: Channel, provider: &'static str, refusal: Refusal) {
+        *self.refusals.lock().entry((channel, provider, refusal)).or_default() += 1;
         // A repeat is how providers make sure; everything else somebody should look at.
         if refusal != Refusal::Repeated {
             tracing::warn!(provider, reason = refusal.name(), "a provider's callback is not believed: {refusal}");
@@ -383,7 +383,7 @@ impl Channels {
         let believed = evidence.into_iter().filter_map(|one| match in_flight.believe(channel, &one, now) {
             Ok(attempt) => Some((attempt, one)),
             Err(refusal) => {
-                self.refuse(provider, refusal);
+                self.refuse(channel, provider, refusal);
                 None
             }
         });

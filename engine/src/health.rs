@@ -218,8 +218,8 @@ impl Vitals {
             self.channels.heard(),
         );
         text.head("yinling_callbacks_refused_total", "counter", "What providers posted and is not believed");
-        for ((provider, reason), count) in self.channels.refusals() {
-            let labels = format!("provider=\"{provider}\",reason=\"{reason}\"");
+        for ((_, provider, reason), count) in self.channels.refusals() {
+            let labels = format!("provider=\"{provider}\",reason=\"{}\"", reason.name());
             text.put_labelled("yinling_callbacks_refused_total", &labels, count);
         }
         text.0 + &crate::counted::render()

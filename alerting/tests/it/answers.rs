@@ -63,6 +63,20 @@ fn other_replies_are_remarks() {
 }
 
 #[test]
+fn whoever_writes_that_they_cannot_go_is_not_rung_on_and_the_next_one_is_rung_at_once() {
+    check(
+        "sos; wait 3s; reply g1 2; wait 1s; reply g3 2; wait 20s; key g1 1",
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:03  g1 declined | cancel-call g1 | call g2 | noted '2'
+        00:04  g3 declined | noted '2'
+        00:18  call g3
+        00:24  g1 confirmed | ACKNOWLEDGED by g1 (voice) | cancel-call g2 g3 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+    "#]],
+    );
+}
+
+#[test]
 fn a_second_acknowledgement_hears_who_holds_it() {
     check(
         "sos; wait 20s; key g2 1; wait 1s; key g1 1; key g1 1; reply g3 1; reply g3 1; acknowledge by s1",

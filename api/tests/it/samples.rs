@@ -278,6 +278,11 @@ pub fn channel() -> api::ChannelState {
             failure: None,
             held_back: false,
         }],
+        callbacks_refused: vec![api::CallbacksRefused {
+            provider: "aliyun".to_owned(),
+            reason: "signature".to_owned(),
+            count: 3,
+        }],
         settings: vec![api::ChannelSetting {
             key: "secret".to_owned(),
             value: "***".to_owned(),

@@ -21,7 +21,8 @@ struct Block {
 
 struct Stream {
     response: Response,
-    buffer: String,
+    /// What came and is not read yet; a chunk may end within a character.
+    buffer: Vec<u8>,
 }
 
 impl Stream {
@@ -33,13 +34,14 @@ impl Stream {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream; charset=utf-8");
-        Stream { response, buffer: String::new() }
+        Stream { response, buffer: Vec::new() }
     }
 
     /// The next block, `None` at the end.
     async fn block(&mut self) -> Option<Block> {
         loop {
-            if let Some((block, rest)) = self.buffer.split_once("\n\n") {
+            if let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
+                let block = String::from_utf8(self.buffer.drain(..end + 2).take(end).collect()).unwrap();
                 let (mut parsed, is_retry) = (Block::default(), block.starts_with("retry:"));
                 for line in block.lines() {
                     match line.split_once(": ").unwrap() {
@@ -50,14 +52,13 @@ impl Stream {
                         other => panic!("{other:?}"),
                     }
                 }
-                self.buffer = rest.to_owned();
                 if is_retry {
                     continue;
                 }
                 return Some(parsed);
             }
             let chunk = tokio::time::timeout(Duration::from_secs(60), self.response.chunk()).await.unwrap();
-            self.buffer.push_str(std::str::from_utf8(&chunk.ok()??).unwrap());
+            self.buffer.extend_from_slice(&chunk.ok()??);
         }
     }
 

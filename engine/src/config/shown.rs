@@ -1,7 +1,7 @@
 //! What is configured of the channels, as the console shows it to an administrator: no credential, no whole account
 //! name, no address's path or query, for both may hold a key.
 
-use api::{ChannelSetting, ChannelState, ProviderState};
+use api::{CallbacksRefused, ChannelSetting, ChannelState, ProviderState};
 use channels::Channels;
 use channels::directory::name_of;
 use model::Channel;
@@ -38,6 +38,15 @@ impl Shown {
     /// The same with how the providers are now.
     #[must_use]
     pub fn with(&self, channels: &Channels) -> Vec<ChannelState> {
+        let refusals = channels.refusals();
+        let refused_of = |channel: Channel| {
+            let theirs = refusals.iter().filter(move |((of, ..), _)| *of == channel);
+            theirs.map(|((_, provider, reason), count)| CallbacksRefused {
+                provider: (*provider).to_owned(),
+                reason: reason.name().to_owned(),
+                count: *count,
+            })
+        };
         let one = |(channel, kinds, settings): &(Channel, Vec<&'static str>, Vec<ChannelSetting>)| {
             let providers = channels.carriers(*channel).zip(kinds).map(|(shell, kind)| {
                 let known = shell.reachability();
@@ -52,7 +61,12 @@ impl Shown {
                     held_back: known.circuit_open,
                 }
             });
-            ChannelState { channel: *channel, providers: providers.collect(), settings: settings.clone() }
+            ChannelState {
+                channel: *channel,
+                providers: providers.collect(),
+                callbacks_refused: refused_of(*channel).collect(),
+                settings: settings.clone(),
+            }
         };
         self.0.iter().map(one).collect()
     }

@@ -175,6 +175,11 @@ fn aliyun_carries_an_sos_and_only_the_real_key_ends_it() {
         assert_eq!(server.metric("yinling_callbacks_refused_total", reason), before + 1.0, "{body}");
     }
     assert_eq!(post_url(secret.trim(), &json!({"status": "1"})).unwrap(), 422);
+    let channels = server.api().get("/channels").body["data"].clone();
+    let voice = channels.as_array().unwrap().iter().find(|one| one["channel"] == "voice").unwrap();
+    let shown =
+        voice["callbacks_refused"].as_array().unwrap().iter().map(|one| format!("{} {}", one["reason"], one["count"]));
+    assert_eq!(shown.collect::<Vec<_>>(), [r#""unknown" 2"#, r#""wrong_callee" 1"#, r#""malformed" 1"#]);
     feed.catch_up();
     assert!(!feed.seen.iter().any(|event| event["type"] == "incident.acknowledged"), "nothing of it was believed");
     assert_eq!(vendors.wait_ringing(G1).state, CallState::Ringing, "and it rings on");

@@ -52,9 +52,10 @@ export function providersPage(main) {
 const noChannel = () => h("p", { class: "warning inline" }, icon("sos"), h("span", null, t("health.no_channel")));
 
 /** A channel: who carries it and how they are, and what is set, with stars for what is secret. */
-function channel({ channel: name, providers, settings }, isOpen) {
+function channel({ channel: name, providers, callbacks_refused, settings }, isOpen) {
   return h("li", null, h("b", { class: "channel-name" }, word("channel", name)),
     h("div", null, providers.length ? providers.map(provider) : h("p", { class: "soft" }, t("health.shown_only")),
+      callbacks_refused.length > 0 && h("p", { class: "soft small" }, t("health.callbacks_refused", { what: callbacks_refused.map((one) => t("health.refused_for", { ...one, reason: word("refusal", one.reason) })).join(t("semicolon")) })),
       settings.length > 0 && h("details", { open: isOpen, data: { channel: name } }, h("summary", { class: "small" }, t("health.settings", { n: settings.length })),
         h("div", { class: "table-holder" }, h("table", null,
           h("thead", null, h("tr", null, ["key", "value", "source"].map((column) => h("th", { scope: "col" }, t(`health.${column}`))))),
