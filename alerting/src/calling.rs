@@ -267,20 +267,24 @@ impl Turn<'_> {
         let rest = self.desk_by_turns().1;
         self.calling.desk_stage = DeskStage::Everybody;
         self.calling.next_step_at = Some(self.now().plus_seconds(DESK_PAGE_SECONDS));
-        self.text_desk(&rest, again);
+        let mut reached = self.alerted_now();
+        self.text_contacts(&rest, again, &mut reached);
         self.ring_desk(&rest, again);
     }
 
-    /// Says who hears of it in this moment, before or by this.
+    /// Texts these of the desk, and the group. Says who hears of it in this moment, before or by this.
     fn text_desk(&mut self, contacts: &[Contact], again: bool) -> BTreeSet<(Channel, Destination)> {
         let mut reached = self.alerted_now();
-        let purpose = purpose_of(again);
+        self.text_contacts(contacts, again, &mut reached);
+        self.text_group(purpose_of(again), &mut reached, |lang, facts| wording::desk_text(lang, facts, again));
+        reached
+    }
+
+    fn text_contacts(&mut self, contacts: &[Contact], again: bool, reached: &mut BTreeSet<(Channel, Destination)>) {
         for contact in contacts {
             let message = wording::desk_text(contact.lang, &self.facts(), again);
-            self.text(CalleeRole::Desk, contact, purpose, &message, &mut reached);
+            self.text(CalleeRole::Desk, contact, purpose_of(again), &message, reached);
         }
-        self.text_group(purpose, &mut reached, |lang, facts| wording::desk_text(lang, facts, again));
-        reached
     }
 
     /// Says whether anybody's phone rings.

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use model::registry::{DailyWindow, WearerMode, WeeklyWindow};
-use model::{Channel, PersonId, Plan, Purpose, Timestamp};
+use model::{Channel, Contact, Destination, PersonId, Plan, Purpose, Timestamp};
 
 use crate::ward::{Home, Ward, check, check_at, contact};
 
@@ -291,6 +291,16 @@ fn whoever_is_on_duty_is_called_first_and_the_others_when_nobody_of_them_takes_i
             10:30  text-again desk s1 | call-again desk s1
             11:00  desk call failed (noanswer) | s1 call failed (noanswer) | text-again s2 s3 | call-again s2 s3
         "#]],
+    );
+    // The community's group hears it once, and not again with the others.
+    let group = Contact { robot: Some(Destination("yinxing".into())), ..contact("group", "银杏社区", "") };
+    check_at(
+        Home { group: Some(group), ..home_with_roster(true) },
+        "sos; wait 31s",
+        expect![[r#"
+        00:00  RAISED Sos High | text desk s1 | robot group | NOTIFYING | EXHAUSTED | call desk s1 | bracelet: locate
+        00:30  desk call failed (noanswer) | s1 call failed (noanswer) | text s2 s3 | call s2 s3
+    "#]],
     );
     // Bad news of everybody on duty brings them at once; of one of two it does not.
     check_at(

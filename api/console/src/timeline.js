@@ -82,7 +82,9 @@ function sent(all, add) {
 /** How a call ended; that a text was received is not worth a line of its own. */
 function ended(attempt, add) {
   // Whoever pressed 2 or wrote that they cannot come used a key or a reply, too.
-  const outcome = ["cancelled", "declined"].includes(attempt.state) ? attempt.state : attempt.outcome;
+  // Whoever did not take the call has said nothing.
+  const isRejected = attempt.state === "declined" && attempt.outcome === "declined";
+  const outcome = isRejected ? "rejected" : ["cancelled", "declined"].includes(attempt.state) ? attempt.state : attempt.outcome;
   if (!outcome || (attempt.channel !== "voice" && !["failed", "reply", "unreachable", "declined"].includes(outcome))) return;
   if (outcome === "delivered") return;
   const tone = ["key", "reply"].includes(outcome) ? "good" : outcome === "answered" || outcome === "cancelled" ? "" : "bad";

@@ -225,7 +225,11 @@ fn seen(view: &View, id: model::IncidentId, person: &PersonId) -> Result<Option<
         }
     };
     let looks = looks_at(view, &wearer.id, person)?;
-    let declined = |attempt: &Attempt| attempt.callee.person == *person && attempt.state == AttemptState::Declined;
+    // Whoever does not take a call has not said that they cannot go.
+    let said_no = |attempt: &Attempt| {
+        attempt.state == AttemptState::Declined && attempt.outcome != Some(AttemptOutcome::Declined)
+    };
+    let declined = |attempt: &Attempt| attempt.callee.person == *person && said_no(attempt);
     let has_declined = view.attempts_of(id)?.iter().any(declined);
     let you = view.person(person)?;
     Ok(Some(Seen { incident, wearer, you, taken, looks, has_declined }))

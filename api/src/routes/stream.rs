@@ -157,13 +157,13 @@ impl Follower {
         self.cursor.seq = after.through;
         let audience = &self.filter.audience;
         let mut mine = after.events.iter().filter(|told| audience.hears(told.event.kind, told.event.org.as_ref()));
-        let Some(first) = mine.next() else { return Ok(Bytes::new()) };
-        let mut text = self.text_of(first);
-        for told in mine {
-            // Mostly there is one: then its text is shared with every stream, and not copied.
-            text = [text, self.text_of(told)].concat().into();
+        let Some(first) = mine.next().map(|told| self.text_of(told)) else { return Ok(Bytes::new()) };
+        let rest: Vec<Bytes> = mine.map(|told| self.text_of(told)).collect();
+        if rest.is_empty() {
+            // Mostly there is one: its text is shared with every stream, and not copied.
+            return Ok(first);
         }
-        Ok(text)
+        Ok([&[first][..], &rest].concat().concat().into())
     }
 
     fn text_of(&self, told: &Told) -> Bytes {

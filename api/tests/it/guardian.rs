@@ -1,6 +1,9 @@
 //! What a guardian's link opens, and what it does not.
 
-use model::{AttemptId, Entity, EventKind, IncidentAction, IncidentState, Role, StaffCommand};
+use model::{
+    AttemptId, AttemptOutcome, AttemptState, Channel, Entity, EventKind, IncidentAction, IncidentState, Role,
+    StaffCommand,
+};
 use reqwest::{Method, StatusCode};
 
 use crate::house::{Answer, CODE, House, LINK_PROOF, NOW, text};
@@ -80,6 +83,21 @@ async fn a_button_is_the_guardians_own_command_and_leads_back() {
     // Nothing happens by looking.
     let get = house.get("", &format!("/g/{token}/acknowledge")).await;
     assert_eq!(get.problem(), "405 method-not-allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_rejects_a_call_has_not_said_that_they_cannot_go() {
+    for (outcome, has_said) in
+        [(AttemptOutcome::Declined, false), (AttemptOutcome::Key, true), (AttemptOutcome::Reply, true)]
+    {
+        let (house, token) = house(IncidentState::Notifying).await;
+        let mut call = attempt(2, 1, YINXING);
+        (call.channel, call.state, call.outcome) = (Channel::Voice, AttemptState::Declined, Some(outcome));
+        house.engine.tell(EventKind::AttemptDeclined, YINXING, Entity::Attempt(Box::new(call))).await;
+        let page = house.get("", &format!("/g/{token}")).await;
+        assert_eq!(page.text.contains("已记下：您去不了"), has_said, "{outcome:?}");
+        assert_eq!(page.text.contains("我去不了"), !has_said, "{outcome:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -226,7 +226,10 @@ impl Gate {
             unread.extend(serde_json::to_string(&Deed::StoodIn { about, sealed }));
             return true;
         };
-        let Some(incident) = attempt.incident.and_then(|incident| self.known_as(incident, about)) else { return true };
+        let Some(incident) = attempt.incident.and_then(|incident| self.known_as(incident, about)) else {
+            tracing::warn!(attempt = %attempt.id, "sent by the watchdog, and nothing like its incident is open here");
+            return true;
+        };
         self.hear(Input::StoodIn { incident, attempt: Box::new(attempt) }).await
     }
 

@@ -320,9 +320,13 @@ impl Keeper {
             stand_in.decide(Input::Sent { attempt, result, provider, others_left, reference });
             let is_own = attempt.partition() == Ground::PARTITION;
             let deed = if is_own { stand_in.stood_in(attempt, &self.seal) } else { Some(taken) };
-            if let Some(deed) = deed.filter(|_| is_taken) {
-                self.scribe.note_later(deed, &Arc::default());
-                is_news = true;
+            match deed.filter(|_| is_taken) {
+                Some(deed) => {
+                    self.scribe.note_later(deed, &Arc::default());
+                    is_news = true;
+                }
+                None if is_taken => tracing::warn!(%attempt, "it was sent, and the engine cannot be told of it"),
+                None => {}
             }
         }
         if is_news {

@@ -260,6 +260,7 @@ export default {
   "line.outcome.ended": "{who} hung up without a key",
   "line.outcome.no_answer": "{who} did not answer",
   "line.outcome.busy": "{who} is engaged",
+  "line.outcome.rejected": "{who} rejected the call",
   "line.outcome.declined": "{who} cannot come",
   "line.outcome.unreachable": "{who} cannot be reached",
   "line.outcome.failed": "The {channel} to {who} failed",

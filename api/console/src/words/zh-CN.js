@@ -260,6 +260,7 @@ export default {
   "line.outcome.ended": "{who} 挂断，没有按键",
   "line.outcome.no_answer": "{who} 无人接听",
   "line.outcome.busy": "{who} 占线",
+  "line.outcome.rejected": "{who} 拒接",
   "line.outcome.declined": "{who} 表示无法前往",
   "line.outcome.unreachable": "{who} 无法接通",
   "line.outcome.failed": "{who} 的{channel}未能送达",
