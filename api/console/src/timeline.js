@@ -81,8 +81,7 @@ function sent(all, add) {
 
 /** How a call ended; that a text was received is not worth a line of its own. */
 function ended(attempt, add) {
-  // Whoever pressed 2 or wrote that they cannot come used a key or a reply, too.
-  // Whoever did not take the call has said nothing.
+  // Whoever pressed 2 or wrote that they cannot come used a key or a reply, too; whoever rejected the call said nothing.
   const isRejected = attempt.state === "declined" && attempt.outcome === "declined";
   const outcome = isRejected ? "rejected" : ["cancelled", "declined"].includes(attempt.state) ? attempt.state : attempt.outcome;
   if (!outcome || (attempt.channel !== "voice" && !["failed", "reply", "unreachable", "declined"].includes(outcome))) return;

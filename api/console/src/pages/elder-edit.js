@@ -9,6 +9,8 @@ const HOUR_MS = 3_600_000;
 /** Asks for the changes and writes them; resolves to whether something was changed. */
 export async function editElder(elder) {
   const [guardians, doctors] = await Promise.all([people("guardian"), people("doctor")]);
+  // Somebody who is not visible here stays what they are.
+  if (elder.doctor && doctors.every(([id]) => id !== elder.doctor)) doctors.push([elder.doctor, elder.doctor]);
   return ask({
     title: `${t("elder.edit")}${t("colon")}${elder.name}`, action: t("save"),
     fields: [
