@@ -30,10 +30,10 @@ test("somebody who has only started the demo helps an elder from the alarm to th
   await page.locator(".on-duty", { hasText: "在岗" }).waitFor();
 
   // Who needs help: the topmost that nobody has taken yet.
-  const waiting = page.locator(".row.waits").first();
-  await waiting.waitFor();
+  // Until the name is there the row has the elder's number; and another alarm may come on top meanwhile.
+  const waiting = page.locator(".row.waits", { has: page.locator("b", { hasText: /\p{Script=Han}/u }) }).first();
   const name = await waiting.locator("b").first().innerText();
-  await waiting.getByRole("button").click();
+  await page.locator(".row.waits", { hasText: name }).first().getByRole("button").click();
   await page.locator(".detail h2", { hasText: name }).waitFor();
   // Who is being called, in words, and where the elder is.
   await page.locator(".now", { hasText: /正在拨打|的电话正在响铃|已接听|准备下一轮|前往/ }).waitFor();
