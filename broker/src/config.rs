@@ -32,6 +32,8 @@ pub struct DoorConfig {
     pub down_in_flight_max: u16,
     /// How long a shutdown waits for receipts that are on their way, in seconds.
     pub drain_seconds_max: u32,
+    /// On how many threads of its own the door serves connections; 0: on the runtime of who opens it.
+    pub threads: usize,
 }
 
 impl Default for DoorConfig {
@@ -51,6 +53,7 @@ impl Default for DoorConfig {
             connections_max: 65_536,
             down_in_flight_max: 16,
             drain_seconds_max: 2,
+            threads: 0,
         }
     }
 }

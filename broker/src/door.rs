@@ -18,6 +18,7 @@ use crate::mailbox::Stop;
 use crate::registry::Registry;
 use crate::stats::add;
 use crate::stream::Stream;
+use crate::threads::Threads;
 use crate::tls::{Handshakes, TlsSource};
 use crate::{DoorConfig, DoorStats, Host};
 
@@ -45,6 +46,9 @@ pub enum DoorError {
     /// The router that carries the feed did not start.
     #[error("the feed's router did not start: {0}")]
     Router(String),
+    /// The threads for its connections did not.
+    #[error("the door's threads did not start: {0}")]
+    Threads(io::Error),
 }
 
 /// An open door. Dropping it closes it at once; [`shutdown`](Door::shutdown) does so gently.
@@ -61,6 +65,7 @@ pub(crate) struct Shared {
     pub stats: Arc<DoorStats>,
     pub registry: Registry,
     pub feed: Arc<Feed>,
+    threads: Threads,
     closing: AtomicBool,
 }
 
@@ -71,15 +76,16 @@ impl Shared {
 }
 
 impl Door {
-    /// Opens the door on a bound listener; devices are served from now on, on the caller's tokio runtime.
+    /// Opens the door on a bound listener; devices are served from now on. To be called within a tokio runtime.
     ///
     /// # Errors
-    /// When the feed's router does not start.
+    /// When the feed's router, or a thread, does not start.
     pub async fn start(listener: TcpListener, config: DoorConfig, host: Arc<dyn Host>) -> Result<Door, DoorError> {
         let stats = Arc::new(DoorStats::default());
         let feed = Feed::start(config.feed_clients_max, Arc::clone(&stats)).await?;
         let registry = Registry::new();
-        let shared = Arc::new(Shared { config, host, stats, registry, feed, closing: AtomicBool::new(false) });
+        let threads = Threads::start(config.threads).map_err(DoorError::Threads)?;
+        let shared = Arc::new(Shared { config, host, stats, registry, feed, threads, closing: AtomicBool::new(false) });
         let acceptor = tokio::spawn(accept(listener, None, Arc::clone(&shared)));
         Ok(Door { shared, acceptor, tls_acceptor: OnceLock::new() })
     }
@@ -190,20 +196,20 @@ async fn accept(listener: TcpListener, handshakes: Option<Arc<Handshakes>>, shar
             tracing::debug!(%error, "a connection ended before it began");
             continue;
         }
-        let shared = Arc::clone(&shared);
+        let served = Arc::clone(&shared);
         match handshakes.clone() {
-            None => drop(tokio::spawn(connection::serve(Stream::Plain(stream), None, shared))),
+            None => shared.threads.serve(stream, |stream| connection::serve(Stream::Plain(stream), None, served)),
             Some(handshakes) => {
                 let Some(place) = handshakes.place() else {
                     add(&shared.stats.refused_busy, 1);
                     continue;
                 };
-                tokio::spawn(async move {
+                shared.threads.serve(stream, |stream| async move {
                     let shaken = handshakes.shake(stream).await;
                     drop(place);
                     match shaken {
-                        Some((stream, certified)) => connection::serve(stream, certified, shared).await,
-                        None => add(&shared.stats.refused_tls, 1),
+                        Some((stream, certified)) => connection::serve(stream, certified, served).await,
+                        None => add(&served.stats.refused_tls, 1),
                     }
                 });
             }

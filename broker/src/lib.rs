@@ -20,6 +20,7 @@ mod registry;
 mod session;
 mod stats;
 mod stream;
+mod threads;
 mod tls;
 mod topic;
 mod wire;

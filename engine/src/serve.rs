@@ -46,6 +46,8 @@ use crate::watchdog::{
     self, Gate, Ground, LastWords, Leash, Line, Lives, Seal, SnapshotWriter, Unsaved, Watch, Watched,
 };
 
+/// On how many threads the door serves connections at most, however many processors there are.
+const DOOR_THREADS_MAX: usize = 16;
 /// The exit code when the journal cannot be written: `EX_IOERR` of sysexits.
 const EXIT_JOURNAL_FAILED: i32 = 74;
 /// In whose name somebody is erased again after a restore.
@@ -685,6 +687,7 @@ fn door_config(config: &Config) -> DoorConfig {
         keep_alive_seconds_max: u16::try_from(mqtt.keep_alive_seconds_max).unwrap_or(u16::MAX),
         held_bytes_max: mqtt.held_bytes_max,
         connections_max,
+        threads: std::thread::available_parallelism().map_or(1, usize::from).min(DOOR_THREADS_MAX),
         ..DoorConfig::default()
     }
 }

@@ -184,19 +184,21 @@ async fn a_changed_registration_ends_the_session() {
 
 #[tokio::test]
 async fn a_shutdown_waits_for_receipts_on_their_way_and_says_good_bye() {
-    let setting = open(DoorConfig::default()).await;
-    let mut wire = Wire::device(setting.port, 5, "d1").await;
-    let mut idle = Wire::device(setting.port, 4, "d2").await;
-    let mut stranger = Wire::open(setting.port).await;
-    wire.publish(1, 1, UP, b"sos").await;
-    let parcel = setting.house.parcel(Lane::Alarm).await;
-    let parting = async move {
-        assert!(idle.closed().await.is_empty());
-        parcel.receipts.release();
-        assert_eq!(wire.closed().await, [vec![0x40, 2, 0, 1], vec![0xE0, 2, 0x8B, 0]]);
-        assert!(stranger.closed().await.is_empty());
-    };
-    tokio::join!(setting.door.shutdown(), parting);
-    assert_eq!(setting.door.connections(), 0);
-    assert!(tokio::net::TcpStream::connect(("127.0.0.1", setting.port)).await.is_err());
+    for threads in [0, 2] {
+        let setting = open(DoorConfig { threads, ..DoorConfig::default() }).await;
+        let mut wire = Wire::device(setting.port, 5, "d1").await;
+        let mut idle = Wire::device(setting.port, 4, "d2").await;
+        let mut stranger = Wire::open(setting.port).await;
+        wire.publish(1, 1, UP, b"sos").await;
+        let parcel = setting.house.parcel(Lane::Alarm).await;
+        let parting = async move {
+            assert!(idle.closed().await.is_empty());
+            parcel.receipts.release();
+            assert_eq!(wire.closed().await, [vec![0x40, 2, 0, 1], vec![0xE0, 2, 0x8B, 0]]);
+            assert!(stranger.closed().await.is_empty());
+        };
+        tokio::join!(setting.door.shutdown(), parting);
+        assert_eq!(setting.door.connections(), 0);
+        assert!(tokio::net::TcpStream::connect(("127.0.0.1", setting.port)).await.is_err());
+    }
 }
