@@ -57,7 +57,7 @@ impl FromRequestParts<Arc<Shared>> for Caller {
                 let cookie = cookie(&parts.headers, COOKIE_NAME)?.ok_or_else(|| {
                     unauthenticated(
                         "send `Authorization: Bearer <token>`, or sign in at POST /api/v1/session",
-                        "请在请求头中提供 Authorization: Bearer <token>,或通过 POST /api/v1/session 登录",
+                        "请在请求头中提供 Authorization: Bearer <token>，或通过 POST /api/v1/session 登录",
                     )
                 })?;
                 // A browser adds the cookie by itself, whoever made it send the request: so it must have been us.
@@ -74,7 +74,7 @@ impl FromRequestParts<Arc<Shared>> for Caller {
                         unauthenticated("this token is not known, or was revoked", "令牌无效或已撤销")
                     }
                     Credential::Session(_) => {
-                        unauthenticated("you are not signed in any more: sign in again", "登录已失效,请重新登录")
+                        unauthenticated("you are not signed in any more: sign in again", "登录已失效，请重新登录")
                     }
                 })
             }
@@ -142,7 +142,7 @@ pub(crate) fn from_our_own_page(method: &Method, headers: &HeaderMap) -> Result<
     Err(Fault::new(
         Code::CrossSite,
         "with a session cookie this is taken from our own pages only (Sec-Fetch-Site or Origin); programs use a token",
-        "携带登录 Cookie 的请求只能来自本站页面(依据 Sec-Fetch-Site 或 Origin);程序请使用令牌",
+        "携带登录 Cookie 的请求只能来自本站页面（依据 Sec-Fetch-Site 或 Origin）；程序请使用令牌",
     ))
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn only(actor: &Actor, roles: &[Role]) -> Result<(), Fault> {
     Err(Fault::new(
         Code::NotAllowed,
         format!("this is for {}; you are {}", names.join(", "), role_name(actor.role)),
-        format!("仅限 {};当前角色为 {}", names.join("、"), role_name(actor.role)),
+        format!("仅限 {}；当前角色为 {}", names.join("、"), role_name(actor.role)),
     ))
 }
 

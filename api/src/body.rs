@@ -59,7 +59,7 @@ async fn next_frame(body: &mut Body) -> Result<Option<Bytes>, Fault> {
                 return Err(Fault::new(
                     Code::BadBody,
                     "the body broke off, or is not encoded as its headers say",
-                    "请求体中断,或编码与请求头不符",
+                    "请求体中断，或编码与请求头不符",
                 ));
             }
         }
@@ -89,7 +89,7 @@ fn fault(pointer: &str, error: &serde_json::Error) -> Fault {
             // serde's sentence without its line and column: the pointer says where.
             let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
             let place = if pointer.is_empty() { "请求体" } else { pointer };
-            let zh = format!("{place} 不符合要求:{detail}");
+            let zh = format!("{place} 不符合要求：{detail}");
             Fault::invalid(pointer, detail, zh)
         }
         Category::Syntax | Category::Eof | Category::Io => Fault::new(

@@ -1,13 +1,15 @@
 //! The two headers that commands carry.
 
-use axum::extract::FromRequestParts;
-use axum::http::header::IF_MATCH;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::header::{HOST, IF_MATCH};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use compact_str::CompactString;
 use utoipa::IntoParams;
 
 use crate::problem::{Code, Fault};
+use crate::serve::Peer;
 
 /// The longest `Idempotency-Key`.
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
@@ -44,6 +46,28 @@ pub(crate) struct EntryMatch {
     /// `*`: only if there is none yet.
     #[param(rename = "If-None-Match", pattern = "^\\*$")]
     if_none_match: Option<String>,
+}
+
+/// Refuses a request that does not say once, and well, for which host it is (RFC 9112, 3.2). Only what came over a
+/// connection is asked.
+pub(crate) fn check_host(request: &Request) -> Result<(), Fault> {
+    if request.extensions().get::<Peer>().is_none() {
+        return Ok(());
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_well = |host: &HeaderValue| {
+        let authority = host.to_str().ok().map(|text| (text.is_empty(), text.parse::<Authority>().is_ok()));
+        authority.is_some_and(|(is_empty, is_one)| is_empty || is_one) && !host.as_bytes().contains(&b'@')
+    };
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_well(host) => Ok(()),
+        (None, None) if request.version() == Version::HTTP_10 => Ok(()),
+        _ => Err(Fault::new(
+            Code::BadHeader,
+            "an HTTP/1.1 request has one Host header with a host and, if need be, a port",
+            "HTTP/1.1 请求须有且仅有一个 Host 请求头，内容为主机名，必要时带端口",
+        )),
+    }
 }
 
 /// What a command's headers say.
@@ -95,7 +119,7 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u32>, Fault> {
         _ => Err(Fault::new(
             Code::BadHeader,
             "If-Match must be the entity's version as its ETag gives it, e.g. \"7\"",
-            "If-Match 须为实体的版本号(见 ETag),例如 \"7\"",
+            "If-Match 须为实体的版本号（见 ETag），例如 \"7\"",
         )),
     }
 }

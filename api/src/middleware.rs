@@ -10,6 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::headers;
 use crate::leftover::keep_hold;
 use crate::problem::{Code, Fault, TRACE};
 use crate::routes::{IMPORT_PATH, PHOTOS_PATH};
@@ -28,9 +29,12 @@ pub(crate) async fn observe(State(shared): State<Arc<Shared>>, request: Request,
     let (request, leftover) = keep_hold(request);
     let limit = tokio::time::Instant::now() + Duration::from_secs(seconds);
     let served = async {
-        let response = tokio::time::timeout_at(limit, next.run(request))
-            .await
-            .unwrap_or_else(|_| too_slow(seconds).into_response());
+        let response = match headers::check_host(&request) {
+            Err(fault) => fault.into_response(),
+            Ok(()) => tokio::time::timeout_at(limit, next.run(request))
+                .await
+                .unwrap_or_else(|_| too_slow(seconds).into_response()),
+        };
         // Out of time is out of time for this too: then the sender sees the connection end.
         let _ = tokio::time::timeout_at(limit, leftover.throw_away()).await;
         response
@@ -60,7 +64,7 @@ fn too_slow(seconds: u64) -> Fault {
             "it took longer than {seconds} s; if it was to change something, whether it did is not known: repeat it \
              with the same Idempotency-Key"
         ),
-        format!("处理超过 {seconds} 秒;若为写操作,是否生效未知:请使用相同的 Idempotency-Key 重试"),
+        format!("处理超过 {seconds} 秒；若为写操作，是否生效未知：请使用相同的 Idempotency-Key 重试"),
     )
 }
 

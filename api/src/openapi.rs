@@ -34,7 +34,7 @@ What other systems build on. Errors are problem documents (RFC 9457) with `code`
 `as_of_cursor`: the feed from there on tells what changed since. Commands take `Idempotency-Key`; `If-Match` takes an \
 entity's `ETag`.
 
-其他系统对接所用的接口。错误为 RFC 9457 文档,含 `code` 与中英文说明;列表含 `as_of_cursor`,可据此从事件流续读;\
+其他系统对接所用的接口。错误为 RFC 9457 文档，含 `code` 与中英文说明；列表含 `as_of_cursor`，可据此从事件流续读；\
 写操作可带 `Idempotency-Key`;`If-Match` 为实体的 `ETag`。";
 
 /// Where the page's own styles and nothing else may come from.

@@ -34,7 +34,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
             Err(rejection) => {
                 let text = rejection.body_text();
                 let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-                Err(Fault::new(Code::BadParameter, detail, format!("查询参数有误:{detail}")))
+                Err(Fault::new(Code::BadParameter, detail, format!("查询参数有误：{detail}")))
             }
         }
     }
@@ -56,7 +56,7 @@ pub(crate) fn time_of(name: &str, text: Option<&str>) -> Result<Option<Timestamp
     Timestamp::parse(text).map(Some).ok_or_else(|| {
         bad_parameter(
             format!("`{name}` must be RFC 3339, e.g. 2026-11-22T08:00:00Z (a + in it is written %2B)"),
-            format!("`{name}` 须为 RFC 3339 时间,例如 2026-11-22T08:00:00Z(其中的 + 须写作 %2B)"),
+            format!("`{name}` 须为 RFC 3339 时间，例如 2026-11-22T08:00:00Z（其中的 + 须写作 %2B）"),
         )
     })
 }

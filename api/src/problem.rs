@@ -185,7 +185,7 @@ impl From<Unavailable> for Fault {
             Code::Unavailable,
             "the engine is stopping, or its journal cannot be written; whether this took effect is not known: \
              repeat it with the same Idempotency-Key",
-            "系统正在停止或日志无法写入,操作是否生效未知:请使用相同的 Idempotency-Key 重试",
+            "系统正在停止或日志无法写入，操作是否生效未知：请使用相同的 Idempotency-Key 重试",
         )
     }
 }

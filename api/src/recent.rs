@@ -2,9 +2,10 @@
 //! thousand streams must not read, decode and print one event two thousand times, nor wake for what is not theirs.
 //!
 //! One task reads along while there are streams. It knows their *audiences*: streams with the same part of the tree and
-//! the same types share one, and are woken together when something comes that is for them.
+//! the same types share one, are woken together when something comes that is for them, and are given the same text.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use axum::body::Bytes;
@@ -53,6 +54,10 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    fn is_for(&self, audience: &Audience) -> bool {
+        audience.hears(self.event.kind, self.event.org.as_ref())
+    }
+
     /// `id:` and `data:`, with the empty line; printed for the first who asks.
     pub(crate) fn text(&self, epoch: u32) -> Bytes {
         self.text.get_or_init(|| printed(&self.event, epoch).into()).clone()
@@ -76,11 +81,27 @@ struct Held {
     from: u64,
     through: u64,
     events: VecDeque<Arc<Told>>,
-    /// Each is told the newest event that is for it. What is newer than that, up to `through`, is not.
-    audiences: HashMap<Audience, watch::Sender<u64>>,
+    audiences: HashMap<Audience, Ears>,
 }
 
-/// What comes after a place in the feed.
+/// What an audience hears.
+struct Ears {
+    /// The newest event that is for it. What is newer than that, up to `through`, is not.
+    told: watch::Sender<u64>,
+    /// Of the events that are held those that are for it.
+    events: VecDeque<Arc<Told>>,
+    /// What was said last: mostly every stream of the audience is to say just that.
+    said: Option<Said>,
+}
+
+/// The text of several events, from the first to the last that are for an audience.
+struct Said {
+    first: u64,
+    last: u64,
+    text: Bytes,
+}
+
+/// What comes after a place in the feed, for one audience.
 pub(crate) struct After {
     pub(crate) events: Vec<Arc<Told>>,
     pub(crate) through: u64,
@@ -96,13 +117,35 @@ impl Recent {
             held.begin(*newest.borrow());
             tokio::spawn(read_along(Arc::clone(shared), newest));
         }
-        let through = held.through;
-        held.audiences.entry(audience).or_insert_with(|| watch::Sender::new(through)).subscribe()
+        held.join(audience).subscribe()
     }
 
-    /// What comes after `seq` of what is held; `None`: so far back the state has to be read.
-    pub(crate) fn after(&self, seq: u64) -> Option<After> {
-        self.lock().given(seq)
+    /// What is for an audience after `seq`; `None`: so far back the state has to be read.
+    pub(crate) fn after(&self, audience: &Audience, seq: u64) -> Option<After> {
+        self.lock().given(audience, seq)
+    }
+
+    /// The same as text, and up to where it reaches. It is put together once for all who are told the same.
+    pub(crate) fn text_after(&self, audience: &Audience, seq: u64, epoch: u32) -> Option<(Bytes, u64)> {
+        let After { events, through } = {
+            let held = self.lock();
+            if let Some(said) = held.said(audience, seq) {
+                return Some(said);
+            }
+            held.given(audience, seq)?
+        };
+        let texts: Vec<Bytes> = events.iter().map(|told| told.text(epoch)).collect();
+        let text = match &texts[..] {
+            [] => Bytes::new(),
+            [one] => one.clone(),
+            several => several.concat().into(),
+        };
+        if let (Some(first), Some(last), Some(ears)) =
+            (events.first(), events.last(), self.lock().audiences.get_mut(audience))
+        {
+            ears.said = Some(Said { first: first.event.seq, last: last.event.seq, text: text.clone() });
+        }
+        Some((text, through))
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
@@ -126,7 +169,7 @@ async fn read_along(shared: Arc<Shared>, mut newest: watch::Receiver<u64>) {
             // It cannot be read, or is not there any more: each stream looks for itself, and says so.
             Ok(_) | Err(_) => held.pass_over(reached),
         }
-        held.audiences.retain(|_, told| told.receiver_count() > 0);
+        held.audiences.retain(|_, ears| ears.told.receiver_count() > 0);
         if held.audiences.is_empty() {
             held.end();
             return;
@@ -136,8 +179,8 @@ async fn read_along(shared: Arc<Shared>, mut newest: watch::Receiver<u64>) {
 
 impl Held {
     fn begin(&mut self, through: u64) {
-        self.events.clear();
-        (self.is_read, self.from, self.through) = (true, through, through);
+        self.forget(through);
+        (self.is_read, self.through) = (true, through);
     }
 
     fn end(&mut self) {
@@ -146,41 +189,86 @@ impl Held {
         self.is_read = false;
     }
 
-    fn take(&mut self, page: EventPage) {
-        for (audience, told) in &self.audiences {
-            if let Some(last) = page.events.iter().rev().find(|event| audience.hears(event.kind, event.org.as_ref())) {
-                told.send_replace(last.seq);
+    /// Lets go of every event up to `from`.
+    fn forget(&mut self, from: u64) {
+        self.from = from;
+        let drop_from = |events: &mut VecDeque<Arc<Told>>| {
+            events.drain(..events.partition_point(|it| it.event.seq <= from)).count()
+        };
+        drop_from(&mut self.events);
+        for ears in self.audiences.values_mut() {
+            if drop_from(&mut ears.events) > 0 {
+                ears.said = None;
             }
         }
+    }
+
+    fn join(&mut self, audience: Audience) -> &watch::Sender<u64> {
+        let Held { through, events, audiences, .. } = self;
+        let ears = audiences.entry(audience).or_insert_with_key(|audience| Ears {
+            told: watch::Sender::new(*through),
+            events: events.iter().filter(|told| told.is_for(audience)).cloned().collect(),
+            said: None,
+        });
+        &ears.told
+    }
+
+    fn take(&mut self, page: EventPage) {
         for event in page.events {
             // What was held may name whom the state does not know any more.
             if matches!(event.entity, Entity::Erasure(_)) {
-                self.events.clear();
-                self.from = event.seq.saturating_sub(1);
+                self.forget(event.seq.saturating_sub(1));
             }
-            self.events.push_back(Arc::new(Told { event, text: OnceLock::new() }));
+            let told = Arc::new(Told { event, text: OnceLock::new() });
+            for (_, ears) in self.audiences.iter_mut().filter(|(audience, _)| told.is_for(audience)) {
+                ears.events.push_back(Arc::clone(&told));
+            }
+            self.events.push_back(told);
         }
-        while self.events.len() > HELD_MAX {
-            self.from = self.events.pop_front().map_or(self.from, |told| told.event.seq);
+        if let Some(last) = self.events.len().checked_sub(HELD_MAX + 1).and_then(|at| self.events.get(at)) {
+            self.forget(last.event.seq);
         }
-        self.through = page.through;
+        let before = std::mem::replace(&mut self.through, page.through);
+        for ears in self.audiences.values() {
+            if let Some(last) = ears.events.back().map(|told| told.event.seq).filter(|last| *last > before) {
+                ears.told.send_replace(last);
+            }
+        }
     }
 
     fn pass_over(&mut self, through: u64) {
         self.begin(through);
-        for told in self.audiences.values() {
-            told.send_replace(through);
+        for ears in self.audiences.values() {
+            ears.told.send_replace(through);
         }
     }
 
-    fn given(&self, seq: u64) -> Option<After> {
-        if seq < self.from {
-            return None;
-        }
-        let from = self.events.partition_point(|told| told.event.seq <= seq);
-        let events: Vec<Arc<Told>> = self.events.range(from..).take(GIVEN_MAX).cloned().collect();
-        let last = events.last().filter(|_| events.len() == GIVEN_MAX).map(|told| told.event.seq);
-        Some(After { through: last.unwrap_or(self.through).max(seq), events })
+    /// The place after `seq` among what an audience hears, of which so many are given at once.
+    fn place(&self, audience: &Audience, seq: u64) -> Option<(&Ears, Range<usize>)> {
+        let ears = self.audiences.get(audience).filter(|_| seq >= self.from)?;
+        let from = ears.events.partition_point(|told| told.event.seq <= seq);
+        Some((ears, from..ears.events.len().min(from + GIVEN_MAX)))
+    }
+
+    /// Up to where what stands in that place reaches.
+    fn reach(&self, ears: &Ears, place: &Range<usize>, seq: u64) -> u64 {
+        let last = ears.events.get(place.end.wrapping_sub(1)).filter(|_| place.end < ears.events.len());
+        last.map_or(self.through, |told| told.event.seq).max(seq)
+    }
+
+    fn given(&self, audience: &Audience, seq: u64) -> Option<After> {
+        let (ears, place) = self.place(audience, seq)?;
+        let through = self.reach(ears, &place, seq);
+        Some(After { events: ears.events.range(place).cloned().collect(), through })
+    }
+
+    fn said(&self, audience: &Audience, seq: u64) -> Option<(Bytes, u64)> {
+        let (ears, place) = self.place(audience, seq)?;
+        let said = ears.said.as_ref()?;
+        let seq_at = |at: usize| ears.events.get(at).map(|told| told.event.seq);
+        let is_that =
+            !place.is_empty() && seq_at(place.start) == Some(said.first) && seq_at(place.end - 1) == Some(said.last);
+        is_that.then(|| (said.text.clone(), self.reach(ears, &place, seq)))
     }
 }
 
@@ -209,7 +297,7 @@ mod tests {
         held.begin(10);
         let join = |held: &mut Held, scope: &str, kinds: Option<&[EventKind]>| {
             let audience = Audience::new(OrgPath::new(scope), kinds.map(<[_]>::to_vec));
-            held.audiences.entry(audience).or_insert_with(|| watch::Sender::new(10)).subscribe()
+            held.join(audience).subscribe()
         };
         let (raised, online) = (EventKind::IncidentRaised, EventKind::DeviceOnline);
         let mut everything = join(&mut held, "/", None);
@@ -234,7 +322,8 @@ mod tests {
         for told in [&everything, &raisings, &elsewhere] {
             assert_eq!(*told.borrow(), 20);
         }
-        assert!(held.given(14).is_none() && held.given(20).is_some());
+        let all = Audience::new(OrgPath::new("/"), None);
+        assert!(held.given(&all, 14).is_none() && held.given(&all, 20).is_some());
     }
 
     #[test]
@@ -242,17 +331,54 @@ mod tests {
         let mut held = Held::default();
         held.begin(0);
         let last = HELD_MAX as u64 + 5;
+        let all = Audience::new(OrgPath::new("/"), None);
+        held.join(all.clone());
         let events = (1..=last).map(|seq| event(seq, EventKind::DeviceOnline, "/luyang/")).collect();
         held.take(EventPage { events, through: last, has_more: false });
-        assert!(held.given(4).is_none(), "let go of");
+        assert!(held.given(&all, 4).is_none(), "let go of");
         let mut seq = 5;
         while seq < last {
-            let after = held.given(seq).unwrap();
+            let after = held.given(&all, seq).unwrap();
             assert_eq!(after.events.first().map(|told| told.event.seq), Some(seq + 1));
             assert_eq!(after.events.last().map(|told| told.event.seq), Some(after.through));
             seq = after.through;
         }
-        assert!(held.given(last).unwrap().events.is_empty());
-        assert_eq!(held.given(last + 3).unwrap().through, last + 3, "a stream may be ahead");
+        assert!(held.given(&all, last).unwrap().events.is_empty());
+        assert_eq!(held.given(&all, last + 3).unwrap().through, last + 3, "a stream may be ahead");
+    }
+
+    #[test]
+    fn streams_of_one_audience_share_a_text_and_who_is_elsewhere_gets_their_own() {
+        let (recent, epoch) = (Recent::default(), 7);
+        let cases = Audience::new(OrgPath::new("/"), Some(vec![EventKind::CaseFiled]));
+        let kind = |seq: u64| if seq.is_multiple_of(2) { EventKind::CaseFiled } else { EventKind::DeviceOnline };
+        let page = |range: std::ops::RangeInclusive<u64>| EventPage {
+            through: *range.end(),
+            events: range.map(|seq| event(seq, kind(seq), "/luyang/")).collect(),
+            has_more: false,
+        };
+        recent.lock().begin(0);
+        recent.lock().take(page(1..=5));
+        // Who joins hears of what is held already.
+        recent.lock().join(cases.clone());
+        let heard = |seq: u64| {
+            let (text, through) = recent.text_after(&cases, seq, epoch).unwrap();
+            let text = String::from_utf8(text.to_vec()).unwrap();
+            let seqs = (1..=20).filter(|seq| text.contains(&format!("id: {}\n", Cursor { epoch, seq: *seq })));
+            (seqs.collect::<Vec<u64>>(), through)
+        };
+        for _ in 0..2 {
+            assert_eq!(heard(0), (vec![2, 4], 5));
+            assert_eq!(heard(1), (vec![2, 4], 5), "the same, although the cursor is another");
+            assert_eq!(heard(2), (vec![4], 5));
+            assert_eq!(heard(5), (vec![], 5));
+        }
+        let pointer = |seq: u64| recent.text_after(&cases, seq, epoch).unwrap().0.as_ptr();
+        assert_eq!(pointer(0), pointer(1), "put together once");
+        recent.lock().take(page(6..=9));
+        assert_eq!((heard(0), heard(5), heard(3)), ((vec![2, 4, 6, 8], 9), (vec![6, 8], 9), (vec![4, 6, 8], 9)));
+        recent.lock().forget(7);
+        assert!(recent.text_after(&cases, 6, epoch).is_none());
+        assert_eq!((heard(7), heard(8)), ((vec![8], 9), (vec![], 9)));
     }
 }

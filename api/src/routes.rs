@@ -31,6 +31,7 @@ mod providers;
 mod quarantine;
 mod reach;
 mod registry;
+mod registry_entry;
 mod registry_write;
 mod reports;
 mod session;
@@ -158,7 +159,7 @@ pub(crate) async fn nothing_here() -> Fault {
     Fault::new(
         Code::NoSuchPath,
         "there is nothing at this address; GET / says where to look",
-        "此地址不存在;可访问 / 查看入口",
+        "此地址不存在；可访问 / 查看入口",
     )
 }
 
@@ -167,6 +168,6 @@ pub(crate) async fn wrong_method(request: Request) -> Fault {
     Fault::new(
         Code::MethodNotAllowed,
         format!("{method} is not taken here; the Allow header says what is"),
-        format!("此地址不支持 {method};请参阅 Allow 响应头"),
+        format!("此地址不支持 {method}；请参阅 Allow 响应头"),
     )
 }

@@ -2,7 +2,7 @@
 //! [`sees_wearer`] or [`sees_about`], of what belongs to a part of the tree through [`visible_to`].
 
 use model::{Actor, Device, Entity, Event, OrgPath, PersonId, Role, Wearer, WearerId};
-use store::State;
+use store::{Among, State};
 
 /// The scope that is the whole tree.
 const ROOT: &str = "/";
@@ -89,6 +89,16 @@ pub fn sees_event(view: &State, actor: &Actor, event: &Event) -> bool {
 #[must_use]
 pub fn visible_to(actor: &Actor, org: Option<&OrgPath>) -> bool {
     may_see(actor, org, Whose::Tree)
+}
+
+/// Among whose wearers those are whom somebody may see; `None`: everybody's.
+#[must_use]
+pub fn sees_among(actor: &Actor) -> Option<Among<'_>> {
+    match actor.role {
+        Role::Doctor => Some(Among::Person(&actor.person)),
+        _ if sees_everything(actor) => None,
+        _ => Some(Among::Scope(&actor.scope)),
+    }
 }
 
 /// Whether somebody's scope is the whole tree.

@@ -1,10 +1,10 @@
 //! From an incident's commit to the live streams of many readers, while reports flow; and a page of the feed.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -13,6 +13,8 @@ use hdrhistogram::Histogram;
 use model::event::DeviceStatus;
 use model::{Clock, Decision, DeviceId, Entity, Event, EventKind, Input, Record, Timestamp};
 use store::{Committed, DataDir, Journal, JournalConfig, RealDisk};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::sync::mpsc;
 
 use crate::args::{Args, Load};
 use crate::children::{Engine, finish, start_load};
@@ -28,8 +30,6 @@ const INCIDENTS: usize = 40;
 const PAUSE_MS: u64 = 500;
 /// How long everybody is waited for, seconds.
 const HEARD_SECONDS_MAX: u64 = 30;
-/// A reader's thread holds little.
-const STACK_BYTES: usize = 128 << 10;
 /// Pages that are timed.
 const PAGES: usize = 300;
 /// How many events one record of the past holds.
@@ -50,10 +50,7 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
     engine.import(&document("sos", 0..INCIDENTS))?;
     engine.import(&document("load", 0..args.connections))?;
     let began = SystemClock::new(None).now();
-    let (sender, heard) = channel();
-    for _ in 0..readers {
-        follow(engine.http, &engine.token, sender.clone())?;
-    }
+    let heard = follow(engine.http, &engine.token, readers)?;
     // One that never reads must hold up nobody.
     let _stuck = open(engine.http, &engine.token)?;
     let load = start_load(&Load {
@@ -71,8 +68,8 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
     for number in 0..INCIDENTS {
         let (mut socket, publish) = connect(engine.mqtt, &format!("sos{number:06}"))?;
         let committed = press(&mut socket, &publish)?;
-        for _ in 0..readers {
-            let at = heard.recv_timeout(Duration::from_secs(HEARD_SECONDS_MAX)).context("a reader heard nothing")?;
+        let all = heard.recv_timeout(Duration::from_secs(HEARD_SECONDS_MAX)).context("a reader heard nothing")?;
+        for at in all {
             times.saturating_record(at.saturating_duration_since(committed).as_nanos() as u64);
         }
         std::thread::sleep(Duration::from_millis(PAUSE_MS));
@@ -160,18 +157,53 @@ fn open(address: SocketAddr, token: &str) -> anyhow::Result<TcpStream> {
     Ok(socket)
 }
 
-/// Says when it hears of an incident.
-fn follow(address: SocketAddr, token: &str, heard: Sender<Instant>) -> anyhow::Result<()> {
-    let mut lines = BufReader::new(open(address, token)?).lines();
-    let greeted = lines.by_ref().map_while(Result::ok).any(|line| line.starts_with("event: heartbeat"));
-    ensure!(greeted, "a stream ended before it began");
-    let follow = move || {
-        for line in lines.map_while(Result::ok) {
-            if line.starts_with("data: ") && line.contains("incident.raised") && heard.send(Instant::now()).is_err() {
-                return;
+type Heard = Vec<Instant>;
+
+/// Reads along with so many streams, on one thread: two thousand threads that wake would be measured, not the streams.
+/// Tells when each of them heard of an incident, once all have.
+fn follow(address: SocketAddr, token: &str, readers: usize) -> anyhow::Result<Receiver<Heard>> {
+    let sockets: Vec<TcpStream> = (0..readers).map(|_| open(address, token)).collect::<anyhow::Result<_>>()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (tell, heard) = channel();
+    let (greet, mut greeted) = mpsc::channel(readers);
+    let board = Arc::new(Board { heard: Mutex::new(Vec::with_capacity(readers)), readers, tell });
+    for socket in sockets {
+        let (greet, board) = (greet.clone(), Arc::clone(&board));
+        socket.set_nonblocking(true)?;
+        let _in_runtime = runtime.enter();
+        let lines = BufReader::new(tokio::net::TcpStream::from_std(socket)?).lines();
+        runtime.spawn(listen(lines, greet, board));
+    }
+    drop(greet);
+    runtime.block_on(async {
+        for _ in 0..readers {
+            greeted.recv().await.context("a stream ended before it began")?;
+        }
+        anyhow::Ok(())
+    })?;
+    std::thread::Builder::new().spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    Ok(heard)
+}
+
+/// Where readers write down when they heard.
+struct Board {
+    heard: Mutex<Heard>,
+    readers: usize,
+    tell: Sender<Heard>,
+}
+
+async fn listen(mut lines: Lines<BufReader<tokio::net::TcpStream>>, greet: mpsc::Sender<()>, board: Arc<Board>) {
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.starts_with("event: heartbeat") {
+            // A full channel has been greeted already.
+            let _ = greet.try_send(());
+        } else if line.starts_with("data: ") && line.contains("incident.raised") {
+            let mut heard = board.heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.push(Instant::now());
+            if heard.len() == board.readers {
+                // Nobody reads any more at the end.
+                let _ = board.tell.send(std::mem::take(&mut heard));
             }
         }
-    };
-    std::thread::Builder::new().stack_size(STACK_BYTES).spawn(follow)?;
-    Ok(())
+    }
 }

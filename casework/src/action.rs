@@ -74,6 +74,9 @@ pub(crate) fn step_on(
     let request = asked.request;
     let mut case = case.clone();
     take(&mut case, asked, now);
+    if let Some(handler) = case.handler.clone().filter(|handler| !case.handlers.contains(handler)) {
+        case.handlers.push(handler);
+    }
     if request.action == CaseAction::Whistle
         && let Some(level) = level_above(case.level)
     {

@@ -41,20 +41,20 @@ pub(crate) fn check(
     }
     check_members(case, asked.request, now)?;
     check_limits(case, asked.request)?;
-    let is_handler = case.handler.as_ref() == Some(&asked.actor.person);
+    let has_handled = case.was_handled_by(&asked.actor.person);
     match action {
-        CaseAction::Verify if is_handler => {
-            Err(not_the_handler("who handled a case does not verify it", "核查人不能是处理人本人"))
+        CaseAction::Verify if has_handled => {
+            Err(not_the_handler("who handled a case does not verify it", "核查人不能是处理过该工单的人"))
         }
-        CaseAction::Close if is_handler && case.state != CaseState::Verified => Err(not_the_handler(
+        CaseAction::Close if has_handled && case.state != CaseState::Verified => Err(not_the_handler(
             "who handled a case closes it only after another verified it",
-            "处理人结案前须由他人核查",
+            "处理过该工单的人结案前，须由他人核查",
         )),
         CaseAction::Close | CaseAction::Reject if case.kind.is_emergency() && !is_seen_to(case) => Err(Problem::new(
             ProblemCode::Invalid,
             "an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the \
              place, or `voice` with whom you spoke and what was said",
-            "SOS 或跌倒工单须有现场(到场、打卡)或语音确认(voice:与谁通话、所述内容)记录,方可结束",
+            "SOS 或跌倒工单须有现场（到场、打卡）或语音确认（voice：与谁通话、所述内容）记录，方可结束",
         )),
         CaseAction::Arrive => check_distance(case, asked.request).map(|()| row),
         CaseAction::Merge => check_target(book, case, asked).map(|()| row),
@@ -129,7 +129,7 @@ fn check_version(case: &Case, asked: Asked<'_>) -> Result<(), Problem> {
         }
         Some(seen) if seen != case.version && !indifferent => {
             let detail = format!("you saw version {seen}, it is at {} now; look again", case.version);
-            let detail_zh = format!("您看到的是版本 {seen},现为 {},请刷新后再操作", case.version);
+            let detail_zh = format!("您看到的是版本 {seen}，现为 {}，请刷新后再操作", case.version);
             let mut problem = Problem::new(ProblemCode::Stale, detail, detail_zh);
             problem.version = Some(case.version);
             problem.holder = case.handler.clone();
@@ -149,22 +149,22 @@ fn check_members(case: &Case, request: &CaseRequest, now: Timestamp) -> Result<(
     let records = matches!(action, CaseAction::Voice | CaseAction::HandOver);
     let faults = [
         ("/note", "longer than 2 000 bytes", "超过 2000 字节", note.len() > NOTE_BYTES_MAX),
-        ("/note", "required: the reason", "必填:事由", action.needs_reason() && !says_something),
+        ("/note", "required: the reason", "必填：事由", action.needs_reason() && !says_something),
         ("/note", "required", "必填", action == CaseAction::Note && !says_something),
-        ("/note", "required: what was said", "必填:所述内容", records && !says_something),
+        ("/note", "required: what was said", "必填：所述内容", records && !says_something),
         (
             "/note",
             "required: why it was a false alarm",
-            "必填:误报原因",
+            "必填：误报原因",
             action == CaseAction::Close && disposition == FALSE_ALARM && !says_something,
         ),
-        ("/with", "required: with whom", "必填:与谁", records && with.is_empty()),
+        ("/with", "required: with whom", "必填：与谁", records && with.is_empty()),
         ("/with", "longer than 100 bytes", "超过 100 字节", with.len() > WITH_BYTES_MAX),
         ("/happened_at", "lies in the future", "晚于当前时间", request.happened_at.is_some_and(|at| at > now)),
         (
             "/handler",
             "required: to whom",
-            "必填:交给谁",
+            "必填：交给谁",
             matches!(action, CaseAction::Dispatch | CaseAction::Reassign) && request.handler.is_none(),
         ),
         (
@@ -176,26 +176,26 @@ fn check_members(case: &Case, request: &CaseRequest, now: Timestamp) -> Result<(
         (
             "/system",
             "required: to which system",
-            "必填:交给哪个系统",
+            "必填：交给哪个系统",
             action == CaseAction::HandOff && request.system.is_none(),
         ),
         (
             "/disposition",
             "required: what it was",
-            "必填:处置结果",
+            "必填：处置结果",
             action == CaseAction::Close && disposition.is_empty(),
         ),
         ("/disposition", "longer than 64 bytes", "超过 64 字节", disposition.len() > DISPOSITION_BYTES_MAX),
         (
             "/into",
             "required: another case",
-            "必填:另一工单",
+            "必填：另一工单",
             action == CaseAction::Merge && request.into.is_none_or(|id| id == case.id),
         ),
         (
             "/rating",
             "required: 1 to 5",
-            "必填:1 至 5",
+            "必填：1 至 5",
             action == CaseAction::Rate && !request.rating.is_some_and(|rating| (1..=5).contains(&rating)),
         ),
     ];
@@ -269,7 +269,7 @@ fn check_limits(case: &Case, request: &CaseRequest) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!("the case holds {most} of these, as many as it may; it can only go on to its end");
-    let detail_zh = format!("此类记录已达上限 {most} 条,只能继续办理至结案");
+    let detail_zh = format!("此类记录已达上限 {most} 条，只能继续办理至结案");
     Err(Problem::new(ProblemCode::LimitReached, detail, detail_zh))
 }
 
@@ -297,7 +297,7 @@ fn check_distance(case: &Case, request: &CaseRequest) -> Result<(), Problem> {
     let problem = Problem::new(
         ProblemCode::Invalid,
         format!("that is {metres} m from the case's place; arrive without a place if the wearer is somewhere else"),
-        format!("距工单地点 {metres} 米;若老人在别处,请不带定位提交到场"),
+        format!("距工单地点 {metres} 米；若老人在别处，请不带定位提交到场"),
     );
     Err(problem.at("/position", format!("{metres} m away"), format!("相距 {metres} 米")))
 }
@@ -312,7 +312,7 @@ fn check_target(book: &Book, case: &Case, asked: Asked<'_>) -> Result<(), Proble
         let problem = Problem::new(
             ProblemCode::Invalid,
             "an SOS or a fall is not merged into what is none; merge the other one into this",
-            "SOS 或跌倒工单不能并入其他类型工单,请反向合并",
+            "SOS 或跌倒工单不能并入其他类型工单，请反向合并",
         );
         return Err(problem.at("/into", "no SOS and no fall", "不是 SOS 或跌倒工单"));
     }

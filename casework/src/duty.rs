@@ -55,7 +55,7 @@ fn check(book: &Book, actor: &Actor, if_match: Option<u32>, roster: &DutyRoster)
         }
         Some(seen) if seen != version => {
             let detail = format!("you saw version {seen}, it is at {version} now; look again");
-            let detail_zh = format!("您看到的是版本 {seen},现为 {version},请刷新后再操作");
+            let detail_zh = format!("您看到的是版本 {seen}，现为 {version}，请刷新后再操作");
             let mut problem = Problem::new(ProblemCode::Stale, detail, detail_zh);
             problem.version = Some(version);
             return Err(problem);

@@ -78,7 +78,7 @@ pub(crate) fn file_report(
 ) -> Vec<Output> {
     if filing.text.trim().is_empty() {
         let problem = Problem::new(ProblemCode::Invalid, "say what was seen", "请填写情况说明");
-        return vec![Output::Refused(problem.at("/text", "required: what was seen", "必填:情况说明"))];
+        return vec![Output::Refused(problem.at("/text", "required: what was seen", "必填：情况说明"))];
     }
     let mut case = new_case(counters, filing.kind, org.clone(), signed(actor, now), now);
     case.priority = if filing.kind.is_emergency() { Priority::High } else { filing.priority };
@@ -141,7 +141,7 @@ fn refusal(actor: &Actor, order: &PatrolOrder, count: usize) -> Option<Problem> 
         Problem::new(
             ProblemCode::LimitReached,
             format!("{count} people; a patrol visits at most {PATROL_VISITS_MAX}: begin one for each smaller part"),
-            format!("共 {count} 人,单次巡访最多 {PATROL_VISITS_MAX} 人,请按更小的片区分次发起"),
+            format!("共 {count} 人，单次巡访最多 {PATROL_VISITS_MAX} 人，请按更小的片区分次发起"),
         )
     })
 }
@@ -194,6 +194,7 @@ fn new_case(counters: &mut Counters, kind: CaseKind, org: OrgPath, step: CaseSte
         level: WhistleLevel::Community,
         joined: Vec::new(),
         handler: None,
+        handlers: Vec::new(),
         filed_at: now,
         changed_at: now,
         due_at: None,
@@ -216,7 +217,7 @@ pub(crate) fn nowhere() -> Problem {
     let problem = Problem::new(
         ProblemCode::Invalid,
         "say where it belongs: an organisation, or a wearer who is registered",
-        "请填写所属组织,或已登记的老人",
+        "请填写所属组织，或已登记的老人",
     );
     problem.at("/org", "not there, or not visible to you", "不存在或无权查看")
 }

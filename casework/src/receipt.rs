@@ -64,7 +64,7 @@ fn follow(
         let mut problem = Problem::new(
             ProblemCode::IllegalInState,
             "what was begun on site is not given back; send feedback or closed",
-            "已到场办理的工单不能退回,请反馈或结案",
+            "已到场办理的工单不能退回，请反馈或结案",
         );
         problem.holder.clone_from(&case.handler);
         return Err(problem);

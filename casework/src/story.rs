@@ -100,6 +100,7 @@ fn changes(before: &Case, after: &Case) -> Vec<CompactString> {
         ("level", before.level != after.level),
         ("joined", before.joined != after.joined),
         ("handler", before.handler != after.handler),
+        ("handlers", before.handlers != after.handlers),
         ("due_at", before.due_at != after.due_at),
         ("steps", before.steps != after.steps),
         ("notes", before.notes != after.notes),

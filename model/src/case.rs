@@ -343,6 +343,8 @@ pub struct Case {
     pub joined: Vec<Joined>,
     /// Who holds it: dispatched to, or accepted by.
     pub handler: Option<PersonId>,
+    /// Everybody who ever held it, in order: none of them verifies it.
+    pub handlers: Vec<PersonId>,
     /// When it was filed.
     pub filed_at: Timestamp,
     /// When it last changed.
@@ -371,6 +373,15 @@ pub struct Case {
     pub disposition: Option<String>,
     /// 1–5, for a rated one.
     pub rating: Option<u8>,
+}
+
+impl Case {
+    /// Whether somebody had a hand in it: it was dispatched to them, they took it, or they checked in. Who did does not
+    /// verify it, whoever holds it now.
+    #[must_use]
+    pub fn was_handled_by(&self, person: &PersonId) -> bool {
+        self.handlers.contains(person) || self.check_ins.iter().any(|check_in| check_in.by == *person)
+    }
 }
 
 /// One step: who did what, when, and what they said.

@@ -31,6 +31,6 @@ pub use layout::DataDir;
 pub use photos::Photos;
 pub use progress::Progress;
 pub use state::{
-    AuditFilter, AuditPage, CaseFilter, EventPage, IncidentFilter, Latest, Listing, Opened, Page, Past, Quarantined,
-    State, StateConfig, StateOrigin, StateRetention, TrackPoint, Vital, open_state,
+    Among, AuditFilter, AuditPage, CaseFilter, EventPage, IncidentFilter, Latest, Listing, Opened, Page, Past,
+    Quarantined, State, StateConfig, StateOrigin, StateRetention, TrackPoint, Vital, open_state,
 };

@@ -11,6 +11,7 @@ pub(crate) mod keys;
 mod opening;
 mod past;
 mod queries;
+mod registry;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub(crate) use history::{last_seq as last_seq_of_block, of_shelf};
 pub use opening::{Opened, StateOrigin, open_state};
 pub use past::Past;
 pub use queries::{CaseFilter, EventPage, IncidentFilter, Listing, Page};
+pub use registry::Among;
 pub(crate) use telemetry::Telemetry;
 pub use upkeep::StateRetention;
 

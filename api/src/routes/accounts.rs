@@ -218,7 +218,7 @@ pub(crate) async fn change(
         let is_more = name.is_some() || person.is_some() || role.is_some() || scope.is_some() || disabled.is_some();
         if is_more {
             let detail = "you may change your password and sign out everywhere; the rest is an administrator's";
-            return Err(Fault::new(Code::NotAllowed, detail, "您只能修改自己的密码或退出全部登录,其余由管理员办理"));
+            return Err(Fault::new(Code::NotAllowed, detail, "您只能修改自己的密码或退出全部登录，其余由管理员办理"));
         }
     } else if !is_own(&shared, &caller, &id) && !shared.host.account(&id).is_some_and(|a| is_there(&a, &caller.actor)) {
         return Err(not_found(&id));
@@ -331,7 +331,7 @@ fn checked_role(role: Role) -> Result<(), Fault> {
         false => Err(Fault::invalid(
             "/role",
             "guardians come by the link in their message, and programs by a token: neither has an account",
-            "监护人通过消息中的链接访问,程序使用令牌:均不设账号",
+            "监护人通过消息中的链接访问，程序使用令牌：均不设账号",
         )),
     }
 }
@@ -340,7 +340,7 @@ pub(crate) fn checked_scope(scope: &str, actor: &Actor) -> Result<OrgPath, Fault
     let scope = OrgPath::new(scope);
     if !(scope.as_str() == "/" || scope.is_well_formed()) {
         let detail = "a scope is / or a path like /luyang/xinghua/, with a slash at both ends";
-        return Err(Fault::invalid("/scope", detail, "范围须为 / 或形如 /luyang/xinghua/ 的路径,首尾均为斜杠"));
+        return Err(Fault::invalid("/scope", detail, "范围须为 / 或形如 /luyang/xinghua/ 的路径，首尾均为斜杠"));
     }
     if !actor.scope.contains(&scope) {
         let detail = format!("the scope must lie within yours, {}", actor.scope);
@@ -354,7 +354,7 @@ async fn hashed(shared: &Shared, password: String) -> Result<CompactString, Faul
         return Err(Fault::invalid(
             "/password",
             format!("a password has {PASSWORD_CHARS_MIN} characters at least and {PASSWORD_BYTES_MAX} bytes at most"),
-            format!("密码至少 {PASSWORD_CHARS_MIN} 个字符,最多 {PASSWORD_BYTES_MAX} 字节"),
+            format!("密码至少 {PASSWORD_CHARS_MIN} 个字符，最多 {PASSWORD_BYTES_MAX} 字节"),
         ));
     }
     let hash = shared.with_password(move |host| host.hash_password(&password)).await?;

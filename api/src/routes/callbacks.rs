@@ -55,7 +55,7 @@ pub(crate) async fn take(
     let body = body::read(request, shared.config.body_bytes_max).await?;
     let callback = shared.host.parse_callback(&body).map_err(|detail| {
         metrics::counter!("api_callbacks_refused_total", "reason" => "body").increment(1);
-        Fault::new(Code::Invalid, &detail, format!("回调内容无效:{detail}"))
+        Fault::new(Code::Invalid, &detail, format!("回调内容无效：{detail}"))
     })?;
     if callback.attempt != id {
         metrics::counter!("api_callbacks_refused_total", "reason" => "attempt").increment(1);

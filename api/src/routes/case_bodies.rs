@@ -163,7 +163,7 @@ impl FilingBody {
         let org = self.org.as_deref().map(|path| checked_org("/org", path)).transpose()?;
         let strangers = [("/wearer", wearer.is_some()), ("/org", org.is_some()), ("/kind", self.kind.is_some())];
         if let Some((pointer, _)) = strangers.iter().find(|(_, is_there)| self.incident.is_some() && *is_there) {
-            return Err(Fault::invalid(pointer, "the incident says that already", "该项由事件决定,不能另填"));
+            return Err(Fault::invalid(pointer, "the incident says that already", "该项由事件决定，不能另填"));
         }
         if self.kind == Some(CaseKind::Patrol) {
             return Err(Fault::invalid(

@@ -45,7 +45,7 @@ pub(crate) struct DutyParams {
 impl DutyParams {
     fn org(&self) -> Result<OrgPath, Fault> {
         let path = self.org.as_deref().ok_or_else(|| {
-            bad_parameter("say whose: ?org=/district/street/community/", "请指明组织:?org=/区/街道/社区/")
+            bad_parameter("say whose: ?org=/district/street/community/", "请指明组织：?org=/区/街道/社区/")
         })?;
         checked_org("/org", path)
     }

@@ -141,7 +141,7 @@ async fn shown(shared: &Shared, seq: u64, erasure: Erasure) -> ErasureJson {
         vec![Remains {
             place: "unknown".to_owned(),
             detail: "the disk could not be looked through; ask again".to_owned(),
-            detail_zh: "暂时无法检查磁盘,请稍后再试".to_owned(),
+            detail_zh: "暂时无法检查磁盘，请稍后再试".to_owned(),
             until: None,
         }]
     });

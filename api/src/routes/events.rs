@@ -145,7 +145,7 @@ pub(super) fn kinds_of(types: &str) -> Result<Vec<EventKind>, Fault> {
             let pattern = shortened(pattern);
             return Err(bad_parameter(
                 format!("types: no event is called {pattern:?}; take e.g. incident.*,case.filed"),
-                format!("types:没有名为 {pattern:?} 的事件类型,可用例如 incident.*,case.filed"),
+                format!("types：没有名为 {pattern:?} 的事件类型，可用例如 incident.*,case.filed"),
             ));
         }
     }
@@ -165,7 +165,7 @@ pub(crate) async fn start(shared: &Shared, after: Option<&str>, since: Option<&s
                 Fault::new(
                     Code::BadCursor,
                     "`after` takes a `next_cursor` as it was given, or `latest`",
-                    "`after` 须为返回过的 `next_cursor`,或 `latest`",
+                    "`after` 须为返回过的 `next_cursor`，或 `latest`",
                 )
             })?;
             still_there(shared, cursor).await
@@ -197,7 +197,7 @@ pub(crate) fn expired() -> Fault {
         Code::CursorExpired,
         "the feed has been restored or no longer reaches back so far: read the snapshots, then go on from their \
          `as_of_cursor`",
-        "事件流已恢复重建或已不含该位置:请读取快照接口,并从其 `as_of_cursor` 继续",
+        "事件流已恢复重建或已不含该位置：请读取快照接口，并从其 `as_of_cursor` 继续",
     )
     .with_snapshots(SNAPSHOTS)
 }

@@ -77,7 +77,7 @@ pub(crate) async fn export(
         return Err(Fault::new(
             Code::NotAllowed,
             "fences show where people live: a volunteer sees the place of the case that they took",
-            "围栏会显示住址:志愿者仅可查看所接案件的地点",
+            "围栏会显示住址：志愿者仅可查看所接案件的地点",
         ));
     }
     let subject = format!("wearers/{}/fences", wearer.id);

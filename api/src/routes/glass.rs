@@ -137,7 +137,7 @@ pub(crate) fn behind_glass(shared: &Shared, actor: &Actor, wearer: &Wearer, to: 
         return Fault::new(
             Code::NoConsent,
             format!("the consent to see {what} was taken back: {wearer} is shown again while something has happened"),
-            format!("已撤回查看{what_zh}的同意:{wearer} 仅在有未结束的事件时可见"),
+            format!("已撤回查看{what_zh}的同意：{wearer} 仅在有未结束的事件时可见"),
         );
     }
     if !BREAKERS.contains(&actor.role) {
@@ -146,7 +146,7 @@ pub(crate) fn behind_glass(shared: &Shared, actor: &Actor, wearer: &Wearer, to: 
             format!(
                 "nothing has happened to {wearer} that you see to: where they are shows while a case of theirs is yours"
             ),
-            format!("{wearer} 目前没有由您处理的案件:接单后方可在处理期间查看位置"),
+            format!("{wearer} 目前没有由您处理的案件：接单后方可在处理期间查看位置"),
         );
     }
     Fault::new(
@@ -156,8 +156,8 @@ pub(crate) fn behind_glass(shared: &Shared, actor: &Actor, wearer: &Wearer, to: 
              POST /api/v1/wearers/{wearer}/break-glass {{\"reason\"}}; it is told to their guardians"
         ),
         format!(
-            "{wearer} 目前没有由您处理的事件:查看位置须说明事由,POST /api/v1/wearers/{wearer}/break-glass \
-             {{\"reason\"}};该操作会告知其监护人"
+            "{wearer} 目前没有由您处理的事件：查看位置须说明事由，POST /api/v1/wearers/{wearer}/break-glass \
+             {{\"reason\"}}；该操作会告知其监护人"
         ),
     )
 }

@@ -79,7 +79,7 @@ pub(crate) async fn import(
                 "an import may touch the whole tree: it needs a token with scope /, yours is {}",
                 caller.actor.scope
             ),
-            format!("导入可能涉及整个组织树,需要范围为 / 的令牌;当前范围为 {}", caller.actor.scope),
+            format!("导入可能涉及整个组织树，需要范围为 / 的令牌；当前范围为 {}", caller.actor.scope),
         ));
     }
     let content_type =
@@ -108,7 +108,7 @@ pub(super) fn refused(errors: Vec<RowError>) -> Fault {
     Fault::new(
         Code::Invalid,
         format!("{count} fault(s); nothing was written"),
-        format!("共 {count} 处错误;未写入任何数据"),
+        format!("共 {count} 处错误；未写入任何数据"),
     )
     .with_errors(errors)
 }

@@ -268,7 +268,7 @@ pub(super) fn action_named<A: Copy>(actions: &[A], name_of: fn(A) -> &'static st
         Fault::new(
             Code::NoSuchPath,
             format!("there is no action {name:?}; there are {names}"),
-            format!("没有名为 {name:?} 的操作;可用操作:{names}"),
+            format!("没有名为 {name:?} 的操作；可用操作：{names}"),
         )
     })
 }
@@ -280,7 +280,7 @@ pub(super) fn checked_text(pointer: &str, text: Option<&str>, bytes_max: usize) 
         return Err(Fault::invalid(
             pointer,
             format!("{} bytes, at most {bytes_max} are taken", text.len()),
-            format!("长度为 {} 字节,最多 {bytes_max} 字节", text.len()),
+            format!("长度为 {} 字节，最多 {bytes_max} 字节", text.len()),
         ));
     }
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
@@ -314,7 +314,7 @@ pub(super) fn state_filter<S: for<'de> Deserialize<'de>>(text: Option<&str>) -> 
         None => Ok((false, None)),
         Some("open") => Ok((true, None)),
         Some(name) => serde_json::from_value(name.into()).map(|state| (false, Some(state))).map_err(|error| {
-            bad_parameter(format!("state: `open`, or {error}"), format!("state:可用 open 或单个状态;{error}"))
+            bad_parameter(format!("state: `open`, or {error}"), format!("state：可用 open 或单个状态；{error}"))
         }),
     }
 }

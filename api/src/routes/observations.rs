@@ -54,7 +54,7 @@ pub(crate) async fn note(
     only(&caller.actor, OBSERVERS)?;
     if body.respiration.is_none() && body.consciousness.is_none() {
         let detail = "note at least one of `respiration` (breaths a minute) and `consciousness`";
-        return Err(Fault::invalid("", detail, "请至少填写 `respiration`(每分钟呼吸次数)或 `consciousness`"));
+        return Err(Fault::invalid("", detail, "请至少填写 `respiration`（每分钟呼吸次数）或 `consciousness`"));
     }
     if body.respiration.is_some_and(|breaths| !BREATHS.contains(&breaths)) {
         return Err(Fault::invalid("/respiration", "must be 1 to 80 breaths a minute", "须为每分钟 1 至 80 次"));
@@ -69,7 +69,7 @@ pub(crate) async fn note(
     let time = |text: &String| {
         Timestamp::parse(text).ok_or_else(|| {
             let detail = "must be RFC 3339, e.g. 2026-11-22T08:00:00+08:00";
-            Fault::invalid("/measured", detail, "须为 RFC 3339 时间,例如 2026-11-22T08:00:00+08:00")
+            Fault::invalid("/measured", detail, "须为 RFC 3339 时间，例如 2026-11-22T08:00:00+08:00")
         })
     };
     let measured = body.measured.as_ref().map(time).transpose()?;

@@ -71,7 +71,7 @@ impl PatrolBody {
             return Err(Fault::invalid(
                 "/wearers",
                 detail,
-                format!("who 为 listed 时须列出 1 至 {WEARERS_MAX} 人,否则不填"),
+                format!("who 为 listed 时须列出 1 至 {WEARERS_MAX} 人，否则不填"),
             ));
         }
         let mut wearers = Vec::new();
@@ -106,7 +106,7 @@ impl QuestionBody {
         let is_choice = self.kind == QuestionKind::Choice;
         if is_choice != (2..=CHOICES_MAX).contains(&self.choices.len()) || (!is_choice && !self.choices.is_empty()) {
             let detail = format!("a choice has 2 to {CHOICES_MAX}, every other kind none");
-            let detail_zh = format!("选择题须有 2 至 {CHOICES_MAX} 个选项,其他题型不填");
+            let detail_zh = format!("选择题须有 2 至 {CHOICES_MAX} 个选项，其他题型不填");
             return Err(Fault::invalid(&format!("{at}/choices"), detail, detail_zh));
         }
         for (place, choice) in self.choices.iter().enumerate() {

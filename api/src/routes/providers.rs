@@ -48,10 +48,10 @@ pub(crate) async fn take(
             Err(Fault::new(Code::NotFound, "this callback address is not known", "回调地址无效"))
         }
         Err(ProviderRefusal::NotBelieved(detail)) => {
-            Err(Fault::new(Code::NotAllowed, &detail, format!("回调不可信:{detail}")))
+            Err(Fault::new(Code::NotAllowed, &detail, format!("回调不可信：{detail}")))
         }
         Err(ProviderRefusal::Malformed(detail)) => {
-            Err(Fault::new(Code::Invalid, &detail, format!("回调内容无效:{detail}")))
+            Err(Fault::new(Code::Invalid, &detail, format!("回调内容无效：{detail}")))
         }
         Err(ProviderRefusal::Unavailable) => Err(crate::host::Unavailable.into()),
     }

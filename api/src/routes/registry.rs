@@ -7,14 +7,14 @@ use axum::extract::State;
 use axum::response::Response;
 use model::{Account, AccountState, Actor, Device, DeviceId, OrgPath, PersonId, Role, Wearer, WearerId};
 use serde::Deserialize;
-use store::{Page, State as View, StoreError};
+use store::{Among, Page, State as View, StoreError};
 
 use crate::auth::Caller;
 use crate::page::{Listing, Paging, checked_limit, respond};
 use crate::params::{Params, shortened};
 use crate::problem::Fault;
 use crate::registry_json::{DeviceJson, OrgJson, PersonJson};
-use crate::scope::{sees_device, sees_everything, sees_wearer, visible_to};
+use crate::scope::{sees_among, sees_device, sees_wearer, visible_to};
 use crate::shared::Shared;
 
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -49,12 +49,17 @@ pub(crate) async fn devices(
     let actor = caller.actor.clone();
     let listing = shared
         .read(move |view| {
-            view.devices(Page { after, limit }, &|device| {
-                (wearer.is_none() || wearer == device.wearer) && sees_device(view, &actor, device)
-            })
+            let page = Page { after, limit };
+            let keep =
+                |device: &Device| (wearer.is_none() || wearer == device.wearer) && sees_device(view, &actor, device);
+            match (&wearer, sees_among(&actor)) {
+                (Some(wearer), _) => view.devices_of(wearer, page, &keep),
+                (None, Some(among)) => view.devices_among(among, page, &keep),
+                (None, None) => view.devices(page, &keep),
+            }
         })
         .await?;
-    let next = listing.items.last().filter(|_| listing.has_more).map(|device| device.id.to_string());
+    let next = listing.next_name();
     let query: Vec<(&str, String)> = params.wearer.into_iter().map(|wearer| ("wearer", wearer)).collect();
     let data: Vec<DeviceJson> =
         listing.items.into_iter().map(|device| DeviceJson::for_actor(device, &caller.actor)).collect();
@@ -107,11 +112,14 @@ pub(crate) async fn people(
     let (actor, accounts) = (caller.actor.clone(), shared.host.accounts());
     let listing = shared
         .read(move |view| {
-            let circle = Circle::of(view, &actor, &accounts)?;
-            view.people(Page { after, limit }, &|person| circle.contains(&person.id))
+            let page = Page { after, limit };
+            match circle(view, &actor, &accounts)? {
+                Some(people) => view.people_named(&people, page),
+                None => view.people(page, &|_| true),
+            }
         })
         .await?;
-    let next = listing.items.last().filter(|_| listing.has_more).map(|person| person.id.to_string());
+    let next = listing.next_name();
     let data: Vec<PersonJson> =
         listing.items.into_iter().map(|person| PersonJson::for_role(person, caller.actor.role)).collect();
     Ok(respond("/api/v1/people", &[], limit, data, next, as_of))
@@ -121,51 +129,51 @@ pub(crate) async fn people(
 const COLLEAGUES: &[Role] =
     &[Role::Admin, Role::Operator, Role::Integration, Role::Desk, Role::GridWorker, Role::Street, Role::Department];
 
-/// The people that a caller may see. A person belongs to no organisation: whoever cares for a wearer in the caller's
-/// scope, or sits on a desk in it, is in their circle; for those who work together also whoever is on a roster there, and
-/// whoever has an account for it, for a part of it, or for more.
-pub(super) enum Circle {
-    Everybody,
-    These(BTreeSet<PersonId>),
+/// The people that a caller may see; `None`: everybody. A person belongs to no organisation: whoever cares for a wearer in
+/// the caller's scope, or sits on a desk in it, is in their circle; for those who work together also whoever is on a roster
+/// there, and whoever has an account for it, for a part of it, or for more.
+fn circle(view: &View, actor: &Actor, accounts: &[Account]) -> Result<Option<BTreeSet<PersonId>>, StoreError> {
+    let Some(among) = sees_among(actor) else { return Ok(None) };
+    let mut people = colleagues(view, actor, accounts)?;
+    view.each_wearer_among(among, &mut |wearer: Wearer| {
+        if sees_wearer(actor, &wearer) {
+            people.extend(wearer.guardians);
+            people.extend(wearer.doctor);
+        }
+    })?;
+    Ok(Some(people))
 }
 
-impl Circle {
-    pub(super) fn of(view: &View, actor: &Actor, accounts: &[Account]) -> Result<Circle, StoreError> {
-        if sees_everything(actor) && actor.role != Role::Doctor {
-            return Ok(Circle::Everybody);
-        }
-        let mut people = BTreeSet::from([actor.person.clone()]);
-        view.for_each_wearer(&mut |wearer: Wearer| {
-            if sees_wearer(actor, &wearer) {
-                people.extend(wearer.guardians);
-                people.extend(wearer.doctor);
-            }
-        })?;
-        let mut orgs = Vec::new();
-        view.for_each_org(&mut |org| {
-            if visible_to(actor, Some(&org.path)) {
-                people.extend(org.desk.into_iter().flat_map(|desk| desk.people));
-                orgs.push(org.path);
-            }
-        })?;
-        if COLLEAGUES.contains(&actor.role) {
-            for org in &orgs {
-                let units = view.duty(org)?.map(|roster| roster.units).unwrap_or_default();
-                people.extend(units.into_iter().flat_map(|unit| unit.shifts).flat_map(|shift| shift.people));
-            }
-            let meets = |scope: &OrgPath| scope.contains(&actor.scope) || actor.scope.contains(scope);
-            let active = accounts.iter().filter(|one| one.state == AccountState::Active && meets(&one.scope));
-            people.extend(active.map(|account| account.person.clone()));
-        }
-        Ok(Circle::These(people))
+/// Whether a person is in the caller's circle.
+pub(super) fn knows(view: &View, actor: &Actor, accounts: &[Account], person: &PersonId) -> Result<bool, StoreError> {
+    if sees_among(actor).is_none() {
+        return Ok(true);
     }
+    let mut is_known = false;
+    view.each_wearer_among(Among::Person(person), &mut |wearer| is_known |= sees_wearer(actor, &wearer))?;
+    Ok(is_known || colleagues(view, actor, accounts)?.contains(person))
+}
 
-    pub(super) fn contains(&self, person: &PersonId) -> bool {
-        match self {
-            Circle::Everybody => true,
-            Circle::These(people) => people.contains(person),
+/// Whom a caller knows beside those who care for wearers.
+fn colleagues(view: &View, actor: &Actor, accounts: &[Account]) -> Result<BTreeSet<PersonId>, StoreError> {
+    let mut people = BTreeSet::from([actor.person.clone()]);
+    let mut orgs = Vec::new();
+    view.for_each_org(&mut |org| {
+        if visible_to(actor, Some(&org.path)) {
+            people.extend(org.desk.into_iter().flat_map(|desk| desk.people));
+            orgs.push(org.path);
         }
+    })?;
+    if COLLEAGUES.contains(&actor.role) {
+        for org in &orgs {
+            let units = view.duty(org)?.map(|roster| roster.units).unwrap_or_default();
+            people.extend(units.into_iter().flat_map(|unit| unit.shifts).flat_map(|shift| shift.people));
+        }
+        let meets = |scope: &OrgPath| scope.contains(&actor.scope) || actor.scope.contains(scope);
+        let active = accounts.iter().filter(|one| one.state == AccountState::Active && meets(&one.scope));
+        people.extend(active.map(|account| account.person.clone()));
     }
+    Ok(people)
 }
 
 /// Organisations.
@@ -187,7 +195,7 @@ pub(crate) async fn orgs(
     let listing = shared
         .read(move |view| view.orgs(Page { after, limit }, &|org| visible_to(&caller.actor, Some(&org.path))))
         .await?;
-    let next = listing.items.last().filter(|_| listing.has_more).map(|org| org.path.to_string());
+    let next = listing.next_name();
     let data: Vec<OrgJson> = listing.items.into_iter().map(OrgJson::from).collect();
     Ok(respond("/api/v1/orgs", &[], limit, data, next, as_of))
 }

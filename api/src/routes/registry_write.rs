@@ -4,158 +4,25 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use model::erasure::ErasedKind;
-use model::registry::fingerprint;
 use model::staff::Known;
-use model::{
-    Account, Actor, DeviceId, OrgPath, PersonId, Problem, ProblemCode, RegistryChange, Role, StaffCommand, WearerId,
-};
+use model::{Actor, Problem, ProblemCode, RegistryChange, Role, StaffCommand};
 use serde_json::{Map, Value, json};
-use store::{State as View, StoreError};
 
 use super::erasures::{self, ErasureJson};
 use super::import::IMPORTERS;
-use super::registry::Circle;
+use super::registry_entry::{Noun, find, nobody, read, tagged};
 use crate::auth::{Caller, only};
 use crate::body::Json;
 use crate::headers::{CommandHeaders, EntryMatch, IdempotencyKey};
 use crate::host::RowError;
-use crate::look;
 use crate::params::{Segments, shortened};
 use crate::problem::{Code, Fault};
 use crate::registry_json::{DeviceJson, DeviceRow, OrgJson, OrgRow, PersonJson, PersonRow, WearerJson, WearerRow};
-use crate::scope::{sees_device, sees_wearer, visible_to};
 use crate::shared::Shared;
-
-/// One of the four lists of the registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Noun {
-    Orgs,
-    People,
-    Wearers,
-    Devices,
-}
-
-/// An entry as it stands.
-pub(crate) struct Standing {
-    /// As an import writes it, with every number in it.
-    whole: Value,
-    /// As the caller may see it.
-    shown: Value,
-    fingerprint: u64,
-    is_visible: bool,
-}
-
-impl Noun {
-    fn name(self) -> &'static str {
-        match self {
-            Noun::Orgs => "orgs",
-            Noun::People => "people",
-            Noun::Wearers => "wearers",
-            Noun::Devices => "devices",
-        }
-    }
-
-    /// The member that names the entry.
-    fn key(self) -> &'static str {
-        if self == Noun::Orgs { "path" } else { "id" }
-    }
-
-    /// The entry's name as it stands in its key: an organisation's path has a slash at both ends.
-    fn key_of(self, segment: &str) -> String {
-        match self {
-            Noun::Orgs => format!("/{}/", segment.trim_matches('/')),
-            _ => segment.to_owned(),
-        }
-    }
-
-    fn standing(
-        self,
-        view: &View,
-        key: &str,
-        actor: &Actor,
-        accounts: &[Account],
-    ) -> Result<Option<Standing>, StoreError> {
-        let (full, role) = (Role::Admin, actor.role);
-        Ok(match self {
-            Noun::Orgs => view.org(&OrgPath::new(key))?.map(|org| {
-                let (fingerprint, is_visible) = (fingerprint(&org), visible_to(actor, Some(&org.path)));
-                let whole = json!(OrgJson::from(org));
-                Standing { shown: whole.clone(), whole, fingerprint, is_visible }
-            }),
-            Noun::People => match view.person(&PersonId::new(key))? {
-                None => None,
-                Some(person) => Some(Standing {
-                    is_visible: Circle::of(view, actor, accounts)?.contains(&person.id),
-                    fingerprint: fingerprint(&person),
-                    whole: json!(PersonJson::for_role(person.clone(), full)),
-                    shown: json!(PersonJson::for_role(person, role)),
-                }),
-            },
-            Noun::Wearers => view.wearer(&WearerId::new(key))?.map(|wearer| Standing {
-                is_visible: sees_wearer(actor, &wearer),
-                fingerprint: fingerprint(&wearer),
-                whole: json!(WearerJson::for_role(wearer.clone(), full)),
-                shown: json!(WearerJson::for_role(wearer, role)),
-            }),
-            Noun::Devices => match view.device(&DeviceId::new(key))? {
-                None => None,
-                Some(device) => Some(Standing {
-                    is_visible: sees_device(view, actor, &device),
-                    fingerprint: fingerprint(&device),
-                    whole: json!({
-                        "id": device.id, "kind": device.kind, "wearer": device.wearer, "datum": device.datum,
-                        "carrier": device.carrier,
-                    }),
-                    shown: json!(DeviceJson::for_actor(device, actor)),
-                }),
-            },
-        })
-    }
-}
-
-/// An entry with its `ETag`.
-pub(crate) async fn read(shared: &Shared, actor: &Actor, noun: Noun, segment: &str) -> Result<Response, Fault> {
-    let accounts = shared.host.accounts();
-    let standing = find_with(shared, actor, noun, segment, accounts).await?.filter(|standing| standing.is_visible);
-    let standing = standing.ok_or_else(|| nobody(noun, segment))?;
-    if noun == Noun::Wearers {
-        let subject = format!("wearers/{}", noun.key_of(segment));
-        look::record(shared, actor, &subject, look::FENCE_FIELDS, None).await?;
-    }
-    Ok(tagged(StatusCode::OK, &standing))
-}
-
-/// As whoever writes it sees it: to know a colleague is not to write them.
-async fn find(shared: &Shared, actor: &Actor, noun: Noun, segment: &str) -> Result<Option<Standing>, Fault> {
-    find_with(shared, actor, noun, segment, Vec::new()).await
-}
-
-async fn find_with(
-    shared: &Shared,
-    actor: &Actor,
-    noun: Noun,
-    segment: &str,
-    accounts: Vec<Account>,
-) -> Result<Option<Standing>, Fault> {
-    let (key, actor) = (noun.key_of(segment), actor.clone());
-    shared.find(move |view| noun.standing(view, &key, &actor, &accounts)).await
-}
-
-fn nobody(noun: Noun, segment: &str) -> Fault {
-    Fault::not_found(&format!("{}/{:?}", noun.name(), shortened(segment)))
-}
-
-fn tagged(status: StatusCode, standing: &Standing) -> Response {
-    let mut response = (status, axum::Json(&standing.shown)).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{:016x}\"", standing.fingerprint)) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    response
-}
 
 /// What the caller knows of the entry: `If-Match: "…"`, `If-None-Match: *`, or nothing.
 fn known(headers: &HeaderMap) -> Result<Known, Fault> {
@@ -171,13 +38,13 @@ fn known(headers: &HeaderMap) -> Result<Known, Fault> {
                 Ok(number) if is_tag => Ok(Known::Fingerprint(number)),
                 _ => wrong(
                     "If-Match must be the entry's ETag as it was given, e.g. \"0123456789abcdef\"",
-                    "If-Match 须为返回过的 ETag,例如 \"0123456789abcdef\"",
+                    "If-Match 须为返回过的 ETag，例如 \"0123456789abcdef\"",
                 ),
             }
         }
         _ => wrong(
             "either If-Match with the entry's ETag, or If-None-Match: *",
-            "请使用 If-Match(条目的 ETag)或 If-None-Match: * 之一",
+            "请使用 If-Match（条目的 ETag）或 If-None-Match: * 之一",
         ),
     }
 }
@@ -223,8 +90,8 @@ async fn write(shared: &Shared, actor: &Actor, request: Request) -> Result<Respo
 /// The caller did not say what they saw, or saw something else.
 fn unseen(code: ProblemCode) -> Fault {
     let (detail, zh) = match code {
-        ProblemCode::Stale => ("it was changed since you saw it: read it again", "条目已被更改,请重新读取"),
-        _ => ("say which state of it you saw: If-Match with its ETag", "请以 If-Match(条目的 ETag)说明所见状态"),
+        ProblemCode::Stale => ("it was changed since you saw it: read it again", "条目已被更改，请重新读取"),
+        _ => ("say which state of it you saw: If-Match with its ETag", "请以 If-Match（条目的 ETag）说明所见状态"),
     };
     Fault::from(Problem::new(code, detail, zh))
 }
@@ -329,11 +196,11 @@ async fn refuse_erasure(shared: &Shared, actor: &Actor, noun: Noun, segment: &st
     let (detail, zh) = match noun {
         Noun::Devices => (
             "a device is not deleted: what it reported belongs to somebody's history; PATCH it with \"wearer\": null",
-            "设备不可删除:其上报属于佩戴者的历史记录;请以 PATCH 将 \"wearer\" 设为 null",
+            "设备不可删除：其上报属于佩戴者的历史记录；请以 PATCH 将 \"wearer\" 设为 null",
         ),
         _ => (
             "an organisation is not deleted: what happened in it belongs to it; PATCH its wearers to another one",
-            "机构不可删除:其中发生的记录归其所有;请以 PATCH 将佩戴者改到其他机构",
+            "机构不可删除：其中发生的记录归其所有；请以 PATCH 将佩戴者改到其他机构",
         ),
     };
     Err(Fault::new(Code::ErasureNotOffered, detail, zh))

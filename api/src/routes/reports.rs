@@ -143,7 +143,7 @@ async fn checked(shared: &Shared, actor: &Actor, params: ReportParams) -> Result
     if from >= to || to.millis_since(from) > SPAN_MILLIS_MAX {
         return Err(bad_parameter(
             "`from` must be before `to`, and not more than three years",
-            "`from` 须早于 `to`,且不超过三年",
+            "`from` 须早于 `to`，且不超过三年",
         ));
     }
     let org = match params.org.as_deref() {

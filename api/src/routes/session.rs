@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::PASSWORD_BYTES_MAX;
 use crate::address;
-use crate::auth::{COOKIE_NAME, Caller, Credential, from_our_own_page};
+use crate::auth::{COOKIE_NAME, Caller, Credential, cookie, from_our_own_page};
 use crate::body::Json;
 use crate::problem::{Code, Fault};
 use crate::shared::Shared;
@@ -74,6 +74,7 @@ pub(crate) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
         from_our_own_page(request.method(), headers)?;
     }
     let from = address::sender(request.extensions(), headers);
+    let left_behind = cookie(headers, COOKIE_NAME).ok().flatten().map(|cookie| token::sha256(&cookie));
     let Json(Credentials { account: name, password }) = Json::from_request(request, &shared).await?;
     if !model::id::is_well_formed(&name) || password.len() > PASSWORD_BYTES_MAX {
         return Err(wrong());
@@ -84,7 +85,7 @@ pub(crate) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
         Fault::new(
             Code::LimitReached,
             format!("too many wrong passwords; wait {seconds} s"),
-            format!("密码错误次数过多,请在 {seconds} 秒后重试"),
+            format!("密码错误次数过多，请在 {seconds} 秒后重试"),
         )
         .retry_after(seconds)
     })?;
@@ -98,15 +99,21 @@ pub(crate) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
     };
     let mut random = [0; COOKIE_RANDOM_BYTES];
     shared.host.random(&mut random);
-    let cookie = URL_SAFE_NO_PAD.encode(random);
+    let secret = URL_SAFE_NO_PAD.encode(random);
     let session = Session {
-        secret_sha256: token::sha256(&cookie),
+        secret_sha256: token::sha256(&secret),
         account: account.id.clone(),
         epoch: account.sessions_epoch,
         began_at: now,
         expires_at: now.plus_seconds(SESSION_SECONDS),
         ended: false,
     };
+    // The browser forgets its old cookie now, whosever that was: nobody is to find and use it later.
+    if let Some(old) = left_behind
+        && let Some((whose, _)) = shared.host.session(&old)
+    {
+        shared.decide(&whose.actor(), None, StaffCommand::EndSession(old)).await?;
+    }
     // Locked, or another password, since we looked: that is told as a wrong password, too.
     shared
         .decide(&account.actor(), None, StaffCommand::BeginSession(session.clone()))
@@ -114,7 +121,7 @@ pub(crate) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
         .map_err(|fault| if fault.code() == Code::NotFound { wrong() } else { fault })?;
     shared.logins.succeeded(&name, from, now);
     metrics::counter!("api_logins_total", "result" => "right").increment(1);
-    let set = set_cookie(&cookie, SESSION_SECONDS);
+    let set = set_cookie(&secret, SESSION_SECONDS);
     Ok(([(SET_COOKIE, set)], Answer(Who::signed_in(account, &session))).into_response())
 }
 

@@ -24,7 +24,7 @@ use crate::cursor::Cursor;
 use crate::look;
 use crate::params::{Params, bad_parameter};
 use crate::problem::{Code, Fault};
-use crate::recent::{Recent, Told, printed};
+use crate::recent::{Recent, printed};
 use crate::shared::Shared;
 
 /// How many events are read at a time.
@@ -63,7 +63,7 @@ pub(crate) async fn follow(
         Fault::new(
             Code::TooManyStreams,
             format!("{} live streams are open already; poll /api/v1/events meanwhile", shared.config.streams_max),
-            format!("实时连接已达 {} 个上限;请暂用 /api/v1/events 轮询", shared.config.streams_max),
+            format!("实时连接已达 {} 个上限；请暂用 /api/v1/events 轮询", shared.config.streams_max),
         )
     })?;
     look::record(&shared, &caller.actor, "events/stream", look::INCIDENT_FIELDS, None).await?;
@@ -152,25 +152,20 @@ impl Follower {
             Some(_) => return Err(farewell("changed", "what you may see has changed: connect again")),
             None => return Err(farewell("unauthenticated", "the token was revoked, or the session ended")),
         }
-        let held = (!self.filter.asks_the_state()).then(|| self.shared.recent.after(self.cursor.seq)).flatten();
-        let Some(after) = held else { return self.read_back().await };
-        self.cursor.seq = after.through;
-        let audience = &self.filter.audience;
-        let mut mine = after.events.iter().filter(|told| audience.hears(told.event.kind, told.event.org.as_ref()));
-        let Some(first) = mine.next().map(|told| self.text_of(told)) else { return Ok(Bytes::new()) };
-        let rest: Vec<Bytes> = mine.map(|told| self.text_of(told)).collect();
-        if rest.is_empty() {
-            // Mostly there is one: its text is shared with every stream, and not copied.
-            return Ok(first);
+        if self.filter.asks_the_state() {
+            return self.read_back().await;
         }
-        Ok([&[first][..], &rest].concat().concat().into())
-    }
-
-    fn text_of(&self, told: &Told) -> Bytes {
-        match self.filter.is_shown_whole() {
-            true => told.text(self.cursor.epoch),
-            false => printed(&self.filter.shown(told.event.clone()), self.cursor.epoch).into(),
-        }
+        let (recent, audience, Cursor { epoch, seq }) = (&self.shared.recent, &self.filter.audience, self.cursor);
+        let held = match self.filter.is_shown_whole() {
+            true => recent.text_after(audience, seq, epoch),
+            false => recent.after(audience, seq).map(|after| {
+                let texts = after.events.iter().map(|told| printed(&self.filter.shown(told.event.clone()), epoch));
+                (texts.collect::<String>().into(), after.through)
+            }),
+        };
+        let Some((text, through)) = held else { return self.read_back().await };
+        self.cursor.seq = through;
+        Ok(text)
     }
 
     /// The same from the state, for a stream that is behind.

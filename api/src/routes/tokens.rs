@@ -106,7 +106,7 @@ pub(crate) async fn create(
         return Err(Fault::invalid(
             "/person",
             "a doctor's token names the doctor, whose patients it shows",
-            "医生令牌须注明医生本人,仅可查看其签约老人",
+            "医生令牌须注明医生本人，仅可查看其签约老人",
         ));
     }
     let mut random = [0; token::RANDOM_BYTES];

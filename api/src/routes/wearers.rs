@@ -13,7 +13,7 @@ use crate::page::{Listing, Paging, checked_limit, respond};
 use crate::params::{Params, shortened};
 use crate::problem::Fault;
 use crate::registry_json::WearerJson;
-use crate::scope::sees_wearer;
+use crate::scope::{sees_among, sees_wearer};
 use crate::shared::Shared;
 
 /// Elders that the caller may see.
@@ -33,13 +33,20 @@ pub(crate) async fn list(
     let after = paging.after.as_deref().map(WearerId::new);
     let as_of = shared.newest_cursor().await?;
     let actor = caller.actor.clone();
-    let listing =
-        shared.read(move |view| view.wearers(Page { after, limit }, &|wearer| sees_wearer(&actor, wearer))).await?;
+    let listing = shared
+        .read(move |view| {
+            let (page, keep) = (Page { after, limit }, |wearer: &Wearer| sees_wearer(&actor, wearer));
+            match sees_among(&actor) {
+                Some(among) => view.wearers_among(among, page, &keep),
+                None => view.wearers(page, &keep),
+            }
+        })
+        .await?;
     // Fences are drawn around homes.
     if let Some(subject) = look::subject_of("wearers", listing.items.iter().map(|wearer| &wearer.id)) {
         look::record(&shared, &caller.actor, &subject, look::FENCE_FIELDS, None).await?;
     }
-    let next = listing.items.last().filter(|_| listing.has_more).map(|wearer| wearer.id.to_string());
+    let next = listing.next_name();
     let role = caller.actor.role;
     let data: Vec<WearerJson> = listing.items.into_iter().map(|wearer| WearerJson::for_role(wearer, role)).collect();
     Ok(respond("/api/v1/wearers", &[], limit, data, next, as_of))

@@ -154,7 +154,7 @@ pub(crate) async fn create(
     let scope = body.scope.map_or_else(|| caller.actor.scope.clone(), |scope| OrgPath::new(&scope));
     if !(scope.as_str() == "/" || scope.is_well_formed()) || !caller.actor.scope.contains(&scope) {
         let detail = format!("a scope is a path like /luyang/xinghua/ within yours, {}", caller.actor.scope);
-        let zh = format!("范围须为您的范围 {} 之内的路径,例如 /luyang/xinghua/", caller.actor.scope);
+        let zh = format!("范围须为您的范围 {} 之内的路径，例如 /luyang/xinghua/", caller.actor.scope);
         return Err(Fault::invalid("/scope", detail, zh));
     }
     let id = new_id(&shared, headers.idempotency_key.as_deref(), &caller.actor);
@@ -338,7 +338,7 @@ pub(crate) async fn replay(
         }
         _ => {
             let detail = "say either `event`, the seq of one, or `after`, a cursor";
-            return Err(Fault::invalid("", detail, "请提供 `event`(单个事件的 seq)或 `after`(游标)之一"));
+            return Err(Fault::invalid("", detail, "请提供 `event`（单个事件的 seq）或 `after`（游标）之一"));
         }
     };
     act(&shared, &caller.actor, headers.idempotency_key, (&id, None), again).await?;
@@ -384,7 +384,7 @@ fn checked(shared: &Shared, order: WebhookOrder) -> Result<WebhookOrder, Fault> 
         if pattern.contains(',') || kinds_of(pattern).is_err() {
             let shown = shortened(pattern);
             let detail = format!("no event is called {shown:?}; take e.g. incident.* or case.filed");
-            let zh = format!("没有名为 {shown:?} 的事件类型,可用例如 incident.* 或 case.filed");
+            let zh = format!("没有名为 {shown:?} 的事件类型，可用例如 incident.* 或 case.filed");
             return Err(Fault::invalid(&format!("/types/{place}"), detail, zh));
         }
     }

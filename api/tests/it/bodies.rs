@@ -115,6 +115,36 @@ async fn whoever_is_refused_before_their_body_was_read_gets_to_hear_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_says_once_for_which_host_it_is() {
+    let house = House::open().await;
+    let address = house.url("").trim_start_matches("http://").to_owned();
+    for (head, status) in [
+        ("GET /healthz HTTP/1.1", 400),
+        ("GET /healthz HTTP/1.1\r\nhost: a\r\nhost: a", 400),
+        ("GET /healthz HTTP/1.1\r\nhost: a b", 400),
+        ("GET /healthz HTTP/1.1\r\nhost: root@a", 400),
+        ("GET /healthz HTTP/1.1\r\nhost: http://a/", 400),
+        ("GET http://a/healthz HTTP/1.1", 400),
+        ("GET /healthz HTTP/1.1\r\nhost: a", 200),
+        ("GET /healthz HTTP/1.1\r\nhost: [::1]:8080", 200),
+        ("GET /healthz HTTP/1.1\r\nhost:", 200),
+        ("GET /healthz HTTP/1.0", 200),
+    ] {
+        let address = address.clone();
+        let ask = move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        let answer = tokio::task::spawn_blocking(ask).await.unwrap();
+        assert!(answer.contains(&format!(" {status} ")), "{head}: {answer}");
+        assert_eq!(status == 400, answer.contains("application/problem+json"), "{head}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn addresses_and_methods_that_are_not_there() {
     let house = House::open().await;
     for (method, path, expected) in [

@@ -255,6 +255,7 @@ pub fn case(number: u64, org: &str, state: CaseState) -> Case {
         answers: Vec::new(),
         level: model::case::WhistleLevel::Community,
         handler: None,
+        handlers: Vec::new(),
         filed_at: Timestamp::from_millis(NOW),
         changed_at: Timestamp::from_millis(NOW),
         due_at: None,

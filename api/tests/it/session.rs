@@ -137,6 +137,26 @@ async fn a_session_ends_by_itself_and_with_what_it_rests_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_signs_in_anew_leaves_no_session_behind() {
+    let house = with_account("desk1", "desk", "/").await;
+    let works = async |cookie: &str| {
+        Answer::of(page(&house, cookie, Method::GET, "/api/v1/session")).await.status == StatusCode::OK
+    };
+    let elsewhere = cookie_of(&sign_in(&house, "desk1", PASSWORD).await);
+    let old = cookie_of(&sign_in(&house, "desk1", PASSWORD).await);
+    let again = async |password: &str| {
+        let body = serde_json::json!({"account": "desk1", "password": password}).to_string();
+        Answer::of(house.request("", Method::POST, "/api/v1/session").header("cookie", &old).body(body)).await
+    };
+    assert_eq!(again("guess").await.problem(), "401 wrong-password");
+    assert!(works(&old).await, "a wrong password ends nothing");
+    let new = cookie_of(&again(PASSWORD).await);
+    assert!(works(&new).await && !works(&old).await);
+    assert!(works(&elsewhere).await, "another browser stays signed in");
+    assert!(works(&cookie_of(&again(PASSWORD).await)).await, "one that has ended is no hindrance");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn people_change_their_own_password_and_nothing_else() {
     let house = with_account("desk1", "desk", "/luyang/").await;
     let cookie = cookie_of(&sign_in(&house, "desk1", PASSWORD).await);

@@ -151,6 +151,14 @@ fn roles_and_holders_are_respected() {
             00:00  c1 closed by s1 [Closed Community, with w1]
         "#]],
     );
+    // Whoever once had a hand in it does not verify it, whoever holds it now: it was sent to s2, w3 took it, t1 was there.
+    check(
+        "sos 1; dispatch c1 by s1 to s2 v; return c1 by s2 病了; accept c1 by s1 to w3; reassign c1 by s1 to w1 v 更近; \
+         accept c1 by w1; check_in c1 by t1 at 0; arrive c1 by w1 at 0; feedback c1 by w1 已扶起; verify c1 by s2; \
+         verify c1 by t1; close c1 by t1 as helped v; verify c1 by s1; close c1 by s2 as helped v; reopen c1 by s1 又按了; \
+         accept c1 by w3; arrive c1 by w3; feedback c1 by w3 无事; verify c1 by s2; verify c1 by s1",
+        expect![[r#""#]],
+    );
     // Staff answer for whom the case was dispatched to.
     check(
         "sos 1; dispatch c1 by s1 to w1 v; accept c1 by t1; return c1 by t1 人手不够; accept c1 by t1 to w3",

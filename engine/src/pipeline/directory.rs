@@ -203,11 +203,11 @@ impl Directory {
                 (Known::Nothing, Some(_)) => (
                     ProblemCode::VersionRequired,
                     "there is one already: say which state of it you saw, If-Match with its ETag",
-                    "条目已存在:请以 If-Match(其 ETag)说明所见状态",
+                    "条目已存在：请以 If-Match（其 ETag）说明所见状态",
                 ),
                 (Known::Absent, Some(_)) => (ProblemCode::Stale, "there is one already", "条目已存在"),
                 (Known::Fingerprint(_), _) => {
-                    (ProblemCode::Stale, "it was changed since you saw it: read it again", "条目已被更改,请重新读取")
+                    (ProblemCode::Stale, "it was changed since you saw it: read it again", "条目已被更改，请重新读取")
                 }
             };
             return Err(Problem::new(code, detail, zh));

@@ -38,7 +38,7 @@ impl Table {
             vec![fault(
                 "",
                 "the table is not UTF-8: save it as \"CSV UTF-8\"",
-                "文件不是 UTF-8 编码:请另存为“CSV UTF-8”",
+                "文件不是 UTF-8 编码：请另存为“CSV UTF-8”",
             )]
         })?;
         let mut records = records(text).map_err(|error| vec![error])?.into_iter();
@@ -54,7 +54,7 @@ impl Table {
             if record.len() != header.len() {
                 let (found, expected) = (record.len(), header.len());
                 let en = format!("{found} cells where the header has {expected}");
-                faults.push(fault(&format!("/rows/{row}"), &en, &format!("有 {found} 列,表头为 {expected} 列")));
+                faults.push(fault(&format!("/rows/{row}"), &en, &format!("有 {found} 列，表头为 {expected} 列")));
                 continue;
             }
             entries.push(entry(&header, &record));
@@ -108,7 +108,7 @@ fn noun_of(header: &[String]) -> Result<&'static str, RowError> {
         fault(
             "/rows/0",
             "the header must name the columns: organisations have `path`, people `role`, wearers `org`, devices `kind`",
-            "表头须为列名:组织有 `path`,人员有 `role`,佩戴者有 `org`,设备有 `kind`",
+            "表头须为列名：组织有 `path`，人员有 `role`，佩戴者有 `org`，设备有 `kind`",
         )
     })
 }

@@ -7,6 +7,7 @@ use model::{
 };
 
 use super::keys;
+use super::registry::{hint_at_device, hint_at_wearer};
 use super::tree::Changes;
 use crate::codec::encode_value;
 use crate::error::StoreError;
@@ -201,9 +202,11 @@ impl FactChanges {
         }
         for wearer in &change.wearers {
             self.changes.put(&keys::text(keys::WEARER, wearer.id.as_str()), encode_value(wearer)?);
+            hint_at_wearer(&mut self.changes, wearer);
         }
         for device in &change.devices {
             self.changes.put(&keys::text(keys::DEVICE, device.id.as_str()), encode_value(device)?);
+            hint_at_device(&mut self.changes, device);
         }
         Ok(())
     }

@@ -38,6 +38,11 @@ pub(crate) const DUTY: u8 = b'y';
 pub(crate) const PHOTO: u8 = b'f';
 /// An incident, then the event that told a step of its response: what reports are made of.
 pub(crate) const RESPONSE: u8 = b'R';
+/// An organisation, then a wearer of it; somebody, then a wearer whom they look after; a wearer, then their device. Hints:
+/// what was so once stays, and whoever follows one looks whether it still holds.
+pub(crate) const WEARER_OF_ORG: u8 = b'W';
+pub(crate) const WEARER_OF_PERSON: u8 = b'P';
+pub(crate) const DEVICE_OF_WEARER: u8 = b'V';
 
 /// Somebody who was erased, and by which record.
 pub(crate) const ERASED: u8 = b'x';
@@ -51,6 +56,9 @@ pub(crate) const META_FACTS: &[u8] = b"Mfacts";
 pub(crate) const META_TELEMETRY: &[u8] = b"Mtelemetry";
 /// Followed by the shelf, big-endian: the last record that changed its history.
 pub(crate) const META_SHELF: &[u8] = b"Mshelf";
+
+/// The registry has its hints: not so in a view of before there were any.
+pub(crate) const META_HINTS: &[u8] = b"Mhints";
 
 /// The record after which the view's files are to be made anew: somebody was erased.
 pub(crate) const META_RENEW: &[u8] = b"Mrenew";
@@ -85,6 +93,28 @@ pub(crate) fn text_number(letter: u8, first: &str, number: u64) -> Vec<u8> {
     key.push(0);
     key.extend_from_slice(&number.to_be_bytes());
     key
+}
+
+/// A key of an index: a text, then another.
+pub(crate) fn text_text(letter: u8, first: &str, second: &str) -> Vec<u8> {
+    let mut key = text(letter, first);
+    key.push(0);
+    key.extend_from_slice(second.as_bytes());
+    key
+}
+
+/// What stands after the first text of such a key.
+pub(crate) fn second_text(key: &[u8]) -> &[u8] {
+    key.iter().position(|byte| *byte == 0).map_or(&[], |zero| &key[zero + 1..])
+}
+
+/// The range of the index keys of every text that begins with this one.
+pub(crate) fn of_prefix(letter: u8, first: &str) -> (Vec<u8>, Vec<u8>) {
+    let (from, mut to) = (text(letter, first), text(letter, first));
+    if let Some(last) = to.last_mut() {
+        *last = last.saturating_add(1);
+    }
+    (from, to)
 }
 
 /// The range of the index keys of a text.

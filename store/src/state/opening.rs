@@ -89,6 +89,7 @@ pub fn open_state(
     if is_new {
         export = export::restore_latest(&**disk, &data.exports(), &state)?;
     }
+    state.hint_at_registry()?;
     // Not before the new one stands: should the export turn out not to be readable, the old one is still there.
     finish_renewal(&data.state())?;
     let cursor = state.facts_cursor().min(state.telemetry_cursor());

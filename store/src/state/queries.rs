@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use model::staff::ApiToken;
 use model::{
-    Attempt, AttemptId, Case, CaseId, Device, DeviceId, DownCommand, DownCommandId, Event, EventHead, Incident,
-    IncidentId, Org, OrgPath, Person, PersonId, ReportKind, Timestamp, TokenId, Wearer, WearerId,
+    Attempt, AttemptId, Case, CaseId, DeviceId, DownCommand, DownCommandId, Event, EventHead, Incident, IncidentId,
+    ReportKind, Timestamp, TokenId, WearerId,
 };
 use serde::de::DeserializeOwned;
 
@@ -71,9 +71,20 @@ pub struct Listing<T> {
     pub has_more: bool,
     /// In a list of what is numbered, the last that was looked at, whether it is in the list or not: where to go on.
     pub through: u64,
+    /// The same in a list of what has a name.
+    pub through_name: String,
 }
 
 impl<T> Listing<T> {
+    pub(super) fn empty() -> Listing<T> {
+        Listing { items: Vec::new(), has_more: false, through: 0, through_name: String::new() }
+    }
+
+    /// The same for a list of what has a name.
+    pub fn next_name(&self) -> Option<String> {
+        self.has_more.then(|| self.through_name.clone())
+    }
+
     /// What the next page begins after, if there is one.
     pub fn next<K>(&self, key: impl FnOnce(u64) -> K) -> Option<K> {
         self.has_more.then(|| key(self.through))
@@ -270,7 +281,7 @@ impl State {
     /// [`StoreError::State`].
     pub fn quarantine(&self, after: u64, limit: usize) -> Result<Listing<Quarantined>, StoreError> {
         let from = keys::number(keys::QUARANTINE, after.saturating_add(1));
-        self.ascending("quarantine entry", &from, keys::QUARANTINE, limit, &|_| true)
+        self.ascending("quarantine entry", &from, keys::QUARANTINE, limit, usize::MAX, &|_| true)
     }
 
     /// How many entries the quarantine holds.
@@ -375,55 +386,6 @@ impl State {
     }
 }
 
-macro_rules! registry_queries {
-    ($($one:ident, $many:ident, $each:ident, $key:ty, $entry:ty, $letter:ident, $name:literal;)*) => {
-        impl State { $(
-            #[doc = concat!("One ", $name, " of the registry.")]
-            ///
-            /// # Errors
-            /// [`StoreError::State`].
-            pub fn $one(&self, id: &$key) -> Result<Option<$entry>, StoreError> {
-                self.read($name, &keys::text(keys::$letter, id.as_str()))
-            }
-
-            #[doc = concat!("Every ", $name, " that `keep` lets through, ascending by id.")]
-            ///
-            /// # Errors
-            /// [`StoreError::State`].
-            pub fn $many(
-                &self,
-                page: Page<$key>,
-                keep: &dyn Fn(&$entry) -> bool,
-            ) -> Result<Listing<$entry>, StoreError> {
-                let mut from = keys::text(keys::$letter, page.after.as_ref().map_or("", |id| id.as_str()));
-                if page.after.is_some() {
-                    from.push(0);
-                }
-                self.ascending($name, &from, keys::$letter, page.limit, keep)
-            }
-
-            #[doc = concat!("Hands over every ", $name, ", ascending by id.")]
-            ///
-            /// # Errors
-            /// [`StoreError::State`].
-            pub fn $each(&self, visit: &mut dyn FnMut($entry)) -> Result<(), StoreError> {
-                let (from, to) = keys::all(keys::$letter);
-                self.database.scan(&from, &to, &mut |_, value| {
-                    visit(decode_value($name, value)?);
-                    Ok(Scan::Go)
-                })
-            }
-        )* }
-    };
-}
-
-registry_queries! {
-    org, orgs, for_each_org, OrgPath, Org, ORG, "organisation";
-    person, people, for_each_person, PersonId, Person, PERSON, "person";
-    wearer, wearers, for_each_wearer, WearerId, Wearer, WEARER, "wearer";
-    device, devices, for_each_device, DeviceId, Device, DEVICE, "device";
-}
-
 impl State {
     /// One API token.
     ///
@@ -438,7 +400,7 @@ impl State {
     /// # Errors
     /// [`StoreError::State`].
     pub fn tokens(&self) -> Result<Vec<ApiToken>, StoreError> {
-        let listing = self.ascending("token", &[keys::TOKEN], keys::TOKEN, usize::MAX, &|_| true)?;
+        let listing = self.ascending("token", &[keys::TOKEN], keys::TOKEN, usize::MAX, usize::MAX, &|_| true)?;
         Ok(listing.items)
     }
 
@@ -446,28 +408,32 @@ impl State {
         self.database.get(key)?.map(|value| decode_value(what, &value)).transpose()
     }
 
+    /// Goes up what has this letter, and looks at `looks_max` entries at most.
     pub(super) fn ascending<T: DeserializeOwned>(
         &self,
         what: &'static str,
         from: &[u8],
         letter: u8,
         limit: usize,
+        looks_max: usize,
         keep: &dyn Fn(&T) -> bool,
     ) -> Result<Listing<T>, StoreError> {
         let (_, to) = keys::all(letter);
-        let mut listing = Listing { items: Vec::new(), has_more: false, through: 0 };
-        self.database.scan(from, &to, &mut |_, value| {
-            let item = decode_value(what, value)?;
-            if !keep(&item) {
-                return Ok(Scan::Go);
-            }
-            if listing.items.len() >= limit {
-                listing.has_more = true;
+        let mut listing = Listing::empty();
+        let (mut looked_at, mut through) = (0, Vec::new());
+        self.database.scan(from, &to, &mut |key, value| {
+            let item = if looked_at < looks_max { Some(decode_value(what, value)?).filter(keep) } else { None };
+            listing.has_more = looked_at >= looks_max || (item.is_some() && listing.items.len() >= limit);
+            if listing.has_more {
                 return Ok(Scan::Stop);
             }
-            listing.items.push(item);
+            looked_at += 1;
+            through.clear();
+            through.extend_from_slice(&key[1..]);
+            listing.items.extend(item);
             Ok(Scan::Go)
         })?;
+        listing.through_name = String::from_utf8_lossy(&through).into_owned();
         Ok(listing)
     }
 
@@ -484,7 +450,7 @@ impl State {
             to.clone_from(&from);
             to.extend_from_slice(&after.to_be_bytes());
         }
-        let mut listing = Listing { items: Vec::new(), has_more: false, through: 0 };
+        let mut listing = Listing::empty();
         let mut scanned = 0;
         self.database.scan_back(&from, &to, &mut |key, _| {
             let number = keys::last_number(key);

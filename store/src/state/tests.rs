@@ -1,5 +1,6 @@
 mod erasing;
 mod past;
+mod registry;
 
 use std::path::Path;
 use std::sync::Arc;

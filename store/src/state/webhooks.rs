@@ -21,7 +21,7 @@ impl State {
     /// # Errors
     /// [`StoreError::State`].
     pub fn webhooks(&self) -> Result<Vec<Webhook>, StoreError> {
-        Ok(self.ascending("webhook", &[keys::WEBHOOK], keys::WEBHOOK, usize::MAX, &|_| true)?.items)
+        Ok(self.ascending("webhook", &[keys::WEBHOOK], keys::WEBHOOK, usize::MAX, usize::MAX, &|_| true)?.items)
     }
 
     /// The log of one, newest first.

@@ -1,10 +1,13 @@
 //! Backup and restore by the command line, while the house is served.
 
+use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
 
-use crate::harness::registry::{household, patient_plan, street, up};
+use crate::harness::clients::python;
+use crate::harness::registry::{COMMUNITY, household, patient_plan, street, up};
 use crate::harness::server::{YINLING, run_within};
 use crate::harness::{House, Phones, Server, Wire, eventually};
 
@@ -80,6 +83,52 @@ fn a_restore_holds_every_write_that_the_backup_states_and_old_cursors_lead_back_
     });
     assert_eq!(next["data"]["notes"].as_array().unwrap().last().unwrap()["text"], "again");
     press(&server);
+}
+
+#[test]
+fn an_outside_program_goes_on_after_a_restore_with_what_is_open() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let server = house.serve_at(address);
+    server.import(&household(patient_plan()));
+    let follow = |until: &str| {
+        let mut command = Command::new(python());
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples/follow.py"));
+        command.arg(format!("http://{address}")).arg(&house.token).arg(house.file("cursor")).args(["s1", until]);
+        let output = run_within(command, COPY_SECONDS_MAX);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let report = |server: &Server, text: &str| {
+        let filed = server.api().post("/cases", &json!({"org": COMMUNITY, "text": text}));
+        assert_eq!(filed.status, 201, "{filed:?}");
+        filed.body["id"].as_str().unwrap().to_owned()
+    };
+    let first = report(&server, "first");
+    follow("1");
+    let second = report(&server, "second");
+    let (kept, data) = (house.file("kept"), house.data());
+    let made = yinling(&["backup".as_ref(), "--data".as_ref(), data.as_ref(), "--to".as_ref(), kept.as_ref()]);
+    assert!(made.status.success(), "{made:?}");
+    report(&server, "lost with the disk");
+    server.kill();
+    let keys = house.file("keys");
+    std::fs::rename(data.join("keys"), &keys).unwrap();
+    std::fs::rename(&data, house.file("lost")).unwrap();
+    let arguments = ["restore".as_ref(), "--from".as_ref(), kept.as_ref(), "--data".as_ref(), data.as_ref()];
+    let restored = yinling(&[&arguments[..], &["--keys".as_ref(), keys.as_ref()]].concat());
+    assert!(restored.status.success(), "{restored:?}");
+
+    let server = house.serve_at(address);
+    let third = report(&server, "third");
+    let told = follow("2");
+    let done = |case: &str| told.matches(&format!("\"on\": \"{case}\"")).count();
+    assert_eq!((done(&first), done(&second), done(&third)), (0, 4, 4), "what had ended is let be: {told}");
+    for case in [&first, &second, &third] {
+        let state = server.api().get(&format!("/cases/{case}")).body["state"].clone();
+        assert_eq!(state, "closed", "{case}: {told}");
+    }
 }
 
 fn seq_of(line: &str) -> u64 {
