@@ -161,7 +161,7 @@ impl Traces {
             add(
                 "checkpoints",
                 format!("one is of record {oldest}: two newer ones take its place"),
-                format!("存在第 {oldest} 条记录时的检查点,将由两个更新的检查点取代"),
+                format!("存在第 {oldest} 条记录时的检查点，将由两个更新的检查点取代"),
                 None,
             );
         }
@@ -169,7 +169,7 @@ impl Traces {
             add(
                 "exports",
                 format!("one is of record {oldest}: two newer ones take its place"),
-                format!("存在第 {oldest} 条记录时的导出,将由两个更新的导出取代"),
+                format!("存在第 {oldest} 条记录时的导出，将由两个更新的导出取代"),
                 None,
             );
         }
@@ -190,7 +190,12 @@ impl Traces {
             );
         }
         for aside in set_aside(self.layout.root())? {
-            add("state", format!("{aside} was moved aside: remove it"), format!("{aside} 已移至一旁,请将其删除"), None);
+            add(
+                "state",
+                format!("{aside} was moved aside: remove it"),
+                format!("{aside} 已移至一旁，请将其删除"),
+                None,
+            );
         }
         let orphans = self.photos.unspoken_of(&|hash| self.state.has_photo(hash))?;
         if orphans > 0 {
@@ -206,7 +211,7 @@ impl Traces {
             add(
                 "backup",
                 format!("{path} of {} is older: remove it when a newer one is made", backup.at),
-                format!("{path}({})早于清除:请在新备份完成后将其删除", backup.at),
+                format!("{path}（{}）早于清除：请在新备份完成后将其删除", backup.at),
                 None,
             );
         }

@@ -338,7 +338,7 @@ impl api::Host for House {
             vec![api::Remains {
                 place: "unknown".to_owned(),
                 detail: format!("the disk could not be looked through: {error}"),
-                detail_zh: format!("无法检查磁盘:{error}"),
+                detail_zh: format!("无法检查磁盘：{error}"),
                 until: None,
             }]
         })

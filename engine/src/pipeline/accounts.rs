@@ -61,7 +61,7 @@ impl Accounts {
             let problem = Problem::new(
                 ProblemCode::Invalid,
                 "there is, or was, an account of this name; take another",
-                "已有(或曾有)同名账号,请换一个名称",
+                "已有（或曾有）同名账号，请换一个名称",
             );
             return Reply::Refused(problem.at("/id", "taken", "已被占用"));
         }
@@ -101,7 +101,7 @@ impl Accounts {
         };
         if let Some(seen) = if_match.filter(|seen| *seen != known.version) {
             let detail = format!("you saw version {seen}; it is at {}", known.version);
-            let detail_zh = format!("您看到的是版本 {seen},现为 {}", known.version);
+            let detail_zh = format!("您看到的是版本 {seen}，现为 {}", known.version);
             let problem = Problem::new(ProblemCode::Stale, detail, detail_zh);
             return Reply::Refused(Problem { version: Some(known.version), ..problem });
         }

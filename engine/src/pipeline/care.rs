@@ -98,7 +98,7 @@ impl Pipeline {
                 rule: rule.into(),
                 rule_version: 1,
                 readings: Vec::new(),
-                zh: format!("{zh}。该设备未绑定佩戴者,请核实使用人。"),
+                zh: format!("{zh}。该设备未绑定佩戴者，请核实使用人。"),
                 en: format!("{en}. The device is bound to nobody; find out who uses it."),
             },
         };
@@ -264,7 +264,7 @@ impl Pipeline {
             return Reply::Refused(Problem::new(
                 ProblemCode::LimitReached,
                 "as many campaigns run as may; wait until one ends",
-                "正在进行的外呼活动已达上限,请等待其中一个结束",
+                "正在进行的外呼活动已达上限，请等待其中一个结束",
             ));
         }
         let people = match self.targets(actor, order) {
@@ -311,7 +311,7 @@ impl Pipeline {
             errors.push(Fault::new(
                 "/wearers",
                 format!("more than {CAMPAIGN_PEOPLE_MAX} people; make two of it"),
-                format!("超过 {CAMPAIGN_PEOPLE_MAX} 人,请分为两次"),
+                format!("超过 {CAMPAIGN_PEOPLE_MAX} 人，请分为两次"),
             ));
         }
         if people.is_empty() && errors.is_empty() {

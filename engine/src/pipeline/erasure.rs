@@ -150,7 +150,7 @@ impl Pipeline {
         let problem = Problem::new(
             ProblemCode::Invalid,
             "this id belonged to somebody who was erased: take them out of the source; a new person gets a new id",
-            "该编号属于已被彻底清除的人员:请从来源数据中移除;新登记人员请使用新编号",
+            "该编号属于已被彻底清除的人员：请从来源数据中移除；新登记人员请使用新编号",
         );
         Some(problem.at(format_compact!("/{list}/{index}/id"), "was erased", "已被彻底清除"))
     }
@@ -210,14 +210,14 @@ impl Pipeline {
                 return Err(Problem::new(
                     ProblemCode::VersionRequired,
                     "say which state of it you saw: If-Match with its ETag",
-                    "请以 If-Match(其 ETag)说明所见状态",
+                    "请以 If-Match（其 ETag）说明所见状态",
                 ));
             }
             Known::Fingerprint(_) | Known::Absent => {
                 return Err(Problem::new(
                     ProblemCode::Stale,
                     "it was changed since you saw it: read it again",
-                    "条目已被更改,请重新读取",
+                    "条目已被更改，请重新读取",
                 ));
             }
         }
@@ -229,7 +229,7 @@ impl Pipeline {
             Some(open) => Err(Problem::new(
                 ProblemCode::IllegalInState,
                 format!("{open} is open and concerns them: bring it to its end first"),
-                format!("{open} 尚未结束且与其有关:请先处理完毕"),
+                format!("{open} 尚未结束且与其有关：请先处理完毕"),
             )),
         }
     }

@@ -44,7 +44,7 @@ impl StepUps {
             return Reply::Refused(Problem::new(
                 ProblemCode::LimitReached,
                 "this code holds no more: have another one sent",
-                "验证码已失效,请重新获取",
+                "验证码已失效，请重新获取",
             ));
         };
         let tried = match is_right {

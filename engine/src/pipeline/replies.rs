@@ -31,7 +31,7 @@ impl Replies {
         Some(Reply::Refused(Problem::new(
             ProblemCode::KeyReused,
             "this Idempotency-Key was used for another request; use a new one",
-            "该 Idempotency-Key 已用于另一个请求,请换一个",
+            "该 Idempotency-Key 已用于另一个请求，请换一个",
         )))
     }
 
@@ -79,7 +79,7 @@ impl Replies {
 pub fn checked_version(if_match: Option<u32>, version: u32) -> Result<(), Problem> {
     let (code, detail, zh) = match if_match {
         Some(seen) if seen == version => return Ok(()),
-        Some(_) => (ProblemCode::Stale, "it was changed since you saw it: read it again", "内容已被更改,请重新读取"),
+        Some(_) => (ProblemCode::Stale, "it was changed since you saw it: read it again", "内容已被更改，请重新读取"),
         None => (ProblemCode::VersionRequired, "say which version you saw: If-Match", "请以 If-Match 说明所见版本"),
     };
     Err(Problem { version: Some(version), ..Problem::new(code, detail, zh) })

@@ -183,7 +183,7 @@ impl Pipeline {
                     return Reply::Refused(Problem::new(
                         ProblemCode::LimitReached,
                         "too many commands wait for this device; wait until it is back or they expire",
-                        "该设备等待下发的命令过多,请等设备上线或命令过期",
+                        "该设备等待下发的命令过多，请等设备上线或命令过期",
                     ));
                 }
                 let person = Some(actor.person.clone());
