@@ -437,7 +437,7 @@ fn time_of_day(lang: Language, at: Timestamp, time: LocalTime) -> String {
 
 /// What the explanation adds to the event: that the button was pressed, or that the blood pressure is too high, is said
 /// already; that it was an hour ago, or how high, is not.
-fn beyond_the_event<'a>(lang: Language, kind: IncidentKind, explain: &'a str) -> &'a str {
+fn beyond_the_event(lang: Language, kind: IncidentKind, explain: &str) -> &str {
     if kind != IncidentKind::Sos {
         let rest = explain.strip_prefix(event(lang, kind));
         return rest.and_then(|rest| rest.strip_prefix(['：', ':'])).map_or(explain, str::trim_start);

@@ -21,7 +21,7 @@ use crate::feishu::Feishu;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::jpush::Jpush;
 use crate::ntfy::Ntfy;
-use crate::once::KeptKeys;
+use crate::once::Shelves;
 use crate::provider::{Links, Provider};
 use crate::request::Vendor;
 use crate::robot::{GroupVendor, Robot};
@@ -154,7 +154,7 @@ impl Channels {
         config: ChannelsConfig,
         limits: ShellLimits,
         clock: &Arc<dyn Clock>,
-        kept: &dyn Fn(&str) -> Option<Arc<dyn KeptKeys>>,
+        kept: &Shelves<'_>,
     ) -> Result<Channels, (&'static str, ConfigError)> {
         let mut channels = Channels {
             configured: BTreeMap::new(),
@@ -185,7 +185,7 @@ impl Channels {
         channel: Channel,
         name: &str,
         settings: ProviderSettings,
-        (limits, kept): (ShellLimits, &dyn Fn(&str) -> Option<Arc<dyn KeptKeys>>),
+        (limits, kept): (ShellLimits, &Shelves<'_>),
         clock: &Arc<dyn Clock>,
     ) -> Result<(), ConfigError> {
         let limits = limits_of(channel, &settings, limits);

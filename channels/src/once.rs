@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 
 use model::{AttemptId, Timestamp};
 
@@ -28,6 +29,9 @@ pub trait KeptKeys: Send + Sync {
     /// When it cannot be written.
     fn note(&self, attempt: AttemptId, at: Timestamp, key: &str, since: Timestamp) -> io::Result<()>;
 }
+
+/// That place for each provider, by its name; `None`: nowhere, and a restart forgets its keys.
+pub type Shelves<'s> = dyn Fn(&str) -> Option<Arc<dyn KeptKeys>> + 's;
 
 /// The keys of one provider.
 #[derive(Debug, Default)]

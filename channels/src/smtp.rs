@@ -261,7 +261,7 @@ mod tests {
         expect![[r#"
             From: =?utf-8?b?6ZO26ZOD?= <yinling@example.org>
             To: g1@example.org
-            Subject: =?utf-8?b?6ZO26ZOD5o+Q6YaSOumcgOimgeaCqOeahOWFs+azqA==?=
+            Subject: =?utf-8?b?6ZO26ZOD5o+Q6YaS77ya6ZyA6KaB5oKo55qE5YWz5rOo?=
             Message-ID: <a1a.i7@example.org>
             Date: Thu, 01 Jan 1970 00:00:00 +0000
             Auto-Submitted: auto-generated

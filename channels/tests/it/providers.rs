@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use channels::bark::Bark;
 use channels::jpush::Jpush;
 use channels::ntfy::Ntfy;
-use channels::once::KeptKeys;
+use channels::once::{KeptKeys, Shelves};
 use channels::wecom::WeCom;
 use channels::{Channels, ChannelsConfig, Credential, Links, ProviderConfig, ProviderSettings, Secret, ShellLimits};
 use model::record::SendResult;
@@ -72,7 +72,7 @@ fn channels(config: ChannelsConfig) -> Arc<Channels> {
     keeping(config, &|_| None)
 }
 
-fn keeping(config: ChannelsConfig, kept: &dyn Fn(&str) -> Option<Arc<dyn KeptKeys>>) -> Arc<Channels> {
+fn keeping(config: ChannelsConfig, kept: &Shelves<'_>) -> Arc<Channels> {
     let clock: Arc<dyn Clock> = Arc::new(Still);
     Arc::new(Channels::new(config, ShellLimits::default(), &clock, kept).unwrap())
 }
