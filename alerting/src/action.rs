@@ -71,7 +71,7 @@ fn remark(turn: &Turn<'_>, request: &Request<'_>) -> Option<String> {
     let said = request.note.map(str::trim).filter(|note| !note.is_empty());
     let goes = request.on_behalf_of.filter(|person| **person != request.actor.person);
     match (goes, said) {
-        (Some(person), Some(said)) => Some(format!("代 {} 确认:{said}", turn.name_of(person))),
+        (Some(person), Some(said)) => Some(format!("代 {} 确认：{said}", turn.name_of(person))),
         (Some(person), None) => Some(format!("代 {} 确认", turn.name_of(person))),
         (None, said) => said.map(str::to_owned),
     }
@@ -112,7 +112,7 @@ fn check_version(incident: &Incident, request: &Request<'_>) -> Result<(), Probl
     match request.if_match {
         Some(seen) if could_harm && seen != incident.version => {
             let detail = format!("you saw version {seen}, it is at {} now; look again", incident.version);
-            let detail_zh = format!("您看到的是版本 {seen},现为 {},请刷新后再操作", incident.version);
+            let detail_zh = format!("您看到的是版本 {seen}，现为 {}，请刷新后再操作", incident.version);
             let mut problem = Problem::new(ProblemCode::Stale, detail, detail_zh);
             problem.version = Some(incident.version);
             Err(problem)
@@ -134,7 +134,7 @@ fn check_texts(incident: &Incident, request: &Request<'_>) -> Result<(), Problem
             None | Some("") => errors.push((
                 "/disposition",
                 "required: what it was, e.g. helped, false_alarm",
-                "必填:处置结果,如 helped、false_alarm",
+                "必填：处置结果，如 helped、false_alarm",
             )),
             Some(text) if text.len() > DISPOSITION_BYTES_MAX => {
                 errors.push(("/disposition", "longer than 64 bytes", "超过 64 字节"));
@@ -163,7 +163,7 @@ fn check_nothing_newer(book: &Book, incident: &Incident) -> Result<(), Problem> 
         Some(newer) => Err(Problem::new(
             ProblemCode::IllegalInState,
             format!("incident {} of the same kind is open for this wearer; act on that one", newer.id),
-            format!("该老人已有同类事件 {} 正在处理,请在该事件上操作", newer.id),
+            format!("该老人已有同类事件 {} 正在处理，请在该事件上操作", newer.id),
         )),
     }
 }

@@ -85,14 +85,19 @@ impl Book {
         self.open_of.iter().map(|(_, id)| *id)
     }
 
+    /// The attempts of an incident, oldest first.
+    pub(crate) fn attempts_of(&self, incident: IncidentId) -> impl DoubleEndedIterator<Item = &Attempt> {
+        let ids = self.attempts_of.get(&incident).into_iter().flatten();
+        ids.filter_map(|id| self.attempts.get(id))
+    }
+
     /// The text messages of an incident to a number, the newest first.
     pub(crate) fn texts_to<'a>(
         &'a self,
         incident: IncidentId,
         phone: &'a Destination,
     ) -> impl Iterator<Item = &'a Attempt> {
-        let ids = self.attempts_of.get(&incident).into_iter().flatten().rev();
-        ids.filter_map(|id| self.attempts.get(id)).filter(move |a| a.channel == Channel::Sms && a.to == *phone)
+        self.attempts_of(incident).rev().filter(move |a| a.channel == Channel::Sms && a.to == *phone)
     }
 
     /// Whether there are any; nearly always nobody has.

@@ -128,10 +128,15 @@ impl Turn<'_> {
     }
 
     /// Rings the first guardian, from the next in order, whom nothing forbids to ring now. If every one of them is
-    /// to be left alone a little longer, waits for the first; if there is none left, it is the desk's.
+    /// to be left alone a little longer, waits for the first; if there is none left, or all of them said that they cannot
+    /// go and somebody is on the desk, it is the desk's.
     pub(crate) fn call_next(&mut self) {
         self.calling.turn = None;
         self.calling.next_step_at = None;
+        if self.has_desk() && self.all_declined() {
+            self.exhaust(IncidentAction::Exhaust);
+            return;
+        }
         let cycle = self.calling.cycle.max(1);
         let (present, following) = (self.present_order(), self.round_order());
         let rest = present.iter().enumerate().skip(self.calling.next_guardian).map(|(place, i)| (cycle, place, *i));
@@ -142,6 +147,11 @@ impl Turn<'_> {
         for (round, place, index) in candidates {
             let index = usize::from(index);
             let Some(free_at) = self.free_at(index) else { continue };
+            let has_declined = self.calling.guardians.get(index).is_some_and(|contact| self.has_declined(contact));
+            if has_declined && soonest.is_some() {
+                // The phone of somebody who may go rests before: that is waited for.
+                continue;
+            }
             if free_at <= self.now() {
                 self.calling.order = if round == cycle { present } else { following };
                 self.calling.cycle = round;

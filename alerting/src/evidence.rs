@@ -3,7 +3,8 @@
 use model::attempt::CalleeRole;
 use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, AttemptOutcome, AttemptState, Channel, Counters, EventKind, IncidentState, Purpose, Timestamp,
+    Attempt, AttemptId, AttemptOutcome, AttemptState, Channel, Counters, EventKind, IncidentState, Priority, Purpose,
+    Timestamp,
 };
 
 use crate::Output;
@@ -297,9 +298,13 @@ impl Turn<'_> {
         }
     }
 
-    /// Somebody says "I cannot go" through an attempt: whatever rings them for this stops, and the next phone rings at once.
+    /// Somebody says "I cannot go" through an attempt: whatever rings them for this stops, and the next phone rings at once;
+    /// who was not rung yet has had their turn in this round.
     fn cannot_go(&mut self, attempt: &Attempt, outcome: AttemptOutcome) {
         self.move_on(attempt.id, AttemptState::Declined, Some(outcome), EventKind::AttemptDeclined);
+        if attempt.callee.role == CalleeRole::Guardian {
+            self.turn_is_spent(&attempt.callee.person);
+        }
         let rings_them = |id: &AttemptId| {
             *id != attempt.id && self.book.attempt(*id).is_some_and(|call| call.callee.person == attempt.callee.person)
         };
@@ -309,6 +314,11 @@ impl Turn<'_> {
             self.hand_over(call);
         }
         self.hand_over(attempt.id);
+        let waits_for_a_gap = self.incident.state == IncidentState::Notifying && self.calling.turn.is_none();
+        if waits_for_a_gap && self.incident.priority > Priority::Low {
+            // Nobody is rung in this moment, and they may have been the last of whom anything was hoped.
+            self.call_next();
+        }
     }
 
     fn confirm(&mut self, id: AttemptId, outcome: AttemptOutcome) -> bool {

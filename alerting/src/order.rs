@@ -1,7 +1,7 @@
 //! Who may be rung, and in which order: who can be called first, gaps, and how often what is no emergency may ring.
 
 use model::escalation::OpenCall;
-use model::{Contact, Destination, Timestamp};
+use model::{Attempt, AttemptOutcome, AttemptState, Channel, Contact, Destination, PersonId, Purpose, Timestamp};
 
 use crate::calling::{LISTEN_SECONDS_MAX, TALK_SECONDS_MAX};
 use crate::turn::{Turn, usable_phone};
@@ -15,15 +15,62 @@ pub const CALLS_WINDOW_SECONDS: u32 = 3_600;
 
 impl Turn<'_> {
     /// The guardians by index, as they would be called if a round began now: who can be called at this hour first,
-    /// then the others, each in the registered order.
+    /// then the others, at last who said that they cannot go, each in the registered order.
     pub(crate) fn round_order(&self) -> Vec<u16> {
-        let (mut can, mut cannot) = (Vec::new(), Vec::new());
+        let (mut can, mut cannot, mut declined) = (Vec::new(), Vec::new(), Vec::new());
         for (index, contact) in self.calling.guardians.iter().enumerate() {
-            let list = if can_be_called(contact, self.time) { &mut can } else { &mut cannot };
+            let list = match contact {
+                contact if self.has_declined(contact) => &mut declined,
+                contact if can_be_called(contact, self.time) => &mut can,
+                _ => &mut cannot,
+            };
             list.push(index as u16);
         }
         can.append(&mut cannot);
+        can.append(&mut declined);
         can
+    }
+
+    /// Who says that they cannot go before it is their turn has had it: in this round they are not rung any more.
+    pub(crate) fn turn_is_spent(&mut self, person: &PersonId) {
+        let mut order = self.present_order();
+        let next = self.calling.next_guardian;
+        let is_theirs = |index: &u16| {
+            self.calling.guardians.get(usize::from(*index)).is_some_and(|contact| contact.person == *person)
+        };
+        if let Some(place) = order.iter().skip(next).position(is_theirs) {
+            let index = order.remove(next + place);
+            order.insert(next, index);
+            self.calling.order = order;
+            self.calling.next_guardian = next + 1;
+        }
+    }
+
+    /// Whether a guardian said that they cannot go, by a key or a reply, and was not told anew since: by a message about
+    /// another press, or that a lease ran out. That somebody rejected a call says nothing.
+    pub(crate) fn has_declined(&self, contact: &Contact) -> bool {
+        let (mut asked, mut declined) = (Timestamp::EPOCH, None);
+        for attempt in self.book.attempts_of(self.incident.id) {
+            if is_text(attempt)
+                && (attempt.callee.person == contact.person || Some(&attempt.to) == contact.phone.as_ref())
+            {
+                asked = asked.max(attempt.created_at);
+            }
+            let says_no = attempt.state == AttemptState::Declined && attempt.outcome != Some(AttemptOutcome::Declined);
+            if says_no && attempt.callee.person == contact.person {
+                declined = declined.max(Some(attempt.changed_at));
+            }
+        }
+        declined.is_some_and(|at| at >= asked)
+    }
+
+    /// Whether everybody who can be rung said that they cannot go.
+    pub(crate) fn all_declined(&self) -> bool {
+        let mut can_be_rung =
+            (0..self.calling.guardians.len()).filter(|index| self.free_at(*index).is_some()).peekable();
+        let has_declined =
+            |index: usize| self.calling.guardians.get(index).is_some_and(|contact| self.has_declined(contact));
+        can_be_rung.peek().is_some() && can_be_rung.all(has_declined)
     }
 
     /// The order of this round; of a snapshot that has none, the one of now.
@@ -64,6 +111,11 @@ impl Turn<'_> {
         let since = self.now().plus_millis(-i64::from(CALLS_WINDOW_SECONDS) * 1000);
         !is_emergency && self.book.rung_since(phone, since, ROUTINE_CALLS_MAX) == ROUTINE_CALLS_MAX
     }
+}
+
+/// Whether this tells somebody that they are needed, to be read.
+fn is_text(attempt: &Attempt) -> bool {
+    attempt.channel != Channel::Voice && matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder)
 }
 
 /// Whether a person can be called at this hour.

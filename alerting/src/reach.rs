@@ -158,7 +158,7 @@ impl Reach {
             let (zh, en) = match self.standing(guardian) {
                 Standing::Expected => continue,
                 Standing::NoNumber => ("没有可拨打的电话号码", "there is no number that can be called"),
-                Standing::Wrong => ("号码多次无法接通,可能有误", "the network could not put calls through"),
+                Standing::Wrong => ("号码多次无法接通，可能有误", "the network could not put calls through"),
                 Standing::NeverReached => ("多次拨打从未接通", "nobody ever picked up there"),
             };
             wanted.push((TaskKind::FixContact, Some(guardian.person.clone()), zh, en));
@@ -167,7 +167,7 @@ impl Reach {
             wanted.push((
                 TaskKind::Uncovered,
                 None,
-                "没有任何可联系的监护人,报警将直接转至值守台",
+                "没有任何可联系的监护人，报警将直接转至值守台",
                 "no guardian is to be expected to pick up: alarms are the desk's at once",
             ));
         }

@@ -4,6 +4,7 @@
 //! `disposition`. A message has those that its text uses; what asks for an answer also has the `code` of its incident.
 
 mod cases;
+mod names;
 
 use compact_str::CompactString;
 use model::case::WhistleLevel;
@@ -24,12 +25,14 @@ pub const IT_WORKS: &str = "测试成功";
 #[must_use]
 pub fn code(lang: Language) -> &'static str {
     match lang {
-        Language::ZhCn => "银铃:查看老人位置与围栏的验证码,5 分钟内有效,请勿告诉任何人:",
+        Language::ZhCn => "银铃：查看老人位置与围栏的验证码，5 分钟内有效，请勿告诉任何人：",
         Language::En => "Yinling: the code to see where your elder is; it holds for 5 minutes, tell nobody: ",
     }
 }
 
 pub(crate) use cases::{CaseFacts, case_whistled};
+use names::disposition_name;
+pub use names::event;
 
 const MILLIS_PER_MINUTE: i64 = 60_000;
 const MINUTES_PER_DAY: i64 = 1_440;
@@ -136,7 +139,7 @@ pub fn alert_text(lang: Language, facts: &Facts<'_>, answerable: bool) -> Messag
     let tail = if answerable { reply_to_go(lang) } else { "" };
     words.message(&["community", "name", "time", "event", "explain", "place"], tail, |w| match lang {
         Language::ZhCn => {
-            format!("{}提醒:{}于{}{}。{}{}。", w.community, w.name, w.time, w.event, w.explain, w.place)
+            format!("{}提醒：{}于{}{}。{}{}。", w.community, w.name, w.time, w.event, w.explain, w.place)
         }
         Language::En => {
             format!("{}: {} {} at {}. {}{}.", w.community, w.name, w.event, w.time, w.explain, w.place)
@@ -186,7 +189,7 @@ pub fn alert_voice(lang: Language, facts: &Facts<'_>) -> Message {
     .to_owned();
     words.message(&["community", "name", "time", "event", "place"], "", |w| match lang {
         Language::ZhCn => format!(
-            "这里是{}。{}于{}{},{}。确认并前往请按 1;无法处理请按 2;重听请按 3。",
+            "这里是{}。{}于{}{}，{}。确认并前往请按 1；无法处理请按 2；重听请按 3。",
             w.community, w.name, w.time, w.event, w.place
         ),
         Language::En => format!(
@@ -205,7 +208,10 @@ pub fn lease_expired(lang: Language, facts: &Facts<'_>, holder: &str, answerable
     let tail = if answerable { reply_to_go(lang) } else { "" };
     words.message(&["community", "name", "time", "event", "holder"], tail, |w| match lang {
         Language::ZhCn => {
-            format!("{}提醒:{}于{}{},{}已接警但尚未到场,仍需有人前往。", w.community, w.name, w.time, w.event, w.holder)
+            format!(
+                "{}提醒：{}于{}{}，{}已接警但尚未到场，仍需有人前往。",
+                w.community, w.name, w.time, w.event, w.holder
+            )
         }
         Language::En => format!(
             "{}: {} {} at {}. {} took it but has not arrived; somebody still has to go.",
@@ -218,7 +224,7 @@ pub fn lease_expired(lang: Language, facts: &Facts<'_>, holder: &str, answerable
 #[must_use]
 pub fn position_text(lang: Language, facts: &Facts<'_>) -> Message {
     Words::of(lang, facts).message(&["community", "name", "event", "place"], "", |w| match lang {
-        Language::ZhCn => format!("{}位置更新:{}{},现{}。", w.community, w.name, w.event, w.place),
+        Language::ZhCn => format!("{}位置更新：{}{}，现{}。", w.community, w.name, w.event, w.place),
         Language::En => format!("{}: {} {}. {} now.", w.community, w.name, w.event, w.place),
     })
 }
@@ -246,7 +252,7 @@ pub fn order_waits(lang: Language, facts: &Facts<'_>) -> Message {
     };
     Words::of(lang, facts).message(&["community", "name", "time", "event", "explain"], tail, |w| match lang {
         Language::ZhCn => {
-            format!("{}提醒:{}于{}{},尚无医生接单。{}", w.community, w.name, w.time, w.event, w.explain)
+            format!("{}提醒：{}于{}{}，尚无医生接单。{}", w.community, w.name, w.time, w.event, w.explain)
         }
         Language::En => {
             format!("{}: {} {} at {}. No doctor has taken it yet. {}", w.community, w.name, w.event, w.time, w.explain)
@@ -260,7 +266,7 @@ pub fn desk_text(lang: Language, facts: &Facts<'_>, again: bool) -> Message {
     let names = ["community", "name", "time", "event", "explain", "place"];
     Words::of(lang, facts).message(&names, reply_to_go(lang), |w| match lang {
         Language::ZhCn => format!(
-            "{}{}:{}于{}{},联系人未能处理,请立即前往。{}{}。",
+            "{}{}：{}于{}{}，联系人未能处理，请立即前往。{}{}。",
             w.community,
             if again { "再次提醒" } else { "紧急" },
             w.name,
@@ -288,7 +294,7 @@ pub fn which(lang: Language, facts: &Facts<'_>, code: &str, is_doctor: bool) -> 
     let names = ["community", "name", "time", "event"];
     Words::of(lang, facts).message(&names, "", |w| match lang {
         Language::ZhCn => format!(
-            "{}:有不止一起报警等您答复。{}于{}{},{}请回复“1 {code}”。",
+            "{}：有不止一起报警等您答复。{}于{}{}，{}请回复“1 {code}”。",
             w.community,
             w.name,
             w.time,
@@ -314,13 +320,13 @@ pub fn taken(lang: Language, facts: &Facts<'_>, taken: Taken<'_>) -> Message {
     words.holder = shorten(holder, NAME_CHARS_MAX);
     words.message(&["community", "name", "event", "holder"], "", |w| match (lang, taken) {
         (Language::ZhCn, Taken::Going(_)) => {
-            format!("{}:{}{},{} 已接警,正在赶去。", w.community, w.name, w.event, w.holder)
+            format!("{}：{}{}，{} 已接警，正在赶去。", w.community, w.name, w.event, w.holder)
         }
         (Language::ZhCn, Taken::Arrived(_)) => {
-            format!("{}:{}{},{} 已到场。", w.community, w.name, w.event, w.holder)
+            format!("{}：{}{}，{} 已到场。", w.community, w.name, w.event, w.holder)
         }
         (Language::ZhCn, Taken::Already(_)) => {
-            format!("{}:{}{},已由 {} 确认,无需重复确认。谢谢。", w.community, w.name, w.event, w.holder)
+            format!("{}：{}{}，已由 {} 确认，无需重复确认。谢谢。", w.community, w.name, w.event, w.holder)
         }
         (Language::En, Taken::Going(_)) => {
             format!("{}: {} {}. {} has taken it and is going.", w.community, w.name, w.event, w.holder)
@@ -341,77 +347,12 @@ pub fn ended(lang: Language, facts: &Facts<'_>, disposition: &str) -> Message {
     words.disposition = disposition_name(lang, disposition);
     words.message(&["community", "name", "time", "event", "disposition"], "", |w| match lang {
         Language::ZhCn => {
-            format!("{}:{}于{}{},现已处理完毕:{}。", w.community, w.name, w.time, w.event, w.disposition)
+            format!("{}：{}于{}{}，现已处理完毕：{}。", w.community, w.name, w.time, w.event, w.disposition)
         }
         Language::En => {
             format!("{}: {} {} at {}. It has ended: {}.", w.community, w.name, w.event, w.time, w.disposition)
         }
     })
-}
-
-/// What happened, as the verb of a sentence about the wearer.
-#[must_use]
-pub fn event(lang: Language, kind: IncidentKind) -> &'static str {
-    use IncidentKind as K;
-    match (lang, kind) {
-        (Language::ZhCn, K::Sos) => "按下求助键",
-        (Language::ZhCn, K::Fall) => "疑似跌倒",
-        (Language::ZhCn, K::FenceExit) => "离开安全区域",
-        (Language::ZhCn, K::BloodPressureHigh) => "血压过高",
-        (Language::ZhCn, K::BloodPressureLow) => "血压过低",
-        (Language::ZhCn, K::HeartRateHigh) => "心率过快",
-        (Language::ZhCn, K::HeartRateLow) => "心率过慢",
-        (Language::ZhCn, K::Spo2Low) => "血氧过低",
-        (Language::ZhCn, K::TemperatureHigh) => "体温过高",
-        (Language::ZhCn, K::TemperatureLow) => "体温过低",
-        (Language::ZhCn, K::Silence) => "设备失去联系",
-        (Language::ZhCn, K::MassSilence) => "所在区域多台设备失去联系",
-        (Language::ZhCn, K::BatteryLow) => "设备电量不足",
-        (Language::ZhCn, K::DeviceRemoved) => "设备被取下",
-        (Language::ZhCn, K::Wandering) => "疑似走失",
-        (Language::ZhCn, K::Immobility) => "长时间未活动",
-        (Language::ZhCn, K::IrregularPulse) => "脉搏不规则",
-        (Language::ZhCn, K::WelfareCall) => "问候电话需要帮助或未接听",
-        (Language::ZhCn, K::News2High) => "生命体征综合评分过高",
-        (Language::ZhCn, K::BloodPressureWatch) => "血压偏高，请关注",
-        (Language::ZhCn, K::OrthostaticDrop) => "站立后血压下降",
-        (Language::En, K::Sos) => "pressed the SOS button",
-        (Language::En, K::Fall) => "may have fallen",
-        (Language::En, K::FenceExit) => "left the safe area",
-        (Language::En, K::BloodPressureHigh) => "has high blood pressure",
-        (Language::En, K::BloodPressureLow) => "has low blood pressure",
-        (Language::En, K::HeartRateHigh) => "has a fast heart rate",
-        (Language::En, K::HeartRateLow) => "has a slow heart rate",
-        (Language::En, K::Spo2Low) => "has low oxygen saturation",
-        (Language::En, K::TemperatureHigh) => "has a high temperature",
-        (Language::En, K::TemperatureLow) => "has a low temperature",
-        (Language::En, K::Silence) => "cannot be reached by the device",
-        (Language::En, K::MassSilence) => "is in an area where many devices are silent",
-        (Language::En, K::BatteryLow) => "has a device with a low battery",
-        (Language::En, K::DeviceRemoved) => "took the device off",
-        (Language::En, K::Wandering) => "may have wandered off",
-        (Language::En, K::Immobility) => "has not moved for a long time",
-        (Language::En, K::IrregularPulse) => "has an irregular pulse",
-        (Language::En, K::WelfareCall) => "needs help or did not answer the welfare call",
-        (Language::En, K::News2High) => "has a high early-warning score",
-        (Language::En, K::BloodPressureWatch) => "has a blood pressure to keep an eye on",
-        (Language::En, K::OrthostaticDrop) => "has a blood pressure that drops on standing",
-    }
-}
-
-fn disposition_name(lang: Language, disposition: &str) -> String {
-    let known = match (lang, disposition) {
-        (Language::ZhCn, "helped") => "已得到帮助",
-        (Language::ZhCn, "false_alarm") => "误报",
-        (Language::ZhCn, "test") => "测试",
-        (Language::ZhCn, "handed_to_120") => "已转交120急救",
-        (Language::En, "helped") => "helped",
-        (Language::En, "false_alarm") => "false alarm",
-        (Language::En, "test") => "a test",
-        (Language::En, "handed_to_120") => "handed over to the ambulance (120)",
-        _ => disposition,
-    };
-    known.to_owned()
 }
 
 /// The parameters' values in one language.
@@ -439,7 +380,7 @@ impl Words {
             name: shorten(facts.wearer_name, NAME_CHARS_MAX),
             time: time_of_day(lang, facts.happened_at, facts.time),
             event: event(lang, facts.kind),
-            explain: sentence(lang, beyond_the_event(facts.kind, explain)),
+            explain: sentence(lang, beyond_the_event(lang, facts.kind, explain)),
             place: place(lang, facts.position),
             holder: String::new(),
             disposition: String::new(),
@@ -494,11 +435,12 @@ fn time_of_day(lang: Language, at: Timestamp, time: LocalTime) -> String {
     }
 }
 
-/// What the explanation adds to the event: that the button was pressed is said already, that it was an hour ago is
-/// not.
-fn beyond_the_event(kind: IncidentKind, explain: &str) -> &str {
+/// What the explanation adds to the event: that the button was pressed, or that the blood pressure is too high, is said
+/// already; that it was an hour ago, or how high, is not.
+fn beyond_the_event(lang: Language, kind: IncidentKind, explain: &str) -> &str {
     if kind != IncidentKind::Sos {
-        return explain;
+        let rest = explain.strip_prefix(event(lang, kind));
+        return rest.and_then(|rest| rest.strip_prefix(['：', ':'])).map_or(explain, str::trim_start);
     }
     let chinese = explain.split_once('。').map(|(_, rest)| rest);
     chinese.or_else(|| explain.split_once(". ").map(|(_, rest)| rest)).unwrap_or("")

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -21,8 +20,8 @@ use crate::dingtalk::DingTalk;
 use crate::feishu::Feishu;
 use crate::gateway::{Gateway, GatewayConfig};
 use crate::jpush::Jpush;
-use crate::kept::Kept;
 use crate::ntfy::Ntfy;
+use crate::once::Shelves;
 use crate::provider::{Links, Provider};
 use crate::request::Vendor;
 use crate::robot::{GroupVendor, Robot};
@@ -109,8 +108,6 @@ pub struct ProviderSettings {
     pub callback_from: Vec<IpAddr>,
     /// Of push the kind of app, of robots the name of the group that it is for; `None`: whoever no other one is for.
     pub serves: Option<CompactString>,
-    /// Where the keys are kept that make a send harmless to repeat; `None`: nowhere, and a restart forgets them.
-    pub keys_dir: Option<PathBuf>,
 }
 
 impl ProviderSettings {
@@ -124,7 +121,6 @@ impl ProviderSettings {
             sends_per_minute: None,
             callback_from: Vec::new(),
             serves: None,
-            keys_dir: None,
         }
     }
 }
@@ -149,7 +145,8 @@ struct Listener {
 }
 
 impl Channels {
-    /// Sets up what is configured.
+    /// Sets up what is configured. `kept` has, by the provider's name, the place where the keys stand that make a send
+    /// harmless to repeat; `None`: nowhere, and a restart forgets them.
     ///
     /// # Errors
     /// The channel's name, and what is wrong with it.
@@ -157,6 +154,7 @@ impl Channels {
         config: ChannelsConfig,
         limits: ShellLimits,
         clock: &Arc<dyn Clock>,
+        kept: &Shelves<'_>,
     ) -> Result<Channels, (&'static str, ConfigError)> {
         let mut channels = Channels {
             configured: BTreeMap::new(),
@@ -174,7 +172,9 @@ impl Channels {
                     None if std::mem::replace(&mut steps_in, true) => format!("{}.backup", name_of(channel)),
                     None => name_of(channel).to_owned(),
                 };
-                channels.add(channel, &name, settings, limits, clock).map_err(|error| (name_of(channel), error))?;
+                channels
+                    .add(channel, &name, settings, (limits, kept), clock)
+                    .map_err(|error| (name_of(channel), error))?;
             }
         }
         Ok(channels)
@@ -185,7 +185,7 @@ impl Channels {
         channel: Channel,
         name: &str,
         settings: ProviderSettings,
-        limits: ShellLimits,
+        (limits, kept): (ShellLimits, &Shelves<'_>),
         clock: &Arc<dyn Clock>,
     ) -> Result<(), ConfigError> {
         let limits = limits_of(channel, &settings, limits);
@@ -223,7 +223,7 @@ impl Channels {
         };
         let listener = Listener { vendor: Arc::clone(&vendor), from: settings.callback_from };
         self.listeners.entry(channel).or_default().push(listener);
-        let kept = settings.keys_dir.filter(|_| vendor.keys().is_some()).map(|dir| Kept::new(&dir, name));
+        let kept = vendor.keys().and_then(|_| kept(name));
         let provider = HttpProvider::new(name, vendor, wire, Arc::clone(clock), Arc::clone(&self.in_flight), kept);
         self.set_for(channel, serves, Arc::new(provider), limits, clock);
         Ok(())

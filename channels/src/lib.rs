@@ -19,7 +19,6 @@ pub mod directory;
 pub mod feishu;
 pub mod gateway;
 pub mod jpush;
-pub mod kept;
 pub mod ntfy;
 pub mod once;
 pub mod outward;

@@ -5,6 +5,8 @@
 //! and a repeat may show twice.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
 
 use model::{AttemptId, Timestamp};
 
@@ -14,6 +16,22 @@ pub const SPARE_MIN: usize = 10;
 pub const SPARE_MAX: usize = 100;
 /// How long one is used: JPush knows it for a day.
 pub const KEPT_SECONDS: u32 = 23 * 3_600;
+
+/// Where it stands which key an attempt was sent with, for one provider: whoever starts anew sends it again with the same
+/// one. Channels know no files; whoever sets them up hands this in.
+pub trait KeptKeys: Send + Sync {
+    /// What stands there and is not older than `since`.
+    fn read(&self, since: Timestamp) -> Vec<(AttemptId, Timestamp, String)>;
+
+    /// Writes one down. What is older than `since` may be left out from now on. May wait for a disk.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn note(&self, attempt: AttemptId, at: Timestamp, key: &str, since: Timestamp) -> io::Result<()>;
+}
+
+/// That place for each provider, by its name; `None`: nowhere, and a restart forgets its keys.
+pub type Shelves<'s> = dyn Fn(&str) -> Option<Arc<dyn KeptKeys>> + 's;
 
 /// The keys of one provider.
 #[derive(Debug, Default)]

@@ -103,14 +103,14 @@ impl Reachable {
         };
         if !url.username().is_empty() || url.password().is_some() {
             let en = "it must not hold a user name or password: what we send is signed";
-            return Err(wrong(en, "不能包含用户名或密码:请求均带签名"));
+            return Err(wrong(en, "不能包含用户名或密码：请求均带签名"));
         }
         let host = url.host_str().ok_or_else(|| wrong("it has no host", "缺少主机名"))?;
         // The parser has made one form of every way to write an address.
         let address = host.trim_matches(['[', ']']).parse::<IpAddr>().ok();
         if address.is_some_and(|address| !self.admits(address, encrypted)) {
             let en = "this address is not public; the operator may allow it in `webhooks.allow`";
-            return Err(wrong(en, "该地址不是公网地址;运维可在 `webhooks.allow` 中放行"));
+            return Err(wrong(en, "该地址不是公网地址；运维可在 `webhooks.allow` 中放行"));
         }
         Ok(url)
     }

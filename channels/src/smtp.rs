@@ -181,14 +181,14 @@ pub fn build(attempt: &Attempt, from: &Mailbox) -> Result<Message, CompactString
 /// No name stands in it: subjects show on locked screens.
 fn subject(attempt: &Attempt) -> &'static str {
     match (attempt.lang, attempt.purpose) {
-        (Language::ZhCn, Purpose::Alert) => "银铃提醒:需要您的关注",
-        (Language::ZhCn, Purpose::Reminder) => "银铃再次提醒:仍需有人前往",
-        (Language::ZhCn, Purpose::Taken) => "银铃:已有人接警",
-        (Language::ZhCn, Purpose::Ended) => "银铃:已处理完毕",
-        (Language::ZhCn, Purpose::Position) => "银铃:位置有更新",
-        (Language::ZhCn, Purpose::Test) => "银铃:测试",
-        (Language::ZhCn, Purpose::Welfare) => "银铃:今天好吗",
-        (Language::ZhCn, Purpose::Code) => "银铃:验证码",
+        (Language::ZhCn, Purpose::Alert) => "银铃提醒：需要您的关注",
+        (Language::ZhCn, Purpose::Reminder) => "银铃再次提醒：仍需有人前往",
+        (Language::ZhCn, Purpose::Taken) => "银铃：已有人接警",
+        (Language::ZhCn, Purpose::Ended) => "银铃：已处理完毕",
+        (Language::ZhCn, Purpose::Position) => "银铃：位置有更新",
+        (Language::ZhCn, Purpose::Test) => "银铃：测试",
+        (Language::ZhCn, Purpose::Welfare) => "银铃：今天好吗",
+        (Language::ZhCn, Purpose::Code) => "银铃：验证码",
         (Language::En, Purpose::Alert) => "Silver bell: your attention is needed",
         (Language::En, Purpose::Reminder) => "Silver bell: somebody still has to go",
         (Language::En, Purpose::Taken) => "Silver bell: somebody has taken it",
@@ -261,7 +261,7 @@ mod tests {
         expect![[r#"
             From: =?utf-8?b?6ZO26ZOD?= <yinling@example.org>
             To: g1@example.org
-            Subject: =?utf-8?b?6ZO26ZOD5o+Q6YaSOumcgOimgeaCqOeahOWFs+azqA==?=
+            Subject: =?utf-8?b?6ZO26ZOD5o+Q6YaS77ya6ZyA6KaB5oKo55qE5YWz5rOo?=
             Message-ID: <a1a.i7@example.org>
             Date: Thu, 01 Jan 1970 00:00:00 +0000
             Auto-Submitted: auto-generated

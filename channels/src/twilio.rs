@@ -194,15 +194,15 @@ impl Vendor for Twilio {
         let english = in_query(post.url, "lang") == Some("en");
         let asks = in_query(post.url, "asks");
         let said = match (digits, english) {
-            (Some("1" | "2"), false) => say(Language::ZhCn, "已记录,谢谢。"),
+            (Some("1" | "2"), false) => say(Language::ZhCn, "已记录，谢谢。"),
             (Some("1" | "2"), true) => say(Language::En, "Noted. Thank you."),
             (Some(_), false) => gather(
                 post.url,
                 Language::ZhCn,
                 match asks {
-                    Some("welfare") => "一切都好请按1,需要帮助请按2。",
+                    Some("welfare") => "一切都好请按1，需要帮助请按2。",
                     Some("test") => "听到请按1。",
-                    _ => "确认并前往请按1,无法处理请按2。",
+                    _ => "确认并前往请按1，无法处理请按2。",
                 },
             ),
             (Some(_), true) => gather(

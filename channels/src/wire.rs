@@ -11,8 +11,7 @@ use reqwest::{Client, Url};
 
 use crate::ConfigError;
 use crate::callback::InFlight;
-use crate::kept::Kept;
-use crate::once::{KEPT_SECONDS, Keys};
+use crate::once::{KEPT_SECONDS, KeptKeys, Keys};
 use crate::provider::{BoxFuture, Links, Provider};
 use crate::request::{Asked, Heard, HttpAnswer, HttpRequest, RETRY_AFTER_SECONDS_DEFAULT, Seal, Vendor};
 use crate::shell::QUERY_MS_MAX;
@@ -144,7 +143,7 @@ pub struct HttpProvider {
     clock: Arc<dyn Clock>,
     in_flight: Arc<Mutex<InFlight>>,
     keys: Mutex<Keys>,
-    kept: Option<Kept>,
+    kept: Option<Arc<dyn KeptKeys>>,
 }
 
 impl HttpProvider {
@@ -157,7 +156,7 @@ impl HttpProvider {
         wire: Wire,
         clock: Arc<dyn Clock>,
         in_flight: Arc<Mutex<InFlight>>,
-        kept: Option<Kept>,
+        kept: Option<Arc<dyn KeptKeys>>,
     ) -> HttpProvider {
         let mut keys = Keys::default();
         let since = too_old(clock.now());

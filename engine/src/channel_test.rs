@@ -107,7 +107,7 @@ fn attempt(channel: Channel, to: &str, lang: Language, clock: &dyn Clock) -> Att
     let text = if english {
         "Yinling: this is a test. Nothing happened; there is nothing to do."
     } else {
-        "银铃:这是一条测试消息,未发生任何事件,无需处理。"
+        "银铃：这是一条测试消息，未发生任何事件，无需处理。"
     };
     Attempt {
         id: AttemptId::new(TEST_PARTITION, counter),

@@ -120,7 +120,7 @@ fn with_link(attempt: &Attempt, page: &dyn Fn(&Attempt) -> String) -> Option<Att
     }
     let (mut attempt, url) = (attempt.clone(), page(attempt));
     attempt.text.push_str(match attempt.lang {
-        Language::ZhCn => "\n查看并回应:",
+        Language::ZhCn => "\n查看并回应：",
         Language::En => "\nSee and answer: ",
     });
     attempt.text.push_str(&url);

@@ -82,7 +82,8 @@ fn attempt(n: u64, channel: Channel, lane: Lane) -> Attempt {
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
     let clock: Arc<dyn Clock> = Arc::new(Still);
-    let mut channels = Channels::new(channels::ChannelsConfig::new(), ShellLimits::default(), &clock).unwrap();
+    let mut channels =
+        Channels::new(channels::ChannelsConfig::new(), ShellLimits::default(), &clock, &|_| None).unwrap();
     let ways = [Channel::Voice, Channel::Sms, Channel::Push, Channel::Email, Channel::Robot];
     let providers = ways.map(|channel| (channel, Arc::new(Hanging::default())));
     for (channel, provider) in &providers {

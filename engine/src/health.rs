@@ -115,7 +115,9 @@ impl Vitals {
         let uncovered = self.seen.wearers_without_desk.load(Relaxed);
         let desk = check("desk", uncovered == 0, || {
             format!(
-                "{uncovered} wearers have no human desk anywhere up the tree: give an organisation above them a desk"
+                "{uncovered} wearers have no human desk anywhere up the tree, neither phone nor people nor a duty roster: \
+                 when all their contacts fail, only operators are called, if there are any; give an organisation above \
+                 them a desk"
             )
         });
         let neglected = self.seen.neglected.load(Relaxed);

@@ -208,7 +208,10 @@ impl Housekeeper {
         let mut path = Some(org.clone());
         while let Some(here) = path {
             let desk = self.state.org(&here).ok().flatten().and_then(|org| org.desk);
-            if desk.is_some_and(|desk| desk.phone.is_some() || !desk.people.is_empty()) {
+            let roster = self.state.duty(&here).ok().flatten();
+            if desk.is_some_and(|desk| desk.phone.is_some() || !desk.people.is_empty())
+                || roster.is_some_and(|roster| roster.makes_a_desk())
+            {
                 return true;
             }
             path = here.parent();

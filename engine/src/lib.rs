@@ -21,6 +21,7 @@ pub mod host;
 pub mod housekeeping;
 pub mod inbox;
 mod init;
+mod kept;
 pub mod main_loop;
 pub mod open_files;
 pub mod outbox;

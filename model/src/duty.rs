@@ -53,6 +53,16 @@ pub struct Shift {
     pub window: WeeklyWindow,
 }
 
+impl DutyRoster {
+    /// Whether it makes a desk by itself: somebody is on it, of any department but the district's, which see to cases and
+    /// not to alarms.
+    #[must_use]
+    pub fn makes_a_desk(&self) -> bool {
+        let of_desk = self.units.iter().filter(|unit| unit.level != WhistleLevel::Department);
+        of_desk.flat_map(|unit| &unit.shifts).any(|shift| !shift.people.is_empty())
+    }
+}
+
 impl DutyUnit {
     /// Who is on duty at a minute (0–1 439) of a day of the week (0 is Monday), each once.
     #[must_use]

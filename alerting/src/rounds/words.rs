@@ -15,8 +15,8 @@ pub(super) fn spoken(campaign: &Campaign, call: &CampaignCall) -> Message {
     let name = shorten(&call.contact.name, NAME_CHARS_MAX);
     let (community, wearer) = (call.community_name.as_str(), call.wearer_name.as_str());
     let keys = match (call.contact.lang, campaign.kind) {
-        (Language::ZhCn, CampaignKind::Welfare) => "一切都好请按 1;需要帮助请按 2;重听请按 3。",
-        (Language::ZhCn, CampaignKind::Test) => "听到请按 1;重听请按 3。",
+        (Language::ZhCn, CampaignKind::Welfare) => "一切都好请按 1；需要帮助请按 2；重听请按 3。",
+        (Language::ZhCn, CampaignKind::Test) => "听到请按 1；重听请按 3。",
         (Language::En, CampaignKind::Welfare) => {
             "If you are well, press 1; if you need help, press 2; to hear this again, press 3."
         }
@@ -24,10 +24,10 @@ pub(super) fn spoken(campaign: &Campaign, call: &CampaignCall) -> Message {
     };
     let said = match (call.contact.lang, campaign.kind) {
         _ if !campaign.text.is_empty() => campaign.text.replace(TEMPLATE_NAME, &name),
-        (Language::ZhCn, CampaignKind::Welfare) => format!("{name},您好。这里是{community},问候您今天是否安好。"),
+        (Language::ZhCn, CampaignKind::Welfare) => format!("{name}，您好。这里是{community}，问候您今天是否安好。"),
         (Language::En, CampaignKind::Welfare) => format!("Hello, {name}. This is {community}. How are you today?"),
         (Language::ZhCn, CampaignKind::Test) => {
-            format!("{name},您好。这里是{community}。您是{wearer}的紧急联系人,这是例行测试电话,不是报警。")
+            format!("{name}，您好。这里是{community}。您是{wearer}的紧急联系人，这是例行测试电话，不是报警。")
         }
         (Language::En, CampaignKind::Test) => format!(
             "Hello, {name}. This is {community}. You are an emergency contact of {wearer}; this is a test call, no alarm."

@@ -32,7 +32,7 @@ pub(crate) fn case_whistled(lang: Language, facts: &CaseFacts<'_>, level: Whistl
     }
     words.message(&["community", "name", "time", "event", "explain", "place"], "", |w| match lang {
         Language::ZhCn => {
-            format!("{head}{}:{}于{}{},请协助处理。{}{}。", w.community, w.name, w.time, w.event, w.explain, w.place)
+            format!("{head}{}：{}于{}{}，请协助处理。{}{}。", w.community, w.name, w.time, w.event, w.explain, w.place)
         }
         Language::En => format!(
             "{head}{}: {} {} at {}; please help to see to it. {}{}.",

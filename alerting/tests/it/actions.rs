@@ -81,12 +81,12 @@ fn a_stale_view_matters_only_where_it_could_harm() {
     check(
         "sos; acknowledge by s1 v1; resolve by s1 helped v1; arrive by s1 v2; arrive by s1 v3",
         expect![[r#"
-        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-        00:00  ACKNOWLEDGED by s1 (api) | cancel-call g1 | text-taken g1 g2 g3 desk d1 | bracelet: help_is_coming
-        00:00  refused 412 您看到的是版本 1,现为 3,请刷新后再操作
-        00:00  refused 412 您看到的是版本 2,现为 3,请刷新后再操作
-        00:00  ON_SITE s1
-    "#]],
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:00  ACKNOWLEDGED by s1 (api) | cancel-call g1 | text-taken g1 g2 g3 desk d1 | bracelet: help_is_coming
+            00:00  refused 412 您看到的是版本 1，现为 3，请刷新后再操作
+            00:00  refused 412 您看到的是版本 2，现为 3，请刷新后再操作
+            00:00  ON_SITE s1
+        "#]],
     );
 }
 

@@ -67,12 +67,101 @@ fn whoever_writes_that_they_cannot_go_is_not_rung_on_and_the_next_one_is_rung_at
     check(
         "sos; wait 3s; reply g1 2; wait 1s; reply g3 2; wait 20s; key g1 1",
         expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:03  g1 declined | cancel-call g1 | call g2 | noted '2'
+            00:04  g3 declined | noted '2'
+            00:24  g1 confirmed | ACKNOWLEDGED by g1 (voice) | cancel-call g2 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+        "#]],
+    );
+}
+
+#[test]
+fn who_says_before_their_turn_that_they_cannot_go_has_had_it_and_is_rung_last_from_then_on() {
+    // g2 is passed over in this round, and comes after the others in the next one.
+    check(
+        "sos; wait 3s; reply g2 2; wait 1s; busy g1; wait 1s; busy g3; wait 57s; busy g1; wait 4s; busy g3; wait 1s",
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:03  g2 declined | noted '2'
+            00:04  g1 call failed (busy) | call g3
+            00:05  g3 call failed (busy)
+            01:00  call g1
+            01:02  g1 call failed (busy)
+            01:04  call g3
+            01:06  g3 call failed (busy) | call g2
+        "#]],
+    );
+    // So does who pressed 2, but not who only rejected the call.
+    check(
+        "sos; wait 3s; key g1 2; wait 1s; declined g2; wait 1s; busy g3; wait 58s; busy g2; wait 2s; busy g3; wait 1s",
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:03  g1 declined | call g2
+            00:04  g2 declined | call g3
+            00:05  g3 call failed (busy)
+            01:03  call g2
+            01:03  g2 call failed (busy)
+            01:04  call g3
+            01:05  g3 call failed (busy) | call g1
+        "#]],
+    );
+    // It happened again, or nobody came: they are asked anew, and rung as registered.
+    check(
+        "sos; wait 3s; reply g1 2; wait 2s; key g2 1; wait 10m; wait 1s; busy g3; wait 1s; busy g1",
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:03  g1 declined | cancel-call g1 | call g2 | noted '2'
+            00:05  g2 confirmed | ACKNOWLEDGED by g2 (voice) | text-taken g1 g3 desk d1 | bracelet: help_is_coming
+            10:05  LEASE_EXPIRED | text-again g1 g2 g3 desk d1 | push-again g1 | call g3
+            10:06  g3 call failed (busy) | call g1
+            10:07  g1 call failed (busy) | call g2
+        "#]],
+    );
+    check(
+        "sos; wait 3s; reply g1 2; wait 2s; key g2 1; wait 5s; sos; busy g3; wait 60s",
+        expect![[r#"
         00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
         00:03  g1 declined | cancel-call g1 | call g2 | noted '2'
-        00:04  g3 declined | noted '2'
-        00:18  call g3
-        00:24  g1 confirmed | ACKNOWLEDGED by g1 (voice) | cancel-call g2 g3 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+        00:05  g2 confirmed | ACKNOWLEDGED by g2 (voice) | text-taken g1 g3 desk d1 | bracelet: help_is_coming
+        00:10  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | call g3 | bracelet: locate
+        00:10  g3 call failed (busy)
+        01:00  call g1
     "#]],
+    );
+}
+
+#[test]
+fn when_everybody_says_that_they_cannot_go_it_is_the_desks_at_once() {
+    check(
+        "sos; wait 3s; reply g2 2; wait 1s; key g1 2; wait 2s; reply g3 2; wait 10s",
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:03  g2 declined | noted '2'
+        00:04  g1 declined | call g3
+        00:06  g3 declined | cancel-call g3 | EXHAUSTED | text desk s1 | call desk s1 | noted '2'
+    "#]],
+    );
+    // Also from the last of whom anything was hoped, while the phones rest.
+    check(
+        "sos; key g1 2; wait 1s; key g2 2; wait 1s; busy g3; wait 5s; reply g3 2",
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:00  g1 declined | call g2
+        00:01  g2 declined | call g3
+        00:02  g3 call failed (busy)
+        00:07  g3 declined | EXHAUSTED | text desk s1 | call desk s1 | noted '2'
+    "#]],
+    );
+    // Where nobody is on a desk, they are rung all the same.
+    crate::ward::check_at(
+        Home::default().guardians(&["+8613800000001"]).no_desk(),
+        "sos; wait 3s; key g1 2; ended g1; wait 58s",
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 d1 | NOTIFYING | call g1 | bracelet: locate
+            00:03  g1 declined
+            00:03  g1 ended
+            01:00  call g1
+        "#]],
     );
 }
 

@@ -22,27 +22,27 @@ fn the_messages_of_a_whole_story() {
         }
     }
     expect![[r#"
-        g1 text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。位置 31.82060,117.22720。回复1确认前往。
+        g1 text Alert: 银杏社区提醒：王桂兰于08:00按下求助键。位置 31.82060,117.22720。回复1确认前往。
         g2 text Alert: 银杏社区: 王桂兰 pressed the SOS button at 08:00. Position 31.82060,117.22720. Reply 1 if you are going.
-        desk text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。位置 31.82060,117.22720。回复1确认前往。
-        d1 text Alert: 银杏社区提醒:王桂兰于08:00按下求助键。位置 31.82060,117.22720。
-        g1 call Alert: 这里是银杏社区。王桂兰于08:00按下求助键,位置见短信。确认并前往请按 1;无法处理请按 2;重听请按 3。
+        desk text Alert: 银杏社区提醒：王桂兰于08:00按下求助键。位置 31.82060,117.22720。回复1确认前往。
+        d1 text Alert: 银杏社区提醒：王桂兰于08:00按下求助键。位置 31.82060,117.22720。
+        g1 call Alert: 这里是银杏社区。王桂兰于08:00按下求助键，位置见短信。确认并前往请按 1；无法处理请按 2；重听请按 3。
         g2 call Alert: This is 银杏社区. 王桂兰 pressed the SOS button at 08:00; the place is in the text message. If you are going, press 1; if you cannot, press 2; to hear this again, press 3.
-        g1 text Taken: 银杏社区:王桂兰按下求助键,王强 已接警,正在赶去。
-        desk text Taken: 银杏社区:王桂兰按下求助键,王强 已接警,正在赶去。
-        d1 text Taken: 银杏社区:王桂兰按下求助键,王强 已接警,正在赶去。
-        g1 text Reminder: 银杏社区提醒:王桂兰于08:00按下求助键,王强已接警但尚未到场,仍需有人前往。回复1确认前往。
+        g1 text Taken: 银杏社区：王桂兰按下求助键，王强 已接警，正在赶去。
+        desk text Taken: 银杏社区：王桂兰按下求助键，王强 已接警，正在赶去。
+        d1 text Taken: 银杏社区：王桂兰按下求助键，王强 已接警，正在赶去。
+        g1 text Reminder: 银杏社区提醒：王桂兰于08:00按下求助键，王强已接警但尚未到场，仍需有人前往。回复1确认前往。
         g2 text Reminder: 银杏社区: 王桂兰 pressed the SOS button at 08:00. 王强 took it but has not arrived; somebody still has to go. Reply 1 if you are going.
-        desk text Reminder: 银杏社区提醒:王桂兰于08:00按下求助键,王强已接警但尚未到场,仍需有人前往。回复1确认前往。
-        d1 text Reminder: 银杏社区提醒:王桂兰于08:00按下求助键,王强已接警但尚未到场,仍需有人前往。
-        g1 text Taken: 银杏社区:王桂兰按下求助键,张敏 已到场。
+        desk text Reminder: 银杏社区提醒：王桂兰于08:00按下求助键，王强已接警但尚未到场，仍需有人前往。回复1确认前往。
+        d1 text Reminder: 银杏社区提醒：王桂兰于08:00按下求助键，王强已接警但尚未到场，仍需有人前往。
+        g1 text Taken: 银杏社区：王桂兰按下求助键，张敏 已到场。
         g2 text Taken: 银杏社区: 王桂兰 pressed the SOS button. 张敏 is there.
-        desk text Taken: 银杏社区:王桂兰按下求助键,张敏 已到场。
-        d1 text Taken: 银杏社区:王桂兰按下求助键,张敏 已到场。
-        g1 text Ended: 银杏社区:王桂兰于08:00按下求助键,现已处理完毕:已得到帮助。
+        desk text Taken: 银杏社区：王桂兰按下求助键，张敏 已到场。
+        d1 text Taken: 银杏社区：王桂兰按下求助键，张敏 已到场。
+        g1 text Ended: 银杏社区：王桂兰于08:00按下求助键，现已处理完毕：已得到帮助。
         g2 text Ended: 银杏社区: 王桂兰 pressed the SOS button at 08:00. It has ended: helped.
-        desk text Ended: 银杏社区:王桂兰于08:00按下求助键,现已处理完毕:已得到帮助。
-        d1 text Ended: 银杏社区:王桂兰于08:00按下求助键,现已处理完毕:已得到帮助。"#]].assert_eq(&lines.join("\n"));
+        desk text Ended: 银杏社区：王桂兰于08:00按下求助键，现已处理完毕：已得到帮助。
+        d1 text Ended: 银杏社区：王桂兰于08:00按下求助键，现已处理完毕：已得到帮助。"#]].assert_eq(&lines.join("\n"));
 }
 
 #[test]

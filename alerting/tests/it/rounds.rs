@@ -139,7 +139,7 @@ fn keys_are_collected_and_the_two_rates_count_people_not_calls() {
     let mut street = Street::new(&order(CampaignKind::Welfare), 4);
     street.wait(0);
     assert_eq!(street.attempts.len(), 4);
-    assert!(street.attempts[0].text.starts_with("老人1,您好。这里是银杏社区"), "{}", street.attempts[0].text);
+    assert!(street.attempts[0].text.starts_with("老人1，您好。这里是银杏社区"), "{}", street.attempts[0].text);
     street.say("w1", AttemptOutcome::Answered, None);
     street.say("w1", AttemptOutcome::Key, Some("1"));
     street.say("w2", AttemptOutcome::Key, Some("3"));
@@ -202,7 +202,7 @@ fn so_many_ring_at_a_time_and_everybody_has_their_turn() {
 fn a_test_call_takes_no_two_for_an_answer_and_raises_nothing() {
     let mut street = Street::new(&CampaignOrder { tries: 1, ..order(CampaignKind::Test) }, 2);
     street.wait(0);
-    assert!(street.attempts[0].text.contains("例行测试电话,不是报警"), "{}", street.attempts[0].text);
+    assert!(street.attempts[0].text.contains("例行测试电话，不是报警"), "{}", street.attempts[0].text);
     street.say("w1", AttemptOutcome::Key, Some("2"));
     assert_eq!(street.figures(), (2, 1, 0, 0, 0, 2));
     street.say("w1", AttemptOutcome::Key, Some("1"));
@@ -255,5 +255,5 @@ fn a_template_says_the_name() {
     let text = "{name}老人家,中秋快乐。".to_owned();
     let mut street = Street::new(&CampaignOrder { text, ..order(CampaignKind::Welfare) }, 1);
     street.wait(0);
-    assert_eq!(street.attempts[0].text, "老人1老人家,中秋快乐。一切都好请按 1;需要帮助请按 2;重听请按 3。");
+    assert_eq!(street.attempts[0].text, "老人1老人家,中秋快乐。一切都好请按 1；需要帮助请按 2；重听请按 3。");
 }

@@ -24,7 +24,7 @@ fn channels(sms: &str, timeout_ms: u64) -> Channels {
     let gateway = GatewayConfig { url: sms.to_owned(), secret: SECRET.to_owned(), timeout_ms };
     let settings = ProviderSettings { timeout_ms, ..ProviderSettings::new(ProviderConfig::Gateway(gateway)) };
     let config = ChannelsConfig::from([(Channel::Sms, vec![settings])]);
-    Channels::new(config, ShellLimits::default(), &clock).unwrap()
+    Channels::new(config, ShellLimits::default(), &clock, &|_| None).unwrap()
 }
 
 async fn send(channels: &Channels, channel: Channel) -> SendResult {

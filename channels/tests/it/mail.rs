@@ -84,7 +84,7 @@ async fn mail_arrives_over_a_connection_that_is_kept() {
         let mail = server.next().await;
         assert_eq!(mail["to"][0], "g1@example.org");
         assert_eq!(mail["from"], "银铃 <yinling@example.org>");
-        assert_eq!(mail["subject"], "银铃提醒:需要您的关注");
+        assert_eq!(mail["subject"], "银铃提醒：需要您的关注");
         assert_eq!(mail["text"].as_str().unwrap().trim(), "请前往");
         assert_eq!(mail["id"], "<a1a.i7@example.org>", "the same at every resend");
         assert_eq!(mail["auto"], "auto-generated");

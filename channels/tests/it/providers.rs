@@ -12,10 +12,11 @@ use axum::routing::{get, post};
 use channels::bark::Bark;
 use channels::jpush::Jpush;
 use channels::ntfy::Ntfy;
+use channels::once::{KeptKeys, Shelves};
 use channels::wecom::WeCom;
 use channels::{Channels, ChannelsConfig, Credential, Links, ProviderConfig, ProviderSettings, Secret, ShellLimits};
 use model::record::SendResult;
-use model::{Attempt, AttemptId, Channel, Clock, Lane};
+use model::{Attempt, AttemptId, Channel, Clock, Lane, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -68,8 +69,27 @@ fn settings(provider: ProviderConfig) -> ProviderSettings {
 }
 
 fn channels(config: ChannelsConfig) -> Arc<Channels> {
+    keeping(config, &|_| None)
+}
+
+fn keeping(config: ChannelsConfig, kept: &Shelves<'_>) -> Arc<Channels> {
     let clock: Arc<dyn Clock> = Arc::new(Still);
-    Arc::new(Channels::new(config, ShellLimits::default(), &clock).unwrap())
+    Arc::new(Channels::new(config, ShellLimits::default(), &clock, kept).unwrap())
+}
+
+/// Keys that outlive the process.
+#[derive(Default)]
+struct Shelf(Mutex<Vec<(AttemptId, Timestamp, String)>>);
+
+impl KeptKeys for Shelf {
+    fn read(&self, since: Timestamp) -> Vec<(AttemptId, Timestamp, String)> {
+        self.0.lock().iter().filter(|(_, at, _)| *at > since).cloned().collect()
+    }
+
+    fn note(&self, attempt: AttemptId, at: Timestamp, key: &str, _: Timestamp) -> std::io::Result<()> {
+        self.0.lock().push((attempt, at, key.to_owned()));
+        Ok(())
+    }
 }
 
 fn pushing(first: &Peer, backup: &Peer) -> Arc<Channels> {
@@ -199,11 +219,10 @@ async fn a_push_whose_answer_was_lost_is_sent_again_with_the_key_of_the_first() 
     let router = router.with_state(Arc::clone(&bodies));
     tokio::spawn(async move { axum::serve(listener, router).await });
     let jpush = Jpush { endpoint, credential: Credential::new("app", "secret"), apns_production: true };
-    let dir = tempfile::tempdir().unwrap();
+    let shelf = Arc::new(Shelf::default());
     let started = || {
-        let keys_dir = Some(dir.path().join("once"));
-        let settings = ProviderSettings { keys_dir, ..settings(ProviderConfig::Jpush(jpush.clone())) };
-        channels(ChannelsConfig::from([(Channel::Push, vec![settings])]))
+        let kept = |name: &str| (name == "push").then(|| Arc::clone(&shelf) as Arc<dyn KeptKeys>);
+        keeping(ChannelsConfig::from([(Channel::Push, vec![settings(ProviderConfig::Jpush(jpush.clone()))])]), &kept)
     };
     let channels = started();
     let push = |n| Attempt { id: AttemptId::new(0, n), ..attempt(Channel::Push, "1a0018970a8") };

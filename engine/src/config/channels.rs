@@ -192,8 +192,8 @@ impl Reader<'_> {
         object.finish(self.faults);
         let sends_per_minute = pace.and_then(|pace| u32::try_from(pace).ok());
         let provider = provider?;
-        let (serves, keys_dir) = (None, None);
-        Some(ProviderSettings { provider, timeout_ms, concurrency, sends_per_minute, callback_from, serves, keys_dir })
+        let serves = None;
+        Some(ProviderSettings { provider, timeout_ms, concurrency, sends_per_minute, callback_from, serves })
     }
 
     fn gateway(&mut self, object: &mut Object<'_>, timeout_ms: u64) -> Option<ProviderConfig> {

@@ -91,7 +91,7 @@ fn http(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
         if ::channels::tiles::PLACES.iter().all(|place| url.contains(place)) {
             http.tiles = Some(super::TileSettings { url: url.to_owned(), attribution });
         } else {
-            let zh = "须含 {z}、{x} 和 {y},例如 …/{z}/{x}/{y}.png";
+            let zh = "须含 {z}、{x} 和 {y}，例如 …/{z}/{x}/{y}.png";
             faults.add(section.at("tiles_url"), "must have {z}, {x} and {y} in it, e.g. …/{z}/{x}/{y}.png", zh);
         }
     }
@@ -189,7 +189,7 @@ fn webhooks(config: &mut Config, mut section: Object<'_>, faults: &mut Faults) {
     for (index, block) in section.list("allow", faults).iter().enumerate() {
         match block.as_str().unwrap_or_default().parse() {
             Ok(block) => config.webhooks.allow.push(block),
-            Err(detail) => faults.add(below(&at, index), detail, "须为地址块,例如 10.0.0.0/8 或 fd00::/8"),
+            Err(detail) => faults.add(below(&at, index), detail, "须为地址块，例如 10.0.0.0/8 或 fd00::/8"),
         }
     }
     section.finish(faults);

@@ -116,7 +116,8 @@ impl Pipeline {
         let bindings = self.directory.devices.get(device).map(|entry| entry.device.bindings.as_slice());
         let before = bindings.unwrap_or_default().iter().rev().filter_map(|binding| binding.wearer.as_ref());
         let mut orgs = before.filter_map(|id| self.directory.wearers.get(id)).map(|entry| entry.wearer.org.clone());
-        let topmost = || self.directory.orgs.values().find(|org| org.desk.is_some()).map(|org| org.path.clone());
+        let has_desk = |path: &&OrgPath| self.directory.has_desk(path, &self.casework);
+        let topmost = || self.directory.orgs.keys().find(has_desk).cloned();
         Wearer {
             id: nobodys_id(device),
             name: format!("未绑定设备{device}的使用人"),
@@ -146,7 +147,7 @@ impl Pipeline {
         };
         let of_desk = |org: &OrgPath| {
             change.orgs.iter().any(|o| o.path.contains(org))
-                || self.directory.desk_of(org).is_some_and(|desk| desk.people.iter().any(|p| people.contains(p)))
+                || self.directory.desk_contacts(org, &self.casework).iter().any(|c| people.contains(&c.person))
         };
         let open = self.open_about(|incident, wearer| is_touched(wearer) || of_desk(&incident.org));
         self.pick_up_who_is_new(open, at, decisions);

@@ -3,8 +3,8 @@
 use model::campaign::{CampaignKind, CampaignOrder};
 use model::registry::WearerMode;
 use model::{
-    AttemptOutcome, Channel, Decision, Entity, EventKind, IncidentKind, IncidentState, PersonId, Record,
-    RegistryChange, Reply, StaffCommand, WearerId,
+    AttemptOutcome, Channel, Decision, DeviceId, Entity, EventKind, IncidentKind, IncidentState, Input, PersonId,
+    Record, RegistryChange, Reply, StaffCommand, WearerId,
 };
 
 use super::Pipeline;
@@ -112,6 +112,39 @@ fn without_any_desk_the_operators_are_called() {
     pipeline.decide(import(document), at(-60.0), &mut records);
     pipeline.decide(report(r#"{"type":"sos"}"#), at(0.0), &mut records);
     call_of(&records, "o1");
+    check_recovery(&pipeline, &records);
+}
+
+/// One person is on duty at a community's office, day and night.
+fn on_duty(org: &str, person: &str, version: Option<u32>) -> Input {
+    let window = model::registry::WeeklyWindow { days: 0b111_1111, from_minute: 0, to_minute: 1_440 };
+    let shifts = vec![model::duty::Shift { people: vec![PersonId::new(person)], window }];
+    let (id, name, level) = ("office".into(), "值班室".to_owned(), model::case::WhistleLevel::Community);
+    let units = vec![model::duty::DutyUnit { id, name, level, shifts }];
+    let (org, by) = (model::OrgPath::new(org), PersonId::new("admin"));
+    let roster = model::DutyRoster { org, version: 0, units, changed_by: by, changed_at: at(0.0) };
+    command(StaffCommand::SetDuty { if_match: version, roster: Box::new(roster) }, None)
+}
+
+#[test]
+fn a_duty_roster_alone_is_a_desk_also_for_those_below_and_for_a_device_of_nobody() {
+    let (mut pipeline, mut records) = (Pipeline::new(ZONE), Vec::new());
+    let document = r#"{"orgs":[{"path":"/luyang/","name":"庐阳"},{"path":"/luyang/xinghua/","name":"杏花"}],
+        "people":[{"id":"s3","role":"grid_worker","name":"赵宁","phone":"+8613800000013"},
+                  {"id":"o1","role":"operator","name":"值班员","phone":"+8613800000019"}],
+        "wearers":[{"id":"w1","name":"王桂兰","org":"/luyang/xinghua/","guardians":[]}],
+        "devices":[{"id":"b1","kind":"bracelet","secret":"not used here","wearer":"w1"},
+                   {"id":"b2","kind":"bracelet","secret":"not used here"}]}"#;
+    pipeline.decide(import(document), at(-60.0), &mut records);
+    assert!(!pipeline.directory().has_desk(&model::OrgPath::new("/luyang/xinghua/"), &pipeline.casework));
+    pipeline.decide(on_duty("/luyang/", "s3", None), at(-50.0), &mut records);
+    assert!(pipeline.directory().has_desk(&model::OrgPath::new("/luyang/xinghua/"), &pipeline.casework));
+    for device in ["b1", "b2"] {
+        let begun = records.len();
+        let Input::Report { report, .. } = report(r#"{"type":"sos"}"#) else { unreachable!() };
+        pipeline.decide(Input::Report { device: DeviceId::new(device), report }, at(0.0), &mut records);
+        call_of(&records[begun..], "s3");
+    }
     check_recovery(&pipeline, &records);
 }
 
@@ -254,16 +287,7 @@ fn the_desk_calls_whoever_is_on_duty_first_and_a_new_roster_holds_at_once() {
                   {"id":"s3","role":"grid_worker","name":"赵宁","phone":"+8613800000013"}],
         "devices":[{"id":"b1","kind":"bracelet","secret":"not used here"}]}"#;
     pipeline.decide(import(desk), at(-30.0), &mut records);
-    let on_duty = |person: &str, version: Option<u32>| {
-        let window = model::registry::WeeklyWindow { days: 0b111_1111, from_minute: 0, to_minute: 1_440 };
-        let shifts = vec![model::duty::Shift { people: vec![PersonId::new(person)], window }];
-        let (id, name, level) = ("office".into(), "值班室".to_owned(), model::case::WhistleLevel::Community);
-        let units = vec![model::duty::DutyUnit { id, name, level, shifts }];
-        let org = model::OrgPath::new("/luyang/xinghua/yinxing/");
-        let by = PersonId::new("admin");
-        let roster = model::DutyRoster { org, version: 0, units, changed_by: by, changed_at: at(0.0) };
-        command(StaffCommand::SetDuty { if_match: version, roster: Box::new(roster) }, None)
-    };
+    let on_duty = |person: &str, version: Option<u32>| on_duty("/luyang/xinghua/yinxing/", person, version);
     // A grid worker who is not on the desk's list.
     pipeline.decide(on_duty("s3", None), at(-20.0), &mut records);
     pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);

@@ -331,18 +331,13 @@ impl Directory {
         self.people.get(id).is_some_and(|person| person.phone.is_some())
     }
 
-    /// The nearest desk up the tree that has anybody to call.
-    pub fn desk_of(&self, org: &OrgPath) -> Option<&Desk> {
-        self.org_with_desk(org)?.desk.as_ref()
-    }
-
-    fn org_with_desk(&self, org: &OrgPath) -> Option<&Org> {
-        let has_desk = |org: &&Org| {
-            let has_anybody = |desk: &Desk| desk.phone.is_some() || desk.people.iter().any(|id| self.has_phone(id));
-            org.desk.as_ref().is_some_and(has_anybody)
-        };
-        let paths = std::iter::successors(Some(org.clone()), OrgPath::parent);
-        paths.filter_map(|path| self.orgs.get(&path)).find(has_desk)
+    /// Whether a desk up the tree has anybody to call: by its phone, its people, or its duty roster.
+    pub fn has_desk(&self, org: &OrgPath, casework: &Casework) -> bool {
+        let has_anybody = |desk: &Desk| desk.phone.is_some() || desk.people.iter().any(|id| self.has_phone(id));
+        std::iter::successors(Some(org.clone()), OrgPath::parent).any(|path| {
+            self.orgs.get(&path).and_then(|org| org.desk.as_ref()).is_some_and(has_anybody)
+                || casework.desk_roster(&path).iter().any(|(person, _)| self.has_phone(person))
+        })
     }
 
     /// The carrier of a device, if it is known.
@@ -374,19 +369,27 @@ impl Directory {
         })
     }
 
-    /// Who is on the desk for an organisation: the nearest one up the tree, else the operators, else those below: what
-    /// an area above all of them is about is theirs.
+    /// Who is on the desk for an organisation: the nearest one up the tree that has anybody to call, else the operators,
+    /// else those below: what an area above all of them is about is theirs.
     pub fn desk_contacts(&self, org: &OrgPath, casework: &Casework) -> Vec<Contact> {
-        if let Some(Org { path, desk: Some(desk), .. }) = self.org_with_desk(org) {
-            return self.with_hours(self.people_of(desk, org), casework.desk_roster(path));
+        let paths = std::iter::successors(Some(org.clone()), OrgPath::parent);
+        let mut desks = paths.map(|path| self.desk_at(&path, org, casework));
+        if let Some(desk) = desks.find(|desk| desk.iter().any(|contact| contact.phone.is_some())) {
+            return desk;
         }
         let operators: Vec<Contact> = self.operators.iter().filter_map(|id| self.contact(id)).collect();
         if !operators.is_empty() {
             return operators;
         }
-        let below = self.orgs.iter().filter(|(path, _)| org.contains(path));
-        let desks = below.filter_map(|(path, below)| Some(self.people_of(below.desk.as_ref()?, path)));
-        desks.flatten().take(DESKS_BELOW_CONTACTS_MAX).collect()
+        let below = self.orgs.keys().filter(|path| org.contains(path));
+        below.flat_map(|path| self.desk_at(path, path, casework)).take(DESKS_BELOW_CONTACTS_MAX).collect()
+    }
+
+    /// The desk of one organisation, under the name of another: its phone, its people, and whoever is on its duty roster.
+    fn desk_at(&self, path: &OrgPath, name_of: &OrgPath, casework: &Casework) -> Vec<Contact> {
+        let desk = self.orgs.get(path).and_then(|org| org.desk.as_ref());
+        let people = desk.map_or_else(Vec::new, |desk| self.people_of(desk, name_of));
+        self.with_hours(people, casework.desk_roster(path))
     }
 
     /// The people on a desk, and whoever else is on its roster, with their hours of duty.

@@ -317,7 +317,7 @@ impl Pipeline {
             people: change.people.len() as u32,
             wearers: change.wearers.len() as u32,
             devices: change.devices.len() as u32,
-            warnings: change.wearers.iter().filter(|w| self.directory.desk_of(&w.org).is_none()).count() as u32,
+            warnings: change.wearers.iter().filter(|w| !self.directory.has_desk(&w.org, &self.casework)).count() as u32,
         };
         decisions.push(Decision::Registry(Box::new(change.clone())));
         let entity = Entity::Registry(summary);

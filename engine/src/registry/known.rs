@@ -14,6 +14,8 @@ pub trait Known {
     /// # Errors
     /// When the registry cannot be read; so for the other verbs.
     fn org(&self, path: &OrgPath) -> Result<Option<Org>, Unreadable>;
+    /// Whether somebody is on an organisation's duty roster, which makes a desk.
+    fn has_roster(&self, path: &OrgPath) -> Result<bool, Unreadable>;
     /// Whether a person is there.
     fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable>;
     /// Whether a wearer is there.
@@ -81,6 +83,9 @@ impl Known for Nothing {
     fn org(&self, _: &OrgPath) -> Result<Option<Org>, Unreadable> {
         Ok(None)
     }
+    fn has_roster(&self, _: &OrgPath) -> Result<bool, Unreadable> {
+        Ok(false)
+    }
     fn has_person(&self, _: &PersonId) -> Result<bool, Unreadable> {
         Ok(false)
     }
@@ -101,6 +106,9 @@ fn unreadable(error: StoreError) -> Unreadable {
 impl Known for InState<'_> {
     fn org(&self, path: &OrgPath) -> Result<Option<Org>, Unreadable> {
         self.0.org(path).map_err(unreadable)
+    }
+    fn has_roster(&self, path: &OrgPath) -> Result<bool, Unreadable> {
+        self.0.duty(path).map(|roster| roster.is_some_and(|roster| roster.makes_a_desk())).map_err(unreadable)
     }
     fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable> {
         self.0.person(id).map(|found| found.is_some()).map_err(unreadable)

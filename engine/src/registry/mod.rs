@@ -259,25 +259,32 @@ impl Walk<'_> {
                 self.warnings.add(
                     format!("/wearers/{index}/org"),
                     format!(
-                        "neither {org} nor any organisation above it has a desk: when every contact of this wearer was \
-                         tried in vain, nobody is left to page"
+                        "neither {org} nor any organisation above it has a desk, by a phone, people or a duty roster: when \
+                         every contact of this wearer was tried in vain, nobody is left to page but operators, if there \
+                         are any"
                     ),
-                    format!("{org} 及其上级组织均未设值守台：联系人全部无人应答时将无人可通知"),
+                    format!(
+                        "{org} 及其上级组织均未设值守台（电话、人员或排班）：联系人全部无人应答时，只能呼叫运维人员（如有）"
+                    ),
                 );
             }
         }
     }
 
     fn has_desk_up_the_tree(&mut self, org: &OrgPath, own: &BTreeMap<OrgPath, bool>) -> bool {
-        std::iter::successors(Some(org.clone()), OrgPath::parent).any(|path| match own.get(&path) {
-            Some(has_desk) => *has_desk,
-            None => match self.context.known.org(&path) {
-                Ok(known) => known.is_some_and(|org| org.desk.is_some()),
-                Err(unreadable) => {
-                    self.unreadable(&unreadable);
-                    false
-                }
-            },
+        std::iter::successors(Some(org.clone()), OrgPath::parent).any(|path| {
+            let has_desk = match own.get(&path) {
+                Some(true) => Ok(true),
+                Some(false) => self.context.known.has_roster(&path),
+                None => self.context.known.org(&path).and_then(|known| match known {
+                    Some(org) if org.desk.is_some() => Ok(true),
+                    _ => self.context.known.has_roster(&path),
+                }),
+            };
+            has_desk.unwrap_or_else(|unreadable| {
+                self.unreadable(&unreadable);
+                false
+            })
         })
     }
 }

@@ -154,7 +154,7 @@ fn the_least_that_is_required_is_enough() {
     assert_eq!(import.change.devices[0].wearer, None);
     expect![[r#"
         /wearers/0: this wearer has no guardians: alarms go to the desk at once
-        /wearers/0/org: neither /luyang/ nor any organisation above it has a desk: when every contact of this wearer was tried in vain, nobody is left to page
+        /wearers/0/org: neither /luyang/ nor any organisation above it has a desk, by a phone, people or a duty roster: when every contact of this wearer was tried in vain, nobody is left to page but operators, if there are any
     "#]].assert_eq(&lines(&import.warnings));
 }
 
@@ -378,6 +378,9 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
                 Org { path: path.clone(), name: "庐阳区".into(), desk: Some(desk), fences: Vec::new(), robot: None };
             Ok((path.as_str() == "/luyang/").then_some(org))
         }
+        fn has_roster(&self, path: &OrgPath) -> Result<bool, Unreadable> {
+            Ok(path.as_str() == "/yaohai/")
+        }
         fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable> {
             Ok(id.as_str() == "g1")
         }
@@ -406,6 +409,13 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
     assert_eq!(import.change.devices[0].secret_hmac, [9; 32], "a known device keeps its secret");
 
     let document = json!({
+        "orgs": [{"path": "/yaohai/", "name": "瑶海"}],
+        "wearers": [{"id": "w1", "name": "甲", "org": "/yaohai/", "guardians": ["g1"]}]
+    });
+    let import = import_over(There, document.to_string().as_bytes()).unwrap();
+    assert_eq!(lines(&import.warnings), "", "a duty roster is a desk");
+
+    let document = json!({
         "wearers": [{"id": "w1", "name": "甲", "org": "/nowhere/", "guardians": ["g1", "g9"], "doctor": "d9"}],
         "devices": [{"id": "b1", "kind": "cuff", "wearer": "w9", "secret": "x"}]
     });
@@ -424,6 +434,9 @@ fn a_registry_that_cannot_be_read_accepts_nothing() {
     struct Broken;
     impl Known for Broken {
         fn org(&self, _: &OrgPath) -> Result<Option<Org>, Unreadable> {
+            Err(Unreadable("disk".into()))
+        }
+        fn has_roster(&self, _: &OrgPath) -> Result<bool, Unreadable> {
             Err(Unreadable("disk".into()))
         }
         fn has_person(&self, _: &PersonId) -> Result<bool, Unreadable> {

@@ -26,6 +26,7 @@ use crate::health::{Seen, Vitals};
 use crate::host::House;
 use crate::housekeeping::{Housekeeper, Looked};
 use crate::inbox::Inbox;
+use crate::kept::Kept;
 use crate::main_loop::MainLoop;
 use crate::outbox::Outbox;
 use crate::pipeline::Pipeline;
@@ -440,10 +441,9 @@ const ONCE_DIR: &str = "once";
 /// # Errors
 /// The channel's name, and what is wrong with it.
 pub(crate) fn channels_of(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Channels> {
-    let mut providers = config.providers();
     let keys_dir = config.data.join(ONCE_DIR);
-    providers.values_mut().flatten().for_each(|provider| provider.keys_dir = Some(keys_dir.clone()));
-    Channels::new(providers, channels::ShellLimits::default(), clock)
+    let kept = |name: &str| Some(Arc::new(Kept::new(&keys_dir, name)) as Arc<dyn channels::once::KeptKeys>);
+    Channels::new(config.providers(), channels::ShellLimits::default(), clock, &kept)
         .map_err(|(name, error)| anyhow!("channels.{name}: {error}"))
 }
 

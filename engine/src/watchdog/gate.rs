@@ -38,8 +38,20 @@ struct Held {
     acknowledged: BTreeMap<IncidentId, Timestamp>,
     /// The attempts that it handed over.
     taken: BTreeSet<AttemptId>,
-    /// Those that it was about to hand over, and when that was taken in.
+    /// The engine's own that it was about to hand over, and when that was taken in.
     sent: BTreeMap<AttemptId, Timestamp>,
+    /// Messages of its own that it was about to hand over and has not said what came of: about whom, and since when.
+    beside: BTreeMap<AttemptId, (WearerId, Timestamp)>,
+}
+
+impl Held {
+    /// Whether the watchdog has this attempt in its hands, or a message about the same wearer: it says whether its provider
+    /// took that, and then this one may not be wanted any more.
+    fn is_in_flight(&self, attempt: &Attempt, now: Timestamp) -> bool {
+        let is_there = |at: &Timestamp| at.plus_seconds(IN_FLIGHT_SECONDS) > now;
+        self.sent.get(&attempt.id).is_some_and(is_there)
+            || self.beside.values().any(|(wearer, at)| *wearer == attempt.wearer && is_there(at))
+    }
 }
 
 /// Stands before every send.
@@ -86,11 +98,9 @@ impl Gate {
             if held.taken.contains(&attempt.id) || calls && taken_in.is_some_and(|at| attempt.created_at <= *at) {
                 return false;
             }
-            let is_there = |at: &Timestamp| at.plus_seconds(IN_FLIGHT_SECONDS) > self.clock.now();
-            if !held.sent.get(&attempt.id).is_some_and(is_there) {
+            if !held.is_in_flight(attempt, self.clock.now()) {
                 return !has_waited || self.is_wanted(attempt.id);
             }
-            // The watchdog has it in its hands: it says whether its provider took it.
             drop(held);
             has_waited = true;
             tokio::time::sleep(SETTLE_EVERY).await;
@@ -128,10 +138,24 @@ impl Gate {
 
     /// Has everything that the watchdog did written down, and takes the epoch back. `false`: not now; nothing is lost.
     async fn take_in(&self, held: &mut Held) -> bool {
+        if !self.empty_log(held).await {
+            return false;
+        }
+        match self.ground.raise(Holder::Engine) {
+            // What it was about to send and had written down before the epoch was raised.
+            Ok(_) if !self.empty_log(held).await => return false,
+            Ok(epoch) => self.own.store(epoch, Ordering::Release),
+            Err(error) => tracing::error!(%error, "the epoch cannot be raised; sending goes on all the same"),
+        }
+        true
+    }
+
+    /// Has everything that is in the log written down.
+    async fn empty_log(&self, held: &mut Held) -> bool {
         loop {
             let Taken { deeds, mut unread } = match self.ground.take() {
                 Ok(Some(taken)) => taken,
-                Ok(None) => break,
+                Ok(None) => return true,
                 Err(error) => {
                     tracing::error!(%error, "the watchdog's log cannot be read");
                     return false;
@@ -152,7 +176,11 @@ impl Gate {
                     Deed::Heard { attempt, outcome, key } if outcome != AttemptOutcome::Reply => {
                         self.hear(Input::Callback { attempt, outcome, key, text: None }).await
                     }
-                    Deed::StoodIn { about, sealed } => self.take_stood_in(about, sealed, &mut unread).await,
+                    Deed::StoodIn { about, sealed } => self.take_stood_in(about, sealed, held, &mut unread).await,
+                    Deed::Sent { attempt, about: Some(about), .. } if attempt.partition() == Ground::PARTITION => {
+                        held.beside.insert(attempt, about);
+                        true
+                    }
                     Deed::Sent { attempt, .. } => {
                         held.sent.insert(attempt, self.clock.now());
                         true
@@ -169,11 +197,6 @@ impl Gate {
                 return false;
             }
         }
-        match self.ground.raise(Holder::Engine) {
-            Ok(epoch) => self.own.store(epoch, Ordering::Release),
-            Err(error) => tracing::error!(%error, "the epoch cannot be raised; sending goes on all the same"),
-        }
-        true
     }
 
     /// What the watchdog sent and heard; whether it is durable now.
@@ -219,6 +242,7 @@ impl Gate {
         &self,
         about: Option<(WearerId, IncidentKind)>,
         sealed: String,
+        held: &mut Held,
         unread: &mut Vec<String>,
     ) -> bool {
         let opened = STANDARD.decode(&sealed).ok().and_then(|sealed| self.seal.open(STOOD_IN, &sealed));
@@ -226,6 +250,7 @@ impl Gate {
             unread.extend(serde_json::to_string(&Deed::StoodIn { about, sealed }));
             return true;
         };
+        held.beside.remove(&attempt.id);
         let Some(incident) = attempt.incident.and_then(|incident| self.known_as(incident, about)) else {
             tracing::warn!(attempt = %attempt.id, "sent by the watchdog, and nothing like its incident is open here");
             return true;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use compact_str::CompactString;
-use model::{AttemptId, AttemptOutcome, IncidentId, IncidentKind, PersonId, WearerId};
+use model::{AttemptId, AttemptOutcome, IncidentId, IncidentKind, PersonId, Timestamp, WearerId};
 use serde::{Deserialize, Serialize};
 
 /// Who was called and who answered is nobody else's business.
@@ -41,6 +41,9 @@ pub enum Deed {
         attempt: AttemptId,
         /// For which incident.
         incident: Option<IncidentId>,
+        /// About whom, and when: until it says what came of it, the engine does not send the same beside it.
+        #[serde(default)]
+        about: Option<(WearerId, Timestamp)>,
     },
     /// A provider took an attempt of the engine's: the engine has not to send it any more.
     Taken {
@@ -264,7 +267,8 @@ mod tests {
         assert_eq!(ground.raise(Holder::Engine).unwrap(), 1);
         assert_eq!(ground.raise(Holder::Watchdog).unwrap(), 2);
         assert_eq!(ground.epoch(), Some((2, Holder::Watchdog)));
-        let sent = Deed::Sent { attempt: AttemptId::new(63, 1), incident: Some(IncidentId::new(0, 1)) };
+        let (attempt, incident) = (AttemptId::new(63, 1), Some(IncidentId::new(0, 1)));
+        let sent = Deed::Sent { attempt, incident, about: Some((WearerId::new("w1"), Timestamp::EPOCH)) };
         let about = Some((WearerId::new("w1"), IncidentKind::Sos));
         let held = Deed::Acknowledged { incident: IncidentId::new(0, 1), person: PersonId::new("g2"), about };
         assert_eq!(ground.take().unwrap(), None);

@@ -11,15 +11,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use channels::callback::{Evidence, Post};
 use channels::directory::name_of;
-use channels::{Callback, Channels, Handed, Links};
-use compact_str::CompactString;
+use channels::{Callback, Handed, Links};
 use model::record::SendResult;
-use model::{
-    Attempt, AttemptId, AttemptState, Channel, Clock, Decision, DeviceId, Entity, Incident, IncidentId, IncidentState,
-    Input, Priority, Purpose, Record, Timestamp,
-};
+use model::{Attempt, AttemptId, Channel, Clock, Decision, Incident, IncidentState, Input, Priority, Purpose, Record};
 use parking_lot::Mutex;
-use store::{Disk, RealDisk, codec};
+use store::codec;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::oneshot;
@@ -27,8 +23,8 @@ use tokio::sync::oneshot;
 use super::callbacks::{Answer, Posted, Told};
 use super::scribe::Scribe;
 use super::snapshot::is_watched;
-use super::{Alarm, Beats, Deed, Ground, Holder, STOOD_IN, Seal, callbacks, snapshot};
-use crate::checkpoint;
+use super::stand_in::{StandIn, load};
+use super::{Alarm, Beats, Deed, Ground, Holder, Seal, callbacks, snapshot};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -166,25 +162,6 @@ struct Keeper {
     /// The newest snapshot that could be read, and when it was written.
     snapshot: Option<(SystemTime, Record)>,
     looked: Option<Instant>,
-}
-
-/// The engine's state as the watchdog goes on with it.
-struct StandIn {
-    /// `None`: it could not be written (the disk is full), or not yet (it hangs), and people are called all the same.
-    epoch: Arc<Mutex<Option<u64>>>,
-    pipeline: Pipeline,
-    clock: Arc<SystemClock>,
-    channels: Arc<Channels>,
-    sending: BTreeSet<AttemptId>,
-    /// Whose outcome may still be told.
-    handed: BTreeSet<AttemptId>,
-    /// Which acknowledgements the engine knows of, or has in the log: by when they were made, for a lease may run out and
-    /// somebody else go.
-    acknowledged: BTreeSet<(IncidentId, Timestamp)>,
-    /// The alarms of the engine's that it calls for: device, receipt, and what tells two of one receipt apart.
-    taken_on: BTreeSet<(DeviceId, Timestamp, Option<CompactString>, u64)>,
-    /// Since when it calls nobody any more and only listens to those who are still on the line.
-    resting_since: Option<Instant>,
 }
 
 impl Keeper {
@@ -419,12 +396,19 @@ impl Keeper {
         };
         let due: Vec<Attempt> = stand_in.pipeline.unsent_attempts().filter(is_due).cloned().collect();
         for attempt in due {
-            stand_in.sending.insert(attempt.id);
-            stand_in.handed.insert(attempt.id);
-            if let Err(error) = self.scribe.note(Deed::Sent { attempt: attempt.id, incident: attempt.incident }) {
+            let about = Some((attempt.wearer.clone(), now));
+            if let Err(error) = self.scribe.note(Deed::Sent { attempt: attempt.id, incident: attempt.incident, about })
+            {
                 // A second call is better than none.
                 tracing::error!(%error, attempt = %attempt.id, "a call cannot be written down; it is made all the same");
             }
+            // Looked at after it was written down: an engine that takes the epoch reads the log once more after that.
+            if !self.has_the_turn() {
+                return;
+            }
+            let Some(stand_in) = &mut self.stand_in else { return };
+            stand_in.sending.insert(attempt.id);
+            stand_in.handed.insert(attempt.id);
             let token = self.secrets.callback_token(attempt.id);
             let callback = format!("{}/api/v1/callbacks/{}/{token}", self.base, attempt.id);
             let channel = name_of(attempt.channel);
@@ -461,55 +445,4 @@ impl Keeper {
         stand_in.resting_since.is_some_and(|since| since.elapsed() >= LINGER)
             || !stand_in.pipeline.handed_over_attempts().iter().any(is_on_the_line)
     }
-}
-
-impl StandIn {
-    fn decide(&mut self, input: Input) {
-        let now = self.clock.now();
-        // At rest only what is told counts: what falls due is the engine's.
-        let at = if self.resting_since.is_none() { now } else { self.pipeline.last_at() };
-        let mut records = Vec::new();
-        self.pipeline.decide(input, at, &mut records);
-        self.hang_up(&records);
-    }
-
-    /// What rings and is not wanted any more is hung up, where the provider allows it.
-    fn hang_up(&self, records: &[Record]) {
-        for decision in records.iter().flat_map(|record| &record.decisions) {
-            let Decision::Event(event) = decision else { continue };
-            let Entity::Attempt(attempt) = &event.entity else { continue };
-            if attempt.channel == Channel::Voice && attempt.state == AttemptState::Cancelled {
-                let (channels, attempt) = (Arc::clone(&self.channels), attempt.clone());
-                tokio::spawn(async move { channels.hang_up(&attempt).await });
-            }
-        }
-    }
-
-    /// A message of its own, for the engine.
-    fn stood_in(&self, id: AttemptId, seal: &Seal) -> Option<Deed> {
-        let attempt = self.pipeline.attempt(id)?;
-        let mut open = self.pipeline.open_incidents();
-        let incident = open.find(|incident| Some(incident.id) == attempt.incident)?;
-        let plain = codec::to_bytes(attempt).ok()?;
-        let sealed = STANDARD.encode(seal.close(STOOD_IN, plain).ok()?);
-        Some(Deed::StoodIn { about: Some((incident.wearer.clone(), incident.kind)), sealed })
-    }
-}
-
-/// The state as it is on disk, and whether nothing of it was damaged.
-fn load(config: &Config) -> anyhow::Result<(Pipeline, bool)> {
-    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let layout = store::DataDir::new(&config.data);
-    let (mut pipeline, seq) = checkpoint::load(&*disk, &layout.checkpoints(), config.zone)?;
-    let mut is_whole = true;
-    for item in store::read_from(disk, &layout.journal(), seq + 1)? {
-        match item {
-            Ok((seq, record)) => pipeline.apply(seq, &record),
-            Err(error) => {
-                is_whole = false;
-                tracing::warn!(%error, "the watchdog passes over a damaged place of the journal");
-            }
-        }
-    }
-    Ok((pipeline, is_whole))
 }

@@ -21,6 +21,7 @@ mod leash;
 mod scribe;
 mod seal;
 pub mod snapshot;
+mod stand_in;
 mod unsaved;
 
 pub use beats::Beats;

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     fn sent(n: u64) -> Deed {
-        Deed::Sent { attempt: AttemptId::new(63, n), incident: None }
+        Deed::Sent { attempt: AttemptId::new(63, n), incident: None, about: None }
     }
 
     #[test]

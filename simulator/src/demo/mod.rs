@@ -147,7 +147,7 @@ impl Demo {
         let staff = staff::People { desk: desk.await?, grid: grid.await? };
         let (elders, people) = (neighbourhood.elders.len(), neighbourhood.people.len());
         step.done(
-            &screen.say(&format!("{elders} 位老人,{people} 位联系人"), &format!("{elders} elders, {people} people")),
+            &screen.say(&format!("{elders} 位老人，{people} 位联系人"), &format!("{elders} elders, {people} people")),
         );
 
         let step = screen.begin("手环上线", "bracelets and cuffs connect over MQTT");
@@ -228,11 +228,11 @@ impl Demo {
         self.screen.text(&[
             String::new(),
             self.screen
-                .say("这些人都是虚构的,号码不属于任何人。", "Everybody here is invented; the numbers are nobody's."),
+                .say("这些人都是虚构的，号码不属于任何人。", "Everybody here is invented; the numbers are nobody's."),
             String::new(),
             format!("  {}  http://{http}/console/", self.screen.say("控 制 台", "console")),
             self.screen.say(
-                &format!("            账号 desk(值班)、doctor(医生)、grid(网格员),密码 {PASSWORD}"),
+                &format!("            账号 desk（值班）、doctor（医生）、grid（网格员），密码 {PASSWORD}"),
                 &format!("           accounts desk, doctor, grid; password {PASSWORD}"),
             ),
             format!("  {}  {page}", self.screen.say("手机页面", "phones ")),
@@ -240,19 +240,19 @@ impl Demo {
             format!("  {}  mqtt://{mqtt}", self.screen.say("设备入口", "MQTT   ")),
             format!("  {}  {token}", self.screen.say("访问令牌", "token  ")),
             String::new(),
-            self.screen.say("接下来会发生:", "What is going to happen:"),
+            self.screen.say("接下来会发生：", "What is going to happen:"),
         ]);
         self.screen.text(&timeline);
         self.screen.text(&[
             String::new(),
             self.screen.say(
-                &format!("{}家的手机留给您:在手机页面上接听、按 1 或 2,或让它响着。", yours.name),
+                &format!("{}家的手机留给您：在手机页面上接听、按 1 或 2，或让它响着。", yours.name),
                 &format!(
                     "The family of {} is yours: answer on the phones' page, press 1 or 2, or let it ring.",
                     yours.name
                 ),
             ),
-            self.screen.say("试一试(在另一个终端):", "Try this (in another terminal):"),
+            self.screen.say("试一试（在另一个终端）：", "Try this (in another terminal):"),
             format!(
                 "  {}",
                 self.screen.say(

@@ -49,11 +49,11 @@ impl Narrator {
             let names = names.join(self.pick("、", ", "));
             let words = match event["data"]["purpose"].as_str() {
                 Some("taken") => self.say(
-                    format!("✉ 告知 {names}:{about}已有人接警"),
+                    format!("✉ 告知 {names}：{about}已有人接警"),
                     format!("✉ tells {names} that somebody is going to {about}"),
                 ),
                 Some("ended") => self.say(
-                    format!("✉ 告知 {names}:{about}的事情已处理完"),
+                    format!("✉ 告知 {names}：{about}的事情已处理完"),
                     format!("✉ tells {names} how it ended for {about}"),
                 ),
                 _ => self.say(format!("✉ 短信、推送给 {names}"), format!("✉ texts and push messages to {names}")),
@@ -76,25 +76,27 @@ impl Narrator {
                     format!("🔔 {about}: {kind} [{id}] {explain}"),
                 ))
             }
-            // That a phone rings is told by the phone; who is on a second round is not.
-            "attempt.started" if data["cycle"].as_u64() > Some(1) => {
+            // That a phone rings is told by the phone; which round it is, is not. The desk has no rounds.
+            "attempt.started" if data["cycle"].as_u64() > Some(1) && data["callee"]["role"] == "guardian" => {
                 let (callee, cycle) = (self.name(&data["callee"]["person"]), data["cycle"].as_u64().unwrap_or(1));
                 Some(self.say(
                     format!("→ 为{about}第 {cycle} 轮拨打{callee}"),
-                    format!("→ calls {callee} for {about} again, round {cycle}"),
+                    format!("→ calls {callee} for {about}, round {cycle}"),
                 ))
+            }
+            "attempt.started" if data["callee"]["role"] == "desk" && data["purpose"] == "reminder" => {
+                let callee = self.name(&data["callee"]["person"]);
+                Some(self.say(format!("→ 再次为{about}呼叫{callee}"), format!("→ calls {callee} for {about} again")))
             }
             "incident.acknowledged" => {
                 Some(self.say(format!("✔ {who}确认前往{about}处"), format!("✔ {who} is going to {about}")))
             }
-            "incident.lease_expired" => {
-                Some(self.say(
-                    format!("! 无人到场,继续呼叫({about})"),
-                    format!("! nobody arrived at {about}: calling goes on"),
-                ))
-            }
+            "incident.lease_expired" => Some(self.say(
+                format!("! 无人到场，继续呼叫（{about}）"),
+                format!("! nobody arrived at {about}: calling goes on"),
+            )),
             "incident.exhausted" => Some(self.say(
-                format!("! {about}的家人都没有接警,转社区值班台"),
+                format!("! {about}的家人都没有接警，转社区值班台"),
                 format!("! nobody of {about}'s family answered: the human desk is called"),
             )),
             "incident.on_site" => {
@@ -129,11 +131,11 @@ impl Narrator {
             "feedback" => ("处理反馈".to_owned(), "feedback given".to_owned()),
             "verified" => ("核查".to_owned(), "verified".to_owned()),
             "closed" => ("结案".to_owned(), "closed".to_owned()),
-            "whistled" => ("吹哨(超时)".to_owned(), "whistled, it is late".to_owned()),
+            "whistled" => ("吹哨（超时）".to_owned(), "whistled, it is late".to_owned()),
             _ => return None,
         };
         let (id, about) = (case["id"].as_str().unwrap_or_default(), self.name(&case["wearer"]));
-        Some(self.say(format!("▣ 工单 {id}({about}){zh}"), format!("▣ case {id} ({about}): {en}")))
+        Some(self.say(format!("▣ 工单 {id}（{about}）{zh}"), format!("▣ case {id} ({about}): {en}")))
     }
 
     fn name<'a>(&'a self, id: &'a Value) -> &'a str {
@@ -176,9 +178,9 @@ pub(super) fn down(wearer: &str, payload: &[u8], screen: &Screen) -> Option<Stri
     let text = command["text"].as_str();
     let kind = command["command"].as_str().unwrap_or_default();
     match (kind, text) {
-        (_, Some(text)) => {
-            Some(screen.say(&format!("⌚ {wearer}的手环显示:{text}"), &format!("⌚ {wearer}'s bracelet shows: {text}")))
-        }
+        (_, Some(text)) => Some(
+            screen.say(&format!("⌚ {wearer}的手环显示：{text}"), &format!("⌚ {wearer}'s bracelet shows: {text}")),
+        ),
         ("locate", _) => {
             Some(screen.say(
                 &format!("⌚ {wearer}的手环被要求立即定位"),

@@ -89,10 +89,10 @@ async fn see_through(people: People, case: String, incident: Option<String>) -> 
                     // A guardian may have arrived before: then this is refused, and nothing is lost.
                     let _ = people.grid.act(&format!("incidents/{incident}"), "arrive", json!({})).await;
                 }
-                json!({"note": "到场,老人清醒"})
+                json!({"note": "到场，老人清醒"})
             }
-            "feedback" => json!({"note": "已协助老人,家属在旁"}),
-            "close" => json!({"disposition": "helped", "note": "家属接手,无需送医"}),
+            "feedback" => json!({"note": "已协助老人，家属在旁"}),
+            "close" => json!({"disposition": "helped", "note": "家属接手，无需送医"}),
             _ => json!({}),
         };
         let client = if matches!(*action, "accept" | "arrive" | "feedback") { &people.grid } else { &people.desk };
@@ -112,6 +112,6 @@ async fn visit(people: People, incident: String) -> anyhow::Result<()> {
 }
 
 async fn resolve(client: &Client, incident: &str) -> anyhow::Result<()> {
-    let body = json!({"disposition": "helped", "note": "现场核实,老人平安"});
+    let body = json!({"disposition": "helped", "note": "现场核实，老人平安"});
     client.act(&format!("incidents/{incident}"), "resolve", body).await.map(drop)
 }

@@ -29,16 +29,16 @@ pub fn in_words(happening: &Happening, language: Language) -> String {
     let zh = language == Language::ZhCn;
     let say = |zh_words: &str, en_words: &str| (if zh { zh_words } else { en_words }).to_owned();
     let (icon, words) = match what {
-        Happened::Rings { text } => ("☎", format!("{}{}", say("来电响铃:", " rings: "), cut(text))),
+        Happened::Rings { text } => ("☎", format!("{}{}", say("来电响铃：", " rings: "), cut(text))),
         Happened::Answers => ("☎", say("接听了电话", " answers")),
         Happened::Mailbox => ("☎", say("的语音信箱接听了", "'s mailbox answers")),
         Happened::Presses { key } => ("☎", format!("{}{key}", say("按下 ", " presses "))),
         Happened::Ends(ending) => ("☎", end_words(*ending, &say)),
         Happened::Receives { channel: Channel::Push, text } => {
-            ("✉", format!("{}{}", say("收到推送:", " gets a push message: "), cut(text)))
+            ("✉", format!("{}{}", say("收到推送：", " gets a push message: "), cut(text)))
         }
-        Happened::Receives { text, .. } => ("✉", format!("{}{}", say("收到短信:", " gets a text: "), cut(text))),
-        Happened::Replies { text } => ("✉", format!("{}{}", say("回复短信:", " writes back: "), cut(text))),
+        Happened::Receives { text, .. } => ("✉", format!("{}{}", say("收到短信：", " gets a text: "), cut(text))),
+        Happened::Replies { text } => ("✉", format!("{}{}", say("回复短信：", " writes back: "), cut(text))),
     };
     format!("{icon} {name}{words}")
 }

@@ -231,6 +231,24 @@ fn pure_sources_do_not_speak_of_the_world() {
     assert!(faults.is_empty(), "pure code speaks of the world: {faults:#?}");
 }
 
+/// What is kept is `store`'s, or the engine's; who speaks to the outside is handed it.
+#[test]
+fn the_edges_know_no_files() {
+    let house = House::read();
+    let mut faults = Vec::new();
+    for name in ["broker", "channels"] {
+        let package = house.crates().find(|p| p.name.as_str() == name).unwrap();
+        for file in house.sources(package, "src") {
+            let text = fs::read_to_string(&file).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap();
+            let speaks = |line: &str| ["std::fs", "tokio::fs", "OpenOptions"].iter().any(|word| line.contains(word));
+            let spoken = code_lines(text).filter(|(_, line)| speaks(line));
+            faults.extend(spoken.map(|(number, line)| format!("{}:{number}: {line}", file.display())));
+        }
+    }
+    assert!(faults.is_empty(), "files are read or written in the wrong room: {faults:#?}");
+}
+
 #[test]
 fn each_part_is_held_by_the_crates_that_the_map_names() {
     let house = House::read();

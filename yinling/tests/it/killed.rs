@@ -21,7 +21,7 @@ use crate::harness::wire::Said;
 use crate::harness::{Dice, House, Phones, Server, Wire};
 
 /// How long a round may take at most, killed and paused as it may be.
-const ROUND_MAX: Duration = Duration::from_secs(150);
+const ROUND_MAX: Duration = Duration::from_secs(400);
 /// A round that was to be killed over a message that did not come is killed then.
 const KILL_BY: Duration = Duration::from_secs(5);
 /// The last moment of a kill by time: an undisturbed escalation takes two seconds.
@@ -192,6 +192,9 @@ fn killed_anywhere_in_an_escalation_no_sos_is_lost_and_nobody_is_called_after_th
     for round in 0..rounds {
         server = world.round(server, round, &mut dice);
         world.nobody_is_called_afterwards();
+        if (round + 1) % 10 == 0 {
+            eprintln!("{} of {rounds} rounds", round + 1);
+        }
     }
     world.nothing_is_lost(&server, rounds);
     server.stop();

@@ -3,6 +3,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -335,6 +337,49 @@ fn what_the_watchdog_sent_of_the_engines_messages_is_not_sent_again() {
     let all = sent.len();
     sent.dedup();
     assert!(all - sent.len() <= 1, "at most one message doubles: {:?}", phones.messages());
+}
+
+/// Somebody says to the watchdog that they go, and while it tells the others, over a slow provider, the engine is back: it
+/// decides the same messages, and does not send them beside those.
+#[test]
+fn who_goes_is_told_once_although_the_engine_comes_back_in_that_moment() {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let server = house.serve();
+    let (mut feed, subject) = ringing(&phones, &server);
+    let on_the_way = Arc::new((AtomicUsize::new(0), AtomicBool::new(false)));
+    let provider = Arc::clone(&on_the_way);
+    phones.by_habit(move |message| {
+        if message.text.contains("已接警") {
+            provider.0.fetch_add(1, SeqCst);
+            let begun = Instant::now();
+            while !provider.1.load(SeqCst) && begun.elapsed() < Duration::from_secs(30) {
+                std::thread::park_timeout(Duration::from_millis(10));
+            }
+        }
+        None
+    });
+    server.signal("STOP");
+    let second = stood_in_for(&phones);
+    second.press("1");
+    eventually("the watchdog tells the others", || (on_the_way.0.load(SeqCst) >= 3).then_some(()));
+    server.signal("CONT");
+    is_acknowledged_by_g2(&mut feed, &subject);
+    // Long enough for the engine to send its own, if it did.
+    std::thread::park_timeout(Duration::from_secs(1));
+    on_the_way.1.store(true, SeqCst);
+    eventually("the engine knows what was told", || {
+        feed.catch_up();
+        let is_told = |e: &&Value| e["type"] == "attempt.cancelled" && e["data"]["purpose"] == "taken";
+        (feed.seen.iter().filter(is_told).count() >= 3).then_some(())
+    });
+    server.stop();
+    let mut told: Vec<String> =
+        phones.messages().into_iter().filter(|m| m.text.contains("已接警")).map(|m| m.to).collect();
+    told.sort();
+    let all = told.len();
+    told.dedup();
+    assert!(all - told.len() <= 1, "at most one doubles: {told:?} of {all}");
 }
 
 const LAST_SOS: &[u8] = br#"{"type":"sos","id":"w-9"}"#;

@@ -149,7 +149,8 @@ impl Server {
         let stdout = BufReader::new(child.stdout.take().unwrap());
         // Reads on after `ready`, so that the process never blocks on a full pipe.
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(|line| drop(lines.send(line))));
-        let deadline = Instant::now() + PATIENCE;
+        // A machine that is busy with other tests takes its time over a start.
+        let deadline = Instant::now() + 4 * PATIENCE;
         let ready = loop {
             match said.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) if line.starts_with("ready ") => break line,

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use channels::once::KeptKeys;
 use model::{AttemptId, Timestamp};
 
 /// From this size on what is too old is left out.
@@ -26,18 +27,23 @@ impl Kept {
         Kept { path: dir.join(name) }
     }
 
-    /// What stands there and is not older than `since`. Lines that cannot be read are passed over.
-    #[must_use]
-    pub fn read(&self, since: Timestamp) -> Vec<(AttemptId, Timestamp, String)> {
+    fn leave_out(&self, since: Timestamp) -> io::Result<()> {
+        let left: String = self.read(since).iter().map(|(attempt, at, key)| line(*attempt, *at, key)).collect();
+        let fresh = self.path.with_extension("new");
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(FILE_MODE).open(&fresh)?;
+        file.write_all(left.as_bytes())?;
+        fs::rename(&fresh, &self.path)
+    }
+}
+
+impl KeptKeys for Kept {
+    /// Lines that cannot be read are passed over.
+    fn read(&self, since: Timestamp) -> Vec<(AttemptId, Timestamp, String)> {
         let text = fs::read(&self.path).unwrap_or_default();
         String::from_utf8_lossy(&text).lines().filter_map(read_line).filter(|(_, at, _)| *at > since).collect()
     }
 
-    /// Writes one down. `since` is how old what is left out has to be, when the file has grown too long.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn note(&self, attempt: AttemptId, at: Timestamp, key: &str, since: Timestamp) -> io::Result<()> {
+    fn note(&self, attempt: AttemptId, at: Timestamp, key: &str, since: Timestamp) -> io::Result<()> {
         if let Some(dir) = self.path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }
@@ -47,14 +53,6 @@ impl Kept {
         let mut file = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(&self.path)?;
         // In one piece: the watchdog may write at the same time.
         file.write_all(line(attempt, at, key).as_bytes())
-    }
-
-    fn leave_out(&self, since: Timestamp) -> io::Result<()> {
-        let left: String = self.read(since).iter().map(|(attempt, at, key)| line(*attempt, *at, key)).collect();
-        let fresh = self.path.with_extension("new");
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(FILE_MODE).open(&fresh)?;
-        file.write_all(left.as_bytes())?;
-        fs::rename(&fresh, &self.path)
     }
 }
 
