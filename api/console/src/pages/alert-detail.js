@@ -9,7 +9,7 @@ import * as sound from "../sound.js";
 import { incidents, keep, orgs, person, touch, wearer, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy, callingNow, lines, timeline } from "../timeline.js";
-import { button, inWords, incidentState, kindMark, priorityMark } from "../ui.js";
+import { button, inWords, incidentState, instead, kindMark, priorityMark } from "../ui.js";
 
 /** Device and server disagree by more than this: both times are shown. */
 const CLOCKS_APART_MS = 60_000;
@@ -57,7 +57,7 @@ export class Detail {
     if (this.asked.has(id)) return;
     this.asked.add(id);
     get(`/incidents/${encodeURIComponent(id)}`).then((incident) => { keep(incidents, incident); touch("incident"); })
-      .catch((problem) => replace(this.element, h("p", { class: "empty" }, inWords(problem))));
+      .catch((problem) => replace(this.element, instead(inWords(problem), "#/alerts")));
   }
 
   tick() {

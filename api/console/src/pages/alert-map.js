@@ -8,6 +8,8 @@ import { incidents, wearer, wearerName } from "../store.js";
 import { ago, millis } from "../time.js";
 
 const FIT_MOST = 16;
+/** The gravest is drawn last, over the others. */
+const RANK = { low: 0, medium: 1, high: 2 };
 let homes = null;
 /** How much of the walk before the incident is shown. */
 const TRACK_MS = 2 * 3_600_000;
@@ -38,7 +40,8 @@ export class IncidentMap {
     const elder = incident && wearer(incident.wearer);
     const position = incident?.position;
     const track = incident ? this.track(incident) : [];
-    const others = incident ? [] : [...incidents.values()].filter((one) => one.state !== "resolved" && one.position);
+    const others = incident ? [] : [...incidents.values()].filter((one) => one.state !== "resolved" && one.position)
+      .sort((a, b) => RANK[a.priority] - RANK[b.priority] || millis(b.raised_at) - millis(a.raised_at));
     const sign = JSON.stringify([others.map((one) => [one.id, one.position, one.priority, others.length <= NAMED_MAX && wearerName(one.wearer)]), incident?.id, position, elder?.fences?.length, track.length, elder?.name, incident?.priority]);
     if (sign === this.sign) return;
     this.sign = sign;

@@ -9,7 +9,7 @@ import { isOneOf } from "../session.js";
 import { cases, keep, orgs, subscribe, touch, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
-import { button, failed, inWords, priorityMark } from "../ui.js";
+import { button, failed, inWords, instead, priorityMark } from "../ui.js";
 
 const STAGES = ["filed", "dispatched", "accepted", "on_site", "feedback", "verified"];
 const RANK = { high: 0, medium: 1, low: 2 };
@@ -64,7 +64,7 @@ class Cases {
         .sort((a, b) => RANK[a.priority] - RANK[b.priority] || millis(a.due_at ?? a.filed_at) - millis(b.due_at ?? b.filed_at));
       return h("section", { class: "stage", "aria-label": word("case_state", stage) },
         h("h2", null, word("case_state", stage), h("span", { class: "count" }, here.length)),
-        here.length ? h("ul", null, here.map((one) => h("li", null, this.card(one)))) : h("p", { class: "soft small" }, t("nothing")));
+        here.length ? h("ul", null, here.map((one) => h("li", null, this.card(one)))) : h("p", { class: "soft small" }, t("cases.none_here")));
     }));
     this.drawSide();
     this.tick();
@@ -87,7 +87,7 @@ class Cases {
       if (this.asked !== this.id) {
         this.asked = this.id;
         get(`/cases/${encodeURIComponent(this.id)}`).then((found) => { keep(cases, found); touch("case"); })
-          .catch((problem) => replace(this.side, h("p", { class: "empty" }, inWords(problem))));
+          .catch((problem) => replace(this.side, instead(inWords(problem), "#/cases")));
       }
       return replaceIf(this.side, "loading", () => h("p", { class: "empty" }, t("loading")));
     }
@@ -143,7 +143,7 @@ function noteOf({ by, note }) {
 /** Everything that was done to a case, oldest first. */
 function story(one) {
   const lines = [
-    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_action", step.action)}${step.note ? ` · ${noteOf(step)}` : ""}` })),
+    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_done", step.action)}${step.note ? ` · ${noteOf(step)}` : ""}` })),
     ...one.notes.map((note) => ({ at: note.at, text: t("line.note", { who: calledBy(note.by), text: note.text }) })),
     ...(one.records ?? []).map((record) => ({ at: record.at, text: t(`cases.record.${record.kind}`, { who: calledBy(record.by), with: record.with, said: record.said }) })),
     ...(one.check_ins ?? []).map((check) => ({ at: check.at, text: check.distance_m === null ? t("cases.check_in", { who: calledBy(check.by) }) : t("cases.check_in_at", { who: calledBy(check.by), n: check.distance_m }) })),
