@@ -126,6 +126,8 @@ export class Chart {
     // What was asked of the server may come when the page has gone.
     if (this.ended) return;
     const bounds = this.layers.getBounds();
+    // On a phone it was made where it was not seen, without a size.
+    this.map.invalidateSize({ pan: false });
     if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [Math.min(96, this.map.getSize().x / 4), 48], maxZoom: most, animate: false });
   }
 

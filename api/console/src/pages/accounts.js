@@ -37,20 +37,25 @@ export function accountsPage(main) {
   }
 
   const scopes = () => [["/", t("reports.everywhere")], ...[...orgs.values()].map((org) => [org.path, `${org.name} ${org.path}`])];
+  let staff = [];
+  /** Who can be behind an account, read when somebody makes or changes one. */
+  const readStaff = () => all("/people?limit=500").then((people) => { staff = people.filter((one) => one.role !== "guardian").map((one) => [one.id, t("with_role", { name: one.name, role: word("role", one.role) })]); });
   const fields = (one = {}) => [
     { name: "name", label: t("elder.name"), value: one.name ?? "", required: true },
     { name: "role", label: t("registry.role"), kind: "select", value: one.role ?? "desk", options: ROLES.map((role) => [role, word("role", role)]) },
     { name: "scope", label: t("accounts.scope"), kind: "select", value: one.scope ?? me.org, options: scopes() },
-    { name: "person", label: t("accounts.person"), value: one.person ?? "", hint: t("accounts.person_hint") },
+    { name: "person", label: t("accounts.person"), kind: "select", value: one.person ?? "", hint: t("accounts.person_hint"), options: [["", t("accounts.nobody")], ...staff] },
   ];
   const password = { name: "password", label: t("accounts.password"), kind: "password", autocomplete: "new-password", required: true, hint: t("accounts.password_hint") };
   const patch = (one, body) => command(`/accounts/${encodeURIComponent(one.id)}`, body, { method: "PATCH", ifMatch: one.version });
 
-  function add() {
+  async function add() {
+    await readStaff();
     return ask({ title: t("accounts.add"), action: t("save"), fields: [{ name: "id", label: t("accounts.id"), required: true, hint: t("fence.name_hint") }, ...fields(), password],
       act: ({ person, ...values }) => command("/accounts", person ? { ...values, person } : values) }).then(done);
   }
-  function edit(one) {
+  async function edit(one) {
+    await readStaff();
     return ask({ title: `${t("accounts.edit")}${t("colon")}${one.id}`, action: t("save"), fields: fields(one), act: ({ person, ...values }) => patch(one, person ? { ...values, person } : values) }).then(done);
   }
   function reset(one) {

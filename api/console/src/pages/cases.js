@@ -1,6 +1,6 @@
 // 工单: every open case by stage, with the clock of its stage, and one case with all that was done.
 import { get } from "../api.js";
-import { actOnCase, actionsOf, caseTitle, picture } from "../case-actions.js";
+import { actOnCase, actionsOf, caseTitle, isOwn, picture } from "../case-actions.js";
 import { h, replace, replaceIf } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
 import { both, t, word } from "../i18n.js";
@@ -107,7 +107,7 @@ export function dueMark(one) {
 export function caseView(one, { close = true } = {}) {
   const possible = actionsOf(one);
   // Who cannot send anybody takes it themselves.
-  const main = possible.includes(NEXT[one.state]) ? NEXT[one.state] : possible.includes("accept") ? "accept" : undefined;
+  const main = [NEXT[one.state], "accept"].find((action) => possible.includes(action));
   const offered = possible.sort((a, b) => (b === main) - (a === main) || LAST.includes(a) - LAST.includes(b));
   return [
     h("header", { class: `side-head ${one.priority}` },
@@ -122,6 +122,7 @@ export function caseView(one, { close = true } = {}) {
       kind: action === main ? "primary big" : action === "whistle" || action === "reject" ? "warn" : "", iconName: ICONS[action],
       focus: `case-act-${action}`, click: () => actOnCase(one, action),
     }))),
+    one.state === "feedback" && isOwn(one) && h("p", { class: "now", data: { tone: "done" } }, icon("clock"), h("span", null, t("cases.wait_verified"))),
     answersOf(one),
     h("div", { class: "block" }, h("h3", null, t("detail.timeline")), story(one)),
     (one.photos ?? []).length > 0 && h("div", { class: "block" }, h("h3", null, t("cases.photos")), h("div", { class: "photos" }, one.photos.map(photo))),

@@ -6,13 +6,11 @@ import { icon } from "../icons.js";
 import { both, listed, t, word } from "../i18n.js";
 import { DAYS, LEVELS } from "../roster-field.js";
 import { isOneOf, me } from "../session.js";
-import { cases, incidents, isRunning, orgs, person, subscribe, tasks, wearerName } from "../store.js";
+import { SHIFT_MS, cases, incidents, isRunning, orgs, person, recallEnded, subscribe, tasks, wearerName } from "../store.js";
 import { ago, dated, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
 import { ask, button, failed, inWords, toast } from "../ui.js";
 import { incidentLink } from "./elder.js";
-
-const SHIFT_MS = 12 * 3_600_000;
 
 export function dutyPage(main) {
   const rosterHolder = h("section", { class: "card" });
@@ -94,13 +92,15 @@ export function dutyPage(main) {
       h("h4", null, t("duty.open_incidents", { n: open.length })), listOf("incidents", open.map((one) => h("li", null, h("b", null, wearerName(one.wearer)), incidentLink(one)))),
       h("h4", null, t("duty.open_cases", { n: running.length })), listOf("cases", running.map((one) => h("li", { class: "handover-line" }, h("a", { href: `#/cases/${one.id}` }, one.id), " ",
         one.wearer ? wearerName(one.wearer) : one.place?.text ?? "", " · ", word("kind", one.kind), " · ", word("case_state", one.state), " · ", one.handler ? calledBy(one.handler) : t("cases.no_handler"), one.notes.length ? ` · ${one.notes.at(-1).text}` : ""))),
-      h("h4", null, t("duty.recent")), listOf("recent", [...incidents.values()].filter((one) => one.resolution && now() - millis(one.resolution.at) < SHIFT_MS).map((one) => h("li", { class: "handover-line" },
-        wearerName(one.wearer), " · ", word("kind", one.kind), " · ", word("disposition", one.resolution.disposition), " · ", one.resolution.note))));
+      h("h4", null, t("duty.recent")), listOf("recent", [...incidents.values()].filter((one) => one.resolution && now() - millis(one.resolution.at) < SHIFT_MS)
+      .sort((a, b) => millis(b.resolution.at) - millis(a.resolution.at)).map((one) => h("li", { class: "handover-line" },
+        h("a", { href: `#/alerts/${one.id}` }, wearerName(one.wearer)), " · ", word("kind", one.kind), " · ", word("disposition", one.resolution.disposition), " · ", one.resolution.note))));
     const waiting = [...tasks.values()].filter((one) => one.state === "open");
     replace(todo, h("h3", null, t("duty.tasks", { n: waiting.length })), listOf("tasks", waiting.map(taskLine)));
   }
 
   const way = subscribe(draw);
+  recallEnded();
   draw();
   return { end: way };
 }
