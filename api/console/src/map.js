@@ -128,7 +128,7 @@ export class Chart {
     const bounds = this.layers.getBounds();
     // On a phone it was made where it was not seen, without a size.
     this.map.invalidateSize({ pan: false });
-    if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [Math.min(96, this.map.getSize().x / 4), 48], maxZoom: most, animate: false });
+    if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [Math.min(96, this.map.getSize().x / 6), 48], maxZoom: most, animate: false });
   }
 
   /** Brings places into view that are not drawn. */

@@ -61,7 +61,9 @@ export class Detail {
   }
 
   tick() {
-    if (this.incident) this.drawNow();
+    if (!this.incident) return;
+    this.drawNow();
+    for (const element of this.element.querySelectorAll("[data-ago]")) element.textContent = ago(element.dataset.ago);
   }
 
   head(incident) {
@@ -83,7 +85,7 @@ export class Detail {
       h("p", { class: "explain" }, both(incident.explain, incident.explain_en)),
       h("p", { class: "soft small" }, apart
         ? t("detail.measured", { measured: clock(occurrence.measured), received: clock(occurrence.at) })
-        : ago(incident.raised_at),
+        : h("span", { data: { ago: incident.raised_at } }, ago(incident.raised_at)),
       incident.case && [" · ", h("a", { href: `#/cases/${incident.case}` }, `${t("detail.case")} ${incident.case}`)]));
   }
 

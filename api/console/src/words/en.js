@@ -148,7 +148,7 @@ export default {
   "queue.filter.open": "Open {n}",
   "queue.filter.waiting": "Waiting {n}",
   "queue.filter.mine": "Mine {n}",
-  "queue.filter.ended": "Just ended {n}",
+  "queue.filter.ended": "Ended {n}",
   "queue.filter.label": "Filter",
   "queue.search": "Name, community, number",
   "queue.select": "Select {name}",
