@@ -4,11 +4,11 @@ import { t, word } from "./i18n.js";
 import { answered, questions } from "./patrols.js";
 import { DISPOSITIONS } from "./incident-actions.js";
 import { allowed, me } from "./session.js";
-import { all, cases, keep, knowPeople, touch, wearerName } from "./store.js";
+import { all, cases, isRunning, keep, knowPeople, touch, wearerName } from "./store.js";
 import { calledBy } from "./timeline.js";
 import { ask, failed, inWords, toast } from "./ui.js";
 
-/** Whose turn it can be, after the server's table. */
+/** Whose turn it can be, after the server's table; who goes on foot is offered first. */
 const HANDLER_ROLES = ["grid_worker", "volunteer", "desk", "street", "department"];
 const ELSEWHERE = [409, 412];
 /** How long a phone may look for its own position. */
@@ -20,7 +20,7 @@ let staff = null;
 export async function handlers() {
   staff ??= all("/people?limit=500").then((people) => {
     knowPeople(people);
-    return people.filter((one) => HANDLER_ROLES.includes(one.role));
+    return people.filter((one) => HANDLER_ROLES.includes(one.role)).sort((a, b) => HANDLER_ROLES.indexOf(a.role) - HANDLER_ROLES.indexOf(b.role));
   });
   return staff.catch(() => { staff = null; return []; });
 }
@@ -41,13 +41,17 @@ async function fieldsOf(action, one) {
   return {
     reject: [reason], return: [reason], reopen: [reason], dispatch: [handler, remark], reassign: [handler, reason],
     feedback: [...questions(one), { ...remark, required: true, label: t("field.note_needed") }], note: [{ ...remark, required: true, label: t("field.note_needed") }],
-    close: [disposition, remark], merge: [{ name: "into", label: t("field.into"), required: true }, reason],
+    close: [disposition, remark], merge: [{ name: "into", label: t("field.into"), kind: "select", required: true, options: othersOf(one) }, reason],
     rate: [{ name: "rating", label: t("field.rating"), kind: "select", value: "5", options: ["5", "4", "3", "2", "1"].map((n) => [n, n]) }, remark],
     voice: [withWhom, { ...remark, label: t("field.said"), required: true }],
     hand_over: [withWhom, { ...remark, label: t("field.said"), required: true }],
     hand_off: [{ name: "system", label: t("field.system"), required: true }, remark],
   }[action] ?? [remark];
 }
+
+/** The cases that this one can be merged into: those about the same elder first. */
+const othersOf = (one) => [...cases.values()].filter((other) => other.id !== one.id && isRunning(other))
+  .sort((a, b) => (b.wearer === one.wearer) - (a.wearer === one.wearer)).map((other) => [other.id, `${other.id} · ${caseTitle(other)}`]);
 
 function bodyOf(values) {
   const body = Object.fromEntries(Object.entries(answered(values)).filter(([, value]) => value !== "" && value !== null));
@@ -72,9 +76,14 @@ function take(entity) {
   touch("case");
 }
 
+/** Whether the one who looks is the one who handles it. */
+export const isOwn = (one) => !!one.handler && one.handler === me?.person;
+
 /** What may be done now, without what has an address of its own or is the other system's. */
 export function actionsOf(one) {
-  return allowed("case", one.state).filter((action) => !["receipt", "file"].includes(action));
+  // Whoever handled it does not verify it, and closes it only when somebody else has.
+  const own = !isOwn(one) ? [] : one.state === "verified" ? ["verify"] : ["verify", "close"];
+  return allowed("case", one.state).filter((action) => !["receipt", "file", ...own].includes(action));
 }
 
 /** Does an action; asks first for what it needs. */

@@ -1,6 +1,7 @@
 // The map. It is useful without a single tile: graticule, scale, fences, tracks and people are drawn here.
 import "./vendor/leaflet.js";
 import { send } from "./api.js";
+import { coalesced } from "./dom.js";
 import { t } from "./i18n.js";
 import { house } from "./session.js";
 
@@ -103,6 +104,8 @@ export class Chart {
     }
     new Graticule().addTo(this.map);
     this.layers = L.featureGroup().addTo(this.map);
+    this.tidy = coalesced(() => this.uncover());
+    this.map.on("moveend zoomend", this.tidy);
     this.observer = new ResizeObserver(() => this.map.invalidateSize({ pan: false }));
     this.observer.observe(element);
     this.colour = (name) => getComputedStyle(element).getPropertyValue(`--${name}`).trim();
@@ -123,7 +126,9 @@ export class Chart {
     // What was asked of the server may come when the page has gone.
     if (this.ended) return;
     const bounds = this.layers.getBounds();
-    if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [64, 48], maxZoom: most, animate: false });
+    // On a phone it was made where it was not seen, without a size.
+    this.map.invalidateSize({ pan: false });
+    if (bounds.isValid()) this.map.fitBounds(bounds, { padding: [Math.min(96, this.map.getSize().x / 6), 48], maxZoom: most, animate: false });
   }
 
   /** Brings places into view that are not drawn. */
@@ -164,7 +169,22 @@ export class Chart {
     if (label) marker.bindTooltip(label, { permanent, direction: "top", offset: [0, -8], className: "place-label" });
     if (click) marker.on("click", click);
     this.layers.addLayer(marker);
+    if (permanent) this.tidy();
     return marker;
+  }
+
+  /** Names that would lie over one another: the one that was drawn last can be read, the others when there is room. */
+  uncover() {
+    if (this.ended) return;
+    const labels = this.layers.getLayers().map((layer) => layer.getTooltip?.()).filter((one) => one?.options.permanent).map((one) => one.getElement()).filter(Boolean).reverse();
+    const boxes = labels.map((label) => label.getBoundingClientRect());
+    const shown = [];
+    labels.forEach((label, place) => {
+      const box = boxes[place];
+      const isFree = shown.every((other) => box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom);
+      if (isFree) shown.push(box);
+      label.classList.toggle("covered", !isFree);
+    });
   }
 }
 

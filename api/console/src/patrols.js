@@ -1,7 +1,7 @@
 // 巡访: a round of visits with questions, and what was found at each.
-import { command } from "./api.js";
+import { all, command } from "./api.js";
 import { h } from "./dom.js";
-import { t } from "./i18n.js";
+import { listed, t } from "./i18n.js";
 import { orgs } from "./store.js";
 import { ask, toast } from "./ui.js";
 
@@ -38,6 +38,16 @@ export function answersOf(one) {
     one.form.map((question) => [h("dt", null, question.label), h("dd", null, said(found.get(question.id)))])));
 }
 
+/** Elders as somebody writes them, by name or by number, as the API takes them. */
+async function idsOf(written) {
+  const elders = await all("/wearers?limit=500");
+  return written.map((text) => {
+    const found = elders.filter((one) => one.id === text || one.name === text);
+    if (found.length === 1) return found[0].id;
+    throw new Error(found.length ? t("patrol.several", { name: text, ids: listed(found.map((one) => one.id)) }) : t("patrol.unknown", { name: text }));
+  });
+}
+
 /** Begins a round: whom to visit, and what to ask. */
 export function startPatrol() {
   const withDesk = [...orgs.values()].findLast((org) => org.desk) ?? [...orgs.values()][0];
@@ -48,7 +58,7 @@ export function startPatrol() {
       { name: "who", label: t("patrol.who"), kind: "select", value: WHO[0], options: WHO.map((who) => [who, t(`patrol.who.${who}`)]) },
       { name: "wearers", label: t("patrol.wearers"), hint: t("patrol.wearers_hint") },
       { name: "form", label: t("patrol.form"), kind: "area", value: t("patrol.form_example"), hint: t("patrol.form_hint") }],
-    act: ({ name, org, who, wearers, form }) => command("/patrols", { name, org, who, wearers: who === "listed" ? names(wearers) : [], form: form.split("\n").filter((line) => line.trim()).map(question) }),
+    act: async ({ name, org, who, wearers, form }) => command("/patrols", { name, org, who, wearers: who === "listed" ? await idsOf(names(wearers)) : [], form: form.split("\n").filter((line) => line.trim()).map(question) }),
   }).then((made) => made && toast(t("patrol.started", { n: made.cases?.length ?? 0 }), { kind: "good" }));
 }
 

@@ -23,7 +23,7 @@ export const PAGES = [
   { name: "elders", icon: "person", who: [...STAFF, "doctor"], open: eldersPage },
   { name: "map", icon: "map", who: STAFF, open: mapPage },
   { name: "doctor", icon: "doctor", who: ["doctor", "admin"], home: ["doctor"], open: doctorPage },
-  { name: "field", icon: "walk", who: ["volunteer", "grid_worker", "admin"], open: fieldPage },
+  { name: "field", icon: "walk", who: ["volunteer", "grid_worker", "admin"], home: ["volunteer", "grid_worker"], open: fieldPage },
   { name: "duty", icon: "clock", who: STAFF, open: dutyPage },
   { name: "reports", icon: "chart", who: STAFF, open: reportsPage, aside: true },
   { name: "registry", icon: "list", who: STAFF, open: registryPage, aside: true },

@@ -106,6 +106,23 @@ export function need(id) {
 }
 const wanted = new Set();
 
+/** How far back a shift looks. */
+export const SHIFT_MS = 12 * 3_600_000;
+let recallsEnded = null;
+
+/** Whether what ended before this page was opened is here, too. */
+export const knowsEnded = () => recallsEnded === true;
+
+/** Reads what ended in this shift before this page was opened, once; every look is on record, so only where it is shown. */
+export function recallEnded() {
+  const since = Date.now() - SHIFT_MS;
+  recallsEnded ??= list("/incidents?state=resolved&limit=500", (data) => {
+    for (const incident of data) if (Date.parse(incident.changed_at) > since) keep(incidents, incident);
+    // The newest come first.
+    return data.length > 0 && Date.parse(data.at(-1).raised_at) > since;
+  }).then(() => { recallsEnded = true; }).catch(() => { recallsEnded = null; }).finally(() => touch("incident"));
+}
+
 function refresh(id) {
   get(`/incidents/${id}`).then((incident) => { keep(incidents, incident); touch("incident"); }).catch(() => {});
 }
@@ -113,7 +130,8 @@ function refresh(id) {
 /** Forgets everything: somebody else signs in. */
 export function forget() {
   live.stop();
-  for (const map of [incidents, cases, tasks, orgs, devices, attemptsOf, stepsOf, ...names.maps()]) map.clear();
+  for (const map of [incidents, cases, tasks, orgs, devices, attemptsOf, stepsOf, placed, ...names.maps()]) map.clear();
+  recallsEnded = null;
 }
 
 /** An entity that is newer than what is here. */
@@ -161,8 +179,31 @@ const newer = (before, after) => (before && before.version > after.version ? bef
 
 function remember(incident, event) {
   if (!stepsOf.has(incident)) stepsOf.set(incident, new Map());
+  if (event.data.position) place(incident, event);
+  // A walk is hundreds of positions: they are no part of the story, and must not crowd it out.
+  if (event.type === "incident.updated") return;
   const steps = stepsOf.get(incident);
-  if (steps.size < STEPS_MAX) steps.set(event.seq, event);
+  if (event.type.startsWith("incident.") || steps.size < STEPS_MAX) steps.set(event.seq, event);
+}
+
+const isSame = (a, b) => a.lat === b.lat && a.lon === b.lon;
+
+/** The newest position that the feed told, and since when it is there. */
+function place(incident, { seq, time, data: { position } }) {
+  const known = placed.get(incident);
+  if (!known || (seq > known.last && !isSame(known, position))) placed.set(incident, { ...position, time, first: seq, last: seq });
+  else if (isSame(known, position)) {
+    if (seq < known.first) Object.assign(known, { first: seq, time });
+    known.last = Math.max(known.last, seq);
+  }
+}
+const placed = new Map();
+
+/** Since when an incident's position is known, or null when this page cannot tell. */
+export function placedAt({ id, position, occurrences }) {
+  const measured = occurrences.find((one) => one.position && isSame(one.position, position))?.measured;
+  const known = placed.get(id);
+  return measured ?? (known && isSame(known, position) ? known.time : null);
 }
 
 /** What the feed told of an incident, oldest first. */

@@ -4,6 +4,7 @@ import { icon, kindIcon } from "./icons.js";
 import { both, t, word } from "./i18n.js";
 import { Problem } from "./api.js";
 import { peopleField } from "./people-field.js";
+import { rosterField } from "./roster-field.js";
 
 const GONE = 404;
 /** How long a short message stays. */
@@ -14,7 +15,7 @@ const TOAST_MS = 7_000;
  * [[value, text]], value, required, hint}`. `act(values)` does it; while it is refused the dialog stays and says why.
  * Resolves to what `act` gave, or null when it was cancelled.
  */
-export function ask({ title, lead, fields = [], action, act, danger = false }) {
+export function ask({ title, lead, fields = [], action, act, danger = false, wide = false }) {
   const back = wayBack();
   // What was said of the step before is read by now; what can be taken back stays.
   for (const old of [...toasts.children]) if (!old.querySelector("button")) old.remove();
@@ -29,10 +30,13 @@ export function ask({ title, lead, fields = [], action, act, danger = false }) {
       problem,
       h("div", { class: "actions" },
         h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, t("cancel")), submit));
-    const dialog = h("dialog", { class: "dialog", "aria-labelledby": "dialog-title" }, form);
+    const dialog = h("dialog", { class: `dialog${wide ? " wide" : ""}`, "aria-labelledby": "dialog-title" }, form);
     let result = null;
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
+      // A field of its own kind says itself what is missing.
+      const wrong = fields.map((field) => inputs.get(field.name).check?.()).find(Boolean);
+      if (wrong) return wrong.focus();
       const missing = fields.find((field) => field.required && !String(inputs.get(field.name).value).trim());
       if (missing) {
         say(problem, `${missing.label}: ${t("required")}`);
@@ -79,6 +83,7 @@ function input(field) {
   const common = { id: `field-${field.name}`, name: field.name, "aria-describedby": field.hint && `hint-${field.name}` };
   if (field.kind === "area") return h("textarea", { ...common, rows: 3, maxlength: 600, value: field.value ?? "" });
   if (field.kind === "people") return peopleField(field);
+  if (field.kind === "roster") return rosterField(field);
   if (field.kind === "select") {
     return h("select", common, field.options.map(([value, text]) =>
       h("option", { value, selected: value === field.value }, text)));
@@ -91,13 +96,13 @@ function input(field) {
 
 function valueOf(field, element) {
   if (field.kind === "file") return element.files[0] ?? null;
-  if (field.kind === "people") return element.chosen;
+  if (field.kind === "people" || field.kind === "roster") return element.chosen;
   return element.value.trim();
 }
 
 function row(field, element) {
   return h("div", { class: "field" },
-    h("label", { for: `field-${field.name}` }, field.label), element,
+    field.label && h("label", { for: `field-${field.name}` }, field.label), element,
     field.hint && h("p", { class: "soft small", id: `hint-${field.name}` }, field.hint));
 }
 
@@ -108,6 +113,10 @@ export function inWords(error) {
   const faults = (error.document.errors ?? []).slice(0, 5).map((one) => [one.pointer, both(one.detail_zh, one.detail)].filter(Boolean).join(" "));
   return faults.length ? t("with_role", { name: error.message, role: faults.join(t("semicolon")) }) : error.message;
 }
+
+/** What cannot be shown; on a phone, where the list is not beside it, with the way back to it. */
+export const instead = (text, href) => h("div", { class: "empty" }, h("p", null, text),
+  h("a", { class: "button small back", href }, icon("back"), h("span", null, t("back"))));
 
 const toasts = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
 

@@ -3,19 +3,25 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
-import { BINARY, PATIENCE_MS, assert, endBrowser, eventually, open } from "./house.mjs";
+import { BINARY, PATIENCE_MS, assert, browse, endBrowser, eventually, open } from "./house.mjs";
 
 let demo;
+/** Where the invented families' phones are shown. */
+let phones = null;
 /** As much of a house as `open` asks for. */
 const house = { base: null, token: null };
 
 before(async () => {
   demo = spawn(BINARY, ["demo", "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"], { stdio: ["ignore", "pipe", "ignore"], env: { ...process.env, LANG: "zh_CN.UTF-8" } });
   house.base = await new Promise((resolve, reject) => {
+    let found = null;
     const timer = setTimeout(() => reject(new Error("the demo does not begin")), 2 * PATIENCE_MS);
     createInterface({ input: demo.stdout }).on("line", (line) => {
       const base = /(http:\/\/[^/]+)\/console\//.exec(line)?.[1];
-      if (base) { clearTimeout(timer); resolve(base); }
+      phones = /(?:手机页面|phones?)\s+(http:\/\/\S+)/i.exec(line)?.[1] ?? phones;
+      if (base) found = base;
+      // The phones are named after the console.
+      if (found && phones) { clearTimeout(timer); resolve(found); }
     });
     demo.once("exit", (code) => { clearTimeout(timer); reject(new Error(`the demo ended with ${code}`)); });
   });
@@ -68,4 +74,17 @@ test("somebody who has only started the demo helps an elder from the alarm to th
   assert.ok(!/\b[gsdv]\d{1,2}\b/.test(text), text.match(/.{0,20}\b[gsdv]\d{1,2}\b.{0,20}/)?.[0]);
   await page.calm();
   await page.context().close();
+});
+
+test("the text on a demo phone is tapped, and the family sees what happened and where", async () => {
+  const context = await (await browse()).newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
+  await page.goto(phones);
+  const opened = context.waitForEvent("page");
+  await page.locator(".bubble.high a").first().tap();
+  const family = await opened;
+  await family.getByText("发生了什么").waitFor();
+  await family.locator("svg .place").first().waitFor();
+  await context.close();
 });

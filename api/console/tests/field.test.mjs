@@ -47,7 +47,7 @@ test("a round of visits asks its questions, and the page shows what was found", 
   const desk = await open(house, "#/cases", { token: await house.tokenFor("desk") });
   await desk.getByRole("button", { name: "发起巡访" }).click();
   await desk.getByLabel("走访谁").selectOption("listed");
-  await desk.getByLabel("老人编号").fill("w1");
+  await desk.getByLabel("老人姓名或编号").fill("w1");
   await desk.getByLabel("问题").fill("今天精神好吗\n用药情况: 按时/偶尔忘");
   await save(desk, "发起巡访");
   await desk.locator(".toast", { hasText: "共 1 户" }).waitFor();

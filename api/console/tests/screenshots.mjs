@@ -14,7 +14,7 @@ const STATES = [
   ["elder-edit", "elders/w1", '[data-focus="edit"]'], ["consent", "elders/w1", '[data-focus="consent-vital_signs"]'],
   ["resolve", "alerts/i2", '[data-focus="act-resolve"]'], ["bulk", "alerts", ".row.waits input"], ["menu", "alerts", ".menu summary"],
   ["preview", "doctor/i2", '[data-focus="preview"]'], ["patrol", "cases", '[data-focus="patrol"]'], ["dispatch", "cases/c1", '[data-focus="case-act-dispatch"]'],
-  ["registry-edit", "registry/wearers", ".registry-row"], ["alert-none", "alerts/i999"], ["elder-none", "elders/w999"],
+  ["roster", "duty", '[data-focus="roster"]'], ["registry-edit", "registry/wearers", ".registry-row"], ["alert-none", "alerts/i999"], ["elder-none", "elders/w999"],
 ];
 const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844, touch: true } };
 const [folder = "screenshots", ...only] = process.argv.slice(2);
@@ -67,6 +67,8 @@ async function furnish() {
   await house.api("POST", "/incidents/i5/actions/acknowledge", { note: "已电话联系邻居" });
   await house.api("POST", "/cases", { text: "楼道灯坏了", org: "/luyang/xinghua/yinxing/", priority: "medium", place: { text: "3 栋 2 单元" } });
   await house.api("POST", "/accounts", { id: "desk", password: "a long enough one", role: "desk", name: "陈值班", person: "s1", scope: "/luyang/" });
+  const shifts = [{ people: ["s1", "s2"], days: ["mon", "tue", "wed", "thu", "fri"], from: "08:00", to: "18:00" }, { people: ["s2"], days: ["mon", "tue", "wed", "thu", "fri"], from: "18:00", to: "08:00" }];
+  await house.api("PUT", "/duty?org=/luyang/xinghua/yinxing/", { units: [{ id: "unit-1", name: "社区值班", level: "community", shifts }] });
   await house.api("POST", "/webhooks", { name: "街道平台", url: "https://hooks.invalid/yinling", types: ["case.*"] });
 }
 

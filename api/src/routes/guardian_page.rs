@@ -36,11 +36,11 @@ cursor:pointer;padding:.75rem 0;font-weight:600}summary:focus-visible,button:foc
 .again a{display:inline-block;padding:.75rem 0}\
 svg{display:block;width:100%;border:1px solid #888;border-radius:.75rem;background:#f4f7f9}\
 .fence{fill:#0b57d01c;stroke:#0b57d0;stroke-width:2;stroke-dasharray:6 5}.place{fill:#b00020;stroke:#fff;stroke-width:3}\
-.scale{fill:none;stroke:#111;stroke-width:2}text{font-size:14px}\
+.scale{fill:none;stroke:#111;stroke-width:2}text{font-size:24px}\
 dl{margin:1rem 0}dt{color:#555}dd{margin:0 0 .5rem;overflow-wrap:anywhere}\
 @media (prefers-color-scheme:dark){body{color:#eee;background:#111}dt{color:#aaa}button{background:#333;color:#eee}\
 button.go{background:#b00020;color:#fff}form:has(.stick){background:#111}a.call.more{background:#333;color:#eee}input{border-color:#aaa}.said{background:#3a2f14;color:#ffe9b0}a{color:#8ab4f8}\
-a.call{color:#fff}svg{background:#182028}.scale{stroke:#eee}text{fill:#eee}.fence{stroke:#8ab4f8;fill:#8ab4f81c}}";
+a.call{color:#fff}svg{background:#182028}.scale{stroke:#eee}text{fill:#eee}.fence{stroke:#8ab4f8;fill:#8ab4f81c}}.fence.way{fill:none}";
 
 /// Everything that a link opens.
 pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, clock: Clock) -> Response {

@@ -81,11 +81,17 @@ function habit(phone) {
   return say(HABITS[script.does] ?? "habitByHand", { key: script.key });
 }
 
+/** A text whose links can be tapped, as any phone shows it. */
+function linked(text) {
+  return text.split(/(https?:\/\/[\w.:/-]*[\w/-])/).map((part, place) =>
+    place % 2 ? make("a", { href: part, target: "_blank", rel: "noopener" }, part) : part);
+}
+
 function logEntries(phone) {
   const entries = [];
   for (const text of phone.texts) {
     entries.push([text.at, make("div", { class: `bubble ${text.priority}` },
-      make("b", {}, `${say(text.channel)} · ${kindWord(text.kind)} · ${clock(text.at)}`), text.text)]);
+      make("b", {}, `${say(text.channel)} · ${kindWord(text.kind)} · ${clock(text.at)}`), ...linked(text.text))]);
     if (text.reply != null) entries.push([`${text.at}~`, make("div", { class: "bubble mine" }, text.reply)]);
   }
   for (const call of phone.calls.filter((call) => call.ended_at)) {

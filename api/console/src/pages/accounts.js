@@ -9,6 +9,8 @@ import { ask, button, failed, inWords, toast } from "../ui.js";
 
 const ROLES = ["desk", "grid_worker", "volunteer", "doctor", "street", "department", "operator", "admin"];
 
+const HEADS = ["accounts.id", "elder.name", "registry.role", "accounts.scope", "accounts.state", "accounts.changed"];
+
 export function accountsPage(main) {
   const list = h("section", { class: "card wide" });
   const own = h("section", { class: "card" });
@@ -19,9 +21,8 @@ export function accountsPage(main) {
     if (!isOneOf("admin")) return;
     try {
       const found = await all("/accounts?limit=500");
-      const heads = ["accounts.id", "elder.name", "registry.role", "accounts.scope", "accounts.state", "accounts.changed"];
       replace(list, found.length ? h("div", { class: "table-holder" }, h("table", { class: "as-cards" },
-        h("thead", null, h("tr", null, heads.map((name) => h("th", { scope: "col" }, t(name))), h("th", { scope: "col" }, h("span", { class: "hidden" }, t("accounts.actions"))))),
+        h("thead", null, h("tr", null, HEADS.map((name) => h("th", { scope: "col" }, t(name))), h("th", { scope: "col" }, h("span", { class: "hidden" }, t("accounts.actions"))))),
         h("tbody", null, found.map(row)))) : h("p", { class: "soft" }, t("accounts.none")));
     } catch (problem) {
       replace(list, h("p", { class: "problem" }, inWords(problem)));
@@ -30,26 +31,31 @@ export function accountsPage(main) {
 
   function row(one) {
     const act = (name, f) => button(t(`accounts.${name}`), { kind: `small${name === "remove" ? " warn" : ""}`, focus: `${name}-${one.id}`, click: () => f(one).catch(failed) });
-    return h("tr", null, h("td", null, h("b", null, one.id)), h("td", null, one.name), h("td", null, word("role", one.role)),
-      h("td", null, orgs.get(one.scope)?.name ?? one.scope), h("td", null, h("span", { class: `tag ${one.state === "active" ? "good" : "bad"}` }, t(`accounts.state.${one.state}`))),
-      h("td", null, dated(one.changed_at)), h("td", null, h("div", { class: "actions" }, act("edit", edit), act("reset", reset), act("end", end), act(one.state === "active" ? "disable" : "enable", toggle), act("remove", remove))));
+    const scope = one.scope === "/" ? t("reports.everywhere") : orgs.get(one.scope)?.name ?? one.scope;
+    const cells = [h("b", null, one.id), one.name, word("role", one.role), scope, h("span", { class: `tag ${one.state === "active" ? "good" : "bad"}` }, t(`accounts.state.${one.state}`)), dated(one.changed_at)];
+    return h("tr", null, cells.map((cell, place) => h("td", { data: { label: t(HEADS[place]) } }, cell)), h("td", null, h("div", { class: "actions" }, act("edit", edit), act("reset", reset), act("end", end), act(one.state === "active" ? "disable" : "enable", toggle), act("remove", remove))));
   }
 
   const scopes = () => [["/", t("reports.everywhere")], ...[...orgs.values()].map((org) => [org.path, `${org.name} ${org.path}`])];
+  let staff = [];
+  /** Who can be behind an account, read when somebody makes or changes one. */
+  const readStaff = () => all("/people?limit=500").then((people) => { staff = people.filter((one) => one.role !== "guardian").map((one) => [one.id, t("with_role", { name: one.name, role: word("role", one.role) })]); });
   const fields = (one = {}) => [
     { name: "name", label: t("elder.name"), value: one.name ?? "", required: true },
     { name: "role", label: t("registry.role"), kind: "select", value: one.role ?? "desk", options: ROLES.map((role) => [role, word("role", role)]) },
     { name: "scope", label: t("accounts.scope"), kind: "select", value: one.scope ?? me.org, options: scopes() },
-    { name: "person", label: t("accounts.person"), value: one.person ?? "", hint: t("accounts.person_hint") },
+    { name: "person", label: t("accounts.person"), kind: "select", value: one.person ?? "", hint: t("accounts.person_hint"), options: [["", t("accounts.nobody")], ...staff] },
   ];
   const password = { name: "password", label: t("accounts.password"), kind: "password", autocomplete: "new-password", required: true, hint: t("accounts.password_hint") };
   const patch = (one, body) => command(`/accounts/${encodeURIComponent(one.id)}`, body, { method: "PATCH", ifMatch: one.version });
 
-  function add() {
+  async function add() {
+    await readStaff();
     return ask({ title: t("accounts.add"), action: t("save"), fields: [{ name: "id", label: t("accounts.id"), required: true, hint: t("fence.name_hint") }, ...fields(), password],
       act: ({ person, ...values }) => command("/accounts", person ? { ...values, person } : values) }).then(done);
   }
-  function edit(one) {
+  async function edit(one) {
+    await readStaff();
     return ask({ title: `${t("accounts.edit")}${t("colon")}${one.id}`, action: t("save"), fields: fields(one), act: ({ person, ...values }) => patch(one, person ? { ...values, person } : values) }).then(done);
   }
   function reset(one) {

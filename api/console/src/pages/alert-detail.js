@@ -6,10 +6,10 @@ import { both, listed, t, word } from "../i18n.js";
 import { act, acknowledgeFor } from "../incident-actions.js";
 import { allowed } from "../session.js";
 import * as sound from "../sound.js";
-import { incidents, keep, orgs, person, touch, wearer, wearerName } from "../store.js";
+import { cases, incidents, isRunning, keep, orgs, person, touch, wearer, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy, callingNow, lines, timeline } from "../timeline.js";
-import { button, inWords, incidentState, kindMark, priorityMark } from "../ui.js";
+import { button, inWords, incidentState, instead, kindMark, priorityMark } from "../ui.js";
 
 /** Device and server disagree by more than this: both times are shown. */
 const CLOCKS_APART_MS = 60_000;
@@ -38,7 +38,7 @@ export class Detail {
     this.drawNow();
     const { head, actions, warnings, story, contacts: people, columns } = this.parts;
     const elder = wearer(incident.wearer);
-    const sign = [incident.id, incident.version, elder?.name, orgs.get(incident.org)?.name, elder?.guardians?.length].join("|");
+    const sign = [incident.id, incident.version, elder?.name, orgs.get(incident.org)?.name, elder?.guardians?.length, cases.get(incident.case)?.state].join("|");
     replaceIf(head, sign, () => this.head(incident));
     replaceIf(actions, sign, () => this.actions(incident));
     replaceIf(warnings, sign, () => this.warnings(incident));
@@ -57,11 +57,13 @@ export class Detail {
     if (this.asked.has(id)) return;
     this.asked.add(id);
     get(`/incidents/${encodeURIComponent(id)}`).then((incident) => { keep(incidents, incident); touch("incident"); })
-      .catch((problem) => replace(this.element, h("p", { class: "empty" }, inWords(problem))));
+      .catch((problem) => replace(this.element, instead(inWords(problem), "#/alerts")));
   }
 
   tick() {
-    if (this.incident) this.drawNow();
+    if (!this.incident) return;
+    this.drawNow();
+    for (const element of this.element.querySelectorAll("[data-ago]")) element.textContent = ago(element.dataset.ago);
   }
 
   head(incident) {
@@ -70,7 +72,8 @@ export class Detail {
     const [occurrence] = incident.occurrences;
     const apart = occurrence && Math.abs(millis(occurrence.at) - millis(occurrence.measured)) > CLOCKS_APART_MS;
     return h("header", { class: `detail-head ${incident.priority}` },
-      h("button", { class: "button small back", type: "button", on: { click: this.onBack } }, icon("back"), h("span", null, t("back"))),
+      h("div", { class: "head-ways" }, h("button", { class: "button small back", type: "button", on: { click: this.onBack } }, icon("back"), h("span", null, t("back"))),
+        button(t("map.where"), { kind: "small", iconName: "map", click: () => document.querySelector(".map-pane")?.scrollIntoView() })),
       h("div", { class: "detail-title" },
         h("h2", null, h("a", { href: `#/elders/${encodeURIComponent(incident.wearer)}` }, wearerName(incident.wearer))),
         years && h("span", { class: "soft" }, t("detail.years", { n: years })),
@@ -82,7 +85,7 @@ export class Detail {
       h("p", { class: "explain" }, both(incident.explain, incident.explain_en)),
       h("p", { class: "soft small" }, apart
         ? t("detail.measured", { measured: clock(occurrence.measured), received: clock(occurrence.at) })
-        : ago(incident.raised_at),
+        : h("span", { data: { ago: incident.raised_at } }, ago(incident.raised_at)),
       incident.case && [" · ", h("a", { href: `#/cases/${incident.case}` }, `${t("detail.case")} ${incident.case}`)]));
   }
 
@@ -99,7 +102,9 @@ export class Detail {
     const offered = allowed("incident", incident.state);
     const main = MAIN[incident.state];
     const sorted = [...offered].sort((a, b) => (b === main) - (a === main));
-    return h("div", { class: "actions wide" }, sorted.map((action) => button(t(`action.${action}`), {
+    const followUp = incident.state === "resolved" && cases.get(incident.case);
+    return h("div", { class: "actions wide" }, followUp && isRunning(followUp) && h("a", { class: "button primary big", href: `#/cases/${followUp.id}` }, icon("case"),
+      h("span", null, t("detail.case_goes_on", { state: word("case_state", followUp.state) }))), sorted.map((action) => button(t(`action.${action}`), {
       kind: action === main ? "primary big" : action === "escalate" ? "warn" : "", iconName: ICONS[action], focus: `act-${action}`,
       title: action === "acknowledge" ? t("action.hint.acknowledge") : undefined, click: () => act(incident, action),
     })), offered.includes("acknowledge") && (wearer(incident.wearer)?.guardians ?? []).length > 0 &&

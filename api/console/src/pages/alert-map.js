@@ -4,10 +4,12 @@ import { h } from "../dom.js";
 import { drawable, homeOf } from "../fences.js";
 import { t } from "../i18n.js";
 import { Chart } from "../map.js";
-import { incidents, wearer, wearerName } from "../store.js";
+import { incidents, placedAt, wearer, wearerName } from "../store.js";
 import { ago, millis } from "../time.js";
 
 const FIT_MOST = 16;
+/** The gravest is drawn last, over the others. */
+const RANK = { low: 0, medium: 1, high: 2 };
 let homes = null;
 /** How much of the walk before the incident is shown. */
 const TRACK_MS = 2 * 3_600_000;
@@ -38,16 +40,31 @@ export class IncidentMap {
     const elder = incident && wearer(incident.wearer);
     const position = incident?.position;
     const track = incident ? this.track(incident) : [];
-    const others = incident ? [] : [...incidents.values()].filter((one) => one.state !== "resolved" && one.position);
+    // The walk goes on where she is now.
+    if (position && track.length && (track.at(-1)[0] !== position.lat || track.at(-1)[1] !== position.lon)) track.push([position.lat, position.lon]);
+    const others = incident ? [] : [...incidents.values()].filter((one) => one.state !== "resolved" && one.position)
+      .sort((a, b) => RANK[a.priority] - RANK[b.priority] || millis(b.raised_at) - millis(a.raised_at));
     const sign = JSON.stringify([others.map((one) => [one.id, one.position, one.priority, others.length <= NAMED_MAX && wearerName(one.wearer)]), incident?.id, position, elder?.fences?.length, track.length, elder?.name, incident?.priority]);
     if (sign === this.sign) return;
     this.sign = sign;
     this.chart.clear();
-    this.caption.textContent = position ? t("map.last", { ago: ago(incident.occurrences[0]?.measured ?? incident.raised_at) }) : t("map.none");
+    this.caption.textContent = position ? this.said(incident) : t("map.none");
     if (!incident) return this.everybody(others);
     this.fences(incident, elder?.fences ? elder : { fences: [] });
     this.chart.track(track);
     if (position) this.chart.place(position, { label: wearerName(incident.wearer), tone: incident.priority });
+  }
+
+  said(incident) {
+    const at = placedAt(incident);
+    return at ? t("map.last", { ago: ago(at) }) : t("map.last_place");
+  }
+
+  /** Every second: what is said of time. */
+  tick() {
+    if (!this.chart || !this.incident?.position) return;
+    const text = this.said(this.incident);
+    if (this.caption.textContent !== text) this.caption.textContent = text;
   }
 
   async fences(incident, elder) {

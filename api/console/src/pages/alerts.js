@@ -3,7 +3,7 @@ import { h, isWriting, replace } from "../dom.js";
 import { t, word } from "../i18n.js";
 import { icon, kindIcon } from "../icons.js";
 import { me } from "../session.js";
-import { attempts, incidents, live, orgs, recall, subscribe, wearer, wearerName } from "../store.js";
+import { attempts, incidents, knowsEnded, live, orgs, recall, recallEnded, subscribe, wearer, wearerName } from "../store.js";
 import { millis, now, span } from "../time.js";
 import { callingNow, calledBy } from "../timeline.js";
 import { VirtualList, button, incidentState, priorityMark } from "../ui.js";
@@ -113,20 +113,21 @@ class Alerts {
       if (what.textContent !== text) what.textContent = text;
     }
     this.detail.tick();
+    this.map.tick();
   }
 
   update() {
     const all = [...incidents.values()];
     const passes = PASSES[this.filter];
-    this.shown = all.filter((incident) => passes(incident) && this.matches(incident)).sort(order);
+    this.shown = all.filter((incident) => passes(incident) && this.matches(incident)).sort(this.filter === "ended" ? (a, b) => due(a) - due(b) : order);
     this.list.set(this.shown);
     const open = all.filter(isOpen);
     const high = open.filter((incident) => incident.priority === "high").length;
     this.count.textContent = t("queue.count", { n: open.length, high });
     replace(this.filters, FILTERS.map((name) => h("button", {
       class: "chip", type: "button", "aria-pressed": String(name === this.filter), data: { focus: `filter-${name}` },
-      on: { click: () => { this.filter = name; this.update(); } },
-    }, t(`queue.filter.${name}`, { n: all.filter(PASSES[name]).length }))));
+      on: { click: () => { this.filter = name; if (name === "ended") recallEnded(); this.update(); } },
+    }, t(`queue.filter.${name}`, { n: name === "ended" && !knowsEnded() ? "" : all.filter(PASSES[name]).length }).trim())));
     const nothing = !this.shown.length && (live.state !== "connecting" || all.length > 0);
     this.empty.hidden = !nothing;
     this.empty.textContent = !open.length && this.filter === "open" && !this.text ? t("queue.empty") : t("queue.empty_filter");

@@ -1,6 +1,6 @@
 // 工单: every open case by stage, with the clock of its stage, and one case with all that was done.
 import { get } from "../api.js";
-import { actOnCase, actionsOf, caseTitle, picture } from "../case-actions.js";
+import { actOnCase, actionsOf, caseTitle, isOwn, picture } from "../case-actions.js";
 import { h, replace, replaceIf } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
 import { both, t, word } from "../i18n.js";
@@ -9,7 +9,7 @@ import { isOneOf } from "../session.js";
 import { cases, keep, orgs, subscribe, touch, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
-import { button, failed, inWords, priorityMark } from "../ui.js";
+import { button, failed, inWords, instead, priorityMark } from "../ui.js";
 
 const STAGES = ["filed", "dispatched", "accepted", "on_site", "feedback", "verified"];
 const RANK = { high: 0, medium: 1, low: 2 };
@@ -64,7 +64,7 @@ class Cases {
         .sort((a, b) => RANK[a.priority] - RANK[b.priority] || millis(a.due_at ?? a.filed_at) - millis(b.due_at ?? b.filed_at));
       return h("section", { class: "stage", "aria-label": word("case_state", stage) },
         h("h2", null, word("case_state", stage), h("span", { class: "count" }, here.length)),
-        here.length ? h("ul", null, here.map((one) => h("li", null, this.card(one)))) : h("p", { class: "soft small" }, t("nothing")));
+        here.length ? h("ul", null, here.map((one) => h("li", null, this.card(one)))) : h("p", { class: "soft small" }, t("cases.none_here")));
     }));
     this.drawSide();
     this.tick();
@@ -87,7 +87,7 @@ class Cases {
       if (this.asked !== this.id) {
         this.asked = this.id;
         get(`/cases/${encodeURIComponent(this.id)}`).then((found) => { keep(cases, found); touch("case"); })
-          .catch((problem) => replace(this.side, h("p", { class: "empty" }, inWords(problem))));
+          .catch((problem) => replace(this.side, instead(inWords(problem), "#/cases")));
       }
       return replaceIf(this.side, "loading", () => h("p", { class: "empty" }, t("loading")));
     }
@@ -107,7 +107,7 @@ export function dueMark(one) {
 export function caseView(one, { close = true } = {}) {
   const possible = actionsOf(one);
   // Who cannot send anybody takes it themselves.
-  const main = possible.includes(NEXT[one.state]) ? NEXT[one.state] : possible.includes("accept") ? "accept" : undefined;
+  const main = [NEXT[one.state], "accept"].find((action) => possible.includes(action));
   const offered = possible.sort((a, b) => (b === main) - (a === main) || LAST.includes(a) - LAST.includes(b));
   return [
     h("header", { class: `side-head ${one.priority}` },
@@ -122,6 +122,7 @@ export function caseView(one, { close = true } = {}) {
       kind: action === main ? "primary big" : action === "whistle" || action === "reject" ? "warn" : "", iconName: ICONS[action],
       focus: `case-act-${action}`, click: () => actOnCase(one, action),
     }))),
+    one.state === "feedback" && isOwn(one) && h("p", { class: "now", data: { tone: "done" } }, icon("clock"), h("span", null, t("cases.wait_verified"))),
     answersOf(one),
     h("div", { class: "block" }, h("h3", null, t("detail.timeline")), story(one)),
     (one.photos ?? []).length > 0 && h("div", { class: "block" }, h("h3", null, t("cases.photos")), h("div", { class: "photos" }, one.photos.map(photo))),
@@ -143,7 +144,7 @@ function noteOf({ by, note }) {
 /** Everything that was done to a case, oldest first. */
 function story(one) {
   const lines = [
-    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_action", step.action)}${step.note ? ` · ${noteOf(step)}` : ""}` })),
+    ...one.steps.map((step) => ({ at: step.at, text: `${step.by ? calledBy(step.by, step.role) : t("engine")}${t("colon")}${word("case_done", step.action)}${step.note ? ` · ${noteOf(step)}` : ""}` })),
     ...one.notes.map((note) => ({ at: note.at, text: t("line.note", { who: calledBy(note.by), text: note.text }) })),
     ...(one.records ?? []).map((record) => ({ at: record.at, text: t(`cases.record.${record.kind}`, { who: calledBy(record.by), with: record.with, said: record.said }) })),
     ...(one.check_ins ?? []).map((check) => ({ at: check.at, text: check.distance_m === null ? t("cases.check_in", { who: calledBy(check.by) }) : t("cases.check_in_at", { who: calledBy(check.by), n: check.distance_m }) })),

@@ -111,15 +111,20 @@ export function wallPage(main) {
   const head = h("div", { class: "wall-head" });
   const rows = h("ol", { class: "wall-rows" });
   const figures = h("div", { class: "wall-figures" });
-  main.append(head, h("div", { class: "wall-left" }, rows), h("div", { class: "wall-right" }, figures, holder));
+  const left = h("div", { class: "wall-left" }, rows);
+  main.append(head, left, h("div", { class: "wall-right" }, figures, holder));
   const chart = new Chart(holder, { wheel: false });
   const draw = () => {
     const counts = risk.weigh();
     replace(head, h("h1", null, t("nav.wall")), legend(counts), h("time", { class: "wall-clock" }, clock(now())));
     const open = [...incidents.values()].filter((one) => one.state !== "resolved" && !one.test)
       .sort((a, b) => RANK[a.priority] - RANK[b.priority] || isTaken(a) - isTaken(b) || millis(a.raised_at) - millis(b.raised_at));
-    replace(rows, open.slice(0, WALL_ROWS).map(wallRow), open.length > WALL_ROWS && h("li", { class: "soft" }, t("wall.more", { n: open.length - WALL_ROWS })),
-      !open.length && h("li", { class: "wall-calm" }, icon("check"), t("queue.empty")));
+    // As many as the screen has room for: nobody stands half below its edge.
+    for (let n = Math.min(open.length, WALL_ROWS); n >= 0; n -= 1) {
+      replace(rows, open.slice(0, n).map(wallRow), open.length > n && h("li", { class: "wall-more" }, t("wall.more", { n: open.length - n })),
+        !open.length && h("li", { class: "wall-calm" }, icon("check"), t("queue.empty")));
+      if (n < 2 || left.scrollHeight <= left.clientHeight) break;
+    }
     const running = [...cases.values()].filter((one) => isRunning(one));
     const late = running.filter((one) => one.due_at && millis(one.due_at) < now()).length;
     replace(figures, [["wall.open", open.length], ["wall.waiting", open.filter((one) => ["notifying", "raised", "exhausted"].includes(one.state)).length], ["wall.cases", running.length], ["wall.late", late]]

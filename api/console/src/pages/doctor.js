@@ -1,14 +1,14 @@
 // 医生收件箱: what concerns the doctor, 接单, the trend, and thresholds that are tried on the elder's own past first.
-import { all, command } from "../api.js";
+import { all, command, get } from "../api.js";
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
 import { both, t, word } from "../i18n.js";
 import { act } from "../incident-actions.js";
 import { allowed } from "../session.js";
 import { incidents, keep, names, need, orgs, subscribe, touch, wearer, wearerName } from "../store.js";
-import { ago, dated, millis } from "../time.js";
+import { ago, dated, millis, now } from "../time.js";
 import { setThresholds } from "../registry-save.js";
-import { ask, button, failed, inWords, incidentState, kindMark, priorityMark, saved } from "../ui.js";
+import { ask, button, failed, inWords, incidentState, instead, kindMark, priorityMark, saved } from "../ui.js";
 import { KINDS, Vitals, limitsOf } from "./elder-vitals.js";
 
 /** What a doctor judges, and which trend shows it. */
@@ -71,10 +71,20 @@ class Inbox {
         h("span", { class: "row-foot" }, priorityMark(one.priority), incidentState(one), h("span", { class: "soft" }, ago(one.raised_at)))));
   }
 
+  /** None is chosen, or one that is not here: it may have ended before this page was opened. */
+  without() {
+    const { id } = this;
+    replace(this.body, id ? instead(t("loading"), "#/doctor") : h("p", { class: "empty" }, t("doctor.pick")));
+    if (!id || this.asked === id) return;
+    this.asked = id;
+    get(`/incidents/${encodeURIComponent(id)}`).then((found) => { keep(incidents, found); touch("incident"); })
+      .catch((problem) => this.id === id && replace(this.body, instead(inWords(problem), "#/doctor")));
+  }
+
   drawOne(one) {
     this.vitals?.end();
     this.vitals = null;
-    if (!one) return replace(this.body, h("p", { class: "empty" }, t("doctor.pick")));
+    if (!one) return this.without();
     const elder = wearer(one.wearer);
     const kind = TREND[one.kind];
     const offered = allowed("incident", one.state);
@@ -83,7 +93,8 @@ class Inbox {
     replace(this.body,
       h("header", { class: `detail-head ${one.priority}` },
         h("a", { class: "button small back", href: "#/doctor" }, icon("back"), h("span", null, t("back"))),
-        h("div", { class: "detail-title" }, h("h2", null, h("a", { href: `#/elders/${encodeURIComponent(one.wearer)}` }, wearerName(one.wearer))), h("span", { class: "soft" }, orgs.get(one.org)?.name ?? "")),
+        h("div", { class: "detail-title" }, h("h2", null, h("a", { href: `#/elders/${encodeURIComponent(one.wearer)}` }, wearerName(one.wearer))),
+          elder?.birth_year && h("span", { class: "soft" }, t("detail.years", { n: new Date(now()).getFullYear() - elder.birth_year })), h("span", { class: "soft" }, orgs.get(one.org)?.name ?? "")),
         h("div", { class: "detail-marks" }, kindMark(one.kind, one.priority), priorityMark(one.priority), incidentState(one),
           one.doctor_order && h("span", { class: "tag good" }, `${t("doctor.taken")} · ${ago(one.doctor_order.at)}`)),
         h("p", { class: "explain" }, both(one.explain, one.explain_en)), h("p", { class: "soft small" }, ago(one.raised_at))),

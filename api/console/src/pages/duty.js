@@ -4,14 +4,13 @@ import { handlers } from "../case-actions.js";
 import { h, replace } from "../dom.js";
 import { icon } from "../icons.js";
 import { both, listed, t, word } from "../i18n.js";
+import { DAYS, LEVELS } from "../roster-field.js";
 import { isOneOf, me } from "../session.js";
-import { cases, incidents, isRunning, orgs, person, subscribe, tasks, wearerName } from "../store.js";
+import { SHIFT_MS, cases, incidents, isRunning, orgs, person, recallEnded, subscribe, tasks, wearerName } from "../store.js";
 import { ago, dated, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
 import { ask, button, failed, inWords, toast } from "../ui.js";
 import { incidentLink } from "./elder.js";
-
-const SHIFT_MS = 12 * 3_600_000;
 
 export function dutyPage(main) {
   const rosterHolder = h("section", { class: "card" });
@@ -61,18 +60,23 @@ export function dutyPage(main) {
   }
 
   function editButton() {
-    return isOneOf("admin", "operator", "desk", "street") && button(t("duty.edit"), { kind: "small", click: () => editRoster().catch(failed) });
+    return isOneOf("admin", "operator", "desk", "street", "department") && button(t("duty.edit"), { kind: "small", focus: "roster", click: () => editRoster().catch(failed) });
   }
 
   async function editRoster() {
-    const team = await handlers();
-    const units = (roster?.units ?? []).map((unit) => ({ id: unit.id, name: unit.name, level: unit.level, shifts: unit.shifts }));
+    const org = choose.value;
+    // As it is now: somebody else may have changed it since the page was opened.
+    const [team] = await Promise.all([handlers(), readRoster()]);
+    const units = roster?.units ?? [];
+    const known = new Set(team.map((one) => one.id));
+    // Whoever stands on the roster stays there, whatever they are now.
+    const others = [...new Set(units.flatMap((unit) => unit.shifts.flatMap((shift) => shift.people)))].filter((id) => !known.has(id));
+    const options = [...team.map((one) => [one.id, t("with_role", { name: one.name, role: word("role", one.role) })]), ...others.map((id) => [id, calledBy(id)])];
     return ask({
-      title: t("duty.edit"), lead: t("duty.edit_lead"), action: t("save"),
-      fields: [{ name: "units", label: t("duty.units"), kind: "area", value: units.map((unit) => unitLine(unit, team)).join("\n"), hint: t("duty.units_hint") }],
-      act: async ({ units: text }) => {
-        const body = { units: text.split("\n").filter((line) => line.trim()).map((line, place) => unitOf(line, units[place], team)) };
-        await command(`/duty?org=${encodeURIComponent(choose.value)}`, body, { method: "PUT", ifMatch: version });
+      title: `${t("duty.edit")}${t("colon")}${orgs.get(org)?.name ?? org}`, lead: t("duty.edit_lead"), action: t("save"), wide: true,
+      fields: [{ name: "units", kind: "roster", units, options, level: levelOf(org) }],
+      act: async (body) => {
+        await command(`/duty?org=${encodeURIComponent(org)}`, body, { method: "PUT", ifMatch: version });
         toast(t("duty.saved"), { kind: "good" });
         readRoster();
       },
@@ -85,21 +89,23 @@ export function dutyPage(main) {
     const open = [...incidents.values()].filter((one) => one.state !== "resolved").sort((a, b) => millis(a.raised_at) - millis(b.raised_at));
     const running = [...cases.values()].filter((one) => isRunning(one));
     replace(handover, h("h3", null, t("duty.handover")), h("p", { class: "soft small" }, dated(now())),
-      h("h4", null, t("duty.open_incidents", { n: open.length })), listOf(open.map((one) => h("li", null, h("b", null, wearerName(one.wearer)), incidentLink(one)))),
-      h("h4", null, t("duty.open_cases", { n: running.length })), listOf(running.map((one) => h("li", { class: "handover-line" }, h("a", { href: `#/cases/${one.id}` }, one.id), " ",
+      h("h4", null, t("duty.open_incidents", { n: open.length })), listOf("incidents", open.map((one) => h("li", null, h("b", null, wearerName(one.wearer)), incidentLink(one)))),
+      h("h4", null, t("duty.open_cases", { n: running.length })), listOf("cases", running.map((one) => h("li", { class: "handover-line" }, h("a", { href: `#/cases/${one.id}` }, one.id), " ",
         one.wearer ? wearerName(one.wearer) : one.place?.text ?? "", " · ", word("kind", one.kind), " · ", word("case_state", one.state), " · ", one.handler ? calledBy(one.handler) : t("cases.no_handler"), one.notes.length ? ` · ${one.notes.at(-1).text}` : ""))),
-      h("h4", null, t("duty.recent")), listOf([...incidents.values()].filter((one) => one.resolution && now() - millis(one.resolution.at) < SHIFT_MS).map((one) => h("li", { class: "handover-line" },
-        wearerName(one.wearer), " · ", word("kind", one.kind), " · ", word("disposition", one.resolution.disposition), " · ", one.resolution.note))));
+      h("h4", null, t("duty.recent")), listOf("recent", [...incidents.values()].filter((one) => one.resolution && now() - millis(one.resolution.at) < SHIFT_MS)
+      .sort((a, b) => millis(b.resolution.at) - millis(a.resolution.at)).map((one) => h("li", { class: "handover-line" },
+        h("a", { href: `#/alerts/${one.id}` }, wearerName(one.wearer)), " · ", word("kind", one.kind), " · ", word("disposition", one.resolution.disposition), " · ", one.resolution.note))));
     const waiting = [...tasks.values()].filter((one) => one.state === "open");
-    replace(todo, h("h3", null, t("duty.tasks", { n: waiting.length })), listOf(waiting.map(taskLine)));
+    replace(todo, h("h3", null, t("duty.tasks", { n: waiting.length })), listOf("tasks", waiting.map(taskLine)));
   }
 
   const way = subscribe(draw);
+  recallEnded();
   draw();
   return { end: way };
 }
 
-const listOf = (lines) => (lines.length ? h("ul", { class: "plain-list" }, lines) : h("p", { class: "soft" }, t("nothing")));
+const listOf = (name, lines) => (lines.length ? h("ul", { class: "plain-list" }, lines) : h("p", { class: "soft" }, t(`duty.no.${name}`)));
 
 function taskLine(task) {
   const done = () => ask({ title: t("task.done"), fields: [{ name: "note", label: t("field.note"), kind: "area" }], action: t("task.done"),
@@ -109,30 +115,10 @@ function taskLine(task) {
   button(t("task.done"), { kind: "small", iconName: "check", click: done }));
 }
 
-const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-const dayOf = (text) => DAYS.find((day) => text.toLowerCase() === day || text === t(`day.${day}`)) ?? text;
+/** A community's people are the desk's, a street's are asked when a case is whistled up to it. */
+const levelOf = (org) => LEVELS[Math.max(0, LEVELS.length - org.split("/").filter(Boolean).length)];
 
 /** `周一、周二 08:00-18:00`; every day needs no days. */
 function shiftWords({ days, from, to }) {
   return `${days.length === DAYS.length ? "" : `${listed(days.map((day) => t(`day.${day}`)))} `}${from}-${to}`;
-}
-
-/** `名称: 韩亮,何敏 周一,周二 08:00-18:00; 马超 18:00-08:00`: by name where only one has it, else by id. */
-function unitLine(unit, team) {
-  const nameOf = (id) => team.find((one) => one.id === id && team.filter((other) => other.name === one.name).length === 1 && !/[\s,，、;；]/.test(one.name))?.name ?? id;
-  return `${unit.name}: ${unit.shifts.map((shift) => `${shift.people.map(nameOf).join(",")} ${shiftWords(shift).replaceAll(/, |、/g, ",")}`).join("; ")}`;
-}
-
-function unitOf(line, before, team) {
-  const [name, shifts = ""] = line.split(/[:：](.*)/s);
-  const id = before?.id ?? `unit-${Math.abs([...name].reduce((sum, c) => (sum * 31 + c.codePointAt(0)) | 0, 7))}`;
-  return { id, name: name.trim(), level: before?.level ?? "community", shifts: shifts.split(/[;；]/).filter((text) => text.trim()).map((text) => shiftOf(text, team)) };
-}
-
-function shiftOf(text, team) {
-  const [people, ...rest] = text.trim().split(/\s+/);
-  const [from = "", to = ""] = (rest.pop() ?? "").split("-");
-  const days = rest.join(",").split(/[,，、]/).filter(Boolean).map(dayOf);
-  const idOf = (who) => team.find((one) => one.id === who)?.id ?? team.find((one) => one.name === who)?.id ?? who;
-  return { people: people.split(/[,，、]/).map(idOf), days: days.length ? days : DAYS, from, to };
 }

@@ -15,12 +15,12 @@ function why(purpose) {
 export function lookedAt(body, elder) {
   replace(body, h("p", { class: "empty" }, t("loading")));
   get(`/audit?wearer=${encodeURIComponent(elder.id)}&limit=200`).then(({ data }) => {
-    const rows = data.map((one) => h("tr", null,
-      h("td", null, dated(one.at)), h("td", null, calledBy(one.person, one.role)), h("td", null, word("look", one.action)),
-      h("td", null, listed((one.fields ?? []).map((field) => word("field_name", field)))), h("td", null, why(one.purpose))));
-    const heads = ["when", "who", "what", "fields", "why"].map((name) => h("th", { scope: "col" }, t(`looks.${name}`)));
+    const names = ["when", "who", "what", "fields", "why"].map((name) => t(`looks.${name}`));
+    const rows = data.map((one) => h("tr", null, [dated(one.at), calledBy(one.person, one.role), word("look", one.action),
+      listed((one.fields ?? []).map((field) => word("field_name", field))), why(one.purpose)].map((text, place) => text && h("td", { data: { label: names[place] } }, text))));
+    const heads = names.map((name) => h("th", { scope: "col" }, name));
     replace(body, h("section", { class: "card" }, h("p", { class: "soft" }, t("looks.lead")), rows.length
-      ? h("div", { class: "table-holder" }, h("table", null, h("thead", null, h("tr", null, heads)), h("tbody", null, rows))) : h("p", { class: "soft" }, t("nothing"))));
+      ? h("div", { class: "table-holder" }, h("table", { class: "as-cards" }, h("thead", null, h("tr", null, heads)), h("tbody", null, rows))) : h("p", { class: "soft" }, t("nothing"))));
   }).catch((problem) => replace(body, h("p", { class: "empty" }, inWords(problem))));
   return {};
 }

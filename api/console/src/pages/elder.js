@@ -7,7 +7,7 @@ import { both, t, word } from "../i18n.js";
 import { isOneOf } from "../session.js";
 import { devices, names, orgs, person } from "../store.js";
 import { ago, dated, millis, now } from "../time.js";
-import { button, failed, inWords, incidentState, priorityMark, saved } from "../ui.js";
+import { button, failed, inWords, incidentState, instead, priorityMark, saved } from "../ui.js";
 import { consentCard, hasWithdrawn } from "./elder-consent.js";
 import { Track } from "./elder-track.js";
 import { Vitals } from "./elder-vitals.js";
@@ -43,7 +43,7 @@ export class Elder {
       if (this.gone) return;
       this.draw();
     } catch (problem) {
-      if (!this.gone) replace(this.holder, h("p", { class: "empty" }, inWords(problem)));
+      if (!this.gone) replace(this.holder, instead(inWords(problem), "#/elders"));
     }
   }
 
@@ -86,6 +86,8 @@ export class Elder {
           class: "tab", type: "button", role: "tab", "aria-selected": String(name === this.tab), data: { focus: `tab-${name}` },
           on: { click: () => { this.tab = name; this.draw(); } },
         }, t(`elder.tab.${name}`)))));
+    // On a phone not all of them fit.
+    this.head.querySelector('[aria-selected="true"]').scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   open() {

@@ -1,5 +1,5 @@
 // 上门: for volunteers and grid workers, on a phone: my cases, open ones near by, take, go there, check in, photo, feedback.
-import { command } from "../api.js";
+import { command, get } from "../api.js";
 import { here } from "../case-actions.js";
 import { h, replace } from "../dom.js";
 import { icon, kindIcon } from "../icons.js";
@@ -8,7 +8,7 @@ import { Chart } from "../map.js";
 import { me } from "../session.js";
 import { cases, incidents, isRunning, keep, orgs, subscribe, touch, wearerName } from "../store.js";
 import { countdown, millis, now } from "../time.js";
-import { ask, button, failed, priorityMark, toast } from "../ui.js";
+import { ask, button, failed, inWords, priorityMark, toast } from "../ui.js";
 import { caseView, dueMark, signOf } from "./cases.js";
 
 const RANK = { high: 0, medium: 1, low: 2 };
@@ -96,9 +96,20 @@ class Field {
       h("span", { class: "case-foot" }, priorityMark(one.priority), h("span", { class: "state" }, word("case_state", one.state))));
   }
 
+  /** A case that is not in the list: it may be over. */
+  without() {
+    const { id } = this;
+    const say = (text) => replace(this.body, h("a", { class: "button", href: "#/field" }, icon("back"), h("span", null, t("back"))), h("p", { class: "empty" }, text));
+    say(t("loading"));
+    if (this.asked === id) return;
+    this.asked = id;
+    get(`/cases/${encodeURIComponent(id)}`).then((found) => { keep(cases, found); touch("case"); })
+      .catch((problem) => this.id === id && say(inWords(problem)));
+  }
+
   drawOne() {
     const one = cases.get(this.id);
-    if (!one) return replace(this.body, h("p", { class: "empty" }, t("loading")), h("a", { class: "button", href: "#/field" }, t("back")));
+    if (!one) return this.without();
     const at = placeOf(one);
     const holder = h("div", { class: "map-holder field-map" });
     replace(this.body, h("a", { class: "button", href: "#/field" }, icon("back"), h("span", null, t("back"))), caseView(one, { close: false }),

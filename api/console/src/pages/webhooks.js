@@ -12,7 +12,7 @@ const LOG_SHOWN = 100;
 const LOOK_AGAIN_MS = 1_500;
 
 export function webhooksPage(main, [id]) {
-  const list = h("section", { class: "card" });
+  const list = h("section", { class: "card wide" });
   const log = h("section", { class: "card wide" });
   main.append(h("header", { class: "page-head" }, h("h1", null, t("nav.webhooks")), button(t("webhooks.add"), { kind: "small primary", focus: "add", click: () => add().catch(failed) })),
     h("div", { class: "grid page-grid" }, list, log));
