@@ -54,13 +54,6 @@ struct Group {
 }
 
 impl Edges {
-    /// Looks at the first block from end to end, and returns something that means nothing.
-    pub(crate) fn foresee(&self) -> usize {
-        let look =
-            |block: &Block| block.from_east[0].to_bits() ^ block.along_east[0].to_bits() ^ block.to_north[0].to_bits();
-        self.blocks.first().map_or(0, |block| look(block) as usize)
-    }
-
     /// From chains of vertices; a ring's last vertex is its first. `None` if there is no edge.
     pub(crate) fn new(chains: &[Vec<Point>]) -> Option<Edges> {
         let (mut blocks, mut outlines) = (Vec::new(), Vec::new());

@@ -40,22 +40,6 @@ pub(crate) enum Area {
 }
 
 impl CompiledFence {
-    /// Looks at what a fix is held against first, and returns something that means nothing: whoever looks at many soon
-    /// makes the processor fetch them side by side.
-    #[must_use]
-    pub fn foresee(&self) -> usize {
-        self.margin_m.to_bits() as usize ^ usize::from(self.hours.is_some())
-    }
-
-    /// The same of its edges, which are found by what [`foresee`](Self::foresee) looks at.
-    #[must_use]
-    pub fn foresee_edges(&self) -> usize {
-        match &self.area {
-            Area::Disc { .. } => 0,
-            Area::Rings(edges) | Area::Corridor { line: edges, .. } => edges.foresee(),
-        }
-    }
-
     /// Checks a fence and converts it to WGS-84. `zone` is the one that its hours are told in, unless they name theirs.
     ///
     /// # Errors

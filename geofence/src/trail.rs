@@ -77,6 +77,10 @@ impl Trail {
         true
     }
 
+    pub(crate) fn foresee(&self) -> u64 {
+        self.measured.millis() as u64
+    }
+
     /// Takes a fix. `scale` is for the neighbourhood of the last believed one.
     pub(crate) fn take(&mut self, located: &Located, measured: Timestamp, now: Timestamp, scale: Scale) -> Step {
         let measured = measured.min(now);

@@ -37,12 +37,14 @@ pub struct Ground<'a> {
     pub org: &'a OrgPath,
 }
 
-/// Where one wearer stands. [`Watch::default`] knows nothing. Part of the hot state: checkpointed, and there may be millions.
+/// Where one wearer stands. [`Watch::default`] knows nothing. Part of the hot state: checkpointed, and there may be
+/// millions. What nearly every fix asks for stands first; where the trackers are, few look.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[repr(C)]
 pub struct Watch {
     trail: Trail,
     quiet: Quiet,
-    trackers: SmallVec<[Tracker; 2]>,
+    trackers: Vec<Tracker>,
     /// Those of shared exclusions that say more than that nobody is there.
     zones: Vec<(ZoneKey, Tracker)>,
 }
@@ -79,12 +81,24 @@ impl Watch {
         now: Timestamp,
         crossings: &mut Vec<Crossing>,
     ) {
-        let spot = Spot::new(located);
-        // Mostly nothing can have changed, and that is all there is to it.
-        if self.quiet.covers(spot, now) && self.trail.go_on(spot, measured, now, self.quiet.scale) {
-            return;
+        if !self.pass(located, measured, now) {
+            self.look(ground, located, measured, now, crossings);
         }
-        self.look(ground, located, measured, now, crossings);
+    }
+
+    /// Takes a fix by which nothing can have changed, as mostly, without asking for the fences. `false`: it is none, and
+    /// for [`Watch::handle`].
+    #[inline]
+    pub fn pass(&mut self, located: &Located, measured: Timestamp, now: Timestamp) -> bool {
+        let spot = Spot::new(located);
+        self.quiet.covers(spot, now) && self.trail.go_on(spot, measured, now, self.quiet.scale)
+    }
+
+    /// Looks at what [`Watch::pass`] will look at, and returns something that means nothing: whoever will ask many has
+    /// them fetched side by side.
+    #[must_use]
+    pub fn foresee(&self) -> u64 {
+        self.trail.foresee() ^ self.quiet.until.millis() as u64
     }
 
     /// When it wants to be asked, if nothing is heard.

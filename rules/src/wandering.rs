@@ -33,11 +33,12 @@ const FIX_GAP_SECONDS_MAX: i64 = 600;
 
 /// Where home is: the fence by which a wearer's nights are measured.
 #[derive(Debug, Clone, PartialEq)]
+#[repr(C)]
 pub struct Home {
+    /// Its middle, in WGS-84, if it has one. Every fix asks for it: it stands first.
+    pub centre: Option<Position>,
     /// The fence.
     pub fence: FenceId,
-    /// Its middle, in WGS-84, if it has one.
-    pub centre: Option<Position>,
 }
 
 /// What is pending of where one wearer is. Not there for whom everything is as usual.

@@ -163,7 +163,7 @@ impl Pipeline {
             let entry = self.directory.wearers.get(&incident.wearer);
             let wearer = entry.map_or_else(
                 || incident.wearer.as_str().strip_prefix(UNBOUND_PREFIX).map(|id| self.nobody(&DeviceId::new(id))),
-                |entry| Some(entry.wearer.clone()),
+                |entry| Some(Wearer::clone(&entry.wearer)),
             )?;
             fits(incident, &wearer).then_some((incident.id, wearer))
         });

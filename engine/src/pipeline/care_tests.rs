@@ -69,7 +69,7 @@ fn an_sos_of_a_device_that_nobody_wears_is_the_desks() {
 fn an_sos_of_a_device_whose_wearer_is_not_known_is_the_desks() {
     let (mut pipeline, mut records) = begun();
     // Import refuses such a reference; a registry that was restored in part may hold one all the same.
-    let mut device = pipeline.directory().devices.get("b1").unwrap().device.clone();
+    let mut device = pipeline.directory().devices.get("b1").unwrap().device.as_ref().clone();
     device.wearer = Some(WearerId::new("gone"));
     let change = RegistryChange { devices: vec![device], ..RegistryChange::default() };
     pipeline.decide(command(StaffCommand::Import(Box::new(change)), None), at(-30.0), &mut records);

@@ -174,7 +174,7 @@ impl Pipeline {
             }
             return Ok(visited);
         }
-        let here = self.directory.wearers.iter().map(|(_, entry)| &entry.wearer);
+        let here = self.directory.wearers.iter().map(|(_, entry)| &*entry.wearer);
         let chosen = here.filter(|wearer| order.org.contains(&wearer.org)).filter(|wearer| match order.who {
             PatrolWho::LivingAlone => wearer.lives_alone,
             PatrolWho::Uncovered => self.reach.is_uncovered(&wearer.id),
@@ -263,7 +263,7 @@ impl Pipeline {
                 case.joined.iter().take(before).any(|joined| joined.people.contains(id))
             };
             people.retain(|contact| !has_heard(&contact.person));
-            let elder = case.wearer.as_ref().and_then(|id| self.directory.wearers.get(id)).map(|entry| &entry.wearer);
+            let elder = case.wearer.as_ref().and_then(|id| self.directory.wearers.get(id)).map(|entry| &*entry.wearer);
             let community = self.directory.orgs.get(&case.org);
             let whistle = alerting::whistles::Whistle {
                 case,

@@ -1,26 +1,24 @@
 //! Everybody and everything that the registry knows, with the hot state of wearers and devices beside them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use casework::Casework;
 use chrono_tz::Tz;
-use geofence::{CompiledFence, Watch, Zones};
+use geofence::{CompiledFence, Ground, Watch, Zones};
 use model::registry::{
     Binding, Desk, Shape, TEST_MODE_SECONDS_MAX, ThresholdsSet, WearerMode, WeeklyWindow, fingerprint,
 };
 use model::staff::Known;
 use model::{
-    Actor, Contact, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, Position, Problem,
-    ProblemCode, RegistryChange, Timestamp, Wearer, WearerId,
+    Actor, Contact, Datum, Destination, Device, DeviceId, Located, Org, OrgPath, Person, PersonId, Position, Problem,
+    ProblemCode, RegistryChange, Thresholds, Timestamp, Wearer, WearerId,
 };
 
-use super::slots::{SLICE_SLOTS, Slots};
+use super::slots::{Found, SLICE_SLOTS, Slots};
 
 /// How many devices are looked at together: more than a processor has looks under way at once.
-const FORESEEN_TOGETHER: usize = 32;
-/// Of so many fences of each wearer: few have more of their own.
-const FENCES_FORESEEN: usize = 2;
+pub(super) const FORESEEN_TOGETHER: usize = 32;
 /// The id of the fence that is home, if one has it.
 const HOME_FENCE: &str = "home";
 
@@ -44,44 +42,68 @@ pub struct Directory {
 }
 
 /// A wearer, their fences ready for use, and their hot state.
+///
+/// Among a million wearers, what a report costs is how many lines of memory it looks at. So everything that a plain
+/// report needs stands here side by side, in this order, and [`Directory::foresee`] has it fetched; what is as long as a
+/// page and hardly ever asked for, the registration and the fences, stands elsewhere.
 #[derive(Debug)]
+#[repr(C)]
 pub struct WearerEntry {
+    near: Near,
+    /// The fence by which their nights are measured.
+    pub home: Option<rules::Home>,
     /// As registered.
-    pub wearer: Wearer,
+    pub wearer: Box<Wearer>,
+    /// What changes with every report.
+    pub hot: WearerHot,
     /// Their fences, compiled, and after them what they inherit to stay in; in the order of [`WearerHot::watch`].
     pub fences: Vec<Arc<CompiledFence>>,
     /// How many of these are their own.
     own_fences: usize,
-    /// The fence by which their nights are measured.
-    pub home: Option<rules::Home>,
-    /// What changes with every report.
-    pub hot: WearerHot,
+}
+
+/// Of a wearer's registration what every report asks for, and where their device was found last.
+#[derive(Debug)]
+struct Near {
+    fall_window_seconds: u32,
+    /// The slot of the device that was heard last, to be looked at first.
+    heard_slot: u32,
+    has_thresholds: bool,
+    has_suspension: bool,
 }
 
 /// What changes with every report of a wearer.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+#[repr(C)]
 pub struct WearerHot {
-    /// Where they stand with regard to their fences.
-    pub watch: Watch,
-    /// The device whose fix the watch waits on: a slot.
-    pub watched_device: Option<u32>,
-    /// What the rules remember.
-    pub rules: rules::WearerState,
-    /// The newest fix by time of measurement.
-    pub last_fix: Option<(Timestamp, Located)>,
     /// When the rules want to be asked again; mirrors the timer index.
     pub due: Option<Timestamp>,
+    /// The device whose fix the watch waits on: a slot.
+    pub watched_device: Option<u32>,
+    /// The newest fix by time of measurement.
+    pub last_fix: Option<(Timestamp, Located)>,
+    /// Where they stand with regard to their fences.
+    pub watch: Watch,
+    /// What the rules remember.
+    pub rules: rules::WearerState,
 }
 
-/// A device and its hot state.
+/// A device and its hot state; what a report needs stands side by side, as with [`WearerEntry`].
 #[derive(Debug)]
+#[repr(C)]
 pub struct DeviceEntry {
-    /// As registered.
-    pub device: Device,
+    /// From when on who wears it is who wears it now.
+    bound_from: Timestamp,
+    /// Who that is, once they were looked up.
+    bound_to: Found,
     /// What changes with every report.
     pub hot: DeviceHot,
-    /// Where its wearer was found last: a slot, to be looked at first.
-    pub wearer_slot: u32,
+    /// As registered.
+    pub device: Box<Device>,
+    /// Where it is kept.
+    pub placement: rules::Placement,
+    /// Of its fixes.
+    pub datum: Datum,
 }
 
 /// What changes with every report of a device.
@@ -130,8 +152,7 @@ impl Directory {
             self.note_wearer(wearer);
             match self.wearers.get_mut(&wearer.id) {
                 Some(entry) => {
-                    entry.wearer = wearer.clone();
-                    entry.home = home(wearer);
+                    entry.register(wearer.clone());
                     let (own, broken) = compile(wearer, zone);
                     entry.arrange(own, &self.zones, false);
                     broken_fences += broken;
@@ -145,7 +166,7 @@ impl Directory {
         }
         for device in &change.devices {
             match self.devices.get_mut(&device.id) {
-                Some(entry) => entry.device = device.clone(),
+                Some(entry) => *entry = DeviceEntry::new(device.clone(), std::mem::take(&mut entry.hot)),
                 None => {
                     let entry = DeviceEntry::new(device.clone(), DeviceHot::default());
                     self.devices.insert(device.id.clone(), entry);
@@ -193,9 +214,9 @@ impl Directory {
         let org = change.orgs.iter().map(|org| self.orgs.get(&org.path).map(fingerprint));
         let person = change.people.iter().map(|person| self.people.get(&person.id).map(fingerprint));
         let wearer =
-            change.wearers.iter().map(|wearer| self.wearers.get(&wearer.id).map(|entry| fingerprint(&entry.wearer)));
+            change.wearers.iter().map(|wearer| self.wearers.get(&wearer.id).map(|entry| fingerprint(&*entry.wearer)));
         let device =
-            change.devices.iter().map(|device| self.devices.get(&device.id).map(|entry| fingerprint(&entry.device)));
+            change.devices.iter().map(|device| self.devices.get(&device.id).map(|entry| fingerprint(&*entry.device)));
         for there in org.chain(person).chain(wearer).chain(device) {
             let (code, detail, zh) = match (known, there) {
                 (Known::Nothing | Known::Absent, None) => continue,
@@ -218,7 +239,7 @@ impl Directory {
     /// Completes a change with the dated bindings that follow from what is there now.
     pub fn complete_bindings(&self, change: &mut RegistryChange, at: Timestamp) {
         for device in &mut change.devices {
-            let known = self.devices.get(&device.id).map(|entry| &entry.device);
+            let known = self.devices.get(&device.id).map(|entry| &*entry.device);
             device.bindings = known.map(|k| k.bindings.clone()).unwrap_or_default();
             if device.bindings.last().is_none_or(|last| last.wearer != device.wearer) {
                 device.bindings.push(Binding { wearer: device.wearer.clone(), from: at });
@@ -248,39 +269,61 @@ impl Directory {
 
     /// Looks at what deciding on reports of these devices will look at, and returns something that means nothing. What
     /// is found by what was found before comes a round later: within a round no look waits for another.
-    pub fn foresee<'a>(&self, mut devices: impl Iterator<Item = &'a DeviceId>) -> usize {
+    pub fn foresee<'a>(&self, mut devices: impl Iterator<Item = &'a DeviceId>) -> u64 {
         let mut slots = [u32::MAX; FORESEEN_TOGETHER];
         let mut looks = 0;
         loop {
-            let found = devices.by_ref().map(|device| self.devices.slot(device).unwrap_or(u32::MAX));
-            let count = slots.iter_mut().zip(found).map(|(place, slot)| *place = slot).count();
+            let (count, looked) = self.devices.foresee(devices.by_ref(), &mut slots);
             let slots = &slots[..count];
+            looks ^= looked;
+            looks = slots.iter().fold(looks, |looks, slot| looks ^ self.foresee_device(*slot));
             for entry in slots.iter().filter_map(|slot| self.devices.at(*slot)) {
-                looks ^= entry.device.kind.len() ^ entry.device.bindings.len() ^ entry.wearer_slot as usize;
-                looks ^= usize::from(entry.hot.online) ^ entry.device.id.as_str().len();
+                looks ^= entry.hot.admission.foresee_first() ^ self.foresee_wearer(entry.bound_to.slot());
             }
-            for entry in slots.iter().filter_map(|slot| self.devices.at(*slot)) {
-                looks ^= entry.device.bindings.first().map_or(0, |binding| binding.from.millis() as usize);
-                looks ^= entry.hot.admission.foresee_first() as usize;
-                let Some(WearerEntry { wearer, fences, home, hot, .. }) = self.wearers.at(entry.wearer_slot) else {
-                    continue;
-                };
-                looks ^=
-                    wearer.id.as_str().len() ^ wearer.org.as_str().len() ^ wearer.plan.fall_window_seconds as usize;
-                looks ^= usize::from(wearer.suspension.is_some()) ^ usize::from(home.is_some()) ^ fences.len();
-                looks ^= usize::from(wearer.thresholds.set.is_some()) ^ hot.due.map_or(0, |due| due.millis() as usize);
-                looks ^= hot.rules.foresee() ^ hot.watch.next_due().map_or(0, |due| due.millis() as usize);
-                looks ^= usize::from(hot.last_fix.is_some());
-            }
-            let fences = || {
-                let wearers = slots.iter().filter_map(|slot| self.wearers.at(self.devices.at(*slot)?.wearer_slot));
-                wearers.flat_map(|entry| entry.fences.iter().take(FENCES_FORESEEN))
-            };
-            looks = fences().fold(looks, |looks, fence| looks ^ fence.foresee());
-            looks = fences().fold(looks, |looks, fence| looks ^ fence.foresee_edges());
             if count < FORESEEN_TOGETHER {
                 return looks;
             }
+        }
+    }
+
+    /// Looks at a device's lines.
+    pub fn foresee_device(&self, slot: u32) -> u64 {
+        let Some(entry) = self.devices.at(slot) else { return 0 };
+        u64::from(entry.hot.online) ^ entry.bound_from.millis() as u64
+    }
+
+    /// Looks at a wearer's lines, as far as a plain report does.
+    pub fn foresee_wearer(&self, slot: u32) -> u64 {
+        let Some(WearerEntry { near, hot, home, .. }) = self.wearers.at(slot) else { return 0 };
+        let fix = hot.last_fix.map_or(0, |(measured, _)| measured.millis() as u64);
+        u64::from(near.heard_slot) ^ fix ^ hot.watch.foresee() ^ hot.rules.foresee() ^ u64::from(home.is_some())
+    }
+
+    /// Which wearer reported something that a device measured then: who they are, and their slot if they are registered.
+    pub fn whose(&mut self, device_slot: u32, measured: Timestamp) -> (Option<WearerId>, Option<u32>) {
+        let Directory { devices, wearers, .. } = self;
+        let Some(entry) = devices.at_mut(device_slot) else { return (None, None) };
+        let is_present = measured >= entry.bound_from;
+        if let Some((slot, name)) = wearers.still(entry.bound_to).filter(|_| is_present) {
+            return (Some(name.clone()), Some(slot));
+        }
+        let wearer = entry.device.wearer_at(measured).cloned();
+        let found = wearer.as_ref().and_then(|wearer| wearers.found(wearer));
+        if let Some(found) = found.filter(|_| is_present) {
+            entry.bound_to = found;
+        }
+        (wearer, found.map(Found::slot))
+    }
+
+    /// Whether the device that a wearer's silence is measured by is theirs; `true` if there is none.
+    pub fn has_watched_device(&self, wearer_slot: u32) -> bool {
+        let Some(entry) = self.wearers.at(wearer_slot) else { return false };
+        let Some(watched) = rules::watched_device(&entry.hot.rules) else { return true };
+        let slot = self.devices.slot_from(entry.near.heard_slot, watched);
+        let Some(device) = slot.and_then(|slot| self.devices.at(slot)) else { return false };
+        match self.wearers.still(device.bound_to) {
+            Some((slot, _)) => slot == wearer_slot,
+            None => device.device.wearer.as_ref() == Some(&entry.wearer.id),
         }
     }
 
@@ -293,11 +336,6 @@ impl Directory {
     /// The middle of a wearer's home fence.
     pub fn home_of(&self, wearer: &WearerId) -> Option<Position> {
         self.wearers.get(wearer)?.home.as_ref()?.centre
-    }
-
-    /// Where a device is kept.
-    pub fn placement_of(&self, device: &DeviceId) -> rules::Placement {
-        rules::Placement::of_kind(self.devices.get(device).map_or("", |entry| entry.device.kind.as_str()))
     }
 
     /// A person as they can be reached.
@@ -437,9 +475,9 @@ impl Directory {
 
     /// What is registered about a device and its wearer, or a wearer, and about everybody who is called for them.
     pub fn household_of(&self, device: Option<&DeviceId>, wearer: Option<&WearerId>) -> RegistryChange {
-        let device = device.and_then(|id| self.devices.get(id)).map(|entry| entry.device.clone());
+        let device = device.and_then(|id| self.devices.get(id)).map(|entry| Device::clone(&entry.device));
         let wearer = wearer.or(device.as_ref().and_then(|device| device.wearer.as_ref()));
-        let wearer = wearer.and_then(|id| self.wearers.get(id)).map(|entry| entry.wearer.clone());
+        let wearer = wearer.and_then(|id| self.wearers.get(id)).map(|entry| Wearer::clone(&entry.wearer));
         let org = wearer.as_ref().map_or_else(|| OrgPath::new("/"), |wearer| wearer.org.clone());
         let paths = std::iter::successors(Some(org), OrgPath::parent);
         let orgs: Vec<Org> = paths.filter_map(|path| self.orgs.get(&path).cloned()).collect();
@@ -466,7 +504,20 @@ impl Directory {
 impl DeviceEntry {
     /// A device whose wearer has yet to be found.
     pub fn new(device: Device, hot: DeviceHot) -> DeviceEntry {
-        DeviceEntry { device, hot, wearer_slot: u32::MAX }
+        let bound_from = match device.bindings.as_slice() {
+            [] => Timestamp::from_millis(i64::MIN),
+            [.., last] if last.wearer != device.wearer => Timestamp::from_millis(i64::MAX),
+            [_] => Timestamp::from_millis(i64::MIN),
+            [.., last] => last.from,
+        };
+        DeviceEntry {
+            bound_from,
+            bound_to: Found::default(),
+            hot,
+            placement: rules::Placement::of_kind(&device.kind),
+            datum: device.datum,
+            device: Box::new(device),
+        }
     }
 }
 
@@ -474,10 +525,56 @@ impl WearerEntry {
     /// A wearer with their fences compiled, and how many of these did not compile. `hot` is arranged for them.
     pub fn new(wearer: Wearer, hot: WearerHot, zones: &Zones, zone: Tz) -> (WearerEntry, usize) {
         let (own, broken) = compile(&wearer, zone);
-        let home = home(&wearer);
-        let mut entry = WearerEntry { wearer, fences: Vec::new(), own_fences: 0, home, hot };
+        let (near, home, wearer) = (Near::of(&wearer), home(&wearer), Box::new(wearer));
+        let mut entry = WearerEntry { near, hot, home, wearer, fences: Vec::new(), own_fences: 0 };
         entry.arrange(own, zones, true);
         (entry, broken)
+    }
+
+    /// They are registered anew.
+    fn register(&mut self, wearer: Wearer) {
+        self.near = Near { heard_slot: self.near.heard_slot, ..Near::of(&wearer) };
+        self.home = home(&wearer);
+        *self.wearer = wearer;
+    }
+
+    /// The slot of the device that was heard last.
+    pub fn heard_slot(&self) -> u32 {
+        self.near.heard_slot
+    }
+
+    /// A worn device is heard, which will be missed.
+    pub fn note_heard(&mut self, device_slot: u32) {
+        self.near.heard_slot = device_slot;
+    }
+
+    /// The wearer for the rules and on the ground, and their hot state. Who asks says which device reports.
+    pub fn watched<'a>(
+        &'a mut self,
+        zones: &'a Zones,
+        nobody: &'a DeviceId,
+        utc_offset_minutes: i32,
+        listening_since: Timestamp,
+    ) -> (rules::Subject<'a>, impl Fn() -> Ground<'a>, &'a mut WearerHot) {
+        let WearerEntry { near, hot, home, wearer, fences, .. } = self;
+        let (wearer, fences): (&Wearer, &Vec<Arc<CompiledFence>>) = (wearer, fences);
+        let subject = rules::Subject {
+            wearer: &wearer.id,
+            device: nobody,
+            placement: rules::Placement::Worn,
+            // Only their own are where nothing else is that is asked for.
+            thresholds: if near.has_thresholds { &wearer.thresholds } else { &USUAL },
+            suspension: if near.has_suspension { wearer.suspension.as_ref() } else { None },
+            fall_window_seconds: near.fall_window_seconds,
+            position: hot.last_fix.map(|(_, located)| located.position),
+            fix_before: None,
+            home: home.as_ref(),
+            utc_offset_minutes,
+            listening_since,
+        };
+        // Only asked for where a fence may have been crossed.
+        let ground = move || Ground { fences, zones, org: &wearer.org };
+        (subject, ground, hot)
     }
 
     /// Takes over the organisations' fences; their own stay as they are.
@@ -496,6 +593,20 @@ impl WearerEntry {
             self.hot.watch.arrange(fences.iter().map(before));
         }
         self.fences = fences;
+    }
+}
+
+/// The thresholds of nearly everybody.
+static USUAL: LazyLock<Thresholds> = LazyLock::new(Thresholds::default);
+
+impl Near {
+    fn of(wearer: &Wearer) -> Near {
+        Near {
+            fall_window_seconds: wearer.plan.fall_window_seconds,
+            heard_slot: u32::MAX,
+            has_thresholds: wearer.thresholds != *USUAL,
+            has_suspension: wearer.suspension.is_some(),
+        }
     }
 }
 

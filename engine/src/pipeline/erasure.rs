@@ -200,7 +200,7 @@ impl Pipeline {
         }
         let there = match request.kind {
             ErasedKind::Wearer => {
-                self.directory.wearers.get(&WearerId::new(request.subject)).map(|entry| fingerprint(&entry.wearer))
+                self.directory.wearers.get(&WearerId::new(request.subject)).map(|entry| fingerprint(&*entry.wearer))
             }
             ErasedKind::Person => self.directory.people.get(&PersonId::new(request.subject)).map(fingerprint),
         };
@@ -242,7 +242,7 @@ impl Pipeline {
         let id = WearerId::new(request.subject);
         let mut worn = Vec::new();
         for (_, entry) in self.directory.devices.iter() {
-            let Device { id: device, bindings, .. } = &entry.device;
+            let Device { id: device, bindings, .. } = &*entry.device;
             for (index, binding) in bindings.iter().enumerate().filter(|(_, b)| b.wearer.as_ref() == Some(&id)) {
                 // Before the first binding a device was whoever's was first.
                 let from = if index == 0 { Timestamp::EPOCH } else { binding.from };
@@ -259,7 +259,7 @@ impl Pipeline {
         if erasure.kind == ErasedKind::Wearer {
             let theirs: std::collections::BTreeSet<&DeviceId> = erasure.worn.iter().map(|worn| &worn.device).collect();
             for device in theirs.into_iter().filter_map(|id| self.directory.devices.get(id)) {
-                let mut device = device.device.clone();
+                let mut device = Device::clone(&device.device);
                 let is_theirs = |wearer: &Option<WearerId>| wearer.as_ref().is_some_and(|id| erasure.is_wearer(id));
                 for binding in device.bindings.iter_mut().filter(|binding| is_theirs(&binding.wearer)) {
                     binding.wearer = None;
@@ -273,7 +273,7 @@ impl Pipeline {
         }
         let id = PersonId::new(&erasure.subject);
         for (_, entry) in self.directory.wearers.iter().filter(|(_, entry)| cares_for(&entry.wearer, &id)) {
-            let mut wearer = entry.wearer.clone();
+            let mut wearer = Wearer::clone(&entry.wearer);
             wearer.guardians.retain(|guardian| *guardian != id);
             wearer.availability.retain(|hours| hours.person != id);
             wearer.doctor = wearer.doctor.filter(|doctor| *doctor != id);

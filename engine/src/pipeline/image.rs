@@ -140,14 +140,14 @@ impl Pipeline {
                 directory
                     .wearers
                     .slice(slice as usize)
-                    .map(|(slot, entry)| (slot, entry.wearer.clone(), entry.hot.clone()))
+                    .map(|(slot, entry)| (slot, Wearer::clone(&entry.wearer), entry.hot.clone()))
                     .collect(),
             ),
             SectionId::Devices(slice) => Section::Devices(
                 directory
                     .devices
                     .slice(slice as usize)
-                    .map(|(slot, entry)| (slot, entry.device.clone(), entry.hot.clone()))
+                    .map(|(slot, entry)| (slot, Device::clone(&entry.device), entry.hot.clone()))
                     .collect(),
             ),
         }

@@ -158,7 +158,7 @@ impl Pipeline {
     /// Whether this is a guardian who draws the fences of somebody whom they care for, and writes nothing else.
     pub(super) fn draws_own_fences(&self, actor: &Actor, change: &RegistryChange) -> bool {
         let [drawn] = change.wearers.as_slice() else { return false };
-        let Some(known) = self.directory.wearers.get(&drawn.id).map(|entry| &entry.wearer) else { return false };
+        let Some(known) = self.directory.wearers.get(&drawn.id).map(|entry| &*entry.wearer) else { return false };
         actor.role == Role::Guardian
             && known.guardians.contains(&actor.person)
             && *change == RegistryChange { wearers: vec![drawn.clone()], ..RegistryChange::default() }
@@ -168,7 +168,7 @@ impl Pipeline {
     /// Whether a doctor sets the thresholds of one patient of theirs and nothing else.
     pub(super) fn sets_patients_thresholds(&self, actor: &Actor, change: &RegistryChange) -> bool {
         let [set] = change.wearers.as_slice() else { return false };
-        let Some(known) = self.directory.wearers.get(&set.id).map(|entry| &entry.wearer) else { return false };
+        let Some(known) = self.directory.wearers.get(&set.id).map(|entry| &*entry.wearer) else { return false };
         actor.role == Role::Doctor
             && known.doctor.as_ref() == Some(&actor.person)
             && *change == RegistryChange { wearers: vec![set.clone()], ..RegistryChange::default() }

@@ -18,6 +18,7 @@ mod erasure;
 #[cfg(test)]
 mod erasure_tests;
 mod image;
+mod index;
 mod links;
 #[cfg(test)]
 mod links_tests;
@@ -234,6 +235,7 @@ impl Pipeline {
     /// of any is near the processor.
     pub fn foresee_devices<'a>(&self, devices: impl Iterator<Item = &'a DeviceId>) {
         std::hint::black_box(self.directory.foresee(devices));
+        self.foresee_timers();
     }
 
     /// The time at which what was received then is decided; what was due by then has fired.
@@ -258,8 +260,12 @@ impl Pipeline {
     /// when the loop got round to it. Instants at which nothing came of it leave no record.
     pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Record>) {
         let (mut instant, mut firings) = (Timestamp::EPOCH, 0);
-        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+        loop {
+            let due = self.rule_timers.next_due().map_or(self.quiet_until(), |due| due.min(self.quiet_until()));
             let at = due.max(self.last_at);
+            if due > now || due == Timestamp::LATEST {
+                return;
+            }
             firings = if at == instant { firings + 1 } else { 1 };
             instant = at;
             if firings > FIRINGS_PER_INSTANT_MAX {
@@ -267,16 +273,23 @@ impl Pipeline {
                 return;
             }
             let tests_due = self.next_tests();
-            self.quiet_until = Timestamp::EPOCH;
+            let only_senses = at < self.quiet_until();
             self.last_at = at;
             let mut decisions = Vec::new();
             let mut findings = Vec::new();
-            let alone = self.area.advance(at, FIRED_TOGETHER_MAX);
-            self.find_in_area(alone, at, &mut decisions);
+            if !only_senses {
+                let alone = self.area.advance(at, FIRED_TOGETHER_MAX);
+                self.find_in_area(alone, at, &mut decisions);
+            }
             self.sense_advance(at, &mut findings);
             // A recovery fires as often as there are records: where more is to fire, nothing is a record, too.
             let looks_on = self.rule_timers.next_due().into_iter().chain(self.area.next_due()).min();
             let is_cut = looks_on.is_some_and(|due| due <= at);
+            // Nearly always it was time to look whether somebody is silent, and nobody was.
+            if only_senses && findings.is_empty() && !is_cut {
+                continue;
+            }
+            self.quiet_until = Timestamp::EPOCH;
             self.find(findings, at, &mut decisions);
             self.respond_advance(at, &mut decisions);
             self.rounds_advance(tests_due, at, &mut decisions);

@@ -47,13 +47,12 @@ impl Pipeline {
                     }
                 }
                 let Some(Decision::Observed(observed)) = record.decisions.first() else { return };
-                let placement = self.directory.placement_of(device);
+                let source = self.source(device);
                 if let Some(wearer) = &observed.wearer
                     && let Some(slot) = self.directory.wearers.slot(wearer)
                     && !self.directory.wearers.holds(slot, seq)
                 {
-                    let device = (device, placement);
-                    self.observe(slot, device, report, observed, record.at, &mut Vec::<Finding>::new());
+                    self.observe(slot, source, report, observed, record.at, &mut Vec::<Finding>::new());
                 }
             }
             Input::Connection { device, online } => {

@@ -69,7 +69,7 @@ impl Pipeline {
     fn alert(&mut self, finding: &Finding, at: Timestamp) -> Vec<Alert> {
         let Pipeline { alerting, directory, casework, counters, .. } = self;
         let area = directory.area(&finding.wearer);
-        let Some(wearer) = area.as_ref().or_else(|| directory.wearers.get(&finding.wearer).map(|entry| &entry.wearer))
+        let Some(wearer) = area.as_ref().or_else(|| directory.wearers.get(&finding.wearer).map(|entry| &*entry.wearer))
         else {
             return Vec::new();
         };

@@ -1,18 +1,28 @@
 //! From a device's report to findings: admission → geofence → rules. Everything here is rebuilt from the inputs
 //! after a restart, with the findings thrown away.
 
-use geofence::Ground;
 use model::record::Observed;
 use model::report::Consciousness;
 use model::staff::BedsideNote;
 use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp};
 use rules::{Observation, Subject};
 
-use super::directory::{Directory, WearerEntry, WearerHot};
+use super::directory::{Directory, FORESEEN_TOGETHER, WearerEntry, WearerHot};
 use super::{FIRED_TOGETHER_MAX, Pipeline};
 
 /// The accuracy that a fix without one is taken to have, in metres (clinical.md, fence).
 const UNKNOWN_ACCURACY_METRES: f32 = 50.0;
+
+/// Which device reports, its slot, and where it is kept.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) device: &'a DeviceId,
+    pub(super) slot: Option<u32>,
+    pub(super) placement: rules::Placement,
+}
+
+/// Timers that fall due so much later are not looked at yet, milliseconds: as long as a batch takes.
+const FORESEEN_MILLIS: i64 = 100;
 
 /// What became of a report.
 pub(super) enum Sensed {
@@ -34,10 +44,9 @@ pub(super) enum Sensed {
 impl Pipeline {
     /// Takes in a report. `None` when the device is not registered (any more).
     pub(super) fn sense(&mut self, device: &DeviceId, report: &Report, at: Timestamp) -> Option<Sensed> {
-        let Directory { devices, wearers, .. } = &mut self.directory;
-        let device_slot = devices.slot_from(self.device_slot, device)?;
+        let device_slot = self.directory.devices.slot_from(self.device_slot, device)?;
         self.device_slot = device_slot;
-        let entry = devices.at_mut(device_slot)?;
+        let entry = self.directory.devices.at_mut(device_slot)?;
         let measured = match entry.hot.admission.admit(report, at) {
             ingest::Admitted::Repeat => return Some(Sensed::Repeated),
             ingest::Admitted::Fresh(measured) => measured,
@@ -46,18 +55,16 @@ impl Pipeline {
             entry.hot.battery_percent = Some(percent);
         }
         let located = report.fix().map(|fix| Located {
-            position: geofence::datum::to_wgs84(fix.position, fix.datum.unwrap_or(entry.device.datum)),
+            position: geofence::datum::to_wgs84(fix.position, fix.datum.unwrap_or(entry.datum)),
             accuracy_m: fix.accuracy_m.unwrap_or(UNKNOWN_ACCURACY_METRES),
         });
-        let wearer = entry.device.wearer_at(measured.at).cloned();
-        let placement = rules::Placement::of_kind(&entry.device.kind);
+        let source = Source { device, slot: Some(device_slot), placement: entry.placement };
+        let (wearer, slot) = self.directory.whose(device_slot, measured.at);
         let observed = Observed { wearer, measured: measured.at, late: measured.late, located };
-        let slot = observed.wearer.as_ref().and_then(|wearer| wearers.slot_from(entry.wearer_slot, wearer));
-        entry.wearer_slot = slot.unwrap_or(entry.wearer_slot);
         let (mut findings, mut measure_again) = (Vec::new(), None);
         if let Some(slot) = slot {
             let asked = self.awaited(slot, report);
-            self.observe(slot, (device, placement), report, &observed, at, &mut findings);
+            self.observe(slot, source, report, &observed, at, &mut findings);
             measure_again = self.awaited(slot, report).filter(|now| asked.as_ref() != Some(now));
         }
         let measure_again = measure_again.map(|(device, _)| device);
@@ -75,20 +82,10 @@ impl Pipeline {
         let late = at.millis_since(measured) > ingest::LATE_AFTER_SECONDS * 1000;
         let utc_offset_minutes = self.utc_offset_minutes(at);
         let slot = self.directory.wearers.slot(&note.wearer)?;
-        let WearerEntry { wearer, home, hot, .. } = self.directory.wearers.at_mut(slot)?;
-        let subject = Subject {
-            wearer: &wearer.id,
-            device: &DeviceId::default(),
-            placement: rules::Placement::PutAway,
-            thresholds: &wearer.thresholds,
-            suspension: wearer.suspension.as_ref(),
-            fall_window_seconds: wearer.plan.fall_window_seconds,
-            position: hot.last_fix.map(|(_, located)| located.position),
-            fix_before: None,
-            home: home.as_ref(),
-            utc_offset_minutes,
-            listening_since: self.listening_since,
-        };
+        let Directory { wearers, zones, .. } = &mut self.directory;
+        let (entry, nobody) = (wearers.at_mut(slot)?, DeviceId::default());
+        let (subject, _, hot) = entry.watched(zones, &nobody, utc_offset_minutes, self.listening_since);
+        let subject = Subject { placement: rules::Placement::PutAway, ..subject };
         let bedside = rules::Bedside {
             respiration_per_minute: note.respiration_per_minute,
             is_alert: note.consciousness.map(|level| level == Consciousness::Alert),
@@ -107,48 +104,47 @@ impl Pipeline {
         Some((repeat.device.clone(), repeat.since))
     }
 
+    /// A device that reports.
+    pub(super) fn source<'a>(&self, device: &'a DeviceId) -> Source<'a> {
+        let slot = self.directory.devices.slot(device);
+        let entry = slot.and_then(|slot| self.directory.devices.at(slot));
+        Source { device, slot, placement: entry.map_or(rules::Placement::Worn, |entry| entry.placement) }
+    }
+
     /// What a report that was taken in means for its wearer, who is in this slot.
     pub(super) fn observe(
         &mut self,
         slot: u32,
-        (device, placement): (&DeviceId, rules::Placement),
+        source: Source<'_>,
         report: &Report,
         observed: &Observed,
         at: Timestamp,
         findings: &mut Vec<Finding>,
     ) {
         let utc_offset_minutes = self.utc_offset_minutes(at);
-        let Directory { wearers, zones, devices, .. } = &mut self.directory;
+        let Directory { wearers, zones, .. } = &mut self.directory;
         let Some(entry) = wearers.at_mut(slot) else { return };
         let (measured, late) = (observed.measured, observed.late);
         let fix_before = entry.hot.last_fix;
         if let Some(located) = observed.located
-            && entry.hot.last_fix.is_none_or(|(newest, _)| newest <= measured)
+            && fix_before.is_none_or(|(newest, _)| newest <= measured)
         {
             entry.hot.last_fix = Some((measured, located));
         }
-        let WearerEntry { wearer, fences, home, hot, .. } = entry;
+        if let Some(slot) = source.slot.filter(|_| source.placement == rules::Placement::Worn) {
+            entry.note_heard(slot);
+        }
+        let (subject, ground, hot) = entry.watched(zones, source.device, utc_offset_minutes, self.listening_since);
+        let subject = Subject { placement: source.placement, fix_before, ..subject };
         let mut crossings = Vec::new();
         // Location backfill is history: it never moves the live fence (devices.md).
         if let Some(located) = observed.located.filter(|_| !late) {
-            let ground = Ground { fences, zones, org: &wearer.org };
-            hot.watch.handle(&ground, &located, measured, at, &mut crossings);
-            // Who reported what the watch waits on; nobody is looked up where it waits on nothing.
-            hot.watched_device = hot.watch.next_due().and_then(|_| devices.slot(device));
+            if !hot.watch.pass(&located, measured, at) {
+                hot.watch.handle(&ground(), &located, measured, at, &mut crossings);
+            }
+            // Who reported what the watch waits on, if it waits on anything.
+            hot.watched_device = hot.watch.next_due().and(source.slot);
         }
-        let subject = Subject {
-            wearer: &wearer.id,
-            device,
-            placement,
-            thresholds: &wearer.thresholds,
-            suspension: wearer.suspension.as_ref(),
-            fall_window_seconds: wearer.plan.fall_window_seconds,
-            position: hot.last_fix.map(|(_, located)| located.position),
-            fix_before,
-            home: home.as_ref(),
-            utc_offset_minutes,
-            listening_since: self.listening_since,
-        };
         for crossing in &crossings {
             let observation = Observation::Crossing(crossing);
             findings.extend(rules::handle(&mut hot.rules, &subject, observation, crossing.measured, late, at));
@@ -158,38 +154,41 @@ impl Pipeline {
         self.rule_timers.set(hot, slot);
     }
 
+    /// Has fetched what firing the next timers will look at: first the wearers, then the devices that were heard. Those
+    /// that fall due within a moment of a busy city are looked at side by side, as their reports are.
+    pub(super) fn foresee_timers(&self) {
+        let until = self.last_at.plus_millis(FORESEEN_MILLIS);
+        let mut slots = [u32::MAX; FORESEEN_TOGETHER];
+        let due = self.rule_timers.due.iter().take_while(|(at, _)| *at <= until);
+        let count = slots.iter_mut().zip(due).map(|(place, (_, slot))| *place = *slot).count();
+        let looks = slots[..count].iter().fold(0, |looks, slot| looks ^ self.directory.foresee_wearer(*slot));
+        let heard =
+            slots[..count].iter().filter_map(|slot| self.directory.wearers.at(*slot)).map(WearerEntry::heard_slot);
+        std::hint::black_box(heard.fold(looks, |looks, slot| looks ^ self.directory.foresee_device(slot)));
+    }
+
     /// What the fences and the rules find by themselves because time went by, for at most so many wearers.
     pub(super) fn sense_advance(&mut self, now: Timestamp, findings: &mut Vec<Finding>) {
         let utc_offset_minutes = self.utc_offset_minutes(now);
-        for _ in 0..FIRED_TOGETHER_MAX {
+        for fired in 0..FIRED_TOGETHER_MAX {
             let Some(slot) = self.rule_timers.pop_due(now) else { break };
+            if fired % FORESEEN_TOGETHER == 1 {
+                self.foresee_timers();
+            }
+            let has_watched_device = self.directory.has_watched_device(slot);
             let Directory { wearers, zones, devices, .. } = &mut self.directory;
             let Some(entry) = wearers.at_mut(slot) else { continue };
-            let WearerEntry { wearer, fences, hot, home, .. } = entry;
+            let nobody = DeviceId::default();
+            let (subject, ground, hot) = entry.watched(zones, &nobody, utc_offset_minutes, self.listening_since);
             hot.due = None;
-            let is_theirs = |device| devices.get(device).is_some_and(|d| d.device.wearer.as_ref() == Some(&wearer.id));
-            if rules::watched_device(&hot.rules).is_some_and(|device| !is_theirs(device)) {
+            if !has_watched_device {
                 rules::let_go(&mut hot.rules);
             }
             let mut crossings = Vec::new();
             if hot.watch.next_due().is_some_and(|due| due <= now) {
-                hot.watch.advance(&Ground { fences, zones, org: &wearer.org }, now, &mut crossings);
+                hot.watch.advance(&ground(), now, &mut crossings);
             }
-            let nobody = DeviceId::default();
             let watched = hot.watched_device.and_then(|slot| devices.at(slot)).map(|entry| &entry.device.id);
-            let subject = Subject {
-                wearer: &wearer.id,
-                device: &nobody,
-                placement: rules::Placement::Worn,
-                thresholds: &wearer.thresholds,
-                suspension: wearer.suspension.as_ref(),
-                fall_window_seconds: wearer.plan.fall_window_seconds,
-                position: hot.last_fix.map(|(_, located)| located.position),
-                fix_before: None,
-                home: home.as_ref(),
-                utc_offset_minutes,
-                listening_since: self.listening_since,
-            };
             for crossing in &crossings {
                 let subject = Subject { device: watched.unwrap_or(&nobody), ..subject };
                 let observation = Observation::Crossing(crossing);

@@ -1,9 +1,11 @@
 //! A table of named entries in slots that never move, so that it can be written down slice by slice.
 
 use std::borrow::Borrow;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::index::Index;
 
 /// How many slots one slice of a checkpoint holds: what the loop stands still for at most.
 pub const SLICE_SLOTS: usize = 1024;
@@ -13,36 +15,100 @@ pub const SLICE_SLOTS: usize = 1024;
 pub struct Slots<K, V> {
     /// Slice by slice, each full but the last: none is ever copied to make room for another, so that the loop does not
     /// stand still while a city is imported.
-    slices: Vec<Vec<Option<(K, V)>>>,
-    index: FxHashMap<K, u32>,
+    slices: Vec<Vec<Option<Place<K, V>>>>,
+    index: Index,
     /// Up to which journal sequence number each slice was when it was loaded from a checkpoint: 0 for the rest.
     loaded_through: Vec<u64>,
     /// Below this every slot is taken.
     first_free: usize,
+    /// How often somebody was taken out.
+    removals: u32,
+}
+
+/// A name and its entry, in lines of memory of their own: what an entry has first lies next to the name.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Place<K, V> {
+    name: K,
+    value: V,
+}
+
+/// A slot that was found by name. It is that name's as long as nobody was taken out; the default is nobody's.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    slot: u32,
+    removals: u32,
+}
+
+impl Default for Found {
+    fn default() -> Found {
+        Found { slot: u32::MAX, removals: 0 }
+    }
+}
+
+impl Found {
+    /// The slot, if nobody was taken out.
+    pub fn slot(self) -> u32 {
+        self.slot
+    }
 }
 
 impl<K, V> Default for Slots<K, V> {
     fn default() -> Self {
-        Slots { slices: Vec::new(), index: FxHashMap::default(), loaded_through: Vec::new(), first_free: 0 }
+        let (slices, index, loaded_through) = (Vec::new(), Index::default(), Vec::new());
+        Slots { slices, index, loaded_through, first_free: 0, removals: 0 }
     }
 }
 
-impl<K: Clone + Eq + Hash, V> Slots<K, V> {
+fn hash<Q: Hash + ?Sized>(name: &Q) -> u32 {
+    // The upper half says where to look: mixed once more, for the hasher turns its best bits down.
+    (FxBuildHasher.hash_one(name).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+impl<K: Eq + Hash, V> Slots<K, V> {
     /// The slot of a name.
     pub fn slot<Q>(&self, name: &Q) -> Option<u32>
     where
         K: Borrow<Q>,
         Q: Eq + Hash + ?Sized,
     {
-        self.index.get(name).copied()
+        self.index.find(hash(name), |slot| self.has_name(slot, name))
     }
 
     /// The slot of a name, which is likely to be this one.
     pub fn slot_from(&self, likely: u32, name: &K) -> Option<u32> {
-        match self.place(likely) {
-            Some((known, _)) if known == name => Some(likely),
-            _ => self.slot(name),
-        }
+        if self.has_name(likely, name) { Some(likely) } else { self.slot(name) }
+    }
+
+    fn has_name<Q>(&self, slot: u32, name: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        self.place(slot).is_some_and(|place| place.name.borrow() == name)
+    }
+
+    /// The slot of a name, to be kept.
+    pub fn found(&self, name: &K) -> Option<Found> {
+        Some(Found { slot: self.slot(name)?, removals: self.removals })
+    }
+
+    /// The slot that was found and its name, if it is known to be still the same.
+    pub fn still(&self, found: Found) -> Option<(u32, &K)> {
+        let place = self.place(found.slot).filter(|_| found.removals == self.removals)?;
+        Some((found.slot, &place.name))
+    }
+
+    /// Looks where these names lie, side by side, and puts their slots there; [`u32::MAX`]: nobody's. A slot may be that of
+    /// another name: it is only good for looking ahead. How many names there were, and something that means nothing.
+    pub fn foresee<'a>(&self, names: impl Iterator<Item = &'a K>, slots: &mut [u32]) -> (usize, u64)
+    where
+        K: 'a,
+    {
+        let count = slots.iter_mut().zip(names).map(|(slot, name)| *slot = hash(name)).count();
+        let looks = slots[..count].iter().fold(0, |looks, hash| looks ^ self.index.foresee(*hash));
+        slots[..count].iter_mut().for_each(|slot| *slot = self.index.likely(*slot).unwrap_or(u32::MAX));
+        (count, looks)
     }
 
     /// The entry of a name.
@@ -66,19 +132,19 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
 
     /// The entry in a slot.
     pub fn at(&self, slot: u32) -> Option<&V> {
-        self.place(slot).map(|(_, value)| value)
+        self.place(slot).map(|place| &place.value)
     }
 
     /// The entry in a slot, to be changed.
     pub fn at_mut(&mut self, slot: u32) -> Option<&mut V> {
-        self.place_mut(slot)?.as_mut().map(|(_, value)| value)
+        self.place_mut(slot)?.as_mut().map(|place| &mut place.value)
     }
 
-    fn place(&self, slot: u32) -> Option<&(K, V)> {
+    fn place(&self, slot: u32) -> Option<&Place<K, V>> {
         self.slices.get(slot as usize / SLICE_SLOTS)?.get(slot as usize % SLICE_SLOTS)?.as_ref()
     }
 
-    fn place_mut(&mut self, slot: u32) -> Option<&mut Option<(K, V)>> {
+    fn place_mut(&mut self, slot: u32) -> Option<&mut Option<Place<K, V>>> {
         self.slices.get_mut(slot as usize / SLICE_SLOTS)?.get_mut(slot as usize % SLICE_SLOTS)
     }
 
@@ -95,7 +161,7 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
                 _ => self.slices.push(Vec::with_capacity(SLICE_SLOTS)),
             }
         }
-        self.slices[slot / SLICE_SLOTS][slot % SLICE_SLOTS] = Some((name, value));
+        self.slices[slot / SLICE_SLOTS][slot % SLICE_SLOTS] = Some(Place { name, value });
     }
 
     /// Puts a new entry into the first free slot. The name must not be there yet.
@@ -104,16 +170,22 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
             self.first_free += 1;
         }
         let slot = self.first_free;
-        self.put(slot, name.clone(), value);
-        self.index.insert(name, slot as u32);
+        self.index.insert(hash(&name), slot as u32);
+        self.put(slot, name, value);
         slot as u32
     }
 
     /// Takes an entry out. Its slot is given to somebody else one day.
     pub fn remove(&mut self, name: &K) -> Option<V> {
-        let slot = self.index.remove(name)? as usize;
-        self.first_free = self.first_free.min(slot);
-        self.place_mut(slot as u32)?.take().map(|(_, value)| value)
+        let slots = &self.slices;
+        let has_name = |slot: u32| {
+            let place = slots.get(slot as usize / SLICE_SLOTS).and_then(|slice| slice.get(slot as usize % SLICE_SLOTS));
+            place.and_then(Option::as_ref).is_some_and(|place| place.name == *name)
+        };
+        let slot = self.index.remove(hash(name), has_name)?;
+        self.first_free = self.first_free.min(slot as usize);
+        self.removals = self.removals.wrapping_add(1);
+        self.place_mut(slot)?.take().map(|place| place.value)
     }
 
     /// How many entries there are.
@@ -130,7 +202,7 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
     pub fn slice(&self, slice: usize) -> impl Iterator<Item = (u32, &V)> {
         let first = slice * SLICE_SLOTS;
         let entries = self.slices.get(slice).into_iter().flatten().enumerate();
-        entries.filter_map(move |(i, entry)| entry.as_ref().map(|(_, value)| ((first + i) as u32, value)))
+        entries.filter_map(move |(i, place)| place.as_ref().map(|place| ((first + i) as u32, &place.value)))
     }
 
     /// Every entry, in slot order.
@@ -140,8 +212,8 @@ impl<K: Clone + Eq + Hash, V> Slots<K, V> {
 
     /// Puts an entry back into the slot that a checkpoint named.
     pub fn put_back(&mut self, slot: u32, name: K, value: V) {
-        self.put(slot as usize, name.clone(), value);
-        self.index.insert(name, slot);
+        self.index.insert(hash(&name), slot);
+        self.put(slot as usize, name, value);
     }
 
     /// Notes up to which sequence number a slice is complete.
@@ -177,5 +249,27 @@ mod tests {
         assert_eq!(slots.iter().map(|(_, v)| *v).collect::<Vec<_>>(), [1, 2, 3, 4]);
         slots.set_loaded_through(0, 7);
         assert!(slots.holds(3, 7) && !slots.holds(3, 8) && !slots.holds(5000, 1));
+    }
+
+    #[test]
+    fn what_was_found_holds_until_somebody_is_taken_out() {
+        let mut slots: Slots<u8, u8> = Slots::default();
+        slots.insert(10, 1);
+        slots.insert(20, 2);
+        let found = slots.found(&20).unwrap();
+        slots.insert(30, 3);
+        assert_eq!(slots.still(found), Some((1, &20)));
+        slots.remove(&20);
+        slots.insert(40, 4);
+        assert_eq!((slots.still(found), slots.slot(&40)), (None, Some(1)));
+        assert_eq!(slots.still(Found::default()), None);
+    }
+
+    /// What a report looks at lies in so many lines of memory, of 64 bytes, and no entry across two pages.
+    #[test]
+    fn a_wearer_is_eight_lines_and_a_device_two() {
+        use super::super::directory::{DeviceEntry, WearerEntry};
+        assert_eq!(size_of::<Option<Place<model::WearerId, WearerEntry>>>(), 512);
+        assert_eq!(size_of::<Option<Place<model::DeviceId, DeviceEntry>>>(), 128);
     }
 }

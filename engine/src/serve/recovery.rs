@@ -105,7 +105,7 @@ pub(super) fn erase_again(
 /// Who may connect, as it was when the house closed.
 pub(super) fn authority_of(pipeline: &Pipeline) -> Authority {
     let authority = Authority::new();
-    let devices = pipeline.directory().devices.iter().map(|(_, entry)| entry.device.clone()).collect();
+    let devices = pipeline.directory().devices.iter().map(|(_, entry)| model::Device::clone(&entry.device)).collect();
     authority.apply(&model::RegistryChange { devices, ..model::RegistryChange::default() });
     pipeline.tokens().for_each(|token| {
         authority.apply_token(token);
