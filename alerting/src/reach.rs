@@ -2,7 +2,7 @@
 //! elder of whose guardians nobody is to be expected to pick up is *uncovered*, and somebody has to see to it before
 //! the alarm, not after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::attempt::CalleeRole;
 use model::{
@@ -37,6 +37,8 @@ struct Evidence {
 pub struct Reach {
     people: BTreeMap<PersonId, Evidence>,
     open: BTreeMap<TaskId, Task>,
+    /// Which of them are about whom: a city is imported with a task for every tenth.
+    open_of: BTreeMap<WearerId, BTreeSet<TaskId>>,
 }
 
 /// As a checkpoint holds it.
@@ -141,7 +143,7 @@ impl Reach {
     /// Whether of none of a wearer's guardians it is to be expected that they can be reached.
     #[must_use]
     pub fn is_uncovered(&self, wearer: &WearerId) -> bool {
-        self.open.values().any(|task| task.wearer == *wearer && task.kind == TaskKind::Uncovered)
+        self.open_about(wearer).any(|task| task.kind == TaskKind::Uncovered)
     }
 
     /// Opens the tasks that a wearer's guardians give cause for, and ends those that do not any more.
@@ -173,7 +175,7 @@ impl Reach {
         }
         let mut changes = self.end_unwanted(wearer, &wanted, now);
         for (kind, person, zh, en) in wanted {
-            if self.open.values().any(|t| t.wearer == *wearer && t.kind == kind && t.person == person) {
+            if self.open_about(wearer).any(|task| task.kind == kind && task.person == person) {
                 continue;
             }
             let task = Task {
@@ -191,7 +193,7 @@ impl Reach {
                 done_by: None,
                 note: String::new(),
             };
-            self.open.insert(task.id, task.clone());
+            self.open(task.clone());
             changes.push(TaskChange { kind: EventKind::TaskOpened, task });
         }
         changes
@@ -204,8 +206,7 @@ impl Reach {
         now: Timestamp,
     ) -> Vec<TaskChange> {
         let is_wanted = |task: &Task| wanted.iter().any(|w| w.0 == task.kind && w.1 == task.person);
-        let of_wearer = self.open.values().filter(|task| task.wearer == *wearer && !is_wanted(task));
-        let ids: Vec<TaskId> = of_wearer.map(|task| task.id).collect();
+        let ids: Vec<TaskId> = self.open_about(wearer).filter(|task| !is_wanted(task)).map(|task| task.id).collect();
         ids.into_iter().filter_map(|id| self.end(id, None, "", now)).collect()
     }
 
@@ -232,13 +233,32 @@ impl Reach {
         self.open.get(&id)
     }
 
+    fn open_about(&self, wearer: &WearerId) -> impl Iterator<Item = &Task> {
+        self.open_of.get(wearer).into_iter().flatten().filter_map(|id| self.open.get(id))
+    }
+
+    fn open(&mut self, task: Task) {
+        self.open_of.entry(task.wearer.clone()).or_default().insert(task.id);
+        self.open.insert(task.id, task);
+    }
+
+    fn close(&mut self, id: TaskId) {
+        let Some(task) = self.open.remove(&id) else { return };
+        if let Some(ids) = self.open_of.get_mut(&task.wearer) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.open_of.remove(&task.wearer);
+            }
+        }
+    }
+
     /// Recovery: a task as it was decided.
     pub fn apply_task(&mut self, task: Task) {
         if task.state == TaskState::Open {
-            self.open.insert(task.id, task);
+            self.open(task);
             return;
         }
-        self.open.remove(&task.id);
+        self.close(task.id);
         if let (Some(person), true) = (&task.person, task.done_by.is_some()) {
             self.people.remove(person);
         }
@@ -247,9 +267,11 @@ impl Reach {
     /// Forgets somebody who was erased: what calls to them have shown, and what was to be put right about them.
     pub fn erase(&mut self, erasure: &Erasure) {
         self.people.retain(|person, _| !erasure.is_person(person));
-        self.open.retain(|_, task| {
-            !erasure.is_wearer(&task.wearer) && !task.person.as_ref().is_some_and(|person| erasure.is_person(person))
-        });
+        let is_about = |task: &&Task| {
+            erasure.is_wearer(&task.wearer) || task.person.as_ref().is_some_and(|person| erasure.is_person(person))
+        };
+        let ids: Vec<TaskId> = self.open.values().filter(is_about).map(|task| task.id).collect();
+        ids.into_iter().for_each(|id| self.close(id));
     }
 
     /// Everything, for the checkpoint.
@@ -264,9 +286,8 @@ impl Reach {
     /// From a checkpoint.
     #[must_use]
     pub fn restore(snapshot: ReachSnapshot) -> Reach {
-        Reach {
-            people: snapshot.people.into_iter().collect(),
-            open: snapshot.open.into_iter().map(|task| (task.id, task)).collect(),
-        }
+        let mut reach = Reach { people: snapshot.people.into_iter().collect(), ..Reach::default() };
+        snapshot.open.into_iter().for_each(|task| reach.open(task));
+        reach
     }
 }

@@ -82,7 +82,7 @@ fn an_sos_of_a_device_whose_wearer_is_not_known_is_the_desks() {
 #[test]
 fn a_test_that_somebody_forgot_silences_nobody_for_more_than_a_day() {
     let (mut pipeline, mut records) = begun();
-    let mut wearer = pipeline.directory().wearers.get("w1").unwrap().wearer.clone();
+    let mut wearer = pipeline.directory().wearers.get("w1").unwrap().wearer.as_ref().clone();
     wearer.mode = WearerMode::Test { by: PersonId::new("s1"), until: at(400.0 * 86_400.0) };
     let change = RegistryChange { wearers: vec![wearer], ..RegistryChange::default() };
     pipeline.decide(command(StaffCommand::Import(Box::new(change)), None), at(0.0), &mut records);

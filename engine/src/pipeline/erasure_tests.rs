@@ -67,7 +67,7 @@ fn what_is_open_is_brought_to_its_end_first_and_who_is_erased_is_forgotten_by_ev
         assert_eq!(holds(&pipeline, name), [], "{name}");
     }
     let again = RegistryChange {
-        wearers: vec![begun().0.directory().wearers.iter().next().unwrap().1.wearer.clone()],
+        wearers: vec![begun().0.directory().wearers.iter().next().unwrap().1.wearer.as_ref().clone()],
         ..RegistryChange::default()
     };
     let mut import = Vec::new();

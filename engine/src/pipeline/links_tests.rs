@@ -106,7 +106,7 @@ fn a_stranger_gets_no_code() {
 #[test]
 fn a_guardian_draws_the_fences_of_their_elder_and_writes_nothing_else() {
     let (mut pipeline, mut records) = begun();
-    let wearer = pipeline.directory.wearers.get(&WearerId::new("w1")).unwrap().wearer.clone();
+    let wearer = pipeline.directory.wearers.get(&WearerId::new("w1")).unwrap().wearer.as_ref().clone();
     let only = |wearer: Wearer| RegistryChange { wearers: vec![wearer], ..RegistryChange::default() };
     let mut people = only(Wearer { fences: Vec::new(), ..wearer.clone() });
     people.people.push(pipeline.directory.people.get(&PersonId::new("g1")).unwrap().clone());
