@@ -157,7 +157,28 @@ fn roles_and_holders_are_respected() {
          accept c1 by w1; check_in c1 by t1 at 0; arrive c1 by w1 at 0; feedback c1 by w1 已扶起; verify c1 by s2; \
          verify c1 by t1; close c1 by t1 as helped v; verify c1 by s1; close c1 by s2 as helped v; reopen c1 by s1 又按了; \
          accept c1 by w3; arrive c1 by w3; feedback c1 by w3 无事; verify c1 by s2; verify c1 by s1",
-        expect![[r#""#]],
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  c1 dispatched by s1 [Dispatched Community, with s2]
+            00:00  c1 returned by s2 [Filed Community]
+            00:00  c1 accepted by s1 [Accepted Community, with w3]
+            00:00  c1 reassigned by s1 [Dispatched Community, with w1]
+            00:00  c1 accepted by w1 [Accepted Community, with w1]
+            00:00  c1 checked_in by t1 [Accepted Community, with w1]
+            00:00  c1 on_site by w1 [OnSite Community, with w1]
+            00:00  c1 feedback by w1 [Feedback Community, with w1]
+            00:00  refused 403 who handled a case does not verify it
+            00:00  refused 403 who handled a case does not verify it
+            00:00  refused 403 who handled a case closes it only after another verified it
+            00:00  c1 verified by s1 [Verified Community, with w1]
+            00:00  c1 closed by s2 [Closed Community, with w1]
+            00:00  c1 reopened by s1 [Filed Community]
+            00:00  c1 accepted by w3 [Accepted Community, with w3]
+            00:00  c1 on_site by w3 [OnSite Community, with w3]
+            00:00  c1 feedback by w3 [Feedback Community, with w3]
+            00:00  refused 403 who handled a case does not verify it
+            00:00  c1 verified by s1 [Verified Community, with w3]
+        "#]],
     );
     // Staff answer for whom the case was dispatched to.
     check(

@@ -16,6 +16,9 @@ use super::{State, keys};
 use crate::codec::decode_value;
 use crate::error::StoreError;
 
+/// How many hints are written at once where a whole registry gets them.
+const HINTS_PER_WRITE: usize = 10_000;
+
 /// Whose wearers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Among<'a> {
@@ -196,11 +199,23 @@ impl State {
         if self.database.get(keys::META_HINTS)?.is_some() {
             return Ok(());
         }
-        let mut changes = Changes::default();
-        self.for_each_wearer(&mut |wearer| hint_at_wearer(&mut changes, &wearer))?;
-        self.for_each_device(&mut |device| hint_at_device(&mut changes, &device))?;
+        let (mut changes, mut written) = (Changes::default(), Ok(()));
+        let mut write = |changes: &mut Changes, least: usize| {
+            if changes.len() >= least && written.is_ok() {
+                written = self.database.apply(std::mem::take(changes));
+            }
+        };
+        self.for_each_wearer(&mut |wearer| {
+            hint_at_wearer(&mut changes, &wearer);
+            write(&mut changes, HINTS_PER_WRITE);
+        })?;
+        self.for_each_device(&mut |device| {
+            hint_at_device(&mut changes, &device);
+            write(&mut changes, HINTS_PER_WRITE);
+        })?;
         changes.put(keys::META_HINTS, number_value(1));
-        self.database.apply(changes)
+        write(&mut changes, 1);
+        written
     }
 }
 

@@ -119,7 +119,7 @@ fn a_view_of_before_there_were_hints_gets_them() {
 fn a_list_looks_at_so_many_entries_at_once_and_says_where_to_go_on() {
     let ids: Vec<String> = (0..LISTED_MAX + 10).map(|n| format!("w{n:06}")).collect();
     let some = |ids: &[String]| change(ids.iter().map(|id| wearer(id, "/a/", "g1")).collect(), Vec::new());
-    let state = House::with(ids.chunks(1_000).map(some)).projected();
+    let state = House::with(ids.chunks(50).map(some)).projected();
     let last = |wearer: &Wearer| wearer.id.as_str() == ids[LISTED_MAX + 3];
     let root = OrgPath::new("/");
     let pages: [&dyn Fn(Option<WearerId>) -> Listing<Wearer>; 2] =
