@@ -76,7 +76,7 @@ test("somebody who has only started the demo helps an elder from the alarm to th
   await page.context().close();
 });
 
-test("the text on a demo phone is tapped, and the family sees what happened and where", async () => {
+test("the text on a demo phone is tapped, and the family sees what happened", async () => {
   const context = await (await browse()).newContext({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
@@ -85,6 +85,5 @@ test("the text on a demo phone is tapped, and the family sees what happened and 
   await page.locator(".bubble.high a").first().tap();
   const family = await opened;
   await family.getByText("发生了什么").waitFor();
-  await family.locator("svg .place").first().waitFor();
   await context.close();
 });

@@ -100,3 +100,19 @@ test("on a phone the form fits, whatever is pressed is large enough for a thumb,
   await page.calm();
   await page.context().close();
 });
+
+test("on a phone the strip says who is on the roster and stays in two rows, in both languages", async () => {
+  const units = [{ id: "unit-1", name: "值班室", level: "community", shifts: [{ people: ["s1", "s2", "v1"], days: ALL, from: "08:00", to: "08:00" }] }];
+  const { version } = await roster();
+  const put = await fetch(`${house.base}/api/v1/duty?org=${encodeURIComponent(ORG)}`, { method: "PUT", body: JSON.stringify({ units }),
+    headers: { authorization: `Bearer ${house.token}`, "content-type": "application/json", "if-match": `"${version}"` } });
+  assert.equal(put.status, 200);
+  for (const language of ["zh-CN", "en"]) {
+    const page = await open(house, "#/alerts", { width: 390, height: 844, touch: true, language });
+    await page.locator(".on-duty", { hasText: "陈值班" }).waitFor();
+    const tops = await page.evaluate(() => [".brand", ".menu"].map((name) => document.querySelector(name).getBoundingClientRect().top));
+    assert.ok(Math.abs(tops[0] - tops[1]) < 20, `the menu beside the name: ${tops}`);
+    await page.calm();
+    await page.context().close();
+  }
+});

@@ -14,7 +14,7 @@ const STATES = [
   ["elder-edit", "elders/w1", '[data-focus="edit"]'], ["consent", "elders/w1", '[data-focus="consent-vital_signs"]'],
   ["resolve", "alerts/i2", '[data-focus="act-resolve"]'], ["bulk", "alerts", ".row.waits input"], ["menu", "alerts", ".menu summary"],
   ["preview", "doctor/i2", '[data-focus="preview"]'], ["patrol", "cases", '[data-focus="patrol"]'], ["dispatch", "cases/c1", '[data-focus="case-act-dispatch"]'],
-  ["roster", "duty", '[data-focus="roster"]'], ["registry-edit", "registry/wearers", ".registry-row"], ["alert-none", "alerts/i999"], ["elder-none", "elders/w999"],
+  ["roster", "duty", '[data-focus="roster"]'], ["registry-edit", "registry/wearers", ".registry-row button"], ["alert-none", "alerts/i999"], ["elder-none", "elders/w999"],
 ];
 const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844, touch: true } };
 const [folder = "screenshots", ...only] = process.argv.slice(2);

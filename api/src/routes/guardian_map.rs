@@ -21,7 +21,10 @@ type Offset = (f64, f64);
 
 /// What is drawn of a fence.
 enum Outline {
-    Circle { middle: Offset, radius_m: f64 },
+    Circle {
+        middle: Offset,
+        radius_m: f64,
+    },
     /// Rings, the first the outline, the others holes.
     Rings(Vec<Vec<Offset>>),
     /// The middle of a corridor.
@@ -136,7 +139,7 @@ mod tests {
         };
         let polygon = drawn(Shape::Polygon { rings: vec![square.clone()] });
         assert!(polygon.contains("d=\"M112.1 187.9L247.9 187.9L247.9 52.1L112.1 52.1L112.1 187.9Z\""), "{polygon}");
-        assert!(polygon.contains("500 米"), "{polygon}");
+        assert!(polygon.contains("1000 米"), "{polygon}");
         let several = drawn(Shape::MultiPolygon { polygons: vec![vec![square.clone()], vec![far]] });
         assert_eq!(several.matches("class=\"fence\"").count(), 1, "what is far away is left out: {several}");
         let way = drawn(Shape::Corridor { line: vec![[0.0, 0.0], [0.01, 0.0]], width_m: 40.0 });
