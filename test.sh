@@ -5,6 +5,8 @@
 #
 #   ./test.sh                        the whole of it, what CI runs
 #   YINLING_KILL_ROUNDS=50 ./test.sh the same with more rounds of kill -9
+#   YINLING_ESCALATION_KILLS=200 cargo nextest run -p yinling -E 'test(killed::)'
+#                                    as many kills of the real binary, each in an escalation of its own
 set -euo pipefail
 cd "$(dirname "$0")"
 

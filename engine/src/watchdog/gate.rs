@@ -90,7 +90,6 @@ impl Gate {
     /// Whether an attempt may be sent now. Waits until the engine knows what the watchdog did.
     pub async fn admits(&self, attempt: &Attempt) -> bool {
         let calls = matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder);
-        let mut has_waited = false;
         loop {
             self.settle().await;
             let held = self.held.lock().await;
@@ -99,15 +98,16 @@ impl Gate {
                 return false;
             }
             if !held.is_in_flight(attempt, self.clock.now()) {
-                return !has_waited || self.is_wanted(attempt.id);
+                // While it waited here, what the watchdog did may have been taken in.
+                return self.is_wanted(attempt.id);
             }
             drop(held);
-            has_waited = true;
             tokio::time::sleep(SETTLE_EVERY).await;
         }
     }
 
-    /// Whether an attempt still waits to be sent, as far as is known: somebody may have said meanwhile that they go.
+    /// Whether an attempt still waits to be sent, as far as is known: somebody may have said meanwhile that they go, or the
+    /// watchdog may have sent the same.
     fn is_wanted(&self, id: AttemptId) -> bool {
         self.state.attempt(id).ok().flatten().is_none_or(|attempt| attempt.wants_sending())
     }
@@ -178,6 +178,8 @@ impl Gate {
                     }
                     Deed::StoodIn { about, sealed } => self.take_stood_in(about, sealed, held, &mut unread).await,
                     Deed::Sent { attempt, about: Some(about), .. } if attempt.partition() == Ground::PARTITION => {
+                        let is_there = |at: &Timestamp| at.plus_seconds(IN_FLIGHT_SECONDS) > self.clock.now();
+                        held.beside.retain(|_, (_, at)| is_there(at));
                         held.beside.insert(attempt, about);
                         true
                     }
