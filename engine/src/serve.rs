@@ -40,6 +40,7 @@ use crate::pulse::Pulse;
 use crate::read_ahead::{device_of, read_ahead};
 use crate::release::{FEED_EVENTS_WAITING_MAX, Release, Releaser, tell_feed};
 use crate::secrets::Secrets;
+use crate::setup::{SetupFaults, both, cannot_listen};
 use crate::teller::{Book, Teller};
 use crate::tls::{self, Tls};
 use crate::watchdog::{
@@ -86,24 +87,19 @@ struct TlsDoors {
 
 impl TlsDoors {
     /// What the configuration says, or what `init --self-signed` left; `None`: there is no TLS.
-    async fn open(config: &Config) -> anyhow::Result<Option<TlsDoors>> {
+    async fn open(config: &Config) -> Result<Option<TlsDoors>, SetupFaults> {
         let Some(settings) = config.tls.clone().or_else(|| tls::of_data_dir(&config.data)) else {
-            let asked = [config.http.tls_listen, config.mqtt.tls_listen];
-            anyhow::ensure!(
-                asked.iter().all(Option::is_none),
-                "tls_listen is set, but there is no certificate: set [tls], or run `yinling init --self-signed`"
-            );
-            return Ok(None);
+            return tls::unasked(config).map_or(Ok(None), |fault| Err(fault.into()));
         };
         // A certificate of one's own is for everybody; one for a first try for this machine, unless said otherwise.
         let anywhere = if config.tls.is_some() { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
         let http = config.http.tls_listen.unwrap_or_else(|| (anywhere, HTTPS_PORT).into());
         let mqtt = config.mqtt.tls_listen.unwrap_or_else(|| (anywhere, MQTTS_PORT).into());
-        Ok(Some(TlsDoors {
-            tls: Tls::load(&settings).context("[tls]")?,
-            http: TcpListener::bind(http).await.with_context(|| format!("listening on {http} (http.tls_listen)"))?,
-            mqtt: broker::listen(mqtt).with_context(|| format!("listening on {mqtt} (mqtt.tls_listen)"))?,
-        }))
+        let tls = Tls::load(&settings).map_err(|_| SetupFaults(tls::faults(&settings)));
+        let http = TcpListener::bind(http).await.map_err(|error| cannot_listen(http, "http.tls_listen", &error));
+        let mqtt = broker::listen(mqtt).map_err(|error| cannot_listen(mqtt, "mqtt.tls_listen", &error));
+        let (tls, (http, mqtt)) = both(tls, both(http, mqtt))?;
+        Ok(Some(TlsDoors { tls, http, mqtt }))
     }
 }
 
@@ -158,12 +154,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let lock = data.lock()?;
     let secrets = Arc::new(data.load_secrets()?);
     // The addresses are taken before the recovery, so that a mistake in them is told at once.
-    let http = TcpListener::bind(config.http.listen)
-        .await
-        .with_context(|| format!("listening on {} for HTTP (http.listen)", config.http.listen))?;
-    let mqtt = broker::listen(config.mqtt.listen)
-        .with_context(|| format!("listening on {} for MQTT (mqtt.listen)", config.mqtt.listen))?;
-    let tls = TlsDoors::open(&config).await?;
+    let (http, mqtt) = (config.http.listen, config.mqtt.listen);
+    let http = TcpListener::bind(http).await.map_err(|error| cannot_listen(http, "http.listen", &error));
+    let mqtt = broker::listen(mqtt).map_err(|error| cannot_listen(mqtt, "mqtt.listen", &error));
+    let (tls, (http, mqtt)) = both(TlsDoors::open(&config).await, both(http, mqtt))?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let layout = store::DataDir::new(&config.data);
     let found = {
@@ -289,7 +283,7 @@ impl Assembly {
             auditor: Arc::clone(&auditor),
             watched: Arc::clone(&watched),
         };
-        let (journal_failed, follower_failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let journal_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&journal_failed);
         let (saved, words) = (Arc::clone(&unsaved), Arc::clone(&last_words));
         let journal: Arc<Journal<Release>> = Arc::new(opened.start(
@@ -304,17 +298,13 @@ impl Assembly {
                 std::process::exit(EXIT_JOURNAL_FAILED);
             },
         )?);
-        let failed = Arc::clone(&follower_failed);
         let follower = Arc::new(Follower::start(
             Arc::clone(&self.disk),
             &self.layout.journal(),
             Arc::clone(&state),
             journal.progress(),
             FollowerConfig::default(),
-            move |error| {
-                failed.store(true, Relaxed);
-                tracing::error!(%error, "the projection of the journal failed; a restart rebuilds it");
-            },
+            |error| tracing::error!(%error, "what is shown stands still; alarms go on; it is tried again by itself"),
         )?);
         crate::counted::begin();
         let watch = Arc::new(Watch::default());
@@ -325,7 +315,7 @@ impl Assembly {
             outbox: Arc::clone(&outbox),
             journal: Arc::downgrade(&journal),
             facts: follower.facts(),
-            follower_failed,
+            follower_failed: follower.failed(),
             journal_failed,
             channels: Arc::clone(&channels),
             door: Arc::clone(&door),
