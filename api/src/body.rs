@@ -213,7 +213,16 @@ mod tests {
         .map(|body| serde_json::from_str::<Sample>(body).unwrap_err().to_string())
         .map(|error| in_chinese(error.rsplit_once(" at line ").unwrap().0))
         .collect();
-        expect_test::expect![[r#""#]].assert_eq(&told.join("\n"));
+        expect_test::expect![[r#"
+            类型不符：不能是整数 `7`，应为文本
+            取值不符：不能是整数 `300`，应为范围内的非负整数
+            类型不符：不能是对象，应为列表
+            类型不符：不能是列表，应为文本
+            此处没有 `nmae` 这一项，可用的有 name、rows、settings
+            此处没有 `m` 这一项，可用的有 n
+            类型不符：不能是文本 `x`，应为范围内的非负整数
+            缺少必填项 `name`"#]]
+        .assert_eq(&told.join("\n"));
     }
 
     #[test]

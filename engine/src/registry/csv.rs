@@ -245,6 +245,8 @@ mod tests {
         .collect();
         expect_test::expect![[r#"
             /rows/0: the header must name the columns: organisations have `path`, people `role`, wearers `org`, devices `kind`
+            /rows/0: the column "rolle" is not known; did you mean `role`?
+            /rows/0: the columns are parted by ';'; save the table with commas between them (CSV, RFC 4180)
             /rows/1: 3 cells where the header has 2
             /rows/2: 1 cells where the header has 2
             /rows/0: the column "path" stands twice
