@@ -37,9 +37,8 @@ impl Projection {
                 self.shared.durable.sleep(until.saturating_duration_since(Instant::now()));
             }
             wait = (wait * 2).min(first * REOPEN_WAITS_MAX);
-            match self.disk.free_bytes(&self.journal_dir) {
-                Ok(free) if free < REOPEN_FREE_BYTES_MIN => continue,
-                _ => {}
+            if self.disk.free_bytes(&self.journal_dir).is_ok_and(|free| free < REOPEN_FREE_BYTES_MIN) {
+                continue;
             }
             match self.reopen() {
                 Ok(()) => return true,
