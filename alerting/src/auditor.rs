@@ -73,6 +73,13 @@ impl Auditor {
         self.open.iter().filter_map(fault).collect()
     }
 
+    /// How many incidents are open that nobody goes to: not acknowledged, and nobody is there.
+    #[must_use]
+    pub fn untaken(&self) -> usize {
+        use IncidentState::{Acknowledged, OnSite};
+        self.open.values().filter(|step| !matches!(step.state, Acknowledged | OnSite)).count()
+    }
+
     /// How many incidents are open.
     #[must_use]
     pub fn open(&self) -> usize {

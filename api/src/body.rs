@@ -73,6 +73,14 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
         serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| fault("", &error))?;
         return Err(Fault::invalid("", "the body must be a JSON object", "请求体须为 JSON 对象"));
     }
+    let (_, twice) = crate::once::read(bytes).map_err(|error| fault("", &error))?;
+    if let Some(pointer) = twice.first() {
+        return Err(Fault::invalid(
+            pointer,
+            "this member stands there twice; send it once",
+            "此项出现两次，请只保留一个",
+        ));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let pointer = pointer(error.path());
@@ -88,15 +96,63 @@ fn fault(pointer: &str, error: &serde_json::Error) -> Fault {
             let text = error.to_string();
             // serde's sentence without its line and column: the pointer says where.
             let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
-            let place = if pointer.is_empty() { "请求体" } else { pointer };
-            let zh = format!("{place} 不符合要求：{detail}");
-            Fault::invalid(pointer, detail, zh)
+            Fault::invalid(pointer, detail, in_chinese(detail))
         }
         Category::Syntax | Category::Eof | Category::Io => Fault::new(
             Code::MalformedJson,
             format!("{error}"),
             format!("第 {} 行第 {} 列附近不是有效的 JSON", error.line(), error.column()),
         ),
+    }
+}
+
+/// serde's sentence in Chinese, without the English words in it; a sentence that is not known says at least where.
+fn in_chinese(detail: &str) -> String {
+    let names = || detail.split('`').skip(1).step_by(2).collect::<Vec<_>>();
+    let (first, others) = names().split_first().map(|(first, rest)| (*first, rest.join("、"))).unwrap_or_default();
+    let known = if others.is_empty() { String::new() } else { format!("，可用的有 {others}") };
+    let (head, rest) = detail.split_once(": ").unwrap_or((detail, ""));
+    let (found, expected) = rest.split_once(", expected ").unwrap_or((rest, ""));
+    match detail.split_whitespace().take(2).collect::<Vec<_>>().as_slice() {
+        ["unknown", "field"] => format!("此处没有 `{first}` 这一项{known}"),
+        ["unknown", "variant"] => format!("`{first}` 不在可选值之中{known}"),
+        ["missing", "field"] => format!("缺少必填项 `{first}`"),
+        ["duplicate", "field"] => format!("`{first}` 出现两次，请只保留一个"),
+        _ => match head {
+            "invalid type" => format!("类型不符：{}{}", found_in_chinese(found), expected_in_chinese(expected)),
+            "invalid value" => format!("取值不符：{}{}", found_in_chinese(found), expected_in_chinese(expected)),
+            "invalid length" => "项数不符".to_owned(),
+            _ => "取值不符合要求".to_owned(),
+        },
+    }
+}
+
+fn found_in_chinese(found: &str) -> String {
+    let shown = found.split_once(['`', '"']).map(|(_, value)| value.trim_end_matches(['`', '"'])).unwrap_or_default();
+    let kind = match found.split_whitespace().next().unwrap_or_default() {
+        "integer" => "整数",
+        "floating" => "小数",
+        "string" | "character" => "文本",
+        "boolean" => "布尔值",
+        "null" | "unit" => "空值",
+        "sequence" => "列表",
+        "map" => "对象",
+        _ => "这个值",
+    };
+    let shown = if shown.is_empty() { String::new() } else { format!(" `{shown}`") };
+    format!("不能是{kind}{shown}")
+}
+
+fn expected_in_chinese(expected: &str) -> &'static str {
+    match expected {
+        "a string" | "string" => "，应为文本",
+        "a boolean" => "，应为 true 或 false",
+        "a sequence" => "，应为列表",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "，应为范围内的非负整数",
+        "i8" | "i16" | "i32" | "i64" => "，应为范围内的整数",
+        "f32" | "f64" => "，应为数值",
+        other if other == "a map" || other.starts_with("struct ") => "，应为对象",
+        _ => "",
     }
 }
 
@@ -142,6 +198,34 @@ mod tests {
     }
 
     #[test]
+    fn what_serde_says_is_said_in_chinese_without_its_words() {
+        let told: Vec<String> = [
+            r#"{"name":7}"#,
+            r#"{"name":"a","rows":[{"n":300}]}"#,
+            r#"{"name":"a","rows":{}}"#,
+            r#"{"name":["a"]}"#,
+            r#"{"nmae":"a"}"#,
+            r#"{"name":"a","rows":[{"n":1,"m":2}]}"#,
+            r#"{"name":"a","settings":{"a":"x"}}"#,
+            r#"{}"#,
+        ]
+        .into_iter()
+        .map(|body| serde_json::from_str::<Sample>(body).unwrap_err().to_string())
+        .map(|error| in_chinese(error.rsplit_once(" at line ").unwrap().0))
+        .collect();
+        expect_test::expect![[r#"
+            类型不符：不能是整数 `7`，应为文本
+            取值不符：不能是整数 `300`，应为范围内的非负整数
+            类型不符：不能是对象，应为列表
+            类型不符：不能是列表，应为文本
+            此处没有 `nmae` 这一项，可用的有 name、rows、settings
+            此处没有 `m` 这一项，可用的有 n
+            类型不符：不能是文本 `x`，应为范围内的非负整数
+            缺少必填项 `name`"#]]
+        .assert_eq(&told.join("\n"));
+    }
+
+    #[test]
     fn faults_say_where_they_are() {
         let told: Vec<String> = [
             r#"{"name":7}"#,
@@ -150,6 +234,8 @@ mod tests {
             r#"{"name":"a","settings":{"a/b~c":"x"}}"#,
             r#"{"nmae":"a"}"#,
             r#"{}"#,
+            r#"{"name":"a","settings":{"x":1,"x":2}}"#,
+            r#"{"name":"a","name":"b"}"#,
             r#"["a"]"#,
             r#" 7 "#,
             r#"[["#,
@@ -170,6 +256,8 @@ mod tests {
             invalid /settings/a~1b~0c: invalid type: string "x", expected u8
             invalid /nmae: unknown field `nmae`, expected one of `name`, `rows`, `settings`
             invalid : missing field `name`
+            invalid /settings/x: this member stands there twice; send it once
+            invalid /name: this member stands there twice; send it once
             invalid : the body must be a JSON object
             invalid : the body must be a JSON object
             malformed-json: EOF while parsing a list at line 1 column 2

@@ -413,4 +413,22 @@ pub struct Check {
     pub ok: bool,
     /// What was seen; says what to do when it is not well.
     pub reason: String,
+    /// It is well, and yet somebody should know of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub warning: bool,
+}
+
+impl Check {
+    /// Something that is well, or not.
+    #[must_use]
+    pub fn new(name: &'static str, ok: bool, reason: String) -> Check {
+        Check { name, ok, reason, warning: false }
+    }
+
+    /// Something of which somebody should know, although everything works as it was set up.
+    #[must_use]
+    pub fn warning(name: &'static str, reason: &str) -> Check {
+        Check { warning: true, ..Check::new(name, true, reason.to_owned()) }
+    }
 }

@@ -18,6 +18,7 @@ mod leftover;
 mod login;
 mod look;
 mod middleware;
+pub mod once;
 mod openapi;
 mod page;
 mod params;

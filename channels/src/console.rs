@@ -1,13 +1,17 @@
 //! For channels without a provider: the message is shown in the log, and the attempt says so.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use model::Attempt;
 use model::record::SendResult;
 
 use crate::provider::{BoxFuture, Links, Provider};
 
-/// Shows messages instead of sending them. Ids at info; the words themselves, which name people, only at debug.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Console;
+/// Shows messages instead of sending them, at debug, because their words name people; that there are any, once.
+#[derive(Debug, Default)]
+pub struct Console {
+    has_said_so: AtomicBool,
+}
 
 impl Provider for Console {
     fn name(&self) -> &str {
@@ -15,15 +19,22 @@ impl Provider for Console {
     }
 
     fn send<'a>(&'a self, attempt: &'a Attempt, _links: &'a Links) -> BoxFuture<'a, SendResult> {
-        tracing::info!(
+        tracing::debug!(
             attempt = %attempt.id,
             incident = ?attempt.incident,
             channel = ?attempt.channel,
             person = %attempt.callee.person,
             purpose = ?attempt.purpose,
-            "no provider is configured for this channel: the message is only shown here (its words at debug level)"
+            text = %attempt.text,
+            "no provider is configured for this channel: the message is only shown here"
         );
-        tracing::debug!(attempt = %attempt.id, text = %attempt.text, "message");
+        if !self.has_said_so.swap(true, Relaxed) {
+            tracing::warn!(
+                channel = ?attempt.channel,
+                "a message is only shown in the log, at debug level, and reaches nobody: no provider is configured; said \
+                 once, GET /api/v1/channels and each attempt say it, too"
+            );
+        }
         Box::pin(std::future::ready(SendResult::Shown))
     }
 }

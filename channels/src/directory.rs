@@ -159,7 +159,7 @@ impl Channels {
         let mut channels = Channels {
             configured: BTreeMap::new(),
             listeners: BTreeMap::new(),
-            console: Arc::new(Shell::new(Arc::new(Console), limits, Arc::clone(clock))),
+            console: Arc::new(Shell::new(Arc::new(Console::default()), limits, Arc::clone(clock))),
             in_flight: Arc::default(),
             heard: AtomicU64::new(0),
             refusals: Mutex::default(),

@@ -110,6 +110,7 @@ impl Chain {
 /// # Errors
 /// When it cannot be read. That something is wrong with the audit is no error but in the verdict.
 pub fn verify(data: &Path, noted: Option<(u64, [u8; 32])>) -> anyhow::Result<Verdict> {
+    crate::data_dir::DataDir::open(data)?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let layout = DataDir::new(data);
     let mut damaged = Vec::new();
@@ -142,8 +143,12 @@ pub fn verify(data: &Path, noted: Option<(u64, [u8; 32])>) -> anyhow::Result<Ver
 
 /// What stands before the journal, from the newest export.
 fn older(disk: &Arc<dyn Disk>, layout: &DataDir, before: u64, chain: &mut Chain) -> anyhow::Result<()> {
-    let scratch = Scratch::new(layout)?;
-    let (state, _) = State::open(&scratch.0, &StateConfig::default())?;
+    // Not in the data directory, which may be on a disk that can only be read; for the owner only, and gone afterwards.
+    let scratch = tempfile::Builder::new().prefix("yinling-audit-").tempdir().with_context(|| {
+        let folder = std::env::temp_dir();
+        format!("making a folder in {}; TMPDIR names another, with room for the state", folder.display())
+    })?;
+    let (state, _) = State::open(&scratch.path().join("state"), &StateConfig::default())?;
     store::export::restore_latest(&**disk, &layout.exports(), &state)?;
     state.for_each_audit_entry(&mut |entry| {
         if entry.number < before {
@@ -151,23 +156,6 @@ fn older(disk: &Arc<dyn Disk>, layout: &DataDir, before: u64, chain: &mut Chain)
         }
     })?;
     Ok(())
-}
-
-/// A folder beside the data that goes away again.
-struct Scratch(std::path::PathBuf);
-
-impl Scratch {
-    fn new(layout: &DataDir) -> anyhow::Result<Scratch> {
-        let path = layout.root().join(format!("audit-verify.{}", std::process::id()));
-        std::fs::create_dir(&path).with_context(|| format!("making {}", path.display()))?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! DIR/keys/          pepper and link key, 0600; not in any backup of the rest
 //! DIR/journal/       segments
 //! DIR/state/         the sled view, rebuilt when lost
+//! DIR/state.condemned  it refused; the next start rebuilds it
 //! DIR/checkpoints/   hot state
 //! DIR/exports/       verified exports of the state
 //! DIR/photos/        photos of cases, by the hash of their bytes
@@ -79,7 +80,7 @@ pub enum DataDirError {
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     /// The file system said no.
-    #[error("{path}: {error}")]
+    #[error("{path}: {error}{}", advice(error))]
     Io {
         /// Where.
         path: PathBuf,
@@ -94,7 +95,8 @@ impl DataDirError {
     pub fn is_configuration(&self) -> bool {
         match self {
             DataDirError::Io { error, .. } => {
-                matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotADirectory)
+                use io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem};
+                matches!(error.kind(), PermissionDenied | NotADirectory | ReadOnlyFilesystem)
             }
             DataDirError::Secrets(SecretsError::Io { .. } | SecretsError::Randomness(_)) => false,
             DataDirError::Secrets(_)
@@ -247,6 +249,18 @@ fn is_empty(path: &Path) -> Result<bool, DataDirError> {
     Ok(fs::read_dir(path).map_err(|error| io_at(path, error))?.next().is_none())
 }
 
+/// What to do about it.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; mount it writable (a disk with errors is mounted read-only: see dmesg), or choose another --data"
+        }
+        io::ErrorKind::PermissionDenied => "; run as the user to whom the data directory belongs, or chown it",
+        io::ErrorKind::StorageFull => "; make room on this disk",
+        _ => "",
+    }
+}
+
 fn io_at(path: &Path, error: io::Error) -> DataDirError {
     DataDirError::Io { path: path.to_owned(), error }
 }
@@ -255,7 +269,7 @@ fn io_at(path: &Path, error: io::Error) -> DataDirError {
 mod tests {
     use std::fs;
 
-    use super::{DataDir, DataDirError};
+    use super::{DataDir, DataDirError, io_at};
 
     #[test]
     fn only_a_completed_init_can_be_served() {
@@ -294,6 +308,8 @@ mod tests {
         let others = tempfile::tempdir().unwrap();
         fs::write(others.path().join("thesis.txt"), "years of work").unwrap();
         let foreign = DataDir::begin_init(others.path()).unwrap_err();
+        let read_only = io_at(dir.path(), std::io::ErrorKind::ReadOnlyFilesystem.into());
+        assert!(read_only.is_configuration() && read_only.to_string().contains("mount it writable"), "{read_only}");
         assert!(foreign.to_string().contains("there is \"thesis.txt\" in it"), "{foreign}");
         assert!(others.path().join("thesis.txt").exists());
     }

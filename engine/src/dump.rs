@@ -21,7 +21,12 @@ pub struct Options {
     pub kind: Option<String>,
     /// From this record on; 0: from the oldest.
     pub from_seq: u64,
+    /// Shows what passwords, tokens, cookies and device secrets were hashed to, instead of `…`.
+    pub with_secrets: bool,
 }
+
+/// Members that hold what a secret was hashed to. One that is stored as it is does not exist.
+const HASHED: [&str; 3] = ["password_hash", "secret_sha256", "secret_hmac"];
 
 /// The kinds of a record, by its input.
 pub const KINDS: [&str; 11] = [
@@ -41,13 +46,14 @@ pub const KINDS: [&str; 11] = [
 /// Writes the journal as NDJSON. Damage is told on stderr and what comes after it is still shown.
 ///
 /// # Errors
-/// An unknown kind, a directory without a journal, an output that cannot be written, and, at the end, damage.
+/// An unknown kind, a directory that is not initialised, an output that cannot be written, and, at the end, damage.
 pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
     if let Some(kind) = &options.kind
         && !KINDS.contains(&kind.as_str())
     {
         bail!("unknown kind '{kind}': one of {}", KINDS.join(", "));
     }
+    crate::data_dir::DataDir::open(&options.data)?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let dir = DataDir::new(&options.data).journal();
     let reader = store::read_from(disk, &dir, options.from_seq)
@@ -58,7 +64,11 @@ pub fn run(options: &Options, out: &mut dyn Write) -> anyhow::Result<()> {
             Ok((seq, record)) => {
                 let kind = kind_of(&record.input);
                 if options.kind.as_deref().is_none_or(|wanted| wanted == kind) {
-                    writeln!(out, "{}", line(seq, kind, &record))?;
+                    let mut line = line(seq, kind, &record);
+                    if !options.with_secrets {
+                        leave_out_secrets(&mut line);
+                    }
+                    writeln!(out, "{line}")?;
                 }
             }
             Err(StoreError::Damage(damage)) => {
@@ -90,6 +100,21 @@ fn kind_of(input: &Input) -> &'static str {
         Input::Tick => "tick",
         Input::Started { .. } => "started",
         Input::Resumed { .. } => "resumed",
+    }
+}
+
+fn leave_out_secrets(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(leave_out_secrets),
+        Value::Object(members) => {
+            for (name, value) in members {
+                match HASHED.contains(&name.as_str()) && !value.is_null() {
+                    true => *value = Value::from("…"),
+                    false => leave_out_secrets(value),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use api::{Check, Health};
 use broker::{Door, DoorStats};
 use channels::Channels;
-use model::Clock;
+use model::{Channel, Clock};
 use store::{Journal, Progress};
 
 use crate::checkpoint::Written;
@@ -40,7 +40,7 @@ pub struct Vitals {
     pub journal: Weak<Journal<Release>>,
     /// How far facts and telemetry are projected.
     pub facts: Arc<Progress>,
-    /// Whether the follower ended with an error.
+    /// Whether the view refuses what the follower projects.
     pub follower_failed: Arc<AtomicBool>,
     /// Whether the journal ended with an error.
     pub journal_failed: Arc<AtomicBool>,
@@ -69,6 +69,10 @@ pub struct Seen {
     pub telemetry_held: Arc<AtomicBool>,
     /// Open incidents that have no next step, or one that is overdue, as the auditor sees it.
     pub neglected: AtomicU64,
+    /// Open incidents, and those of them to which nobody goes.
+    pub open_incidents: AtomicU64,
+    /// See `open_incidents`.
+    pub untaken_incidents: AtomicU64,
     /// Wearers without any desk up the tree.
     pub wearers_without_desk: AtomicU64,
     /// Since when (milliseconds since 1970) decided records wait for their sync; 0: none do.
@@ -102,9 +106,16 @@ impl Vitals {
         });
         let lag = self.seen.telemetry_lag.load(Relaxed);
         let has_caught_up = self.facts.get() >= self.seen.recovered_seq.load(Relaxed);
-        let state_ok = has_caught_up && !self.follower_failed.load(Relaxed) && !self.seen.telemetry_held.load(Relaxed);
-        let state =
-            check("state", state_ok, || format!("{lag} records are not projected yet, or the projection failed"));
+        let projection_failed = self.follower_failed.load(Relaxed);
+        let state_ok = has_caught_up && !projection_failed && !self.seen.telemetry_held.load(Relaxed);
+        let state = check("state", state_ok, || match projection_failed {
+            true => format!(
+                "the projection of the journal failed, see the log: what is shown stands still, {lag} records are missing \
+                 in it, alarms go on; if the disk is full, make room: it goes on by itself within two minutes, or \
+                 restart the engine"
+            ),
+            false => format!("{lag} records are not projected yet; it catches up by itself"),
+        });
         let router = check("feed", self.door.get().is_none_or(Door::router_alive), || {
             "the MQTT feed's router is silent".to_owned()
         });
@@ -143,10 +154,33 @@ impl Vitals {
         });
         let providers = self.channels.configured().map(|shell| {
             let known = shell.reachability();
-            Check { name: "provider", ok: known.ok, reason: format!("{}: {}", known.name, known.reason()) }
+            Check::new("provider", known.ok, format!("{}: {}", known.name, known.reason()))
         });
-        let ready =
-            [journal, turns.clone(), timers, disk, state, router, clock, desk, audit, upkeep, damage, watchdog, unread];
+        let can_call =
+            [Channel::Sms, Channel::Voice].iter().any(|channel| self.channels.carriers(*channel).count() > 0);
+        let calling = match can_call {
+            true => check("calling", true, String::new),
+            false => Check::warning(
+                "calling",
+                "nobody can be called: no provider is configured for sms or voice; set [channels.sms] and [channels.voice]",
+            ),
+        };
+        let ready = [
+            journal,
+            turns.clone(),
+            timers,
+            disk,
+            state,
+            router,
+            clock,
+            desk,
+            calling,
+            audit,
+            upkeep,
+            damage,
+            watchdog,
+            unread,
+        ];
         Health { live: vec![turns], ready: ready.into_iter().chain(providers).collect() }
     }
 
@@ -192,6 +226,10 @@ impl Vitals {
             "What the newest checkpoint covers",
             self.written.seq.load(Relaxed),
         );
+        let open = self.seen.open_incidents.load(Relaxed);
+        text.put("yinling_open_incidents", "gauge", "Incidents that are not over", open);
+        let untaken = self.seen.untaken_incidents.load(Relaxed);
+        text.put("yinling_untaken_incidents", "gauge", "Open incidents to which nobody goes yet", untaken);
         text.put(
             "yinling_wearers_without_desk",
             "gauge",
@@ -208,6 +246,7 @@ impl Vitals {
             text.put("yinling_door_connections", "gauge", "Open MQTT connections", door.connections() as u64);
             door_counters(&mut text, door.stats());
         }
+        text.head("yinling_provider_reachable", "gauge", "Whether a provider answers: 1 or 0");
         for shell in self.channels.configured() {
             let known = shell.reachability();
             let labels = format!("provider=\"{}\"", known.name);
@@ -239,9 +278,11 @@ fn door_counters(text: &mut Metrics, stats: &DoorStats) {
         ("busy", &stats.refused_busy),
         ("tls", &stats.refused_tls),
     ];
+    text.head("yinling_door_refused_total", "counter", "Connections that were not let in");
     for (reason, counter) in refused {
         text.put_labelled("yinling_door_refused_total", &format!("reason=\"{reason}\""), DoorStats::read(counter));
     }
+    text.head("yinling_door_rejected_total", "counter", "Reports that could not be read; they lie in the quarantine");
     for reason in broker::REJECT_REASONS {
         let name = serde_json::to_value(reason).unwrap_or_default();
         let labels = format!("reason=\"{}\"", name.as_str().unwrap_or("other"));
@@ -273,7 +314,7 @@ fn door_counters(text: &mut Metrics, stats: &DoorStats) {
 }
 
 fn check(name: &'static str, ok: bool, reason: impl FnOnce() -> String) -> Check {
-    Check { name, ok, reason: if ok { "ok".to_owned() } else { reason() } }
+    Check::new(name, ok, if ok { "ok".to_owned() } else { reason() })
 }
 
 #[derive(Default)]

@@ -132,7 +132,11 @@ impl Housekeeper {
 
     /// An open incident without a next step, or with one that is overdue, is an alarm of the house itself.
     fn audit(&self, now: Timestamp) {
-        let found = self.auditor.lock().look(now);
+        let auditor = self.auditor.lock();
+        let found = auditor.look(now);
+        self.seen.open_incidents.store(auditor.open() as u64, Relaxed);
+        self.seen.untaken_incidents.store(auditor.untaken() as u64, Relaxed);
+        drop(auditor);
         let count = found.len() as u64;
         if self.seen.neglected.swap(count, Relaxed) != count {
             let first = found.first();

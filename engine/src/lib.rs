@@ -35,6 +35,7 @@ pub mod release;
 pub mod replay;
 pub mod secrets;
 pub mod serve;
+pub mod setup;
 pub mod teller;
 pub mod tls;
 pub mod watchdog;

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use crate::config::TlsSettings;
+use crate::config::{Config, TlsSettings};
 
 /// How often the files are looked at.
 const LOOKED_AT_SECONDS: u64 = 5;
@@ -116,6 +116,30 @@ impl Tls {
     }
 }
 
+/// Everything that is wrong with what the settings name: each file by itself, and that they belong together.
+#[must_use]
+pub fn faults(settings: &TlsSettings) -> Vec<String> {
+    let Err(first) = read(settings) else { return Vec::new() };
+    let told = [
+        certificates(&settings.certificate).err(),
+        private_key(&settings.key).err(),
+        settings.client_ca.as_ref().and_then(|path| authorities(path).err()),
+    ];
+    let mut told: Vec<String> = told.into_iter().flatten().map(|error| format!("[tls] {error:#}")).collect();
+    if told.is_empty() {
+        told.push(format!("[tls] {first:#}"));
+    }
+    told
+}
+
+/// TLS is asked for by an address, but there is no certificate.
+#[must_use]
+pub fn unasked(config: &Config) -> Option<String> {
+    (config.http.tls_listen.is_some() || config.mqtt.tls_listen.is_some()).then(|| {
+        "tls_listen is set, but there is no certificate: set [tls], or run `yinling init --self-signed`".to_owned()
+    })
+}
+
 fn files(settings: &TlsSettings) -> impl Iterator<Item = &PathBuf> {
     [Some(&settings.certificate), Some(&settings.key), settings.client_ca.as_ref()].into_iter().flatten()
 }
@@ -139,18 +163,13 @@ fn read(settings: &TlsSettings) -> anyhow::Result<Both> {
 /// TLS 1.2 and 1.3, nothing before. Only devices bring certificates of their own.
 fn server(settings: &TlsSettings, devices: bool, protocols: &[&[u8]]) -> anyhow::Result<ServerConfig> {
     let certificates = certificates(&settings.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&settings.key)
-        .map_err(|error| anyhow!("{}: no private key can be read ({error})", settings.key.display()))?;
+    let key = private_key(&settings.key)?;
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let builder = match settings.client_ca.as_ref().filter(|_| devices) {
         None => builder.with_no_client_auth(),
         Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in self::certificates(path)? {
-                roots.add(certificate).with_context(|| path.display().to_string())?;
-            }
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(path)?), provider);
             let verifier =
                 if settings.require_client_certificate { verifier } else { verifier.allow_unauthenticated() };
             builder.with_client_cert_verifier(verifier.build().with_context(|| path.display().to_string())?)
@@ -161,6 +180,19 @@ fn server(settings: &TlsSettings, devices: bool, protocols: &[&[u8]]) -> anyhow:
     })?;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
+}
+
+fn private_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|error| anyhow!("{}: no private key can be read ({error})", path.display()))
+}
+
+fn authorities(path: &Path) -> anyhow::Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).with_context(|| path.display().to_string())?;
+    }
+    Ok(roots)
 }
 
 fn certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
@@ -228,6 +260,9 @@ mod tests {
         assert!(told(&mixed).contains("do not belong together"), "{}", told(&mixed));
         let missing = TlsSettings { key: dir.path().join("no.pem"), ..settings.clone() };
         assert!(told(&missing).contains("no.pem: no private key can be read"), "{}", told(&missing));
+        let neither = TlsSettings { certificate: dir.path().join("no.pem"), ..missing.clone() };
+        assert_eq!(faults(&neither).len(), 2, "{:?}", faults(&neither));
+        assert_eq!((faults(&settings).len(), faults(&mixed).len()), (0, 1));
         let swapped = TlsSettings { certificate: settings.key.clone(), ..settings.clone() };
         assert!(told(&swapped).contains("no certificate"), "{}", told(&swapped));
 

@@ -5,6 +5,8 @@
 //! from time to time. A crash loses nothing but work: both cursors are stored with what they stand for, and what
 //! is projected twice falls onto itself.
 
+mod recovery;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +50,8 @@ pub struct FollowerConfig {
     pub flush_seconds: u64,
     /// Growing blocks take so many bytes of memory, at most; 128 MiB.
     pub open_bytes_max: usize,
+    /// How long after the view refused it is opened again, in milliseconds; the wait doubles up to 32 times; 2 000.
+    pub reopen_ms: u64,
 }
 
 impl Default for FollowerConfig {
@@ -58,6 +62,7 @@ impl Default for FollowerConfig {
             flush_records: 8_000_000,
             flush_seconds: 300,
             open_bytes_max: 128 << 20,
+            reopen_ms: 2_000,
         }
     }
 }
@@ -76,7 +81,7 @@ struct Shared {
     erased: Arc<Progress>,
     requests: Mutex<Vec<Request>>,
     closing: AtomicBool,
-    failed: AtomicBool,
+    failed: Arc<AtomicBool>,
     damaged: AtomicU64,
 }
 
@@ -86,8 +91,9 @@ enum Request {
 }
 
 impl Follower {
-    /// Begins to follow `durable` from where the view stands. `on_failure` is called once, when the view refuses:
-    /// the follower has ended then, and the next start moves the view aside and rebuilds it.
+    /// Begins to follow `durable` from where the view stands. `on_failure` is told when the view refuses, as on a full
+    /// disk. It is opened again then, from time to time, until it takes what came meanwhile; should the process end
+    /// before, the next start moves it aside and rebuilds it. Over a record that cannot be read the follower ends.
     ///
     /// # Errors
     /// When the thread cannot be made.
@@ -97,7 +103,7 @@ impl Follower {
         state: Arc<State>,
         durable: Arc<Progress>,
         config: FollowerConfig,
-        on_failure: impl FnOnce(StoreError) + Send + 'static,
+        mut on_failure: impl FnMut(StoreError) + Send + 'static,
     ) -> Result<Follower, StoreError> {
         let shared = Arc::new(Shared {
             durable,
@@ -106,14 +112,16 @@ impl Follower {
             erased: Arc::new(Progress::new(0)),
             requests: Mutex::new(Vec::new()),
             closing: AtomicBool::new(false),
-            failed: AtomicBool::new(false),
+            failed: Arc::new(AtomicBool::new(false)),
             damaged: AtomicU64::new(0),
         });
-        let reader = |from: u64, bytes: usize| BatchReader::new(Arc::clone(&disk), journal_dir, from + 1, bytes);
+        let (facts_reader, telemetry_reader) = readers(&disk, journal_dir, &state);
         let erasing = state.erasing()?;
         let mut projection = Projection {
-            facts_reader: reader(state.facts_cursor(), FACTS_READ_BYTES),
-            telemetry_reader: reader(state.telemetry_cursor(), READ_AHEAD_BYTES),
+            facts_reader,
+            telemetry_reader,
+            disk,
+            journal_dir: journal_dir.to_owned(),
             state,
             shared: Arc::clone(&shared),
             config,
@@ -125,16 +133,14 @@ impl Follower {
             flushed_at: Instant::now(),
         };
         let spawned = std::thread::Builder::new().name("follower".to_owned()).spawn(move || {
-            if let Err(error) = projection.run() {
-                projection.shared.failed.store(true, Ordering::Release);
-                projection.shared.requests.lock().clear();
-                projection.flush_waiters.clear();
-                tracing::error!(%error, "the projection has failed");
-                // A record that this version cannot read is no fault of the view's.
-                if matches!(error, StoreError::State(_)) {
-                    projection.state.condemn(&error.to_string());
-                }
+            while let Err(error) = projection.run() {
+                projection.stop(&error);
+                // A record that this version cannot read is no fault of the view's, and stays as it is.
+                let can_recover = matches!(error, StoreError::State(_));
                 on_failure(error);
+                if !can_recover || !projection.recover() {
+                    break;
+                }
             }
         });
         let thread = spawned.map_err(StoreError::disk("start a thread for", &PathBuf::from(journal_dir)))?;
@@ -175,6 +181,12 @@ impl Follower {
     #[must_use]
     pub fn telemetry_lag(&self) -> u64 {
         self.shared.durable.get().saturating_sub(self.telemetry_cursor())
+    }
+
+    /// Whether the view has refused and is not well again, or the follower has ended over a record.
+    #[must_use]
+    pub fn failed(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.shared.failed)
     }
 
     /// How many records could not be projected because the journal is damaged there.
@@ -221,7 +233,15 @@ impl Drop for Follower {
     }
 }
 
+/// Where facts and telemetry go on.
+fn readers(disk: &Arc<dyn Disk>, journal_dir: &Path, state: &State) -> (BatchReader, BatchReader) {
+    let reader = |from: u64, bytes: usize| BatchReader::new(Arc::clone(disk), journal_dir, from + 1, bytes);
+    (reader(state.facts_cursor(), FACTS_READ_BYTES), reader(state.telemetry_cursor(), READ_AHEAD_BYTES))
+}
+
 struct Projection {
+    disk: Arc<dyn Disk>,
+    journal_dir: PathBuf,
     state: Arc<State>,
     shared: Arc<Shared>,
     config: FollowerConfig,
@@ -247,6 +267,9 @@ impl Projection {
             let durable = self.shared.durable.get();
             let facts = self.facts_pass(durable)?;
             let taken = self.telemetry_pass(durable)?;
+            if self.shared.failed.load(Ordering::Acquire) {
+                self.well_again()?;
+            }
             let more = self.answer_requests()?
                 | self.flush_step()?
                 | self.retain_step()?
@@ -265,13 +288,22 @@ impl Projection {
         }
     }
 
+    /// As `shared.facts`, which never goes back, but of the view as it is now.
+    fn facts_projected(&self) -> u64 {
+        self.facts_reader.expected() - 1
+    }
+
+    fn telemetry_projected(&self) -> u64 {
+        self.telemetry_reader.expected() - 1
+    }
+
     /// Sleeps: briefly after work, long when there was none.
     fn rest(&self, was_busy: &mut bool, durable: u64) {
         if std::mem::take(was_busy) {
             self.shared.durable.sleep(LOOK_AGAIN);
             return;
         }
-        let until_flush = match self.shared.telemetry.get() > self.flushed_through {
+        let until_flush = match self.telemetry_projected() > self.flushed_through {
             true => Duration::from_secs(self.config.flush_seconds).saturating_sub(self.flushed_at.elapsed()),
             false => IDLE,
         };
@@ -369,7 +401,7 @@ impl Projection {
 
     fn begin_flush(&mut self) {
         if self.flush.is_none() {
-            self.flush = Some(self.shared.telemetry.get());
+            self.flush = Some(self.telemetry_projected());
             self.state.telemetry().begin_flush();
         }
     }
@@ -377,7 +409,7 @@ impl Projection {
     /// Begins a flush when one is due, and writes a portion of the one that is under way.
     fn flush_step(&mut self) -> Result<bool, StoreError> {
         let Some(cursor) = self.flush else {
-            let projected = self.shared.telemetry.get();
+            let projected = self.telemetry_projected();
             let is_due = projected - self.flushed_through >= self.config.flush_records
                 || self.flushed_at.elapsed() >= Duration::from_secs(self.config.flush_seconds)
                 || self.state.telemetry().open_bytes() > self.config.open_bytes_max;
@@ -389,7 +421,7 @@ impl Projection {
         let mut telemetry = self.state.telemetry();
         let (blocks, latest) = telemetry.flush_portion(WEARERS_PER_PORTION);
         let is_done = blocks.is_empty() && latest.is_empty();
-        self.state.write_blocks(blocks, Default::default(), self.shared.telemetry.get())?;
+        self.state.write_blocks(blocks, Default::default(), self.telemetry_projected())?;
         self.state.write_latest(latest)?;
         if !is_done {
             return Ok(true);
@@ -398,7 +430,7 @@ impl Projection {
             telemetry.forget_flushed();
         }
         drop(telemetry);
-        self.state.commit_cursors(self.shared.facts.get(), cursor)?;
+        self.state.commit_cursors(self.facts_projected(), cursor)?;
         (self.flush, self.flushed_through, self.flushed_at) = (None, cursor, Instant::now());
         self.flush_waiters.clear();
         Ok(true)
@@ -411,7 +443,7 @@ impl Projection {
         {
             self.erasing.pop_front();
         }
-        let through = self.erasing.front().map_or(self.shared.facts.get(), |erasing| erasing.seq.saturating_sub(1));
+        let through = self.erasing.front().map_or(self.facts_projected(), |erasing| erasing.seq.saturating_sub(1));
         self.shared.erased.advance(through);
         Ok(!self.erasing.is_empty())
     }
@@ -434,7 +466,7 @@ impl Projection {
                 Request::Retain(keep, now) => self.retaining = Some((keep, now)),
                 Request::Flush(waiter) => {
                     let durable = self.shared.durable.get();
-                    while self.shared.telemetry.get() < durable {
+                    while self.telemetry_projected() < durable {
                         self.telemetry_pass(durable)?;
                         self.facts_pass(self.shared.durable.get())?;
                     }

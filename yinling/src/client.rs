@@ -206,10 +206,10 @@ mod tests {
 
     #[test]
     fn refusals_are_told_row_by_row() {
-        let body = r#"{"type":"about:blank","title":"Invalid","detail":"2 fault(s); nothing was written","errors":[
+        let body = r#"{"type":"about:blank","title":"Invalid","detail":"2 faults; nothing was written","errors":[
             {"pointer":"/people/0/phone","detail":"not E.164","detail_zh":"…"},{"detail":"not JSON"}]}"#;
         expect_test::expect![[r#"
-            2 fault(s); nothing was written (422 Unprocessable Entity)
+            2 faults; nothing was written (422 Unprocessable Entity)
               /people/0/phone: not E.164
               not JSON"#]]
         .assert_eq(&refusal(StatusCode::UNPROCESSABLE_ENTITY, body));

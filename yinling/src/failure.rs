@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use engine::config::ConfigFaults;
 use engine::data_dir::DataDirError;
+use engine::setup::SetupFaults;
 
 /// `EX_CONFIG` of sysexits: trying again does not help, somebody must correct the setup.
 pub const EXIT_CONFIGURATION: u8 = 78;
@@ -29,6 +30,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     let setup = error.chain().any(|cause| {
         cause.is::<ConfigFaults>()
             || cause.is::<SetupFault>()
+            || cause.is::<SetupFaults>()
             || cause.downcast_ref::<DataDirError>().is_some_and(DataDirError::is_configuration)
     });
     if setup { EXIT_CONFIGURATION } else { 1 }
@@ -57,6 +59,9 @@ mod tests {
         assert_eq!(code_of(&wrap(ConfigFaults(Vec::new()).into())), 78);
         assert_eq!(code_of(&wrap(DataDirError::NotInitialised("data".into()).into())), 78);
         assert_eq!(code_of(&wrap(DataDirError::InUse("data".into()).into())), 78);
+        assert_eq!(code_of(&wrap(engine::setup::SetupFaults(Vec::new()).into())), 78);
+        let read_only = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+        assert_eq!(code_of(&wrap(DataDirError::Io { path: "data".into(), error: read_only }.into())), 78);
         let disk = DataDirError::Io { path: "data".into(), error: io::Error::from(io::ErrorKind::StorageFull) };
         assert_eq!(code_of(&wrap(disk.into())), 1);
         assert_eq!(code_of(&anyhow::anyhow!("something else")), 1);

@@ -22,10 +22,20 @@ use crate::commands::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Shown below the help.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    well
+  1    it failed; stderr says why
+  2    a command line that cannot be read
+  74   serve: the journal cannot be written; mend the disk, then start again
+  78   the setup is at fault (configuration, certificates, addresses, data directory): correct it first
+  130  a second Ctrl-C or SIGTERM ended it at once";
+
 /// Elder-care alarms: takes what an elder's device reports, decides whether somebody must come, and does not stop
 /// until somebody has said that they are coming.
 #[derive(Debug, Parser)]
-#[command(name = "yinling", version, arg_required_else_help = true)]
+#[command(name = "yinling", version, arg_required_else_help = true, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `info,broker=debug`
     #[arg(long, global = true, value_name = "FILTER", env = "YINLING_LOG")]

@@ -58,6 +58,7 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
 
 #[derive(Serialize, utoipa::ToSchema)]
 struct Report {
+    /// `ok`; `degraded`: it works, with a warning; `failing`.
     status: &'static str,
     /// What is not well, by name.
     failing: Vec<&'static str>,
@@ -66,7 +67,10 @@ struct Report {
 
 fn report(checks: Vec<Check>) -> Response {
     let failing: Vec<&'static str> = checks.iter().filter(|check| !check.ok).map(|check| check.name).collect();
-    let (status, code) =
-        if failing.is_empty() { ("ok", StatusCode::OK) } else { ("failing", StatusCode::SERVICE_UNAVAILABLE) };
+    let (status, code) = match (failing.is_empty(), checks.iter().any(|check| check.warning)) {
+        (true, false) => ("ok", StatusCode::OK),
+        (true, true) => ("degraded", StatusCode::OK),
+        (false, _) => ("failing", StatusCode::SERVICE_UNAVAILABLE),
+    };
     (code, Json(Report { status, failing, checks })).into_response()
 }

@@ -107,7 +107,7 @@ pub(super) fn refused(errors: Vec<RowError>) -> Fault {
     let count = errors.len();
     Fault::new(
         Code::Invalid,
-        format!("{count} fault(s); nothing was written"),
+        format!("{count} fault{}; nothing was written", if count == 1 { "" } else { "s" }),
         format!("共 {count} 处错误；未写入任何数据"),
     )
     .with_errors(errors)

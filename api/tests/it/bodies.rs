@@ -229,7 +229,7 @@ async fn health_tells_the_truth_and_needs_no_token() {
     assert_eq!(house.get("", "/readyz").await.json()["checks"][0]["reason"], "writable");
     assert!(house.get("", "/metrics").await.text.contains("yinling_up 1"));
     assert!(house.get("", "/").await.text.contains("银铃"));
-    let check = |name, ok, reason: &str| Check { name, ok, reason: reason.to_owned() };
+    let check = |name, ok, reason: &str| Check::new(name, ok, reason.to_owned());
     house.engine.set_health(Health {
         live: vec![check("loop", true, "turned 3 ms ago")],
         ready: vec![check("journal", true, "writable"), check("sms", false, "cannot connect")],

@@ -389,8 +389,8 @@ impl House {
             step_ups: Mutex::default(),
             watches: Mutex::default(),
             health: Mutex::new(Health {
-                live: vec![Check { name: "loop", ok: true, reason: "turned 3 ms ago".to_owned() }],
-                ready: vec![Check { name: "journal", ok: true, reason: "writable".to_owned() }],
+                live: vec![Check::new("loop", true, "turned 3 ms ago".to_owned())],
+                ready: vec![Check::new("journal", true, "writable".to_owned())],
             }),
         });
         let router = api::router(Arc::new(Door(Arc::clone(&engine))), state, config);

@@ -19,16 +19,19 @@ const FAULTS_MAX: usize = 100;
 const SIZE_BYTES_MAX: u64 = 1024 * GIBIBYTE;
 
 pub(super) fn check(merged: &Merged) -> Result<Config, ConfigFaults> {
+    let (config, faults) = survey(merged);
+    if faults.is_empty() { Ok(config) } else { Err(ConfigFaults(faults)) }
+}
+
+/// What is right of it, and what is wrong with it.
+pub(super) fn survey(merged: &Merged) -> (Config, Vec<ConfigFault>) {
     let mut faults = Faults::new(FAULTS_MAX);
     let config = walk(&merged.document, &merged.environment, &mut faults);
-    if faults.count() == 0 {
-        return Ok(config);
-    }
     let told = faults.into_list().into_iter().map(|fault| {
         let key = fault.pointer.trim_start_matches('/').replace('/', ".");
         ConfigFault { source: merged.source_of(&key), key, detail: fault.detail }
     });
-    Err(ConfigFaults(told.collect()))
+    (config, told.collect())
 }
 
 fn walk(document: &Value, environment: &[(String, String)], faults: &mut Faults) -> Config {

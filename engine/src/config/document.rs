@@ -244,7 +244,11 @@ impl<'v> Object<'v> {
             return Some(*found);
         }
         let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let (meant, meant_zh) = did_you_mean(text, &names);
+        let (meant, meant_zh) = match nearest(text, &names) {
+            Some(_) => did_you_mean(text, &names),
+            // They are all named already.
+            None => Default::default(),
+        };
         let all = names.join(", ");
         let quoted = quote(&Value::String(text.to_owned()));
         faults.add(
@@ -294,7 +298,12 @@ pub fn quote(value: &Value) -> String {
 /// Says that something else was expected at a place.
 pub fn wrong_type(faults: &mut Faults, pointer: String, expected: &str, expected_zh: &str, found: &Value) {
     let quoted = quote(found);
-    faults.add(pointer, format!("expected {expected}, found {quoted}"), format!("应为{expected_zh}，实为 {quoted}"));
+    let quoted_zh = match found {
+        Value::Array(items) => format!("含 {} 项的列表", items.len()),
+        Value::Object(_) => "对象".to_owned(),
+        _ => format!(" {quoted}"),
+    };
+    faults.add(pointer, format!("expected {expected}, found {quoted}"), format!("应为{expected_zh}，实为{quoted_zh}"));
 }
 
 /// 2^53: above it a float no longer holds every whole number.

@@ -311,6 +311,18 @@ impl Config {
         check::check(&merged)
     }
 
+    /// The same, as far as it can be read: what is faulty is as if it were not set. `None`: nothing can be read.
+    #[must_use]
+    pub fn survey(sources: &Sources) -> (Option<Config>, Vec<ConfigFault>) {
+        match sources.merge() {
+            Ok(merged) => {
+                let (config, faults) = check::survey(&merged);
+                (Some(config), faults)
+            }
+            Err(ConfigFaults(faults)) => (None, faults),
+        }
+    }
+
     /// The providers of every channel.
     #[must_use]
     pub fn providers(&self) -> ::channels::ChannelsConfig {

@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{IMPORT_ROWS_MAX, RowError};
+use crate::config::document::nearest;
 
 /// The nouns, and the column that tells each from the others.
 const NOUNS: [(&str, &str); 4] = [("orgs", "path"), ("people", "role"), ("wearers", "org"), ("devices", "kind")];
@@ -103,8 +104,20 @@ fn noun_of(header: &[String]) -> Result<&'static str, RowError> {
     if let Some(twice) = header.iter().enumerate().find(|(at, name)| header[..*at].contains(name)).map(|(_, n)| n) {
         return Err(fault("/rows/0", &format!("the column {twice:?} stands twice"), &format!("列 {twice:?} 重复")));
     }
+    if let [only] = header
+        && let Some(other) = only.chars().find(|character| matches!(character, ';' | '\t' | '，' | '；'))
+    {
+        let en =
+            format!("the columns are parted by {other:?}; save the table with commas between them (CSV, RFC 4180)");
+        return Err(fault("/rows/0", &en, &format!("列之间用了 {other:?},请改用逗号分隔(CSV)另存")));
+    }
     // `org` and `kind` are asked for last: a person's table may one day have them too.
     NOUNS.iter().find(|(_, column)| header.iter().any(|name| name == column)).map(|(noun, _)| *noun).ok_or_else(|| {
+        let columns = NOUNS.map(|(_, column)| column);
+        if let Some((name, near)) = header.iter().find_map(|name| Some((name, nearest(name, &columns)?))) {
+            let en = format!("the column {name:?} is not known; did you mean `{near}`?");
+            return fault("/rows/0", &en, &format!("没有 {name:?} 这一列,是否应为 `{near}`?"));
+        }
         fault(
             "/rows/0",
             "the header must name the columns: organisations have `path`, people `role`, wearers `org`, devices `kind`",
@@ -216,14 +229,24 @@ mod tests {
 
     #[test]
     fn what_is_no_table_says_where() {
-        let told: Vec<String> =
-            [&b"id,name\n1,2"[..], b"path,name\n/a/,b,c\n/b/\n", b"path,path\n", b"role,\"name\n", b"\xb0\xa1", b""]
-                .into_iter()
-                .flat_map(|body| Table::read(body).unwrap_err())
-                .map(|error| format!("{}: {}", error.pointer, error.detail))
-                .collect();
+        let told: Vec<String> = [
+            &b"id,name\n1,2"[..],
+            b"id,rolle,name,phone,lang,birth_year\n",
+            b"id;role;name\n1;desk;x\n",
+            b"path,name\n/a/,b,c\n/b/\n",
+            b"path,path\n",
+            b"role,\"name\n",
+            b"\xb0\xa1",
+            b"",
+        ]
+        .into_iter()
+        .flat_map(|body| Table::read(body).unwrap_err())
+        .map(|error| format!("{}: {}", error.pointer, error.detail))
+        .collect();
         expect_test::expect![[r#"
             /rows/0: the header must name the columns: organisations have `path`, people `role`, wearers `org`, devices `kind`
+            /rows/0: the column "rolle" is not known; did you mean `role`?
+            /rows/0: the columns are parted by ';'; save the table with commas between them (CSV, RFC 4180)
             /rows/1: 3 cells where the header has 2
             /rows/2: 1 cells where the header has 2
             /rows/0: the column "path" stands twice

@@ -75,7 +75,12 @@ pub fn validate(body: &[u8], context: &ImportContext<'_>) -> Result<Import, Vec<
         references: Vec::new(),
     };
     match parse(body) {
-        Ok(document) => walk.document(&document),
+        Ok((document, twice)) => {
+            for pointer in twice {
+                walk.faults.add(pointer, "this member stands there twice; keep one", "此项出现两次，请只保留一个");
+            }
+            walk.document(&document);
+        }
         Err(fault) => return Err(vec![fault]),
     }
     let list = |faults: Faults| faults.into_list().into_iter().map(RowError::from).collect();
@@ -127,7 +132,8 @@ pub fn amend(change: &Value, wearer: &Wearer, zone: Tz) -> Result<Wearer, Vec<Ro
     if faults.is_empty() { Ok(wearer) } else { Err(faults.into_iter().map(RowError::from).collect()) }
 }
 
-fn parse(body: &[u8]) -> Result<Value, RowError> {
+/// The document, and the places of members that stand there again.
+fn parse(body: &[u8]) -> Result<(Value, Vec<String>), RowError> {
     let fail = |detail: String, detail_zh: String| RowError { pointer: String::new(), detail, detail_zh };
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     if body.iter().all(u8::is_ascii_whitespace) {
@@ -136,7 +142,7 @@ fn parse(body: &[u8]) -> Result<Value, RowError> {
             "请求体为空，请发送 JSON 格式的登记表".into(),
         ));
     }
-    serde_json::from_slice(body).map_err(|error| {
+    api::once::read(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         fail(format!("not JSON: {error}"), format!("不是合法的 JSON：第 {line} 行第 {column} 列"))
     })
@@ -174,6 +180,10 @@ impl Walk<'_> {
             let detail = format!("{rows} rows are more than one import takes ({IMPORT_ROWS_MAX}); send it in parts");
             self.faults.add("", detail, format!("共 {rows} 行，超过单次导入上限 {IMPORT_ROWS_MAX}，请分批导入"));
             return;
+        }
+        if rows == 0 && self.faults.count() == 0 {
+            let detail = "there is nothing in this document: none of orgs, people, wearers, devices has a row";
+            self.warnings.add("", detail, "文件中没有任何内容：orgs、people、wearers、devices 均为空");
         }
         let orgs = self.section("/orgs", orgs, Walk::org);
         let people = self.section("/people", people, Walk::person);

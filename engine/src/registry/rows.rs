@@ -15,6 +15,8 @@ const DESK_PEOPLE_MAX: usize = 50;
 const SHARED_FENCES_MAX: usize = 500;
 /// The longest secret of a device, bytes.
 const SECRET_BYTES_MAX: usize = 256;
+/// A shorter secret of a device is worth a warning, bytes.
+const SECRET_BYTES_ADVISED: usize = 8;
 /// The longest electronic mail address, bytes (RFC 5321).
 const EMAIL_BYTES_MAX: usize = 254;
 /// The longest name of a push service or kind of device, characters.
@@ -175,6 +177,13 @@ impl Walk<'_> {
             let detail = format!("the secret is longer than {SECRET_BYTES_MAX} bytes");
             faults.add(row.at("secret"), detail, format!("密钥超过 {SECRET_BYTES_MAX} 字节"));
         }
+        if secret.is_some_and(is_guessable) {
+            let detail = "this secret can be guessed, and whoever has it speaks as the device: give each device one of \
+                          its own, such as `openssl rand -hex 16` makes";
+            let detail_zh =
+                "该密钥过于简单，知道它即可冒充设备：请为每台设备使用独立的随机密钥，例如 openssl rand -hex 16";
+            self.warnings.add(row.at("secret"), detail, detail_zh);
+        }
         row.finish(faults);
         if let Some(wearer) = &wearer {
             self.references.push((wearer_at, Reference::Wearer(wearer.clone())));
@@ -217,6 +226,15 @@ impl Walk<'_> {
         }
         people
     }
+}
+
+/// Too short, or a word that stands for a secret in an example.
+fn is_guessable(secret: &str) -> bool {
+    const PLACEHOLDERS: [&str; 4] = ["password", "changeme", "change-me", "your-secret"];
+    let first = secret.chars().next();
+    secret.len() < SECRET_BYTES_ADVISED
+        || secret.chars().all(|character| Some(character) == first)
+        || PLACEHOLDERS.iter().any(|word| secret.eq_ignore_ascii_case(word))
 }
 
 pub(super) fn item_id<'v>(item: &'v Value, pointer: String, faults: &mut Faults) -> Option<&'v str> {

@@ -56,7 +56,7 @@ fn example() -> Value {
             "thresholds": {"blood_pressure": {"sys_high": 170, "repeat_within_s": 200}, "heart_rate": {"high": 120, "low": 40, "sustain_s": 600},
                            "spo2": {"low": 90}, "temperature": {"high": 38.5, "low": 35}},
             "plan": {"next_after_s": 1, "ring_s": 30, "gap_s": 60, "cycles": 5, "lease_s": 600, "fall_window_s": 60}}],
-        "devices": [{"id": "861234567890123", "kind": "bracelet", "wearer": "w1", "secret": "tulip", "datum": "gcj02",
+        "devices": [{"id": "861234567890123", "kind": "bracelet", "wearer": "w1", "secret": "tulip-77", "datum": "gcj02",
             "carrier": "cmcc"}]
     })
 }
@@ -111,7 +111,7 @@ fn faults_of_thresholds_and_suspensions() {
         /wearers/0/thresholds/silence/shadows/0/radius_m: 0 is not a number from 1 to 10000
         /wearers/0/thresholds/wandering/night: "22-5" is no window of the day like "06:00-22:00" (over midnight: "22:00-05:00"; always: leave it out)
         /wearers/0/thresholds/news2/on_oxygen: expected true or false, found "maybe"
-        /wearers/0/suspension/kind: "holiday" is none of hospital, journey; known are hospital, journey
+        /wearers/0/suspension/kind: "holiday" is none of hospital, journey
         /wearers/0/suspension/until: "tomorrow" is no time like "2026-12-01T08:00:00+08:00"
     "#]].assert_eq(&lines(&errors));
 }
@@ -154,6 +154,7 @@ fn the_least_that_is_required_is_enough() {
     assert_eq!(import.change.devices[0].wearer, None);
     expect![[r#"
         /wearers/0: this wearer has no guardians: alarms go to the desk at once
+        /devices/0/secret: this secret can be guessed, and whoever has it speaks as the device: give each device one of its own, such as `openssl rand -hex 16` makes
         /wearers/0/org: neither /luyang/ nor any organisation above it has a desk, by a phone, people or a duty roster: when every contact of this wearer was tried in vain, nobody is left to page but operators, if there are any
     "#]].assert_eq(&lines(&import.warnings));
 }
@@ -402,7 +403,7 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
     let document = json!({
         "orgs": [{"path": "/luyang/xinghua/", "name": "杏花"}],
         "wearers": [{"id": "w1", "name": "甲", "org": "/luyang/xinghua/", "guardians": ["g1"]}],
-        "devices": [{"id": "b0", "kind": "bracelet", "wearer": "w0"}, {"id": "b1", "kind": "cuff", "wearer": "w1", "secret": "x"}]
+        "devices": [{"id": "b0", "kind": "bracelet", "wearer": "w0"}, {"id": "b1", "kind": "cuff", "wearer": "w1", "secret": "tulip-77"}]
     });
     let import = import_over(There, document.to_string().as_bytes()).unwrap();
     assert_eq!(lines(&import.warnings), "", "the desk of the district covers the street");
@@ -457,6 +458,22 @@ fn a_registry_that_cannot_be_read_accepts_nothing() {
         let errors = import_over(Broken, document.to_string().as_bytes()).unwrap_err();
         assert!(lines(&errors).starts_with(": the registry as it stands cannot be read (disk);"), "{}", lines(&errors));
     }
+}
+
+#[test]
+fn what_stands_twice_is_refused_and_a_document_of_nothing_is_warned_of() {
+    let context = ImportContext::alone(Tz::UTC);
+    let twice = br#"{"people":[],"orgs":[{"path":"/a/","path":"/b/","name":"x"}],"people":[]}"#;
+    let told = lines(&validate(twice, &context).unwrap_err());
+    assert_eq!(
+        told,
+        "/orgs/0/path: this member stands there twice; keep one\n/people: this member stands there twice; keep one\n"
+    );
+    let nothing = validate(b"{}", &context).unwrap();
+    assert!(lines(&nothing.warnings).contains("there is nothing in this document"), "{:?}", nothing.warnings);
+    let role = br#"{"people":[{"id":"p","name":"x","role":"zzz"}]}"#;
+    let told = lines(&validate(role, &context).unwrap_err());
+    assert_eq!(told.matches("grid_worker").count(), 1, "{told}");
 }
 
 #[test]

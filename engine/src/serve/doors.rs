@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use api::ApiConfig;
 use broker::{Door, DoorConfig};
 use store::State;
@@ -13,6 +12,7 @@ use super::{Ready, ReadyTls};
 use crate::config::Config;
 use crate::host::House;
 use crate::open_files;
+use crate::setup::{SetupFaults, both, cannot_listen};
 use crate::tls::{self, Tls};
 
 /// On how many threads the door serves connections at most, however many processors there are.
@@ -43,36 +43,30 @@ struct TlsDoors {
 
 impl TlsDoors {
     /// What the configuration says, or what `init --self-signed` left; `None`: there is no TLS.
-    async fn open(config: &Config) -> anyhow::Result<Option<TlsDoors>> {
+    async fn open(config: &Config) -> Result<Option<TlsDoors>, SetupFaults> {
         let Some(settings) = config.tls.clone().or_else(|| tls::of_data_dir(&config.data)) else {
-            let asked = [config.http.tls_listen, config.mqtt.tls_listen];
-            anyhow::ensure!(
-                asked.iter().all(Option::is_none),
-                "tls_listen is set, but there is no certificate: set [tls], or run `yinling init --self-signed`"
-            );
-            return Ok(None);
+            return tls::unasked(config).map_or(Ok(None), |fault| Err(fault.into()));
         };
         // A certificate of one's own is for everybody; one for a first try for this machine, unless said otherwise.
         let anywhere = if config.tls.is_some() { [0, 0, 0, 0] } else { [127, 0, 0, 1] };
         let http = config.http.tls_listen.unwrap_or_else(|| (anywhere, HTTPS_PORT).into());
         let mqtt = config.mqtt.tls_listen.unwrap_or_else(|| (anywhere, MQTTS_PORT).into());
-        Ok(Some(TlsDoors {
-            tls: Tls::load(&settings).context("[tls]")?,
-            http: TcpListener::bind(http).await.with_context(|| format!("listening on {http} (http.tls_listen)"))?,
-            mqtt: broker::listen(mqtt).with_context(|| format!("listening on {mqtt} (mqtt.tls_listen)"))?,
-        }))
+        let tls = Tls::load(&settings).map_err(|_| SetupFaults(tls::faults(&settings)));
+        let http = TcpListener::bind(http).await.map_err(|error| cannot_listen(http, "http.tls_listen", &error));
+        let mqtt = broker::listen(mqtt).map_err(|error| cannot_listen(mqtt, "mqtt.tls_listen", &error));
+        let (tls, (http, mqtt)) = both(tls, both(http, mqtt))?;
+        Ok(Some(TlsDoors { tls, http, mqtt }))
     }
 }
 
 impl Doors {
-    /// Takes every address.
-    pub(super) async fn take(config: &Config) -> anyhow::Result<Doors> {
-        let http = TcpListener::bind(config.http.listen)
-            .await
-            .with_context(|| format!("listening on {} for HTTP (http.listen)", config.http.listen))?;
-        let mqtt = broker::listen(config.mqtt.listen)
-            .with_context(|| format!("listening on {} for MQTT (mqtt.listen)", config.mqtt.listen))?;
-        Ok(Doors { http, mqtt, tls: TlsDoors::open(config).await? })
+    /// Takes every address; whatever is wrong with them is told together.
+    pub(super) async fn take(config: &Config) -> Result<Doors, SetupFaults> {
+        let (http, mqtt) = (config.http.listen, config.mqtt.listen);
+        let http = TcpListener::bind(http).await.map_err(|error| cannot_listen(http, "http.listen", &error));
+        let mqtt = broker::listen(mqtt).map_err(|error| cannot_listen(mqtt, "mqtt.listen", &error));
+        let (tls, (http, mqtt)) = both(TlsDoors::open(config).await, both(http, mqtt))?;
+        Ok(Doors { http, mqtt, tls })
     }
 
     /// Which those are.

@@ -69,7 +69,6 @@ pub(super) struct Parts {
     book: Arc<Book>,
     photos: Arc<Photos>,
     journal_failed: Arc<AtomicBool>,
-    follower_failed: Arc<AtomicBool>,
     watched: Arc<Watched>,
     unsaved: Arc<Unsaved>,
     line: Arc<Line>,
@@ -128,7 +127,6 @@ impl Parts {
             book: Arc::new(Book::new(pipeline.webhooks())),
             photos: Arc::new(Photos::new(Arc::clone(&site.disk), &site.layout.photos())),
             journal_failed: Arc::default(),
-            follower_failed: Arc::default(),
             watched: Arc::new(Watched::of(pipeline)),
             last_words: Arc::new(LastWords::new(Arc::clone(&line), Arc::clone(&unsaved))),
             unsaved,
@@ -189,17 +187,13 @@ impl Parts {
 
     /// Who brings the journal into the view.
     pub(super) fn start_follower(&self, journal: &Journal<Release>) -> anyhow::Result<Arc<Follower>> {
-        let failed = Arc::clone(&self.follower_failed);
         let follower = Follower::start(
             Arc::clone(&self.site.disk),
             &self.site.layout.journal(),
             Arc::clone(&self.state),
             journal.progress(),
             FollowerConfig::default(),
-            move |error: StoreError| {
-                failed.store(true, Relaxed);
-                tracing::error!(%error, "the projection of the journal failed; a restart rebuilds it");
-            },
+            |error| tracing::error!(%error, "what is shown stands still; alarms go on; it is tried again by itself"),
         )?;
         Ok(Arc::new(follower))
     }
@@ -395,7 +389,7 @@ impl Parts {
             outbox: Arc::clone(&self.outbox),
             journal: Arc::downgrade(journal),
             facts: follower.facts(),
-            follower_failed: Arc::clone(&self.follower_failed),
+            follower_failed: follower.failed(),
             journal_failed: Arc::clone(&self.journal_failed),
             channels: Arc::clone(&self.channels),
             door: Arc::clone(&self.door),

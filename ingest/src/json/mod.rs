@@ -15,8 +15,9 @@
 //! | `wear` | `on`: true or false |
 //!
 //! `spo2`, `battery`, `temperature` and `steps` also take `value`. `t` is RFC 3339 or milliseconds since 1970, and
-//! absent means now. Unknown members are ignored, `null` is as good as absent, an unknown type is kept. In an alarm
-//! (`sos`, `fall`, `fall_cancel`) a member that is not as it should be counts as absent.
+//! absent means now. Unknown members are ignored, `null` is as good as absent, an unknown type is kept; a known member
+//! that stands there twice spoils its report. In an alarm (`sos`, `fall`, `fall_cancel`) a member that is not as it
+//! should be counts as absent.
 
 mod members;
 mod number;

@@ -31,6 +31,7 @@ pub(super) enum Why {
     EndInString,
     EndInNested,
     TooDeep,
+    Twice,
 }
 
 impl Why {
@@ -48,6 +49,7 @@ impl Why {
             Why::EndInString => "the end of a string",
             Why::EndInNested => "the end of a nested value",
             Why::TooDeep => "something flat",
+            Why::Twice => "a member that did not stand there before",
         }
     }
 }
@@ -109,6 +111,13 @@ impl<'a> Scanner<'a> {
             }
             at += 1;
             if let Some(member) = member {
+                if members.get(member).shape != Shape::Absent {
+                    if member == Member::Type {
+                        // Nobody can tell which of the two is meant: an alarm among them is found by the last resort.
+                        members.set(Member::Type, Raw::default(), 0.0);
+                    }
+                    return Err(snag(raw.start as usize, Why::Twice));
+                }
                 members.set(member, raw, number);
             }
             if next == Some(&b'}') {
@@ -249,6 +258,10 @@ impl<'a> Scanner<'a> {
         if why == Why::TooDeep {
             let detail = format!("byte {at}: nested deeper than {max} levels; a report is a flat object");
             return Fault::new(RejectReason::TooDeep, detail);
+        }
+        if why == Why::Twice {
+            let detail = format!("byte {at}: this member stands there a second time; send each once");
+            return Fault::new(RejectReason::Malformed, detail);
         }
         let detail = if at as usize == self.text.len() {
             format!(

@@ -266,3 +266,31 @@ fn the_items_of_an_array_stand_alone() {
         ✗ NotUtf8 (41 bytes): item 2: byte 51 is not UTF-8; send JSON in UTF-8, not in GBK or binary
         battery 51 %"#]]);
 }
+
+#[test]
+fn what_is_said_twice_is_refused_and_an_alarm_among_it_stands() {
+    for payload in [
+        r#"{"type":"heart_rate","bpm":72,"bpm":190}"#,
+        r#"{"type":"heart_rate","bpm":null,"bpm":72}"#,
+        r#"{"type":"alive","type":"alive"}"#,
+        r#"{"type":"alive","t\u0079pe":"battery"}"#,
+        r#"{"type":"fall_cancel","type":"fall_cancel"}"#,
+        r#"{"type":"location","lat":31.8,"lon":117.2,"lat":31.9}"#,
+    ] {
+        let fault = crate::json(payload.as_bytes())[0].as_ref().unwrap_err().clone();
+        assert_eq!(fault.reason, model::RejectReason::Malformed, "{payload}");
+        assert!(fault.detail.contains("stands there a second time"), "{payload}: {}", fault.detail);
+    }
+    check(r#"{"type":"sos","type":"alive"}"#, expect!["SOS"]);
+    check(r#"{"type":"alive","type":"sos"}"#, expect!["SOS"]);
+    check(r#"{"type":"fall_cancel","type":"fall"}"#, expect!["fall None"]);
+    check(r#"{"type":"sos","id":"7","id":"8"}"#, expect!["SOS  #7"]);
+    check(r#"{"id":"7","id":"8","type":"fall"}"#, expect!["fall None"]);
+    check(r#"{"type":"alive","note":1,"note":2,"x":{"bpm":1,"bpm":2}}"#, expect!["alive"]);
+    check(
+        r#"[{"type":"alive","t":null,"t":null},{"type":"alive"}]"#,
+        expect![[r#"
+            ✗ Malformed (34 bytes): item 1: byte 30: this member stands there a second time; send each once
+            alive"#]],
+    );
+}

@@ -8,9 +8,9 @@ mod story;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -40,6 +40,9 @@ const ACCOUNTS: &[(&str, &str, &str)] =
 const SEEN: &str = "/luyang/xinghua/";
 /// The password of all of them: the demo listens on loopback and is gone when it ends.
 const PASSWORD: &str = "yinling-demo";
+/// Where one would look for it.
+const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const MQTT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1883);
 /// The port that the phones' page wishes for.
 const PHONES_PORT: u16 = 8088;
 /// How long the devices may take to connect, in seconds.
@@ -54,10 +57,10 @@ const PLAIN_FIGURES_SECONDS: u64 = 60;
 /// How the demo is to run.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Where the engine listens for HTTP; a port that is taken is replaced by a free one.
-    pub http: SocketAddr,
+    /// Where the engine listens for HTTP; `None`: where one would look for it, or at a free port if that is taken.
+    pub http: Option<SocketAddr>,
     /// Where the engine listens for MQTT; likewise.
-    pub mqtt: SocketAddr,
+    pub mqtt: Option<SocketAddr>,
     /// How many elders; between [`ELDERS_MIN`](crate::neighbourhood::ELDERS_MIN) and
     /// [`ELDERS_MAX`](crate::neighbourhood::ELDERS_MAX), what lies outside is brought within.
     pub elders: u16,
@@ -65,17 +68,22 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// Runs the demo until `shutdown` completes; then ends everything and removes its directory.
+/// Runs the demo until `shutdown` completes; then ends everything and removes its directory, which `directory` is told for
+/// the case that the process has to end before that.
 ///
 /// # Errors
 /// When the engine does not start, does not take the neighbourhood, or does not let its devices in.
-pub async fn run(options: Options, shutdown: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
+pub async fn run(
+    options: Options,
+    shutdown: impl Future<Output = ()> + Send,
+    directory: &OnceLock<PathBuf>,
+) -> anyhow::Result<()> {
     let language = language_of(std::env::var("LC_ALL").or_else(|_| std::env::var("LANG")).as_deref().unwrap_or(""));
     let neighbourhood = Neighbourhood::invent(options.seed, options.elders);
     let screen = Screen::new(language);
     let mut shutdown = std::pin::pin!(shutdown);
     let demo = tokio::select! {
-        demo = Demo::start(&options, neighbourhood, screen) => demo?,
+        demo = Demo::start_in(thrown_away(directory)?, &options, neighbourhood, screen) => demo?,
         () = &mut shutdown => return Ok(()),
     };
     demo.introduce();
@@ -109,11 +117,19 @@ impl Demo {
     /// # Errors
     /// When the engine does not start, does not take the neighbourhood, or does not let its devices in.
     pub async fn start(options: &Options, neighbourhood: Neighbourhood, screen: Screen) -> anyhow::Result<Demo> {
+        Demo::start_in(thrown_away(&OnceLock::new())?, options, neighbourhood, screen).await
+    }
+
+    async fn start_in(
+        directory: TempDir,
+        options: &Options,
+        neighbourhood: Neighbourhood,
+        screen: Screen,
+    ) -> anyhow::Result<Demo> {
         let (screen, story) = (Arc::new(screen), Arc::new(Story::default()));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(None));
 
         let step = screen.begin("准备一次性数据目录", "a throw-away data directory");
-        let directory = tempfile::Builder::new().prefix("yinling-demo-").tempdir()?;
         let data = directory.path().join("data");
         let token = {
             let data = data.clone();
@@ -132,6 +148,14 @@ impl Demo {
         let running = engine::serve::start(config).await?;
         let ready = running.ready();
         step.done(&format!("http {} · mqtt {}", ready.http, ready.mqtt));
+        for (wished, found, is_free) in [(HTTP, ready.http, options.http), (MQTT, ready.mqtt, options.mqtt)] {
+            if is_free.is_none() && found != wished {
+                screen.text(&[screen.say(
+                    &format!("  {wished} 已被占用,改用 {found}"),
+                    &format!("  {wished} is taken: it is {found} instead"),
+                )]);
+            }
+        }
 
         let step = screen.begin("导入社区名册", "the neighbourhood's registry over REST");
         let client = Client::new(ready.http, &token)?;
@@ -224,7 +248,7 @@ impl Demo {
             spare.secret,
             id = spare.id,
         );
-        let curl = |path: &str| format!("curl -s -H \"Authorization: Bearer {token}\" http://{http}{path}");
+        let curl = |path: &str| format!("curl -s -H \"Authorization: Bearer {token}\" 'http://{http}{path}'");
         self.screen.text(&[
             String::new(),
             self.screen
@@ -262,7 +286,7 @@ impl Demo {
             ),
             format!("  {publish}"),
             format!("  {}", self.screen.say("# 看事件流与工单", "# the feed, and the community's cases")),
-            format!("  {}", curl("/api/v1/events?limit=20")),
+            format!("  {}", curl("/api/v1/events?types=incident.*,case.*&limit=20")),
             format!("  {}", curl("/api/v1/cases")),
             self.screen.say("按 Ctrl-C 结束。", "Ctrl-C ends it."),
             String::new(),
@@ -306,6 +330,13 @@ impl Demo {
         step.done(&self.screen.say("目录已删除", "the directory is removed"));
         ended
     }
+}
+
+/// A directory that goes when it is dropped.
+fn thrown_away(told: &OnceLock<PathBuf>) -> anyhow::Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix("yinling-demo-").tempdir()?;
+    let _ = told.set(directory.path().to_owned());
+    Ok(directory)
 }
 
 async fn start_phones(
@@ -361,13 +392,13 @@ fn hear(
 fn configure(options: &Options, data: &Path, phones: &Phones, secret: &str, language: Language) -> Config {
     let channel = || ChannelSettings::gateway(&phones.gateway_url(), secret);
     let mut config = Config { data: data.to_owned(), ..Config::default() };
-    config.http.listen = free(options.http);
+    config.http.listen = options.http.unwrap_or_else(|| free(HTTP));
     config.http.phones_page = Some(page_url(phones, language));
     config.http.demo = Some(engine::DemoSignIn {
         accounts: ACCOUNTS.iter().map(|(id, ..)| (*id).to_owned()).collect(),
         password: PASSWORD.to_owned(),
     });
-    config.mqtt.listen = free(options.mqtt);
+    config.mqtt.listen = options.mqtt.unwrap_or_else(|| free(MQTT));
     config.channels = [Channel::Sms, Channel::Voice, Channel::Push].map(|name| (name, channel())).into();
     config
 }

@@ -32,7 +32,7 @@ fn hurried() -> Neighbourhood {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_sos_rings_three_phones_in_turn_a_key_ends_it_and_nothing_is_left_behind() {
     let loopback = ([127, 0, 0, 1], 0).into();
-    let options = Options { http: loopback, mqtt: loopback, elders: 8, seed: 1 };
+    let options = Options { http: Some(loopback), mqtt: Some(loopback), elders: 8, seed: 1 };
     let demo = Demo::start(&options, hurried(), Screen::dark()).await.unwrap();
     let key = |posted: &simulator::phones::PostedCallback| posted.outcome == AttemptOutcome::Key;
     let pressed = demo.phones.wait_posted("somebody to press 1", WITHIN, key).await.unwrap();

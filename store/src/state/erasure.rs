@@ -108,7 +108,7 @@ impl State {
         let mut found = VecDeque::new();
         self.database.scan(&from, &to, &mut |_, value| {
             let (seq, erasure, names): (u64, Erasure, Names) = decode_value("erasure", value)?;
-            let shelves = if erasure.kind == ErasedKind::Wearer { self.database.shelves() } else { Vec::new() };
+            let shelves = if erasure.kind == ErasedKind::Wearer { self.database.shelves()? } else { Vec::new() };
             found.push_back(Erasing { seq, erasure, names, shelves, from: vec![0] });
             Ok(Scan::Go)
         })?;

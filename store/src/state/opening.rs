@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -170,6 +170,40 @@ impl State {
     pub(crate) fn condemn(&self, reason: &str) {
         if let Err(error) = std::fs::write(condemned_mark(&self.dir), reason) {
             tracing::error!(%error, "the broken state could not be marked");
+        }
+    }
+}
+
+impl State {
+    /// Closes the view and opens it again where it is, at the cursors that reached the disk: after a full disk had it
+    /// refuse. What was in memory only is projected again from there.
+    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
+        self.database.reopen().map_err(StoreError::State)?;
+        let version = read_number(&self.database, keys::META_VERSION).map_err(StoreError::State)?;
+        if version != Some(u64::from(STATE_VERSION)) {
+            return Err(StoreError::State("it was opened again and has lost its version".to_owned()));
+        }
+        self.probe(PROBED_ENTRIES)?;
+        let cursor = |key| read_number(&self.database, key).map_err(StoreError::State);
+        let (facts, telemetry) = (cursor(keys::META_FACTS)?, cursor(keys::META_TELEMETRY)?);
+        let quarantined = quarantined(&self.database)?;
+        let mut growing = self.telemetry();
+        *growing = Telemetry::default();
+        growing.set_quarantined(quarantined);
+        self.facts_cursor.store(facts.unwrap_or(0), Ordering::Release);
+        self.telemetry_cursor.store(telemetry.unwrap_or(0), Ordering::Release);
+        drop(growing);
+        self.remember_erased()
+    }
+
+    /// Takes back what [`condemn`](State::condemn) said.
+    pub(crate) fn absolve(&self) {
+        let mark = condemned_mark(&self.dir);
+        match std::fs::remove_file(&mark) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "the state is well again, and its mark could not be removed: a restart rebuilds it");
+            }
+            _ => {}
         }
     }
 }

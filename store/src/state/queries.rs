@@ -368,7 +368,7 @@ impl State {
         let (first_key, end_key) = history::series_range(wearer.as_str(), kind);
         // Held throughout, so that no block moves from memory to the view unseen.
         let telemetry = self.telemetry();
-        for shelf in self.database.shelves() {
+        for shelf in self.database.shelves()? {
             let is_wanted = history::of_shelf(shelf)
                 .is_some_and(|(day, _)| days.contains(&day) && shelf == history::shelf_of(kind, day));
             if !is_wanted {

@@ -1,5 +1,6 @@
 mod erasing;
 mod past;
+mod refusing;
 mod registry;
 
 use std::path::Path;
@@ -15,7 +16,7 @@ use super::*;
 use crate::follower::{Follower, FollowerConfig};
 use crate::journal::{Journal, JournalConfig, read_from};
 use crate::sample::{self, START, at};
-use crate::{DataDir, Disk, ForgetfulDisk, Progress, RealDisk, export};
+use crate::{DataDir, Disk, ForgetfulDisk, Progress, RealDisk, StoreError, export};
 
 /// A data directory of its own, with a journal that was filled and closed.
 struct House {
@@ -69,6 +70,16 @@ impl House {
         let durable = Arc::new(Progress::new(durable));
         let (disk, state) = (Arc::clone(&self.disk), Arc::clone(state));
         Follower::start(disk, &self.data().journal(), state, durable, config, |error| panic!("{error}")).unwrap()
+    }
+
+    /// As [`follow`](House::follow), where the view may refuse for a while; what it says of that goes to the receiver.
+    fn follow_patiently(&self, state: &Arc<State>) -> (Follower, std::sync::mpsc::Receiver<StoreError>) {
+        let (told, failures) = std::sync::mpsc::channel();
+        let config = FollowerConfig { reopen_ms: 1, ..FollowerConfig::default() };
+        let (disk, durable) = (Arc::clone(&self.disk), Arc::new(Progress::new(self.last_seq)));
+        let on_failure = move |error| told.send(error).unwrap_or_default();
+        let follower = Follower::start(disk, &self.data().journal(), Arc::clone(state), durable, config, on_failure);
+        (follower.unwrap(), failures)
     }
 
     /// The view brought up to date, and closed again.

@@ -118,7 +118,7 @@ impl State {
             };
             day < (history::day_of(now) + 1).saturating_sub(days)
         };
-        if let Some(shelf) = self.database.shelves().into_iter().find(is_over) {
+        if let Some(shelf) = self.database.shelves()?.into_iter().find(is_over) {
             self.database.drop_shelf(shelf)?;
             let mut changes = Changes::default();
             changes.delete(&keys::shelf(shelf));
@@ -184,7 +184,7 @@ impl State {
 
     /// Shelves of history, each with the last record that changed it.
     pub(crate) fn shelves(&self) -> Result<Vec<(u32, u64)>, StoreError> {
-        let shelves = self.database.shelves();
+        let shelves = self.database.shelves()?;
         shelves
             .into_iter()
             .map(|shelf| {

@@ -1,11 +1,11 @@
-//! `yinling check`: everything that can be known to be wrong before anything starts.
+//! `yinling check`: everything that can be known to be wrong before anything starts, and all of it at once.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use engine::config::Overrides;
-use engine::data_dir::{DataDir, DataDirError};
+use engine::config::Config;
 use engine::registry::{self, ImportContext};
+use engine::setup;
 
 use super::ConfigArgs;
 use crate::failure::SetupFault;
@@ -31,22 +31,17 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         }
         None => None,
     };
-    let config = match args.config.load(Overrides::default()) {
-        Ok(config) => config,
-        Err(wrong) => {
-            faults.extend(wrong.0.iter().map(ToString::to_string));
-            engine::config::Config::default()
-        }
-    };
-    if faults.is_empty() {
-        warnings.extend(config.warnings());
-        match check_data_dir(&config.data) {
-            Ok(()) => {}
-            // `check` may well come before `init`.
-            Err(error @ DataDirError::NotInitialised(_)) => warnings.push(error.to_string()),
-            Err(error) => faults.push(error.to_string()),
-        }
+    let (read, wrong) = args.config.survey();
+    faults.extend(wrong.iter().map(ToString::to_string));
+    let named = args.config.data.clone().map(|data| Config { data, ..Config::default() });
+    // With a file that cannot be read at all, the data directory is known only from the command line.
+    if let Some(config) = read.as_ref().or(named.as_ref()) {
+        warnings.extend(if faults.is_empty() { config.warnings() } else { Vec::new() });
+        let (wrong, odd) = setup::look(config);
+        faults.extend(wrong);
+        warnings.extend(odd);
     }
+    let config = read.unwrap_or_default();
     if let Some((path, document)) = registry {
         let row = |row: registry::RowError| format!("{} {}: {}", path.display(), row.pointer, row.detail);
         match registry::validate(&document, &ImportContext::alone(config.zone).with_reach(config.reach())) {
@@ -66,8 +61,4 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let noun = if faults.len() == 1 { "fault" } else { "faults" };
     Err(SetupFault(format!("{} {noun} found", faults.len())).into())
-}
-
-fn check_data_dir(dir: &std::path::Path) -> Result<(), DataDirError> {
-    DataDir::open(dir)?.load_secrets().map(drop)
 }

@@ -19,8 +19,9 @@ pub mod watchdog;
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use engine::config::{Config, ConfigFaults, Overrides, Sources};
+use engine::config::{Config, ConfigFault, ConfigFaults, Overrides, Sources};
 
 /// Where the configuration comes from, for every command that has one.
 #[derive(Debug, clap::Args)]
@@ -48,6 +49,12 @@ impl ConfigArgs {
         Ok(command)
     }
 
+    /// The configuration as far as it can be read, and every fault in it.
+    pub fn survey(&self) -> (Option<Config>, Vec<ConfigFault>) {
+        let overrides = Overrides { data: self.data.clone(), ..Overrides::default() };
+        Config::survey(&Sources::of_process(self.config.clone(), overrides))
+    }
+
     /// Loads and checks the configuration, with these overrides on top.
     ///
     /// # Errors
@@ -66,25 +73,36 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// The exit code after a second Ctrl-C: 128 + SIGINT, as shells know it.
 const EXIT_INTERRUPTED: i32 = 130;
 
+/// A second signal that comes this soon, in milliseconds, is the first one again: `timeout`, shells and service managers
+/// tell a process and then its whole group.
+const SAME_SIGNAL_MS: u64 = 500;
+
 /// Completes when the process is asked to end: Ctrl-C, or SIGTERM from a service manager. Whoever asks a second time
-/// does not want to wait for a clean end; nothing that was acknowledged can be lost by it.
+/// does not want to wait for a clean end; nothing that was acknowledged can be lost by it. `at_once` is done then.
 ///
 /// # Errors
 /// When the signals cannot be listened to.
-fn asked_to_end() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+fn asked_to_end(at_once: impl FnOnce() + Send + 'static) -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => tracing::info!("interrupted: ending; once more to end at once"),
-            _ = terminate.recv() => tracing::info!("asked to terminate: ending"),
+            _ = terminate.recv() => tracing::info!("asked to terminate: ending; once more to end at once"),
         }
         tokio::spawn(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
+            let first = tokio::time::Instant::now();
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if first.elapsed() >= Duration::from_millis(SAME_SIGNAL_MS) {
+                    break;
+                }
             }
+            at_once();
             std::process::exit(EXIT_INTERRUPTED);
         });
     })

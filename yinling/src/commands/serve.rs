@@ -29,12 +29,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if let Some(settings) = &mut config.watchdog {
         settings.command = watchdog;
     }
-    for warning in config.warnings() {
-        tracing::warn!("{warning}");
-    }
+    let warnings = config.warnings();
     runtime()?.block_on(async {
-        let shutdown = asked_to_end()?;
-        engine::serve::run(config, announce, shutdown).await
+        let shutdown = asked_to_end(|| {})?;
+        // Said once it serves: before what keeps it from serving they would only hide that.
+        let on_ready = move |ready| {
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            announce(ready);
+        };
+        engine::serve::run(config, on_ready, shutdown).await
     })
 }
 

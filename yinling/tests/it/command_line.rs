@@ -56,6 +56,31 @@ fn check_names_every_fault_at_once_and_exits_78() {
 }
 
 #[test]
+fn what_is_set_up_wrong_is_named_all_at_once_by_check_and_by_serve() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    let (data, file) = (house.data(), house.file("wrong.toml"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    std::fs::write(&file, "[tls]\ncertificate = \"/nowhere/a.pem\"\nkey = \"/nowhere/b.pem\"\n").unwrap();
+    let (data, file, address) = (data.to_str().unwrap(), file.to_str().unwrap(), address.to_string());
+    let of_serve = yinling(&["serve", "--config", file, "--data", data, "--http", &address, "--mqtt", &address]);
+    std::fs::remove_file(house.data().join("keys/pepper")).unwrap();
+    std::fs::write(file, std::fs::read_to_string(file).unwrap() + "[mqtt]\nrecieve_max = 9\n").unwrap();
+    let of_check = yinling(&["check", "--config", file, "--data", data]);
+    for (output, expected) in [
+        (of_serve, ["/nowhere/a.pem", "/nowhere/b.pem", "http.listen", "mqtt.listen", "another yinling?"]),
+        (of_check, ["/nowhere/a.pem", "/nowhere/b.pem", "receive_max", "pepper", "4 faults"]),
+    ] {
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        for expected in expected {
+            assert!(said.contains(expected), "{expected} is not in:\n{said}");
+        }
+    }
+}
+
+#[test]
 fn the_journal_can_be_dumped_while_somebody_serves_and_while_nobody_does() {
     let phones = Phones::start();
     let house = House::new(&phones, "");
@@ -72,10 +97,27 @@ fn the_journal_can_be_dumped_while_somebody_serves_and_while_nobody_does() {
     assert_eq!(house.dump(Some("report")), alive);
     let everything = house.dump_text(None);
     assert!(everything.lines().count() > 1);
+    let shown = yinling(&["journal", "dump", "--data", house.data().to_str().unwrap()]);
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    assert!(everything.contains("$argon2id$") && !shown.contains("$argon2"), "what a password was hashed to");
+    for hashed in ["password_hash", "secret_sha256", "secret_hmac"] {
+        assert!(shown.contains(&format!("\"{hashed}\":\"…\"")), "{hashed} in {shown}");
+        assert!(!shown.contains(&format!("\"{hashed}\":[")), "{hashed}");
+    }
     assert!(!everything.contains(SECRET), "a secret is on disk as it is");
     assert!(!everything.contains(&house.token), "the administrator's token is on disk as it is");
     std::fs::remove_dir_all(house.data().join("state")).unwrap();
     assert_eq!(house.dump(Some("report")), alive, "neither the lock nor sled is needed");
+}
+
+#[test]
+fn what_is_no_data_directory_is_said_to_be_none() {
+    for arguments in [&["journal", "dump"][..], &["audit", "verify"], &["backup", "--to", "./nowhere"]] {
+        let output = yinling(&[arguments, &["--data", "./nope"]].concat());
+        assert_eq!(output.status.code(), Some(78), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("./nope is not an initialised data directory; run: yinling init"), "{said}");
+    }
 }
 
 #[test]

@@ -80,6 +80,16 @@ fn all_is_well_with_reasons() {
     assert!(metrics.contains("# TYPE "), "{metrics}");
     assert!(server.metric("yinling_reports_total", "") >= 1.0);
     assert!(metrics.contains("http_requests_total{"), "what the API counts by itself shows, too: {metrics}");
+    let named = |what: &str| -> std::collections::BTreeSet<String> {
+        let lines = metrics.lines().filter_map(|line| line.strip_prefix(what));
+        lines.filter_map(|rest| Some(rest.split_whitespace().next()?.to_owned())).collect()
+    };
+    assert_eq!(named("# TYPE "), named("# HELP "), "each of them says what it is");
+    assert!(!metrics.lines().any(|line| line.contains("quantile=") && line.ends_with(" 0")), "{metrics}");
+    eventually("the acknowledged incident to be counted", || {
+        let counted = [server.metric("yinling_open_incidents", ""), server.metric("yinling_untaken_incidents", "")];
+        (counted == [1.0, 0.0]).then_some(())
+    });
     assert!(!metrics.contains("王桂兰") && !metrics.contains("+86138"), "no names and phones in metrics");
 }
 
@@ -157,4 +167,17 @@ fn a_loop_that_stands_still_is_said() {
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
     assert_eq!(device.report(&up(BRACELET), br#"{"type":"sos"}"#), 0);
     assert_eq!(server.feed().wait_for("incident.raised")["data"]["kind"], json!("sos"));
+}
+
+#[test]
+fn a_house_that_can_call_nobody_says_so_and_serves() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    std::fs::write(house.file("yinling.toml"), "").unwrap();
+    let server = house.serve();
+    let (status, text) = server.api().status_and_text_at("/readyz");
+    assert_eq!(status, 200, "{text}");
+    let said: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(said["status"], "degraded", "{text}");
+    assert!(text.contains("nobody can be called: no provider is configured for sms or voice"), "{text}");
 }

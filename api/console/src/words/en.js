@@ -708,6 +708,7 @@ export default {
   "check.feed": "Feed",
   "check.clock": "Clock",
   "check.desk": "Human desk",
+  "check.calling": "Who can be called",
   "check.audit": "Auditor of escalations",
   "check.upkeep": "Upkeep",
   "check.damage": "Data intact",

@@ -708,6 +708,7 @@ export default {
   "check.feed": "事件流",
   "check.clock": "时钟",
   "check.desk": "值班台",
+  "check.calling": "能否拨打",
   "check.audit": "升级审计",
   "check.upkeep": "日常维护",
   "check.damage": "数据完好",

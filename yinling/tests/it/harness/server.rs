@@ -106,10 +106,11 @@ impl House {
         self.dump_text_from(1, kind)
     }
 
-    /// What `journal dump` prints from a record on.
+    /// What `journal dump` prints from a record on, with everything that is on disk.
     pub fn dump_text_from(&self, seq: u64, kind: Option<&str>) -> String {
         let mut command = Command::new(YINLING);
-        command.args(["journal", "dump", "--data"]).arg(self.data()).args(["--from", &seq.to_string()]);
+        command.args(["journal", "dump", "--with-secrets", "--data"]).arg(self.data());
+        command.args(["--from", &seq.to_string()]);
         if let Some(kind) = kind {
             command.args(["--kind", kind]);
         }
