@@ -73,8 +73,10 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
         serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| fault("", &error))?;
         return Err(Fault::invalid("", "the body must be a JSON object", "请求体须为 JSON 对象"));
     }
-    let (_, twice) = crate::once::read(bytes).map_err(|error| fault("", &error))?;
-    if let Some(pointer) = twice.first() {
+    // What is no JSON is told below, with its place.
+    if let Ok((_, twice)) = crate::once::read(bytes)
+        && let Some(pointer) = twice.first()
+    {
         return Err(Fault::invalid(
             pointer,
             "this member stands there twice; send it once",

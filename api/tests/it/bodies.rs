@@ -28,7 +28,7 @@ async fn bodies_that_are_not_what_is_asked_for() {
         ("incidents/i1/actions/note", "7", "422 invalid"),
         ("incidents/i1/actions/note", r#"{"note":7}"#, "422 invalid /note"),
         ("incidents/i1/actions/note", r#"{"nope":1}"#, "422 invalid /nope"),
-        ("incidents/i1/actions/note", r#"{"note":"a","note":"b"}"#, "422 invalid"),
+        ("incidents/i1/actions/note", r#"{"note":"a","note":"b"}"#, "422 invalid /note"),
         ("incidents/i1/actions/note", note.as_str(), "422 invalid /note"),
         ("incidents/i1/actions/note", r#"{"note":"a\u0000b"}"#, "422 invalid /note"),
         ("incidents/i1/actions/acknowledge", r#"{"on_behalf_of":"a b"}"#, "422 invalid /on_behalf_of"),
