@@ -20,6 +20,8 @@ const TRIES_MAX: u32 = 70;
 const PAUSE_MS: u64 = 50;
 /// The longest pause, in milliseconds.
 const PAUSE_MS_MAX: u64 = 2_000;
+/// How long a provider's report waits for the one before it.
+const IN_TURN: Duration = Duration::from_secs(1);
 /// How long one try may take, in seconds.
 const TRY_SECONDS_MAX: u64 = 10;
 
@@ -109,9 +111,9 @@ impl Poster {
         };
         let last = self.last.lock().remove(&phone);
         let in_turn = async move {
-            // One after the other, as long as nothing is to come late.
+            // One after the other, as long as nothing is to come late; what is tried again and again holds up nobody.
             if let (true, Some(last)) = (delay.is_zero(), last) {
-                let _ = last.await;
+                let _ = tokio::time::timeout(IN_TURN, last).await;
             }
             post.await;
         };
