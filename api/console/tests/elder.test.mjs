@@ -74,7 +74,7 @@ test("a consent that is taken back hides the track from the family, but not whil
   await phone.goto(`${house.base}${address}`);
   await phone.getByRole("link", { name: "位置、轨迹与围栏" }).click();
   await phone.getByRole("button", { name: "发送验证码" }).click();
-  const code = await eventually("a code", () => house.phones.taken.map((one) => /验证码.*:(\d{6})$/.exec(one.text)?.[1]).findLast(Boolean));
+  const code = await eventually("a code", () => house.phones.taken.map((one) => /验证码.*[：:](\d{6})$/.exec(one.text)?.[1]).findLast(Boolean));
   await phone.getByLabel(/6 位验证码/).fill(code);
   await phone.getByRole("button", { name: "打开" }).click();
   await phone.getByText(/第 \d+\/\d+ 个定位/).waitFor();

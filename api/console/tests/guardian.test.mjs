@@ -121,7 +121,7 @@ test("a code to her own phone opens the map, the track and the fence editor, whi
   await page.getByRole("link", { name: "位置、轨迹与围栏" }).click();
   await page.getByText("+86138****0001").waitFor();
   await page.getByRole("button", { name: "发送验证码" }).click();
-  const code = await eventually("a code", () => house.phones.taken.map((one) => /验证码.*:(\d{6})$/.exec(one.text)?.[1]).findLast(Boolean));
+  const code = await eventually("a code", () => house.phones.taken.map((one) => /验证码.*[：:](\d{6})$/.exec(one.text)?.[1]).findLast(Boolean));
   assert.equal(house.phones.taken.find((one) => one.text.endsWith(code)).to, "+8613800000001");
   await page.getByLabel(/6 位验证码/).fill(code === "123456" ? "654321" : "123456");
   await page.getByRole("button", { name: "打开" }).click();

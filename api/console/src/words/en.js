@@ -215,7 +215,7 @@ export default {
   "now.answered": "{who} picked up; waiting for a key",
   "now.between": "The next round of calls is being prepared",
   "now.told": "The family was told; nobody has taken it yet",
-  "now.acknowledged": "{who} is going; to be there or ask for more time within {left}",
+  "now.acknowledged": "{who} is going: {left} left to be there or to ask for more time",
   "now.on_site": "{who} is there",
   "now.exhausted": "Every contact was tried. Take it now.",
   "now.console_first": "The console has it; in {left} the desk's phones ring. Take it now.",

@@ -215,7 +215,7 @@ export default {
   "now.answered": "{who} 已接听，等待按键",
   "now.between": "正在准备下一轮呼叫",
   "now.told": "已通知家属，尚未受理",
-  "now.acknowledged": "{who} 正在前往，{left} 内须到场或延长",
+  "now.acknowledged": "{who} 正在前往，须到场或延长，还剩 {left}",
   "now.on_site": "{who} 已到场",
   "now.exhausted": "所有联系人都已尝试。请立即受理。",
   "now.console_first": "控制台正在响铃，{left} 后拨打值班电话。请立即受理。",
