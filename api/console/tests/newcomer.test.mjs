@@ -66,6 +66,10 @@ test("what is not there says so, and on a phone leads back", async () => {
   for (const [hash, back] of [["alerts/i999", "alerts"], ["elders/w999", "elders"], ["cases/c999", "cases"], ["doctor/i999", "doctor"], ["field/c999", "field"]]) {
     await page.evaluate((to) => { location.hash = to; }, `#/${hash}`);
     await page.getByText("找不到").waitFor();
+    // It is still said after something else has happened.
+    await page.evaluate(async () => { const { touch } = await import("./store.js"); for (const topic of ["incident", "case"]) touch(topic); });
+    await page.waitForTimeout(100);
+    await page.getByText("找不到").waitFor();
     await page.getByRole("link", { name: "返回" }).tap();
     await eventually(`${hash} leads back`, () => page.evaluate((to) => location.hash === to, `#/${back}`));
     await eventually("it is gone", async () => await page.getByText("找不到").filter({ visible: true }).count() === 0);

@@ -23,7 +23,8 @@ export class Detail {
     this.parts = Object.fromEntries(["head", "actions", "warnings", "story", "contacts"].map((name) => [name, h("div")]));
     this.parts.columns = h("div", { class: "columns" }, this.parts.story, this.parts.contacts);
     this.element = h("section", { class: "detail", "aria-label": t("detail.timeline"), tabindex: "-1" });
-    this.asked = new Set();
+    /** Incidents that were asked for one by one, with why one cannot be shown. */
+    this.asked = new Map();
   }
 
   /** `anybody`: whether there is anything to pick. */
@@ -33,7 +34,10 @@ export class Detail {
     if (!id) return replace(this.element, h("div", { class: "empty calm" }, icon("check"), h("p", { class: "calm-said" }, t("queue.empty_pick")), !sound.isArmed() && h("p", null, t("queue.empty_silent"))));
     if (!incident) {
       this.fetch(id);
-      return this.say(t("loading"));
+      const missing = this.asked.get(id);
+      if (!missing) return this.say(t("loading"));
+      // Once it is said it stays, with its way back under the finger, whatever else is drawn anew.
+      return this.element.querySelector(".empty .back") ? undefined : replace(this.element, instead(missing, "#/alerts"));
     }
     this.drawNow();
     const { head, actions, warnings, story, contacts: people, columns } = this.parts;
@@ -55,9 +59,9 @@ export class Detail {
   /** An incident that ended before this page was opened is not in the list of open ones. */
   fetch(id) {
     if (this.asked.has(id)) return;
-    this.asked.add(id);
-    get(`/incidents/${encodeURIComponent(id)}`).then((incident) => { keep(incidents, incident); touch("incident"); })
-      .catch((problem) => replace(this.element, instead(inWords(problem), "#/alerts")));
+    this.asked.set(id, "");
+    get(`/incidents/${encodeURIComponent(id)}`).then((incident) => keep(incidents, incident))
+      .catch((problem) => this.asked.set(id, inWords(problem))).finally(() => touch("incident"));
   }
 
   tick() {

@@ -73,6 +73,7 @@ class Field {
   }
 
   drawList() {
+    this.asked = null;
     const open = [...cases.values()].filter((one) => isRunning(one))
       .sort((a, b) => RANK[a.priority] - RANK[b.priority] || this.far(a) - this.far(b) || millis(a.filed_at) - millis(b.filed_at));
     const mine = open.filter((one) => one.handler && one.handler === me?.person);
@@ -100,9 +101,10 @@ class Field {
   without() {
     const { id } = this;
     const say = (text) => replace(this.body, h("a", { class: "button", href: "#/field" }, icon("back"), h("span", null, t("back"))), h("p", { class: "empty" }, text));
-    say(t("loading"));
+    // What the answer was stays, however often the rest is drawn anew.
     if (this.asked === id) return;
     this.asked = id;
+    say(t("loading"));
     get(`/cases/${encodeURIComponent(id)}`).then((found) => { keep(cases, found); touch("case"); })
       .catch((problem) => this.id === id && say(inWords(problem)));
   }
@@ -110,6 +112,7 @@ class Field {
   drawOne() {
     const one = cases.get(this.id);
     if (!one) return this.without();
+    this.asked = null;
     const at = placeOf(one);
     const holder = h("div", { class: "map-holder field-map" });
     replace(this.body, h("a", { class: "button", href: "#/field" }, icon("back"), h("span", null, t("back"))), caseView(one, { close: false }),
