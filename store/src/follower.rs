@@ -504,9 +504,13 @@ fn begin_erasing(
 }
 
 impl Shared {
-    /// What is damaged cannot be projected; everything else can.
+    /// What is damaged cannot be projected; everything else can. A view that was opened again and stands behind what the
+    /// journal holds is not well: an export may have what it misses, and a restart takes that.
     fn pass_over(&self, error: StoreError, pass: &str) -> Result<(), StoreError> {
         let lost = match &error {
+            StoreError::Gone { .. } if self.failed.load(Ordering::Acquire) => {
+                return Err(StoreError::State(format!("{error}; a restart rebuilds the view from an export")));
+            }
             StoreError::Damage(damage) => damage.last_seq.saturating_sub(damage.first_seq) + 1,
             StoreError::Gone { wanted, oldest } => oldest.saturating_sub(*wanted),
             _ => return Err(error),
