@@ -219,6 +219,8 @@ impl Inbox {
         drop(lanes);
         if wakes {
             self.work.notify_one();
+            // Where it was woken on this very processor, it does not wait until we have served everybody else.
+            std::thread::yield_now();
         }
     }
 }

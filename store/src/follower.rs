@@ -1,11 +1,12 @@
-//! The follower brings the journal into the view: one thread, two cursors.
+//! The follower brings the journal into the view: two cursors, and a thread for each.
 //!
-//! Facts go first, and pass telemetry over without looking at it; who has written something and reads it back waits
-//! for their cursor. Telemetry comes in bounded passes between them, gathers in memory as blocks, and is flushed
-//! from time to time. A crash loses nothing but work: both cursors are stored with what they stand for, and what
+//! Facts pass telemetry over without looking at it; who has written something and reads it back waits for their
+//! cursor. Telemetry comes when nobody else wants the processor, gathers in memory as blocks, and is flushed from time
+//! to time; the thread of the facts does that, and lends a hand when telemetry lags. A crash loses nothing but work: both cursors are stored with what they stand for, and what
 //! is projected twice falls onto itself.
 
 mod recovery;
+mod telemetry;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -18,11 +19,11 @@ use std::time::{Duration, Instant};
 use model::Timestamp;
 use parking_lot::Mutex;
 
-use crate::codec::telemetry::View;
-use crate::codec::{self, RecordKind, TELEMETRY_SCHEMA};
+use self::telemetry::Telemetry;
+use crate::codec::{self, RecordKind};
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::journal::{BatchHeader, BatchReader, Found, READ_AHEAD_BYTES, envelope_at, resume_after};
+use crate::journal::{BatchHeader, BatchReader, Found, envelope_at, resume_after};
 use crate::progress::Progress;
 use crate::state::{Erasing, FactChanges, State, StateRetention};
 
@@ -30,8 +31,10 @@ use crate::state::{Erasing, FactChanges, State, StateRetention};
 const FACTS_READ_BYTES: usize = 4 << 10;
 /// Facts are written at the latest after so many changes.
 const CHANGES_PER_COMMIT_MAX: usize = 512;
-/// How long telemetry may wait when the follower has just been busy: so that not every commit wakes it.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// From so many records on that telemetry lags, the follower does not leave it to the time that nobody else wants.
+const LAG_LEFT_MAX: u64 = 200_000;
+/// How often it looks at that.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// With nothing to do and nothing to flush.
 const IDLE: Duration = Duration::from_secs(3600);
 /// How many wearers are flushed between two looks at the facts.
@@ -40,7 +43,7 @@ const WEARERS_PER_PORTION: usize = 256;
 /// The follower's limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FollowerConfig {
-    /// How many records a telemetry pass takes, about, before facts are looked at again; 16 384.
+    /// How many records of telemetry the follower takes, about, before facts are looked at again; 16 384.
     pub telemetry_records_per_pass: usize,
     /// How many entries the quarantine keeps, the newest; 10 000.
     pub quarantine_max: usize,
@@ -70,7 +73,7 @@ impl Default for FollowerConfig {
 /// The thread that projects, and how far it is.
 pub struct Follower {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 struct Shared {
@@ -115,11 +118,11 @@ impl Follower {
             failed: Arc::new(AtomicBool::new(false)),
             damaged: AtomicU64::new(0),
         });
-        let (facts_reader, telemetry_reader) = readers(&disk, journal_dir, &state);
+        let telemetry = Arc::new(Telemetry::new(&disk, journal_dir, &state, &shared, config.quarantine_max));
         let erasing = state.erasing()?;
         let mut projection = Projection {
-            facts_reader,
-            telemetry_reader,
+            facts_reader: facts_reader(&disk, journal_dir, &state),
+            telemetry: Arc::clone(&telemetry),
             disk,
             journal_dir: journal_dir.to_owned(),
             state,
@@ -131,8 +134,9 @@ impl Follower {
             flush_waiters: Vec::new(),
             flushed_through: shared.telemetry.get(),
             flushed_at: Instant::now(),
+            is_back: false,
         };
-        let spawned = std::thread::Builder::new().name("follower".to_owned()).spawn(move || {
+        let follow = move || {
             while let Err(error) = projection.run() {
                 projection.stop(&error);
                 // A record that this version cannot read is no fault of the view's, and stays as it is.
@@ -142,9 +146,17 @@ impl Follower {
                     break;
                 }
             }
-        });
-        let thread = spawned.map_err(StoreError::disk("start a thread for", &PathBuf::from(journal_dir)))?;
-        Ok(Follower { shared, thread: Some(thread) })
+        };
+        let mut follower = Follower { shared, threads: Vec::new() };
+        follower.spawn("follower", journal_dir, follow)?;
+        follower.spawn("telemetry", journal_dir, move || telemetry.run_in_background())?;
+        Ok(follower)
+    }
+
+    fn spawn(&mut self, name: &str, dir: &Path, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+        self.threads.push(spawned.map_err(StoreError::disk("start a thread for", dir))?);
+        Ok(())
     }
 
     /// How far facts are projected: `facts().reached(seq).await` before reading back what was written at `seq`.
@@ -227,16 +239,18 @@ impl Drop for Follower {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Release);
         self.shared.durable.ring();
-        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the follower had panicked");
+        self.shared.durable.ring_telemetry();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the follower had panicked");
+            }
         }
     }
 }
 
-/// Where facts and telemetry go on.
-fn readers(disk: &Arc<dyn Disk>, journal_dir: &Path, state: &State) -> (BatchReader, BatchReader) {
-    let reader = |from: u64, bytes: usize| BatchReader::new(Arc::clone(disk), journal_dir, from + 1, bytes);
-    (reader(state.facts_cursor(), FACTS_READ_BYTES), reader(state.telemetry_cursor(), READ_AHEAD_BYTES))
+/// Where facts go on.
+fn facts_reader(disk: &Arc<dyn Disk>, journal_dir: &Path, state: &State) -> BatchReader {
+    BatchReader::new(Arc::clone(disk), journal_dir, state.facts_cursor() + 1, FACTS_READ_BYTES)
 }
 
 struct Projection {
@@ -246,7 +260,7 @@ struct Projection {
     shared: Arc<Shared>,
     config: FollowerConfig,
     facts_reader: BatchReader,
-    telemetry_reader: BatchReader,
+    telemetry: Arc<Telemetry>,
     /// Who is being taken out of the view, the first of them now.
     erasing: VecDeque<Erasing>,
     /// What is being let go of because it is old.
@@ -256,18 +270,26 @@ struct Projection {
     flush_waiters: Vec<SyncSender<()>>,
     flushed_through: u64,
     flushed_at: Instant,
+    /// The view was opened again after it had refused.
+    is_back: bool,
 }
 
 impl Projection {
     fn run(&mut self) -> Result<(), StoreError> {
-        let mut was_busy = false;
         loop {
+            if let Some(trouble) = self.telemetry.trouble() {
+                return Err(trouble);
+            }
             // Looked at first: what is durable now is projected before the end.
             let closing = self.shared.closing.load(Ordering::Acquire);
             let durable = self.shared.durable.get();
             let facts = self.facts_pass(durable)?;
-            let taken = self.telemetry_pass(durable)?;
-            if self.shared.failed.load(Ordering::Acquire) {
+            let lag = durable.saturating_sub(self.telemetry.projected());
+            let taken = match closing || self.is_back || lag > LAG_LEFT_MAX {
+                true => self.telemetry.pass(durable, self.config.telemetry_records_per_pass)?,
+                false => 0,
+            };
+            if std::mem::take(&mut self.is_back) {
                 self.well_again()?;
             }
             let more = self.answer_requests()?
@@ -275,15 +297,11 @@ impl Projection {
                 | self.retain_step()?
                 | (!closing && self.erase_step()?)
                 | (taken >= self.config.telemetry_records_per_pass);
-            was_busy |= facts || taken > 0 || more;
-            if closing && !was_busy {
+            if closing && !facts && !more && self.telemetry.projected() >= durable {
                 return self.end();
             }
-            // A pass over little costs nearly as much as one over much: what came meanwhile is left to gather.
             if !closing && !more {
-                self.rest(&mut was_busy, durable);
-            } else if closing {
-                was_busy = false;
+                self.rest();
             }
         }
     }
@@ -293,26 +311,15 @@ impl Projection {
         self.facts_reader.expected() - 1
     }
 
-    fn telemetry_projected(&self) -> u64 {
-        self.telemetry_reader.expected() - 1
-    }
-
-    /// Sleeps: briefly after work, long when there was none.
-    fn rest(&self, was_busy: &mut bool, durable: u64) {
-        if std::mem::take(was_busy) {
-            self.shared.durable.sleep(LOOK_AGAIN);
-            return;
-        }
-        let until_flush = match self.telemetry_projected() > self.flushed_through {
+    /// Sleeps until facts come, a flush is due, or telemetry might lag.
+    fn rest(&self) {
+        let projected = self.telemetry.projected();
+        let until_flush = match projected > self.flushed_through {
             true => Duration::from_secs(self.config.flush_seconds).saturating_sub(self.flushed_at.elapsed()),
             false => IDLE,
         };
-        self.shared.durable.set_idle(true);
-        // What was committed before the flag was up did not ring.
-        if self.shared.durable.get() == durable {
-            self.shared.durable.sleep(until_flush);
-        }
-        self.shared.durable.set_idle(false);
+        let lags = self.shared.durable.get() > projected;
+        self.shared.durable.sleep(if lags { until_flush.min(LOOK_AGAIN) } else { until_flush });
     }
 
     fn end(&mut self) -> Result<(), StoreError> {
@@ -362,46 +369,9 @@ impl Projection {
         Ok(())
     }
 
-    /// Projects a bounded stretch of telemetry; says how many records it took.
-    fn telemetry_pass(&mut self, durable: u64) -> Result<usize, StoreError> {
-        let Projection { state, shared, config, telemetry_reader, .. } = self;
-        let mut taken = 0;
-        // Held while blocks move from memory to the view, so that a query finds them in one of the two.
-        let mut telemetry = state.telemetry();
-        while taken < config.telemetry_records_per_pass {
-            let found = match telemetry_reader.advance(Some(durable), |header: &BatchHeader| header.count > 0) {
-                Ok(Some(found)) => found,
-                Ok(None) => break,
-                Err(error) => {
-                    shared.pass_over(error, "telemetry")?;
-                    continue;
-                }
-            };
-            taken += found.header.count as usize;
-            each_envelope(telemetry_reader, &found, shared, &mut |seq, kind, schema, payload| {
-                match RecordKind::from_byte(kind) {
-                    Some(RecordKind::Telemetry) if schema == TELEMETRY_SCHEMA => {
-                        telemetry.take_view(seq, &View::decode(payload, found.header.base_at)?)
-                    }
-                    Some(kind) if !kind.has_telemetry() => Ok(()),
-                    _ => {
-                        let record = codec::decode_record(kind, schema, payload, found.header.base_at)?;
-                        telemetry.take_record(seq, &record, config.quarantine_max)
-                    }
-                }
-            })?;
-        }
-        let projected = telemetry_reader.expected() - 1;
-        let (blocks, changes) = telemetry.take_ready();
-        state.write_blocks(blocks, changes, projected)?;
-        drop(telemetry);
-        shared.telemetry.advance(projected);
-        Ok(taken)
-    }
-
     fn begin_flush(&mut self) {
         if self.flush.is_none() {
-            self.flush = Some(self.telemetry_projected());
+            self.flush = Some(self.telemetry.projected());
             self.state.telemetry().begin_flush();
         }
     }
@@ -409,10 +379,10 @@ impl Projection {
     /// Begins a flush when one is due, and writes a portion of the one that is under way.
     fn flush_step(&mut self) -> Result<bool, StoreError> {
         let Some(cursor) = self.flush else {
-            let projected = self.telemetry_projected();
+            let projected = self.telemetry.projected();
             let is_due = projected - self.flushed_through >= self.config.flush_records
                 || self.flushed_at.elapsed() >= Duration::from_secs(self.config.flush_seconds)
-                || self.state.telemetry().open_bytes() > self.config.open_bytes_max;
+                || self.telemetry.open_bytes() > self.config.open_bytes_max;
             if is_due && projected > self.flushed_through {
                 self.begin_flush();
             }
@@ -421,13 +391,14 @@ impl Projection {
         let mut telemetry = self.state.telemetry();
         let (blocks, latest) = telemetry.flush_portion(WEARERS_PER_PORTION);
         let is_done = blocks.is_empty() && latest.is_empty();
-        self.state.write_blocks(blocks, Default::default(), self.telemetry_projected())?;
+        self.state.write_blocks(blocks, Default::default(), self.telemetry.projected())?;
         self.state.write_latest(latest)?;
         if !is_done {
             return Ok(true);
         }
         if telemetry.open_bytes() > self.config.open_bytes_max / 2 {
             telemetry.forget_flushed();
+            self.telemetry.note_open_bytes(telemetry.open_bytes());
         }
         drop(telemetry);
         self.state.commit_cursors(self.facts_projected(), cursor)?;
@@ -451,7 +422,10 @@ impl Projection {
     /// Lets go of a portion of what is old.
     fn retain_step(&mut self) -> Result<bool, StoreError> {
         let Some((keep, now)) = self.retaining else { return Ok(false) };
+        // No block is written into a shelf that is being dropped.
+        let at_rest = self.state.telemetry();
         let more = self.state.retain(&keep, now)?;
+        drop(at_rest);
         if !more {
             self.retaining = None;
         }
@@ -466,8 +440,8 @@ impl Projection {
                 Request::Retain(keep, now) => self.retaining = Some((keep, now)),
                 Request::Flush(waiter) => {
                     let durable = self.shared.durable.get();
-                    while self.telemetry_projected() < durable {
-                        self.telemetry_pass(durable)?;
+                    while self.telemetry.projected() < durable {
+                        self.telemetry.pass(durable, self.config.telemetry_records_per_pass)?;
                         self.facts_pass(self.shared.durable.get())?;
                     }
                     // One that is under way is over what was projected when it began.

@@ -10,11 +10,33 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub struct Progress {
     value: AtomicU64,
-    /// Raised for whoever waits in a thread; the flag says that it was rung since they last looked.
-    rung: Mutex<bool>,
-    bell: Condvar,
+    bell: Bell,
+    /// For the thread that brings telemetry into the view.
+    telemetry_bell: Bell,
     tasks: watch::Sender<u64>,
     is_idle: AtomicBool,
+}
+
+/// Wakes one thread; the flag says that it was rung since that thread last looked.
+#[derive(Debug, Default)]
+struct Bell {
+    rung: Mutex<bool>,
+    waits: Condvar,
+}
+
+impl Bell {
+    fn ring(&self) {
+        *self.rung.lock() = true;
+        self.waits.notify_all();
+    }
+
+    fn sleep(&self, at_most: Duration) {
+        let mut rung = self.rung.lock();
+        if !*rung {
+            self.waits.wait_for(&mut rung, at_most);
+        }
+        *rung = false;
+    }
 }
 
 impl Progress {
@@ -23,8 +45,8 @@ impl Progress {
     pub fn new(value: u64) -> Progress {
         Progress {
             value: AtomicU64::new(value),
-            rung: Mutex::new(false),
-            bell: Condvar::new(),
+            bell: Bell::default(),
+            telemetry_bell: Bell::default(),
             tasks: watch::Sender::new(value),
             is_idle: AtomicBool::new(false),
         }
@@ -51,31 +73,40 @@ impl Progress {
         }
     }
 
-    /// A batch up to here was committed: wakes the follower when that cannot wait for its next look.
+    /// A batch up to here was committed: wakes whom it concerns and who does not look again soon anyway.
     pub(crate) fn committed(&self, has_facts: bool) {
-        if has_facts || self.is_idle.load(Ordering::Acquire) {
+        if has_facts {
             self.ring();
         }
-    }
-
-    /// The follower has nothing to do, so that even telemetry is worth waking it (`true`), or looks again soon.
-    pub(crate) fn set_idle(&self, is_idle: bool) {
-        self.is_idle.store(is_idle, Ordering::Release);
+        if self.is_idle.load(Ordering::Acquire) {
+            self.telemetry_bell.ring();
+        }
     }
 
     /// Wakes the thread that sleeps in [`sleep`](Progress::sleep), or lets its next sleep return at once.
     pub fn ring(&self) {
-        *self.rung.lock() = true;
-        self.bell.notify_all();
+        self.bell.ring();
     }
 
     /// Sleeps until rung, or until the time has passed.
     pub fn sleep(&self, at_most: Duration) {
-        let mut rung = self.rung.lock();
-        if !*rung {
-            self.bell.wait_for(&mut rung, at_most);
+        self.bell.sleep(at_most);
+    }
+
+    /// Wakes the thread that sleeps in [`sleep_after`](Progress::sleep_after).
+    pub(crate) fn ring_telemetry(&self) {
+        self.telemetry_bell.ring();
+    }
+
+    /// Sleeps until anything is durable beyond `seen`.
+    pub(crate) fn sleep_after(&self, seen: u64) {
+        self.is_idle.store(true, Ordering::Release);
+        // Pairs with the fence in `advance`: what was committed before the flag was up did not ring.
+        fence(Ordering::SeqCst);
+        if self.get() == seen {
+            self.telemetry_bell.sleep(Duration::MAX);
         }
-        *rung = false;
+        self.is_idle.store(false, Ordering::Release);
     }
 
     /// Completes when the value has reached `target`.

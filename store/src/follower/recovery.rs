@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Projection, readers};
+use super::{Projection, facts_reader};
 use crate::error::StoreError;
 
 /// A view that refused is not opened again with less room than this: opening writes, too.
@@ -49,10 +49,11 @@ impl Projection {
 
     /// Goes back to what is in the view after it was opened again.
     fn reopen(&mut self) -> Result<(), StoreError> {
-        self.state.reopen()?;
+        self.telemetry.begin_again(&self.disk, &self.journal_dir)?;
         self.erasing = self.state.erasing()?;
-        (self.facts_reader, self.telemetry_reader) = readers(&self.disk, &self.journal_dir, &self.state);
-        (self.flush, self.flushed_through, self.flushed_at) = (None, self.telemetry_projected(), Instant::now());
+        self.facts_reader = facts_reader(&self.disk, &self.journal_dir, &self.state);
+        (self.flush, self.flushed_through, self.flushed_at) = (None, self.telemetry.projected(), Instant::now());
+        self.is_back = true;
         Ok(())
     }
 

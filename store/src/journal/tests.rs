@@ -106,8 +106,12 @@ fn a_second_server_is_refused_and_a_crash_leaves_no_lock() {
     assert!(matches!(start(&disk).map(|_| ()), Err(StoreError::Locked { .. })));
     drop(opened);
     let opened = start(&disk).unwrap();
+    // A process that is gone makes no segments any more; the thread that does has made its own first.
+    while opened.journal.stats().ready_bytes <= SMALL.segment_bytes {
+        std::thread::yield_now();
+    }
     disk.restart(Survivors::Nothing);
-    assert!(start(&disk).is_ok(), "the lock died with its process");
+    start(&disk).map(drop).expect("the lock died with its process");
     drop(opened);
 
     let directory = tempfile::tempdir().unwrap();
