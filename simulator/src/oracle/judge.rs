@@ -103,7 +103,18 @@ impl Oracle {
     }
 
     fn judge_expect(&self, expect: &Expect) -> Case {
-        let name = format!("{} {} by {} s", expect.who, name_of(expect.kind), expect.by_s);
+        // All that it says: a CI tells lines apart by their names.
+        let mut name = format!("{} {} by {} s", expect.who, name_of(expect.kind), expect.by_s);
+        if expect.after_s > 0.0 {
+            name += &format!(", after {} s", expect.after_s);
+        }
+        if !expect.told.is_empty() {
+            name += &format!(", tells {} by {} s", expect.told.join(", "), expect.told_by_s.unwrap_or(expect.by_s));
+        }
+        if let Some(state) = expect.state {
+            let by = expect.state_by_s.map(|by| format!(" by {by} s")).unwrap_or_default();
+            name += &format!(", {state:?}{by}").to_lowercase();
+        }
         Case { name, failure: self.miss(expect) }
     }
 
