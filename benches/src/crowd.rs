@@ -15,8 +15,11 @@ use crate::spread::Spread;
 
 /// Connections from one address of loopback: far from all of its ports.
 const PER_ADDRESS: usize = 20_000;
+/// A process that has given nothing back for so long has settled; longer than that it is not waited for.
+const SETTLED_FOR: Duration = Duration::from_secs(5);
+const SETTLES_WITHIN: Duration = Duration::from_secs(60);
 /// How long the connections stay while memory is looked at, in seconds.
-const STAY_SECONDS: f64 = 6.0;
+const STAY_SECONDS: f64 = 3.0;
 /// How long that may take, their coming included.
 const STAY_WITHIN: Duration = Duration::from_secs(300);
 /// How many connections are made at a time: as many as a listener lets wait.
@@ -97,7 +100,7 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
 
 /// Half of them come and go, then all come: in this order, memory that is given back late counts against us.
 fn stay(connections: usize, address: SocketAddr, pid: u32, with_secret: bool) -> anyhow::Result<Stay> {
-    let before = resident_bytes(pid)?;
+    let before = settled_bytes(pid)?;
     let each = |connections: usize, net: u8| -> anyhow::Result<(f64, f64)> {
         let load = generator(address, connections, STAY_SECONDS, AT_ONCE, net, with_secret);
         let mut load = start_load(&load)?;
@@ -112,6 +115,21 @@ fn stay(connections: usize, address: SocketAddr, pid: u32, with_secret: bool) ->
     let (bytes_of_half, _) = each(connections / 2, 0)?;
     let (bytes, connected_s) = each(connections, 1)?;
     Ok(Stay { bytes, bytes_of_half, connected_s })
+}
+
+/// What a process holds once it gives nothing back any more of what its start needed.
+fn settled_bytes(pid: u32) -> anyhow::Result<u64> {
+    let begun = Instant::now();
+    let mut least = resident_bytes(pid)?;
+    let mut since = Instant::now();
+    while since.elapsed() < SETTLED_FOR && begun.elapsed() < SETTLES_WITHIN {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = resident_bytes(pid)?;
+        if now < least {
+            (least, since) = (now, Instant::now());
+        }
+    }
+    Ok(least)
 }
 
 pub(crate) fn storm(args: &Args, yinling: &Path, place: &Path) -> anyhow::Result<Storm> {
