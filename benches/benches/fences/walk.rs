@@ -108,33 +108,6 @@ fn exits(walk: &Walk) -> (usize, usize) {
 /// Prints what a fix costs, and what was found.
 pub(crate) fn measure(name: &str, walk: &Walk) {
     let (zones, org) = (Zones::default(), OrgPath::new("/a/"));
-    let (mut exits, mut impossible) = (0, 0);
-    for (middle, _) in walk.iter().step_by(20) {
-        let circle = Shape::Circle { lon: middle.position.lon, lat: middle.position.lat, radius_m: 300.0 };
-        let fences = [Arc::new(fence(circle))];
-        let ground = Ground { fences: &fences, zones: &zones, org: &org };
-        let (mut watch, mut found, mut inside) = (Watch::default(), Vec::new(), walk[0]);
-        for (located, at) in walk {
-            watch.handle(&ground, located, *at, *at, &mut found);
-            for crossing in found.drain(..).filter(|crossing| crossing.direction == CrossingDirection::Exit) {
-                let (east, north) = fences[0].on_map(crossing.located.position);
-                let (from_east, from_north) = fences[0].on_map(inside.0.position);
-                let seconds = crossing.measured.millis_since(inside.1).max(1000) as f64 / 1000.0;
-                exits += 1;
-                impossible += usize::from((east - from_east).hypot(north - from_north) > 100.0 * seconds + 16.0);
-            }
-            if fences[0].signed_distance_m(located.position) < 0.0 {
-                inside = (*located, *at);
-            }
-        }
-    }
-    (exits, impossible)
-}
-
-/// Prints what a fix costs, and what was found.
-pub(crate) fn measure(name: &str, walk: &Walk) {
-    println!("\n{name}, {} fixes:", walk.len());
-    let (zones, org) = (Zones::default(), OrgPath::new("/a/"));
     for (what, fences) in fences(walk) {
         let ground = Ground { fences: &fences, zones: &zones, org: &org };
         let mut crossings = Vec::new();
@@ -153,7 +126,6 @@ pub(crate) fn measure(name: &str, walk: &Walk) {
             *turn = begun.elapsed().as_nanos() as f64 / (passes * walk.len()) as f64;
         }
         turns.sort_by(f64::total_cmp);
-        let (fixes, median, best) = (walk.len(), turns[TURNS / 2], turns[0]);
         let found: Vec<String> = crossings
             .iter()
             .map(|crossing| {
@@ -164,6 +136,7 @@ pub(crate) fn measure(name: &str, walk: &Walk) {
             })
             .collect();
         let shown = if found.len() > 6 { format!("{} crossings", found.len()) } else { found.join(", ") };
+        let (fixes, median, best) = (walk.len(), turns[TURNS / 2], turns[0]);
         println!(
             "- A walk ({name}, {fixes} fixes), {what}: **{median:.1} ns** a fix ({best:.1} at best; reach: ≤ 15); {shown}."
         );
