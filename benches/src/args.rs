@@ -9,6 +9,12 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) role: Option<Role>,
+    /// What to measure; without a word, the whole table
+    #[arg(value_enum)]
+    pub(crate) sections: Vec<Section>,
+    /// Leaves these out
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) skip: Vec<Section>,
     /// How long one ingest run lasts, in seconds
     #[arg(long, default_value_t = 5)]
     pub(crate) seconds: u64,
@@ -27,27 +33,6 @@ pub(crate) struct Args {
     /// How many wearers the rule core is measured with
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) wearers: usize,
-    /// Leaves the rule core out
-    #[arg(long)]
-    pub(crate) skip_core: bool,
-    /// Leaves the ingest runs out
-    #[arg(long)]
-    pub(crate) skip_ingest: bool,
-    /// Leaves the latency runs out
-    #[arg(long)]
-    pub(crate) skip_latency: bool,
-    /// Leaves the connections, and the storm of those who come back, out
-    #[arg(long)]
-    pub(crate) skip_connections: bool,
-    /// Leaves the start after a crash out
-    #[arg(long)]
-    pub(crate) skip_restart: bool,
-    /// Leaves the fences out
-    #[arg(long)]
-    pub(crate) skip_fences: bool,
-    /// Leaves mosquitto with a node-red flow out
-    #[arg(long)]
-    pub(crate) skip_flow: bool,
     /// How many connections that only stay
     #[arg(long, default_value_t = 50_000)]
     pub(crate) idle_connections: usize,
@@ -60,25 +45,22 @@ pub(crate) struct Args {
     /// How many records of its journal it has to read
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) restart_records: u64,
-    /// Where node-red is installed (`npm install node-red`), the directory that holds `node_modules`
+    /// Where node-red is installed, the directory that holds `node_modules`; without it, npm installs it beside the build
     #[arg(long)]
     pub(crate) node_red: Option<PathBuf>,
-    /// Only the feed: incidents to live streams while 20 000 reports/s flow, and a page with millions of events behind it
-    #[arg(long)]
-    pub(crate) feed: bool,
     /// How many events lie behind the feed's page
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) feed_events: u64,
     /// How many live streams
     #[arg(long, default_value_t = 2_000)]
     pub(crate) readers: usize,
-    /// The background rate of the latency runs, in reports a second, when there is no ingest run to halve
-    #[arg(long, default_value_t = 50_000.0)]
-    pub(crate) background: f64,
+    /// The background rate of the latency runs, in reports a second; without it, half of the highest ingest rate
+    #[arg(long)]
+    pub(crate) background: Option<f64>,
     /// The engine's binary; without it, it is built
     #[arg(long)]
     pub(crate) yinling: Option<PathBuf>,
-    /// The page whose table is replaced
+    /// The page whose table is refreshed: what is measured, and nothing else of it
     #[arg(long)]
     pub(crate) write: Option<PathBuf>,
     /// Given by `cargo bench`; has no meaning here
@@ -98,8 +80,72 @@ pub(crate) enum Role {
     /// The load generator; prints one line of JSON
     #[command(hide = true)]
     Load(Load),
-    /// The whole table: what happens without a word, too
+}
+
+/// A part of the table, which can be measured and written alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Section {
+    /// Every other part but the feed
     Table,
+    /// Durable ingest beside rumqttd and mosquitto
+    Ingest,
+    /// SOS to provider, idle and under load, beside the disk, loopback, and mosquitto with a node-red flow
+    Latency,
+    /// Connections that only stay, beside mosquitto
+    Connections,
+    /// Ten thousand who come back at once, beside mosquitto
+    Storm,
+    /// The rule core among a million wearers
+    Core,
+    /// The distance to a fence beside tg, geo and GEOS
+    Fences,
+    /// A start after a crash
+    Restart,
+    /// The live feed of two thousand readers, and its pages with ten million events behind them
+    Feed,
+}
+
+impl Section {
+    /// What the whole table is made of, in this order; the rate of the ingest runs is halved by the next.
+    const WHOLE: [Section; 7] = [
+        Section::Ingest,
+        Section::Latency,
+        Section::Connections,
+        Section::Storm,
+        Section::Core,
+        Section::Fences,
+        Section::Restart,
+    ];
+
+    /// Its name on the command line and on the page.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Section::Table => "table",
+            Section::Ingest => "ingest",
+            Section::Latency => "latency",
+            Section::Connections => "connections",
+            Section::Storm => "storm",
+            Section::Core => "core",
+            Section::Fences => "fences",
+            Section::Restart => "restart",
+            Section::Feed => "feed",
+        }
+    }
+
+    /// Whether the engine's binary is needed.
+    pub(crate) fn needs_engine(self) -> bool {
+        !matches!(self, Section::Core | Section::Fences)
+    }
+}
+
+impl Args {
+    /// What is to be measured, in the table's order.
+    pub(crate) fn to_measure(&self) -> Vec<Section> {
+        let all = Section::WHOLE.into_iter().chain([Section::Feed]);
+        let whole = self.sections.is_empty() || self.sections.contains(&Section::Table);
+        let asked = |section: &Section| self.sections.contains(section) || whole && Section::WHOLE.contains(section);
+        all.filter(|section| asked(section) && !self.skip.contains(section)).collect()
+    }
 }
 
 /// What the generator is to do.
@@ -128,4 +174,29 @@ pub(crate) struct Load {
     /// The engine's devices' secret; without it, a broker without credentials
     #[arg(long)]
     pub(crate) secret: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn to_measure(line: &str) -> Vec<Section> {
+        Args::try_parse_from(line.split(' ')).unwrap().to_measure()
+    }
+
+    #[test]
+    fn without_a_word_or_by_cargo_bench_it_is_the_whole_table() {
+        assert_eq!(to_measure("benches"), Section::WHOLE);
+        assert_eq!(to_measure("benches table --bench"), Section::WHOLE);
+        assert_eq!(to_measure("benches --skip restart,fences").len(), Section::WHOLE.len() - 2);
+    }
+
+    #[test]
+    fn a_section_is_measured_alone_in_the_tables_order() {
+        assert_eq!(to_measure("benches ingest --write page.md"), [Section::Ingest]);
+        assert_eq!(to_measure("benches feed storm latency"), [Section::Latency, Section::Storm, Section::Feed]);
+        assert!(Args::try_parse_from(["benches", "ingset"]).is_err());
+    }
 }

@@ -173,11 +173,16 @@ impl Engine {
 
 /// rumqttd as a process of its own.
 pub(crate) struct Peer {
-    _process: Process,
+    process: Process,
     pub(crate) mqtt: SocketAddr,
 }
 
 impl Peer {
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
+    }
+
     pub(crate) fn start() -> anyhow::Result<Peer> {
         // rumqttd cannot say which port it took: one that is free now is named to it.
         let mqtt = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -188,7 +193,7 @@ impl Peer {
             .spawn()?;
         let process = Process(child);
         wait_for(mqtt, "rumqttd")?;
-        Ok(Peer { _process: process, mqtt })
+        Ok(Peer { process, mqtt })
     }
 }
 
@@ -275,6 +280,17 @@ pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
     Ok(kib * 1024)
 }
 
+/// The processor time that a process has used, all its threads together, in seconds.
+pub(crate) fn processor_seconds(pid: u32) -> anyhow::Result<f64> {
+    let mut nanos = 0;
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may end meanwhile; what it used is then not counted.
+        let Ok(text) = std::fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        nanos += text.split(' ').next().and_then(|ran| ran.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(nanos as f64 / 1e9)
+}
+
 /// What the generator says in its line.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Loaded {
@@ -288,6 +304,8 @@ pub(crate) struct Loaded {
     pub(crate) late_sends: u64,
     /// How long all connections took to be made, seconds.
     pub(crate) connected_s: f64,
+    /// How often a connection had to be tried again.
+    pub(crate) connect_retries: u64,
     /// Whether the generator was the limit.
     pub(crate) generator_limits: bool,
 }
@@ -314,6 +332,7 @@ pub(crate) fn be_load(load: &Load) -> anyhow::Result<()> {
         p99_us: report.latency_us.value_at_quantile(0.99),
         late_sends: report.late_sends,
         connected_s: report.connected_in.as_secs_f64(),
+        connect_retries: report.connect_retries,
         generator_limits: report.generator_limit().is_some(),
     };
     println!("{}", serde_json::to_string(&said)?);

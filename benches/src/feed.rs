@@ -32,6 +32,8 @@ const PAUSE_MS: u64 = 500;
 const HEARD_SECONDS_MAX: u64 = 30;
 /// Pages that are timed.
 const PAGES: usize = 300;
+/// How many events a page has.
+const PAGE_EVENTS: usize = 500;
 /// How many events one record of the past holds.
 const EVENTS_PER_RECORD: u64 = 1_000;
 /// How many records of the past wait for their sync at a time.
@@ -39,8 +41,21 @@ const RECORDS_IN_FLIGHT: usize = 16;
 /// From one event of the past to the next, milliseconds.
 const PAST_STEP_MS: i64 = 10;
 
-/// Measures and prints.
-pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Result<()> {
+/// The results.
+pub(crate) struct Feed {
+    pub(crate) readers: usize,
+    /// What flowed meanwhile, reports a second.
+    pub(crate) background: f64,
+    /// From an incident's commit to its line at each reader, nanoseconds.
+    pub(crate) heard: Histogram<u64>,
+    /// How many events lay behind the pages.
+    pub(crate) events: u64,
+    /// A page of what just happened, and of the oldest, nanoseconds.
+    pub(crate) newest: Histogram<u64>,
+    pub(crate) oldest: Histogram<u64>,
+}
+
+pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Result<Feed> {
     let readers = args.readers;
     let kept = args.feed_events + 1_000_000;
     let config = format!("[api]\nstreams_max = {}\n[history]\nevents = {kept}\n", readers + 8);
@@ -74,18 +89,11 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
         }
         std::thread::sleep(Duration::from_millis(PAUSE_MS));
     }
-    let loaded = finish(load)?;
-    let ms = |quantile| times.value_at_quantile(quantile) as f64 / 1e6;
-    println!(
-        "{readers} live streams, {:.0} reports/s: an incident after its commit p50 {:.1} ms  p99 {:.1} ms  max {:.1} ms",
-        loaded.rate,
-        ms(0.5),
-        ms(0.99),
-        ms(1.0)
-    );
+    let background = finish(load)?.rate;
     // What a reader asks for who was away for a moment, and one who begins with the oldest.
-    pages(&engine, "of what just happened", &format!("&since={began}"))?;
-    pages(&engine, "of the oldest", "")
+    let newest = pages(&engine, &format!("&since={began}"))?;
+    let oldest = pages(&engine, "")?;
+    Ok(Feed { readers, background, heard: times, events: args.feed_events, newest, oldest })
 }
 
 /// A past of many small events, written as the engine writes them, before it is served.
@@ -132,21 +140,19 @@ fn past(seq: u64, at: Timestamp) -> Event {
     Event { seq, kind, at, org: None, entity, changed: Vec::new() }
 }
 
-/// Pages of 500.
-fn pages(engine: &Engine, which: &str, query: &str) -> anyhow::Result<()> {
-    let path = format!("/api/v1/events?limit=500{query}");
+/// Pages of 500, nanoseconds each.
+fn pages(engine: &Engine, query: &str) -> anyhow::Result<Histogram<u64>> {
+    let path = format!("/api/v1/events?limit={PAGE_EVENTS}{query}");
     let mut times = Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3)?;
-    let mut events = 0;
     for _ in 0..PAGES {
         let begun = Instant::now();
         let (status, body) = http::get(engine.http, &path, &engine.token)?;
         times.saturating_record(begun.elapsed().as_nanos() as u64);
         ensure!(status == 200, "the feed answered {status}");
-        events = body.matches("\"specversion\"").count();
+        let events = body.matches("\"specversion\"").count();
+        ensure!(events == PAGE_EVENTS, "a page of {events} events");
     }
-    let ms = |quantile| times.value_at_quantile(quantile) as f64 / 1e6;
-    println!("a page of {events} events {which}: p50 {:.1} ms  p99 {:.1} ms", ms(0.5), ms(0.99));
-    Ok(())
+    Ok(times)
 }
 
 fn open(address: SocketAddr, token: &str) -> anyhow::Result<TcpStream> {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::args::{Args, Load};
-use crate::children::{Engine, Loaded, Mosquitto, Peer, finish, start_load};
+use crate::children::{Engine, Loaded, Mosquitto, Peer, finish, processor_seconds, start_load};
+use crate::conditions::{Spent, Watch};
 use crate::neighbourhood::{SECRET, document};
 use crate::spread::Spread;
 
@@ -12,15 +13,28 @@ use crate::spread::Spread;
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     pub(crate) window: usize,
-    pub(crate) peer: Spread,
+    pub(crate) peer: Side,
     /// Empty where it is not installed.
-    pub(crate) mosquitto: Spread,
-    pub(crate) yinling: Spread,
-    /// The 99th percentile of a window's round trip, of the slowest run, microseconds.
-    pub(crate) peer_p99_us: u64,
-    pub(crate) yinling_p99_us: u64,
+    pub(crate) mosquitto: Side,
+    pub(crate) yinling: Side,
     /// Reports that were not projected yet when a run ended, at most.
     pub(crate) lag_max: f64,
+    /// Runs in which the generator, and not the server, was the limit.
+    pub(crate) generator_limited: u32,
+}
+
+/// One server's runs at one window.
+#[derive(Debug, Default)]
+pub(crate) struct Side {
+    /// Acknowledged reports a second.
+    pub(crate) rate: Spread,
+    /// The 99th percentile of a window's round trip, of the slowest run, microseconds.
+    pub(crate) p99_us: u64,
+    /// What a report cost the server of processor time, microseconds.
+    pub(crate) processor_us: Spread,
+    /// Shares of all processors' time.
+    pub(crate) idle: Spread,
+    pub(crate) stolen: Spread,
 }
 
 /// Whose turn it is.
@@ -45,21 +59,29 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path) -> anyhow::Resu
         for _ in 0..args.rounds {
             use Turn::{Mosquitto, Rumqttd, Yinling};
             for turn in [Rumqttd, Mosquitto, Yinling, Yinling, Mosquitto, Rumqttd] {
-                let address = match turn {
-                    Rumqttd => peer.mqtt,
-                    Yinling => engine.mqtt,
+                let (address, pid) = match turn {
+                    Rumqttd => (peer.mqtt, peer.pid()),
+                    Yinling => (engine.mqtt, engine.pid()),
                     Mosquitto => match &mosquitto {
-                        Some(mosquitto) => mosquitto.mqtt,
+                        Some(mosquitto) => (mosquitto.mqtt, mosquitto.pid()),
                         None => continue,
                     },
                 };
                 engine.catch_up()?;
+                let (watch, before) = (Watch::begin(), processor_seconds(pid)?);
                 let loaded = run(args, address, window, turn == Yinling)?;
-                results.add(turn, loaded);
+                let (spent, cost) = (watch.so_far(), processor_seconds(pid)? - before);
                 if turn == Yinling {
                     results.lag_max = results.lag_max.max(engine.lag()?);
                 }
-                eprintln!("window {window:>3}  {turn:?}  {:.3} M/s  p99 {} µs", loaded.rate / 1e6, loaded.p99_us);
+                results.generator_limited += u32::from(loaded.generator_limits);
+                let side = results.side(turn);
+                side.add(loaded, cost / (loaded.rate * args.seconds as f64).max(1.0), spent);
+                eprintln!(
+                    "window {window:>3}  {turn:?}  {:.3} M/s  p99 {} µs  {spent}",
+                    loaded.rate / 1e6,
+                    loaded.p99_us
+                );
             }
         }
         windows.push(results);
@@ -80,23 +102,28 @@ fn run(args: &Args, address: SocketAddr, window: usize, with_secret: bool) -> an
     })?)
 }
 
+impl Side {
+    /// A run, what a report of it cost in seconds, and how the processors spent it.
+    fn add(&mut self, loaded: Loaded, processor_s: f64, spent: Spent) {
+        self.rate.add(loaded.rate);
+        self.p99_us = self.p99_us.max(loaded.p99_us);
+        self.processor_us.add(processor_s * 1e6);
+        self.idle.add(spent.idle);
+        self.stolen.add(spent.stolen);
+    }
+}
+
 impl Window {
-    fn add(&mut self, turn: Turn, loaded: Loaded) {
+    fn side(&mut self, turn: Turn) -> &mut Side {
         match turn {
-            Turn::Rumqttd => {
-                self.peer.add(loaded.rate);
-                self.peer_p99_us = self.peer_p99_us.max(loaded.p99_us);
-            }
-            Turn::Mosquitto => self.mosquitto.add(loaded.rate),
-            Turn::Yinling => {
-                self.yinling.add(loaded.rate);
-                self.yinling_p99_us = self.yinling_p99_us.max(loaded.p99_us);
-            }
+            Turn::Rumqttd => &mut self.peer,
+            Turn::Mosquitto => &mut self.mosquitto,
+            Turn::Yinling => &mut self.yinling,
         }
     }
 
     pub(crate) fn ratio(&self) -> f64 {
-        self.yinling.median() / self.peer.median()
+        self.yinling.rate.median() / self.peer.rate.median()
     }
 
     /// What DESIGN §7 asks for at this window.

@@ -13,13 +13,23 @@ use simulator::dice::Dice;
 
 use crate::args::{Args, Load};
 use crate::children::{Engine, Loaded, finish, start_load};
+use crate::conditions::{Spent, Watch};
 use crate::disk::time_syncs;
+use crate::flow::Flow;
 use crate::gateway::{self, Arrival};
 use crate::loopback::time_round_trips;
 use crate::neighbourhood::{SECRET, document};
+use crate::spread::Spread;
 
-/// Commits of the disk that are timed before and after each half of the idle runs.
+/// The idle runs come in so many blocks, in each of which everything beside them has its turn.
+const BLOCKS: usize = 4;
+/// The runs under load, so many times.
+const LOADED_RUNS: usize = 2;
+/// Commits of the disk that are timed in each block.
 const SYNCS: u64 = 1_000;
+/// How the highest rate is found when no ingest run has: seconds and window.
+const PEAK_SECONDS: f64 = 3.0;
+const PEAK_WINDOW: usize = 100;
 /// How long a notification is waited for, in seconds.
 const NOTIFIED_SECONDS_MAX: u64 = 20;
 /// After one SOS the next waits until nothing came to the gateway for this long, in milliseconds…
@@ -31,51 +41,108 @@ const RUN_IN_SECONDS: u64 = 2;
 /// What one SOS takes at most on average; decides how long the background load lasts, in seconds.
 const SOS_SECONDS: f64 = 0.08;
 
-/// The results; nanoseconds.
+/// What was timed over several blocks.
+pub(crate) struct Times {
+    /// All of it, nanoseconds.
+    pub(crate) all: Histogram<u64>,
+    /// Each block's median, nanoseconds.
+    pub(crate) medians: Spread,
+}
+
+impl Times {
+    fn new() -> anyhow::Result<Times> {
+        Ok(Times { all: Histogram::new_with_bounds(1, 60_000_000_000, 3)?, medians: Spread::default() })
+    }
+
+    fn add(&mut self, block: &Histogram<u64>) -> anyhow::Result<()> {
+        self.medians.add(block.value_at_quantile(0.5) as f64);
+        Ok(self.all.add(block)?)
+    }
+}
+
+/// The results.
 pub(crate) struct Latency {
-    pub(crate) loopback: Histogram<u64>,
-    pub(crate) disk: Histogram<u64>,
-    pub(crate) idle: Histogram<u64>,
-    pub(crate) idle_acknowledged: Histogram<u64>,
-    pub(crate) loaded: Histogram<u64>,
-    /// The background as it was asked for and as it came out.
+    pub(crate) loopback: Times,
+    pub(crate) disk: Times,
+    pub(crate) idle: Times,
+    pub(crate) idle_acknowledged: Times,
+    /// mosquitto with a node-red flow; empty where one of them is not there.
+    pub(crate) flow: Times,
+    pub(crate) loaded: Times,
+    /// The background as it was asked for, reports a second, and as it came out in the slower run.
     pub(crate) background: f64,
     pub(crate) background_was: Loaded,
+    pub(crate) background_spent: Spent,
 }
 
 /// `peak`: the highest ingest rate that was measured, half of which is the background.
 pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path, peak: Option<f64>) -> anyhow::Result<Latency> {
-    let (mut bench, _) = Bench::start(yinling, &place.join("latency"), args.sos * 2 + 1)?;
+    let sos = args.sos.next_multiple_of(BLOCKS);
+    let (mut bench, _) = Bench::start(yinling, &place.join("latency"), sos * 2 + 1)?;
     bench.engine.import(&document("load", 0..args.connections))?;
+    let mut peer = Flow::start(args, place)?;
     // The first message opens the connection to the provider, the pages of the binary, the files.
     bench.time_sos(1)?;
+    let (mut loopback, mut disk, mut idle) = (Times::new()?, Times::new()?, Times::new()?);
+    let (mut idle_acknowledged, mut flow, mut loaded) = (Times::new()?, Times::new()?, Times::new()?);
+    for block in 0..BLOCKS {
+        loopback.add(&time_round_trips()?)?;
+        disk.add(&time_syncs(place, SYNCS)?)?;
+        // A B B A.
+        for ours in [block % 2 == 0, block % 2 == 1] {
+            if ours {
+                let (notified, acknowledged) = bench.time_sos(sos / BLOCKS)?;
+                idle.add(&notified)?;
+                idle_acknowledged.add(&acknowledged)?;
+            } else if let Some(peer) = &mut peer {
+                flow.add(&peer.time_sos(sos / BLOCKS)?)?;
+            }
+        }
+    }
+    drop(peer);
+    report("idle", &idle.all);
+    let background = match (args.background, peak) {
+        (Some(asked), _) => asked,
+        (None, Some(peak)) => peak / 2.0,
+        (None, None) => find_peak(args, &bench)? / 2.0,
+    };
+    let watch = Watch::begin();
+    let mut background_was: Option<Loaded> = None;
+    for _ in 0..LOADED_RUNS {
+        let sos = sos / LOADED_RUNS;
+        let seconds = RUN_IN_SECONDS as f64 + sos as f64 * SOS_SECONDS;
+        let load = start_load(&Load { rate: Some(background), ..load(args, &bench, seconds) })?;
+        std::thread::sleep(Duration::from_secs(RUN_IN_SECONDS));
+        loaded.add(&bench.time_sos(sos)?.0)?;
+        let was = finish(load)?;
+        background_was = Some(background_was.filter(|before| before.p99_us > was.p99_us).unwrap_or(was));
+    }
+    report("half load", &loaded.all);
+    let background_was = background_was.context("there was a run under load")?;
+    let background_spent = watch.so_far();
+    Ok(Latency { loopback, disk, idle, idle_acknowledged, flow, loaded, background, background_was, background_spent })
+}
 
-    let loopback = time_round_trips()?;
-    let mut disk = time_syncs(place, SYNCS)?;
-    let (mut idle, mut idle_acknowledged) = bench.time_sos(args.sos / 2)?;
-    disk.add(time_syncs(place, SYNCS)?)?;
-    let (more, more_acknowledged) = bench.time_sos(args.sos - args.sos / 2)?;
-    idle.add(more)?;
-    idle_acknowledged.add(more_acknowledged)?;
-    disk.add(time_syncs(place, SYNCS)?)?;
-    report("idle", &idle);
-
-    let background = peak.map_or(args.background, |peak| peak / 2.0);
-    let load = start_load(&Load {
+/// The generator on the engine; neither window nor rate.
+fn load(args: &Args, bench: &Bench, seconds: f64) -> Load {
+    Load {
         address: bench.engine.mqtt,
         connections: args.connections,
-        seconds: RUN_IN_SECONDS as f64 + args.sos as f64 * SOS_SECONDS,
+        seconds,
         window: None,
-        rate: Some(background),
+        rate: None,
         from: Vec::new(),
         at_once: 1,
         secret: Some(SECRET.to_owned()),
-    })?;
-    std::thread::sleep(Duration::from_secs(RUN_IN_SECONDS));
-    let (loaded, _) = bench.time_sos(args.sos)?;
-    report("half load", &loaded);
-    let background_was = finish(load)?;
-    Ok(Latency { loopback, disk, idle, idle_acknowledged, loaded, background, background_was })
+    }
+}
+
+/// The highest rate, from one short run; the follower has caught up afterwards.
+fn find_peak(args: &Args, bench: &Bench) -> anyhow::Result<f64> {
+    let peak = finish(start_load(&Load { window: Some(PEAK_WINDOW), ..load(args, bench, PEAK_SECONDS) })?)?.rate;
+    bench.engine.catch_up()?;
+    eprintln!("highest rate, window {PEAK_WINDOW}: {:.3} M reports/s", peak / 1e6);
+    Ok(peak)
 }
 
 fn report(name: &str, times: &Histogram<u64>) {
@@ -121,14 +188,30 @@ impl Bench {
     /// Presses SOS on `count` bracelets that were not pressed before, one after the other: to the gateway's first
     /// byte, and to the PUBACK.
     pub(crate) fn time_sos(&mut self, count: usize) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
+        let bracelets = self.switch_on(count)?;
+        self.press_each(bracelets, || false)
+    }
+
+    /// Connects so many bracelets that were not pressed before.
+    pub(crate) fn switch_on(&mut self, count: usize) -> anyhow::Result<Vec<Bracelet>> {
+        let numbers = self.next..self.next + count;
+        self.next += count;
+        numbers.map(|number| connect(self.engine.mqtt, &format!("sos{number:06}"))).collect()
+    }
+
+    /// Presses them one after the other, until `enough` says so: to the gateway's first byte, and to the PUBACK.
+    pub(crate) fn press_each(
+        &mut self,
+        mut bracelets: Vec<Bracelet>,
+        mut enough: impl FnMut() -> bool,
+    ) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
         let histogram = || Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3);
         let (mut notified, mut acknowledged) = (histogram()?, histogram()?);
-        let mut bracelets = (self.next..self.next + count)
-            .map(|number| connect(self.engine.mqtt, &format!("sos{number:06}")))
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        self.next += count;
         for (number, (socket, publish)) in bracelets.iter_mut().enumerate() {
             self.settle()?;
+            if enough() {
+                break;
+            }
             let pressed = Instant::now();
             socket.write_all(publish)?;
             let first = self.first_arrival().with_context(|| format!("after SOS {number}"))?;
@@ -167,7 +250,10 @@ impl Bench {
 }
 
 /// A bracelet on a blocking socket, and its SOS, ready to be written.
-pub(crate) fn connect(door: SocketAddr, id: &str) -> anyhow::Result<(TcpStream, Vec<u8>)> {
+pub(crate) type Bracelet = (TcpStream, Vec<u8>);
+
+/// Lets a bracelet in.
+pub(crate) fn connect(door: SocketAddr, id: &str) -> anyhow::Result<Bracelet> {
     const KEEP_ALIVE_SECONDS: [u8; 2] = 1_000_u16.to_be_bytes();
     let mut socket = TcpStream::connect(door)?;
     socket.set_nodelay(true)?;

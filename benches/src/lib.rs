@@ -1,6 +1,6 @@
 //! The measurements, each beside a peer in the same run: a ratio says something on any machine, a number alone does
-//! not. `cargo run --release -p benches` (or `cargo bench -p benches --bench table`) prints the table and writes it into
-//! `docs/performance.md`.
+//! not. `cargo run --release -p benches` (or `cargo bench -p benches --bench table`) prints the table;
+//! `-- ingest storm --write docs/performance.md` measures two of its sections and refreshes them on the page.
 //!
 //! *How it is kept fair.* The engine, rumqttd and the generator are three processes on the same cores; nothing is
 //! pinned. Both servers are sent the same bytes by the same generator (`simulator::load`), only topic and credentials
@@ -10,6 +10,7 @@
 
 mod args;
 mod children;
+mod conditions;
 mod core;
 mod crowd;
 mod disk;
@@ -23,12 +24,13 @@ mod latency;
 mod loopback;
 mod machine;
 mod neighbourhood;
+mod page;
 mod restart;
 mod spread;
 mod table;
 
 use anyhow::Context;
-use args::{Args, Role};
+use args::{Args, Role, Section};
 use clap::Parser;
 
 /// The command line of the benches: measures, or plays one of the parts that it starts as child processes.
@@ -42,47 +44,55 @@ pub fn main() -> anyhow::Result<()> {
     match &args.role {
         Some(Role::Peer { address }) => children::be_peer(*address),
         Some(Role::Load(load)) => children::be_load(load),
-        Some(Role::Table) | None => measure(&args),
+        None => measure(&args),
     }
 }
 
 fn measure(args: &Args) -> anyhow::Result<()> {
-    let needs_engine = !(args.skip_ingest && args.skip_latency && args.skip_connections && args.skip_restart);
+    let sections = args.to_measure();
+    if let Some(page) = &args.write {
+        sections.iter().try_for_each(|section| page::check(page, section.name()))?;
+    }
+    let needs_engine = sections.iter().any(|section| section.needs_engine());
     let yinling = if needs_engine { children::yinling_binary(args)? } else { std::path::PathBuf::new() };
     let place = tempfile::Builder::new()
         .prefix("benches-")
         .tempdir_in(children::own_directory()?)
         .context("a directory on the same disk as the build")?;
-    if args.feed {
-        return feed::measure(args, &yinling, place.path());
+    let (place, mut peak) = (place.path(), None);
+    eprintln!("machine: {}", machine::describe(place));
+    for section in sections {
+        eprintln!("{}…", section.name());
+        if section == Section::Fences {
+            // What compiles is no condition of a measurement.
+            fences::build()?;
+        }
+        let conditions = conditions::Conditions::begin(place)?;
+        let table = match section {
+            Section::Ingest => {
+                let windows = ingest::measure(args, &yinling, place)?;
+                peak = windows.iter().map(|window| window.yinling.rate.median()).max_by(f64::total_cmp);
+                table::ingest(&windows, args.connections)
+            }
+            Section::Latency => table::latency(&latency::measure(args, &yinling, place, peak)?),
+            Section::Connections => table::connections(&crowd::measure(args, &yinling, place)?),
+            Section::Storm => table::storm(&crowd::storm(args, &yinling, place)?),
+            Section::Core => table::core(&core::measure_all(args)?),
+            Section::Fences => fences::measure()?,
+            Section::Restart => table::restart(&restart::measure(args, &yinling, place)?),
+            Section::Feed => table::feed(&feed::measure(args, &yinling, place)?),
+            // It stands for the others.
+            Section::Table => continue,
+        };
+        let text = format!("{}\n\n{}\n", conditions.end()?, table.trim_end());
+        println!("{text}");
+        // At once: who is interrupted keeps what is there.
+        if let Some(page) = &args.write {
+            page::write(page, section.name(), &text)?;
+        }
     }
-    let mut table = table::Table::new(machine::describe(place.path()));
-    if !args.skip_core {
-        table.core = core::measure_all(args)?;
-    }
-    if !args.skip_ingest {
-        table.ingest = ingest::measure(args, &yinling, place.path())?;
-    }
-    if !args.skip_latency {
-        table.latency = Some(latency::measure(args, &yinling, place.path(), table.peak())?);
-    }
-    if !args.skip_flow && !args.skip_latency {
-        table.flow = flow::measure(args, place.path())?;
-    }
-    if !args.skip_connections {
-        table.crowd = Some(crowd::measure(args, &yinling, place.path())?);
-    }
-    if !args.skip_restart {
-        table.restart = Some(restart::measure(args, &yinling, place.path())?);
-    }
-    if !args.skip_fences {
-        table.fences = fences::measure()?;
-    }
-    let text = table.render();
-    println!("{text}");
-    if let Some(path) = &args.write {
-        table::write_into(path, &text).with_context(|| format!("writing the table into {}", path.display()))?;
-        eprintln!("written into {}", path.display());
+    if let Some(page) = &args.write {
+        page::write(page, "machine", &format!("Machine: {}.", machine::describe(place)))?;
     }
     Ok(())
 }

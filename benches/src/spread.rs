@@ -1,7 +1,5 @@
 //! A figure from several runs: its median and how far they lie apart.
 
-use std::fmt;
-
 /// What several runs gave.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spread(Vec<f64>);
@@ -19,15 +17,14 @@ impl Spread {
             n => (self.0[n / 2 - 1] + self.0[n / 2]) / 2.0,
         }
     }
-}
 
-/// `1.23 M (1.20–1.26)`: millions.
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let m = |value: &f64| format!("{:.3}", value / 1e6);
+    /// Median, lowest and highest in a unit of so much, with so many decimals: `1.23 (1.20–1.26)`; a dash when there was
+    /// no run.
+    pub(crate) fn told(&self, unit: f64, decimals: usize) -> String {
+        let shown = |value: f64| format!("{:.decimals$}", value / unit);
         match (self.0.first(), self.0.last()) {
-            (Some(low), Some(high)) => write!(f, "{} M ({}–{})", m(&self.median()), m(low), m(high)),
-            _ => f.write_str("–"),
+            (Some(low), Some(high)) => format!("{} ({}–{})", shown(self.median()), shown(*low), shown(*high)),
+            _ => "–".to_owned(),
         }
     }
 }
@@ -39,10 +36,11 @@ mod tests {
     #[test]
     fn the_median_of_even_and_odd() {
         let mut spread = Spread::default();
+        assert_eq!(spread.told(1e6, 3), "–");
         for value in [3e6, 1e6, 2e6] {
             spread.add(value);
         }
-        assert_eq!(spread.to_string(), "2.000 M (1.000–3.000)");
+        assert_eq!(spread.told(1e6, 3), "2.000 (1.000–3.000)");
         spread.add(4e6);
         assert_eq!(spread.median(), 2.5e6);
     }

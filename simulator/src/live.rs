@@ -106,6 +106,7 @@ fn refuse_virtual(scenario: &Scenario, options: &Options) -> anyhow::Result<()> 
         let why = match act.deed {
             Deed::DiskNearlyFull { .. } => "a disk is not filled on purpose",
             Deed::WelfareCalls { .. } => "nobody is there who orders the calls",
+            Deed::Case { .. } => "nobody is there who goes",
             Deed::SpeakFor { .. } => "its bracelets speak on their own topic only",
             Deed::Restart { .. } if options.server.is_some() => "somebody else's server is not restarted",
             _ => continue,

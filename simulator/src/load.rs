@@ -8,11 +8,13 @@ mod cpu;
 mod frame;
 mod registry;
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use hdrhistogram::Histogram;
 use model::{Clock, Timestamp};
 use parking_lot::Mutex;
@@ -35,6 +37,17 @@ const ON_THE_WAY_MAX: usize = 4_096;
 const LATENCY_US_MAX: u64 = 60_000_000;
 /// The largest window: a packet id is 16 bits.
 pub const WINDOW_MAX: usize = 60_000;
+/// How often a connection is tried that nobody refused in words: the server's queue of connections may be full.
+pub const CONNECT_TRIES_MAX: u32 = 6;
+/// Before the second try, and twice as long before each further one; half of it is spread over the devices.
+const CONNECT_PAUSE: Duration = Duration::from_millis(100);
+/// How long one try may take, from the first packet to the CONNACK.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// The ports of one address that are used.
+const PORTS: RangeInclusive<u16> = 10_000..=64_999;
+/// How many ports are tried for one connection, and how far apart: somebody else may have some.
+const PORT_TRIES_MAX: usize = 64;
+const PORT_STRIDE: usize = 7_919;
 /// A connection that only stays says so this often; its keep-alive is a minute.
 const PING_EVERY: Duration = Duration::from_secs(45);
 /// A generator that is this busy, or that had to wait for a processor this much of the time, is the limit.
@@ -101,6 +114,8 @@ pub struct LoadReport {
     pub late_sends: u64,
     /// How long all connections took to be made.
     pub connected_in: Duration,
+    /// How often a connection had to be tried again.
+    pub connect_retries: u64,
     /// The share of the time in which the generator's thread ran, 0–1.
     pub busy: f64,
     /// The share in which it wanted to and had no processor, 0–1.
@@ -133,6 +148,8 @@ impl LoadReport {
 
 /// Connects everybody, then loads. All connections run on one thread.
 ///
+/// A connection that ends before its CONNACK is tried again, [`CONNECT_TRIES_MAX`] times in all.
+///
 /// # Errors
 /// When a connection cannot be made, is refused, or breaks.
 pub fn run(options: &LoadOptions) -> anyhow::Result<LoadReport> {
@@ -143,13 +160,21 @@ async fn load(options: &LoadOptions) -> anyhow::Result<LoadReport> {
     let clock = RunningClock::from(options.now);
     let latency_us = Arc::new(Mutex::new(new_histogram()?));
     let began = Instant::now();
+    let shared = Arc::new(options.clone());
     let mut connections = Vec::with_capacity(options.connections);
     for first in (0..options.connections).step_by(options.at_once.max(1)) {
         let last = (first + options.at_once.max(1)).min(options.connections);
-        let opening = (first..last).map(|number| Connection::open(options, number, clock, Arc::clone(&latency_us)));
-        connections.extend(futures_util::future::try_join_all(opening).await?);
+        // A task each: whoever is connected says so at once, and not when all the others are connected, too.
+        let mut opening = JoinSet::new();
+        for number in first..last {
+            opening.spawn(Connection::open(Arc::clone(&shared), number, clock, Arc::clone(&latency_us)));
+        }
+        while let Some(opened) = opening.join_next().await {
+            connections.push(opened.context("a connection's task panicked")??);
+        }
     }
     let connected_in = began.elapsed();
+    let connect_retries = connections.iter().map(|connection| u64::from(connection.retries)).sum();
     let share = Share::begin();
     let begun = Instant::now();
     let end = begun + options.duration;
@@ -179,7 +204,7 @@ async fn load(options: &LoadOptions) -> anyhow::Result<LoadReport> {
     let (busy, waited) = share.so_far(elapsed);
     let latency_us = latency_us.lock().clone();
     let Done { acknowledged, late_sends } = done;
-    Ok(LoadReport { acknowledged, elapsed, latency_us, late_sends, connected_in, busy, waited })
+    Ok(LoadReport { acknowledged, elapsed, latency_us, late_sends, connected_in, connect_retries, busy, waited })
 }
 
 fn new_histogram() -> anyhow::Result<Histogram<u64>> {
@@ -202,34 +227,50 @@ struct Connection {
     latency_us: Arc<Mutex<Histogram<u64>>>,
     /// Bytes of a PUBACK that has not arrived whole.
     pending: usize,
+    /// How often it had to be tried again.
+    retries: u32,
+}
+
+/// Why somebody is not in.
+enum NotIn {
+    /// Nobody said no: worth another try.
+    Unheard(anyhow::Error),
+    /// It would be the same again.
+    Refused(anyhow::Error),
 }
 
 impl Connection {
     async fn open(
-        options: &LoadOptions,
+        options: Arc<LoadOptions>,
         number: usize,
         clock: RunningClock,
         latency_us: Arc<Mutex<Histogram<u64>>>,
     ) -> anyhow::Result<Connection> {
         let id = format!("load{number:06}");
-        let mut socket = connect(options, number).await.with_context(|| format!("connecting {id}"))?;
-        socket.set_nodelay(true)?;
         let (secret, topic) = match &options.target {
             Target::Broker => (None, format!("d/{id}/up")),
             Target::Yinling { secret } => (Some(secret.as_str()), format!("yl/v1/{id}/up/json")),
         };
-        socket.write_all(&connect_packet(&id, secret)).await?;
-        let mut connack = [0_u8; 4];
-        socket.read_exact(&mut connack).await.with_context(|| format!("{id} had no CONNACK"))?;
-        let why = match connack[3] {
-            4 | 5 => {
-                ": the server does not know the device, or its secret is another (--registry writes what to import)"
+        let hello = connect_packet(&id, secret);
+        let mut retries = 0;
+        let socket = loop {
+            let tried = tokio::time::timeout(CONNECT_WITHIN, knock(&options, number, &id, &hello)).await;
+            let unheard = match tried {
+                Ok(Ok(socket)) => break socket,
+                Ok(Err(NotIn::Refused(why))) => return Err(why),
+                Ok(Err(NotIn::Unheard(why))) => why,
+                Err(_) => anyhow!("{id} heard nothing for {} s", CONNECT_WITHIN.as_secs()),
+            };
+            retries += 1;
+            if retries == CONNECT_TRIES_MAX {
+                return Err(unheard.context(format!("given up after {CONNECT_TRIES_MAX} tries")));
             }
-            _ => "",
+            // Not all at the same moment again.
+            let spread = 0.5 + (number % 64) as f64 / 128.0;
+            tokio::time::sleep((CONNECT_PAUSE * (1 << (retries - 1))).mul_f64(spread)).await;
         };
-        ensure!(connack[0] == 0x20 && connack[3] == 0, "{id} was refused, CONNACK code {}{why}", connack[3]);
         let frames = Frames::new(&topic, options.now);
-        Ok(Connection { socket, frames, clock, done: Done::default(), latency_us, pending: 0 })
+        Ok(Connection { socket, frames, clock, done: Done::default(), latency_us, pending: 0, retries })
     }
 
     /// Sends nothing but a ping now and then.
@@ -323,16 +364,62 @@ impl Connection {
     }
 }
 
-/// Opens a connection, from the next of the addresses if there are any.
-async fn connect(options: &LoadOptions, number: usize) -> anyhow::Result<TcpStream> {
-    if options.from.is_empty() {
-        return Ok(TcpStream::connect(options.address).await?);
+/// One try: connects, says who it is, and waits to be let in.
+async fn knock(options: &LoadOptions, number: usize, id: &str, hello: &[u8]) -> Result<TcpStream, NotIn> {
+    let mut socket = connect(options, number).await?;
+    let mut connack = [0_u8; 4];
+    let mut said = async || {
+        socket.set_nodelay(true)?;
+        socket.write_all(hello).await?;
+        socket.read_exact(&mut connack).await
+    };
+    if let Err(error) = said().await {
+        return Err(NotIn::Unheard(anyhow::Error::new(error).context(format!("{id} had no CONNACK"))));
     }
-    let from = options.from[number % options.from.len()];
-    let socket = if from.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }
-        .context("no more sockets (ulimit -n)")?;
-    socket.bind((from, 0).into()).with_context(|| format!("binding {from}: add further addresses with --from"))?;
-    Ok(socket.connect(options.address).await?)
+    if connack[0] == 0x20 && connack[3] == 0 {
+        return Ok(socket);
+    }
+    let why = match connack[3] {
+        4 | 5 => ": the server does not know the device, or its secret is another (--registry writes what to import)",
+        _ => "",
+    };
+    Err(NotIn::Refused(anyhow!("{id} was refused, CONNACK code {}{why}", connack[3])))
+}
+
+/// Opens a connection, from the next of the addresses if there are any.
+async fn connect(options: &LoadOptions, number: usize) -> Result<TcpStream, NotIn> {
+    let new = || if options.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = match options.from.get(number % options.from.len().max(1)) {
+        None => new(),
+        Some(from) => bound(new, *from, number / options.from.len()),
+    };
+    // No files or ports of our own are left: that does not get better by waiting.
+    let socket = socket.map_err(|error| {
+        let what = "no more sockets (ulimit -n), or no more ports: add further addresses with --from";
+        NotIn::Refused(anyhow::Error::new(error).context(what))
+    })?;
+    let connected = socket.connect(options.address).await;
+    let context = || format!("connecting to {}", options.address);
+    connected.map_err(|error| NotIn::Unheard(anyhow::Error::new(error).context(context())))
+}
+
+/// A socket on a port of its own of this address. We count the ports ourselves: the kernel, asked for any, looks longer
+/// and longer the fewer are left, twelve seconds in all for 18 000.
+fn bound(new: impl Fn() -> io::Result<TcpSocket>, from: IpAddr, nth: usize) -> io::Result<TcpSocket> {
+    let ports = usize::from(PORTS.end() - PORTS.start()) + 1;
+    let mut taken = None;
+    for skip in 0..PORT_TRIES_MAX {
+        let port = *PORTS.start() + ((nth + skip * PORT_STRIDE) % ports) as u16;
+        let socket = new()?;
+        // Of connections that ended a moment ago.
+        socket.set_reuseaddr(true)?;
+        match socket.bind((from, port).into()) {
+            Ok(()) => return Ok(socket),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => taken = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(taken.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
 }
 
 fn micros(duration: Duration) -> u64 {

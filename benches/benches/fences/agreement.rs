@@ -31,8 +31,8 @@ pub(crate) fn check(seed: u64, places: usize) -> anyhow::Result<()> {
         }
     }
     println!(
-        "\nagreement with geo: {differ} of {places} places differ by more than the stated error (0.1 mm + 0.3 mm a \
-         kilometre); the largest difference was {:.0} % of it; {within} places were so near to the edge",
+        "\n- Agreement with geo: {differ} of {places} places differ by more than the stated error (0.1 mm + 0.3 mm a \
+         kilometre); the largest difference was {:.0} % of it; {within} places were so near to the edge.",
         100.0 * worst_share
     );
     ensure!(differ == 0, "geo says something else at {differ} places; seed {seed}");

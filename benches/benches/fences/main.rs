@@ -54,7 +54,6 @@ fn main() -> anyhow::Result<()> {
     if args.only.as_ref().is_some_and(|only| only != "fences") {
         return Ok(());
     }
-    println!("seed {}\n", args.seed);
     sizes(&args);
     if args.places > 0 {
         agreement::check(args.seed, args.places)?;
@@ -70,15 +69,23 @@ fn main() -> anyhow::Result<()> {
 /// What one peer does at a place; the sum of its answers keeps the compiler from leaving it out.
 type Peer<'p> = (&'static str, Box<dyn Fn(usize) -> f64 + 'p>);
 
+/// A table in Markdown: as it stands in `docs/performance.md`.
 fn sizes(args: &Args) {
+    let turns = 2 * args.rounds;
     println!(
-        "ns at a place, median of {} turns; {RINGS} rings of each size, {PLACES} places around each",
-        2 * args.rounds
+        "Nanoseconds at a place, median of {turns} turns forth and back; {RINGS} rings of each size, {PLACES} places \
+         around each; seed {}.\n",
+        args.seed
     );
     for vertices in [8, 20, 60, 200] {
         let mut dice = Dice::new(args.seed, "rings");
         let rings: Vec<Ring> = (0..RINGS).map(|_| Ring::star(&mut dice, vertices, PLACES)).collect();
         let peers = peers(&rings);
+        if vertices == 8 {
+            let names: Vec<&str> = peers.iter().map(|(name, _)| *name).collect();
+            println!("| vertices | {} | Yinling / best of tg | reach |", names.join(" | "));
+            println!("|{}", "---:|".repeat(peers.len() + 3));
+        }
         let mut times: Vec<Vec<f64>> = vec![Vec::new(); peers.len()];
         for _ in 0..args.rounds {
             let forth = 0..peers.len();
@@ -90,8 +97,11 @@ fn sizes(args: &Args) {
             times.sort_by(f64::total_cmp);
             times[times.len() / 2]
         });
-        let told: Vec<String> = peers.iter().zip(medians).map(|((name, _), ns)| format!("{name} {ns:.1}")).collect();
-        println!("{vertices} vertices: {}", told.join(" | "));
+        let medians: Vec<f64> = medians.collect();
+        let told: Vec<String> = medians.iter().map(|ns| format!("{ns:.1}")).collect();
+        // The first is ours, the next two are tg's.
+        let ratio = medians[0] / medians[1].min(medians[2]);
+        println!("| {vertices} | {} | **{ratio:.2}** | ≤ 1 |", told.join(" | "));
     }
 }
 
@@ -112,7 +122,7 @@ fn peers(rings: &[Ring]) -> Vec<Peer<'_>> {
     #[cfg_attr(not(feature = "geos"), allow(unused_mut, reason = "GEOS is added to them"))]
     let mut peers: Vec<Peer<'_>> = vec![
         (
-            "yinling, signed metres",
+            "Yinling, signed metres",
             Box::new(move |at| {
                 let ring = &rings[at];
                 ring.places.iter().map(|place| ring.fence.signed_distance_m(place.position)).sum()

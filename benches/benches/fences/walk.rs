@@ -107,7 +107,6 @@ fn exits(walk: &Walk) -> (usize, usize) {
 
 /// Prints what a fix costs, and what was found.
 pub(crate) fn measure(name: &str, walk: &Walk) {
-    println!("\n{name}, {} fixes:", walk.len());
     let (zones, org) = (Zones::default(), OrgPath::new("/a/"));
     for (what, fences) in fences(walk) {
         let ground = Ground { fences: &fences, zones: &zones, org: &org };
@@ -137,8 +136,13 @@ pub(crate) fn measure(name: &str, walk: &Walk) {
             })
             .collect();
         let shown = if found.len() > 6 { format!("{} crossings", found.len()) } else { found.join(", ") };
-        println!("  {what}: {:.1} ns a fix ({:.1} at best); {shown}", turns[TURNS / 2], turns[0]);
+        let (fixes, median, best) = (walk.len(), turns[TURNS / 2], turns[0]);
+        println!(
+            "- A walk ({name}, {fixes} fixes), {what}: **{median:.1} ns** a fix ({best:.1} at best; reach: ≤ 15); {shown}."
+        );
     }
     let (exits, impossible) = exits(walk);
-    println!("  circles of 300 m around one fix of twenty: {exits} exits, {impossible} that speed makes impossible");
+    println!(
+        "- Circles of 300 m around one fix of twenty of {name}: {exits} exits, {impossible} that speed makes impossible."
+    );
 }

@@ -103,7 +103,25 @@ impl Oracle {
     }
 
     fn judge_expect(&self, expect: &Expect) -> Case {
-        let name = format!("{} {} by {} s", expect.who, name_of(expect.kind), expect.by_s);
+        // All that it says: a CI tells lines apart by their names.
+        let mut name = format!("{} {} by {} s", expect.who, name_of(expect.kind), expect.by_s);
+        if expect.after_s > 0.0 {
+            name += &format!(", after {} s", expect.after_s);
+        }
+        if !expect.told.is_empty() {
+            name += &format!(", tells {} by {} s", expect.told.join(", "), expect.told_by_s.unwrap_or(expect.by_s));
+        }
+        if let Some(state) = expect.state {
+            let by = expect.state_by_s.map(|by| format!(" by {by} s")).unwrap_or_default();
+            name += &format!(", {state:?}{by}").to_lowercase();
+        }
+        let by = expect.case_by_s.map(|by| format!(" by {by} s")).unwrap_or_default();
+        if let Some(state) = expect.case {
+            name += &format!(", case {state:?}{by}").to_lowercase();
+        }
+        if let Some(level) = expect.case_level {
+            name += &format!(", case whistled to {level:?}{by}").to_lowercase();
+        }
         Case { name, failure: self.miss(expect) }
     }
 
@@ -140,6 +158,9 @@ impl Oracle {
                 return Some(format!("did not become {state:?}: {}", reached.join(", ")));
             }
         }
+        if let Some(missing) = self.miss_of_case(expect, &raise.incident) {
+            return Some(missing);
+        }
         if expect.occurrences.is_some_and(|least| known.occurrences < least) {
             return Some(format!("happened {} times in this incident", known.occurrences));
         }
@@ -147,6 +168,23 @@ impl Oracle {
             return Some(format!("over: {}", known.cleared));
         }
         None
+    }
+
+    /// What is missing of the case about an incident.
+    fn miss_of_case(&self, expect: &Expect, incident: &str) -> Option<String> {
+        let limit = expect.case_by_s.map_or(Ms::MAX, millis);
+        let steps = self.cases.get(incident).map(Vec::as_slice).unwrap_or_default();
+        let in_time = || steps.iter().filter(|(at, _, _)| *at <= limit);
+        let told = || {
+            let steps: Vec<String> =
+                steps.iter().map(|(at, state, level)| format!("{state:?} ({level:?}) at {}", clock(*at))).collect();
+            if steps.is_empty() { "there was none".to_owned() } else { steps.join(", ") }
+        };
+        if let Some(wanted) = expect.case.filter(|wanted| !in_time().any(|(_, state, _)| state == wanted)) {
+            return Some(format!("its case did not become {wanted:?}: {}", told()));
+        }
+        let wanted = expect.case_level.filter(|wanted| !in_time().any(|(_, _, level)| level >= wanted))?;
+        Some(format!("its case was not whistled up to {wanted:?}: {}", told()))
     }
 
     fn judge_never(&self, never: &Never) -> Case {

@@ -7,7 +7,8 @@ pub mod truths;
 
 use std::collections::BTreeMap;
 
-use model::{Channel, IncidentKind, IncidentState, Priority};
+use model::case::WhistleLevel;
+use model::{CaseState, Channel, IncidentKind, IncidentState, Priority};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -73,6 +74,14 @@ struct Data {
     occurrence_count: u64,
 }
 
+/// Of a case's `data`.
+#[derive(Deserialize)]
+struct CaseData {
+    incident: Option<String>,
+    state: CaseState,
+    level: WhistleLevel,
+}
+
 #[derive(Deserialize)]
 struct OccurrenceData {
     kind: IncidentKind,
@@ -90,6 +99,8 @@ pub struct Oracle {
     /// Which of the dues are about whom.
     about: BTreeMap<(String, IncidentKind), Vec<usize>>,
     incidents: BTreeMap<String, Known>,
+    /// What became of the case about an incident: when it stood where, and how high it was whistled.
+    cases: BTreeMap<String, Vec<(Ms, CaseState, WhistleLevel)>>,
     raises: Vec<Raise>,
     told: Vec<Told>,
     faults: Vec<Fault>,
@@ -113,6 +124,7 @@ impl Oracle {
             dues,
             about,
             incidents: BTreeMap::new(),
+            cases: BTreeMap::new(),
             raises: Vec::new(),
             told: Vec::new(),
             faults: Vec::new(),
@@ -122,7 +134,19 @@ impl Oracle {
 
     /// An envelope of the feed.
     pub fn feed(&mut self, at: Ms, envelope: &Value) {
-        let Some(event) = envelope["type"].as_str().filter(|event| event.starts_with("incident.")) else { return };
+        let event = envelope["type"].as_str().unwrap_or_default();
+        if event.starts_with("case.") {
+            match CaseData::deserialize(&envelope["data"]) {
+                Ok(CaseData { incident: Some(incident), state, level }) => {
+                    self.cases.entry(incident).or_default().push((at, state, level));
+                }
+                Ok(_) => {}
+                Err(_) => self.unreadable += 1,
+            }
+        }
+        if !event.starts_with("incident.") {
+            return;
+        }
         let Ok(data) = Data::deserialize(&envelope["data"]) else {
             self.unreadable += 1;
             return;

@@ -1,6 +1,6 @@
 //! What can befall an elder, a device, a carrier, a provider, or the house itself.
 
-use model::Channel;
+use model::{CaseAction, Channel};
 use serde::Deserialize;
 
 /// One thing that happens.
@@ -113,6 +113,11 @@ pub enum Deed {
         /// How long after a vain try the next one comes.
         #[serde(default = "a_minute")]
         gap_s: f64,
+    },
+    /// Somebody of the community takes the case that was opened for them a step further: the desk, or who it is given to.
+    Case {
+        /// Which step.
+        action: CaseAction,
     },
     /// Lies or sits still.
     LieStill {

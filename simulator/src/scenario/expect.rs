@@ -1,6 +1,7 @@
 //! What must come of a scenario, and what must not.
 
-use model::{IncidentKind, IncidentState, Priority};
+use model::case::WhistleLevel;
+use model::{CaseState, IncidentKind, IncidentState, Priority};
 use serde::Deserialize;
 
 /// Something that must be raised, and what must follow.
@@ -34,6 +35,15 @@ pub struct Expect {
     /// By when, seconds from the beginning; without it, by the end.
     #[serde(default)]
     pub state_by_s: Option<f64>,
+    /// Which state the community's case about it must reach.
+    #[serde(default)]
+    pub case: Option<CaseState>,
+    /// How high the case must be whistled.
+    #[serde(default)]
+    pub case_level: Option<WhistleLevel>,
+    /// By when both, seconds from the beginning; without it, by the end.
+    #[serde(default)]
+    pub case_by_s: Option<f64>,
     /// How often it must have happened at least, in this one incident.
     #[serde(default)]
     pub occurrences: Option<u64>,

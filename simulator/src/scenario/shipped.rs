@@ -4,6 +4,7 @@
 pub const ALL: &[(&str, &str)] = &[
     ("sos", include_str!("../../scenarios/sos.toml")),
     ("fall", include_str!("../../scenarios/fall.toml")),
+    ("case_of_a_fall", include_str!("../../scenarios/case_of_a_fall.toml")),
     ("false_fall", include_str!("../../scenarios/false_fall.toml")),
     ("fence_exit", include_str!("../../scenarios/fence_exit.toml")),
     ("night_wandering", include_str!("../../scenarios/night_wandering.toml")),

@@ -108,7 +108,7 @@ fn happen(elder: &mut Elder, deed: &Deed, at: Ms, duration: Ms) {
         Deed::Repeat { times, for_s } => elder.faults.repeats.push((at, lasts(for_s), times)),
         // These are nobody's truth: the world stages them.
         Deed::Forge | Deed::SpeakFor { .. } | Deed::Crowd { .. } | Deed::WelfareCalls { .. } => {}
-        Deed::Restart { .. } | Deed::Provider { .. } | Deed::DiskNearlyFull { .. } => {}
+        Deed::Case { .. } | Deed::Restart { .. } | Deed::Provider { .. } | Deed::DiskNearlyFull { .. } => {}
     }
 }
 

@@ -3,6 +3,7 @@
 //! report.
 
 pub mod air;
+mod community;
 mod desk;
 pub mod devices;
 pub mod mutant;
@@ -26,6 +27,7 @@ use crate::town::deeds::concerns;
 use crate::town::truth::{Ms, SECOND};
 
 use air::Parcel;
+use community::Community;
 use desk::Staffing;
 use devices::{Arrival, Devices};
 use mutant::{Mutant, Tampering};
@@ -106,6 +108,7 @@ pub struct World<'a> {
     attempts: BTreeMap<AttemptId, Attempt>,
     callbacks: BTreeMap<u64, Callback>,
     staffing: Staffing,
+    community: Community,
 }
 
 /// Runs a scenario in its town, from the beginning to the end, and judges it.
@@ -142,6 +145,7 @@ impl<'a> World<'a> {
             outages: Outages::of(scenario),
             oracle: Oracle::new(town, scenario),
             staffing: Staffing::new(scenario),
+            community: Community::default(),
             queue: BinaryHeap::new(),
             attempts: BTreeMap::new(),
             callbacks: BTreeMap::new(),
@@ -164,7 +168,11 @@ impl<'a> World<'a> {
         for (number, act) in self.scenario.acts.iter().enumerate() {
             if matches!(
                 act.deed,
-                Deed::Forge | Deed::SpeakFor { .. } | Deed::Restart { .. } | Deed::WelfareCalls { .. }
+                Deed::Forge
+                    | Deed::SpeakFor { .. }
+                    | Deed::Restart { .. }
+                    | Deed::WelfareCalls { .. }
+                    | Deed::Case { .. }
             ) {
                 self.at((act.at_s * 1000.0) as Ms, Next::Stage(number));
             }
@@ -280,6 +288,13 @@ impl<'a> World<'a> {
                 let elders = elders.map(|elder| elder.id.as_str());
                 return self.house.call_round(elders, *tries as u8, *gap_s as u32, time);
             }
+            Deed::Case { action } => {
+                let commands = self.tampering.hears_case(*action).then(|| self.community.commands(town, act, *action));
+                for command in commands.into_iter().flatten() {
+                    self.house.decide(command, time);
+                }
+                return;
+            }
             Deed::Forge => {
                 let secret = if self.tampering.is_door_open() { device.secret.as_str() } else { "a guess" };
                 self.house.publish((&device.id, secret), &device.id, sos.as_bytes(), time)
@@ -321,7 +336,8 @@ impl<'a> World<'a> {
             }
             return;
         }
-        if !matches!(event.entity, Entity::Incident(_)) {
+        self.community.notice(event);
+        if !matches!(event.entity, Entity::Incident(_) | Entity::Case(_)) {
             return;
         }
         let at = event.at.millis_since(self.town.start);

@@ -1,7 +1,7 @@
 //! Faults that are put between the world and the house, so that the oracle can be seen to notice: each makes the house
 //! behave as if one line of a rule, of the door or of the calling were wrong. Nothing of the product is changed.
 
-use model::Attempt;
+use model::{Attempt, CaseAction};
 use serde_json::{Value, json};
 
 use crate::phones::words::Callback;
@@ -66,6 +66,10 @@ pub enum Mutant {
     PostureForgotten,
     /// Breaths and clarity are not counted into the score.
     ScoreIncomplete,
+    /// That another verified a case is not written down.
+    VerifyForgotten,
+    /// A case that nobody takes is whistled to nobody.
+    WhistleUnheard,
 }
 
 impl Mutant {
@@ -99,6 +103,8 @@ impl Mutant {
         ("irregular_unseen", Mutant::IrregularUnseen, "blood_pressure"),
         ("posture_forgotten", Mutant::PostureForgotten, "blood_pressure"),
         ("score_incomplete", Mutant::ScoreIncomplete, "news2"),
+        ("verify_forgotten", Mutant::VerifyForgotten, "case_of_a_fall"),
+        ("whistle_unheard", Mutant::WhistleUnheard, "case_of_a_fall"),
     ];
 
     /// By its name.
@@ -195,6 +201,12 @@ impl Tampering {
         }
     }
 
+    /// Whether the house hears of this step of a case.
+    #[must_use]
+    pub fn hears_case(&self, action: CaseAction) -> bool {
+        self.mutant != Some(Mutant::VerifyForgotten) || action != CaseAction::Verify
+    }
+
     /// What a phone reports, as the house hears it.
     pub fn callback(&self, callback: &mut Callback) {
         if self.mutant == Some(Mutant::AnsweredIsAcknowledged) && callback.outcome == model::AttemptOutcome::Answered {
@@ -212,6 +224,9 @@ impl Tampering {
             self.raised += 1;
             envelope["type"] = json!("incident.raised");
             envelope["data"]["id"] = json!(format!("i{}x", self.raised));
+        }
+        if self.mutant == Some(Mutant::WhistleUnheard) && envelope["data"].get("level").is_some() {
+            envelope["data"]["level"] = json!("community");
         }
     }
 

@@ -8,7 +8,7 @@ use model::Timestamp;
 use simulator::load::{self, LoadOptions, Pace, Target};
 
 /// A broker of few words: CONNACK, a PUBACK for each PUBLISH (of one length), a PINGRESP for each ping.
-fn broker(pause: Duration) -> SocketAddr {
+pub(crate) fn broker(pause: Duration) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -83,4 +83,49 @@ fn the_registry_of_the_generators_devices_is_taken() {
     let registry = load::registry(0..3, "a-secret");
     let zone = engine::config::Config::default().zone;
     engine::registry::validate_alone(registry.to_string().as_bytes(), zone).unwrap();
+}
+
+/// Hangs up on the first `rude` connections before their CONNACK, then serves.
+fn broker_that_hangs_up(rude: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for (number, socket) in listener.incoming().map_while(Result::ok).enumerate() {
+            if number >= rude {
+                std::thread::spawn(move || serve(socket, Duration::ZERO));
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn who_is_hung_up_on_before_the_connack_tries_again_and_says_so() {
+    let report = load::run(&options(broker_that_hangs_up(3), Pace::Window(1))).unwrap();
+    assert_eq!(report.connect_retries, 3);
+    assert!(report.acknowledged >= 4, "all four are in: {}", report.acknowledged);
+}
+
+#[test]
+fn a_server_that_never_lets_anybody_in_is_given_up() {
+    let failed = load::run(&LoadOptions { connections: 1, ..options(broker_that_hangs_up(usize::MAX), Pace::Idle) });
+    let said = format!("{:#}", failed.unwrap_err());
+    assert!(said.contains(&format!("{} tries", load::CONNECT_TRIES_MAX)) && said.contains("no CONNACK"), "{said}");
+}
+
+#[test]
+fn a_refusal_in_words_is_not_tried_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let refused = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = socket.read(&mut [0_u8; 256]).unwrap();
+        socket.write_all(&[0x20, 2, 0, 5]).unwrap();
+        // Whoever tried again would wait here.
+        listener.set_nonblocking(true).unwrap();
+        listener
+    });
+    let failed = load::run(&LoadOptions { connections: 1, ..options(address, Pace::Idle) }).unwrap_err();
+    assert!(format!("{failed:#}").contains("CONNACK code 5"), "{failed:#}");
+    assert!(refused.join().unwrap().accept().is_err(), "nobody came a second time");
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bracelets;
+mod cli;
 mod demo;
 mod live;
 mod load;

@@ -40,7 +40,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    sos fall false_fall fence_exit night_wandering dementia_walk_lost_coverage bus_ride heart_rate blood_pressure
+    sos fall case_of_a_fall false_fall fence_exit night_wandering dementia_walk_lost_coverage bus_ride heart_rate blood_pressure
     blood_pressure_watch cuff_artefact oxygen_and_fever news2 immobility silence battery family_never_answers
     welfare_call two_sos_at_once sos_on_three_percent provider_outage cell_outage carrier_outage reconnect_storm newest_first echoes forged_device
     clock_off_by_a_day gcj02_bracelet edge_walkers festival_crowd restart_in_the_middle disk_nearly_full
