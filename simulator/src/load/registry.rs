@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::{Value, json};
 
 /// So many devices, and as many wearers, are one import.
-pub const REGISTRY_DEVICES_MAX: usize = 20_000;
+pub const REGISTRY_DEVICES_MAX: usize = 10_000;
 
 /// Corners of the polygon fence.
 const CORNERS: u32 = 8;
