@@ -1,8 +1,8 @@
 // A field for a duty roster: departments, and in each who is on duty, on which days, from when to when. Only a department's
 // name is written; everything else is chosen, so that nothing can stand there that nobody can be called by.
 import { h } from "./dom.js";
+import { faultLine, firstFault, labelled, told, wide } from "./form-parts.js";
 import { listed, t } from "./i18n.js";
-import { icon } from "./icons.js";
 import { peopleField } from "./people-field.js";
 
 export const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -106,23 +106,6 @@ function shiftPart(shift, options, remove) {
     [!from.value, "roster.no_from", from], [!to.value, "roster.no_to", to],
   ]);
   return line;
-}
-
-const wide = (text, click, kind = "") => h("button", { class: `button small ${kind}`, type: "button", on: { click } }, h("span", null, text));
-const labelled = (text, field) => h("div", { class: "field" }, h("label", { for: field.id }, text), field);
-const faultLine = () => h("p", { class: "problem", role: "alert", hidden: true });
-
-/** Says the first of `[isWrong, word, where]` that is; gives where, or null. */
-function told(line, faults) {
-  const [, name, where] = faults.find(([isWrong]) => isWrong) ?? [];
-  line.hidden = !name;
-  line.textContent = name ? t(name) : "";
-  return where ?? null;
-}
-
-/** Asks all, so that each says its own; gives the place of the first. */
-function firstFault(parts, first = null) {
-  return parts.map((part) => part.check()).reduce((found, one) => found ?? one, first);
 }
 
 /** The shift that follows: from when the last one ends to when it began. */

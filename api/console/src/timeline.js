@@ -44,15 +44,18 @@ export function lines(incident) {
 
 function begin(incident, add) {
   incident.occurrences.forEach((occurrence, place) => {
+    const kind = word("kind", occurrence.kind);
     const places = {
-      name: wearerName(incident.wearer), kind: word("kind", occurrence.kind),
-      explain: both(occurrence.explain.zh, occurrence.explain.en), battery: battery(occurrence.device),
+      name: wearerName(incident.wearer), kind, explain: beyond(kind, both(occurrence.explain.zh, occurrence.explain.en)), battery: battery(occurrence.device),
     };
     const plain = ["sos", "fall"].includes(occurrence.kind) ? `line.${occurrence.kind}` : "line.raised";
     const name = place === 0 || occurrence.kind === "sos" ? plain : "line.recurred";
     add(`occurrence:${place}`, occurrence.at, "bell", t(name, places), occurrence.priority);
   });
 }
+
+/** What the explanation adds to the kind, which stands before it. */
+const beyond = (kind, explain) => (explain.startsWith(`${kind}：`) ? explain.slice(kind.length + 1) : explain);
 
 function battery(device) {
   const percent = devices.get(device)?.battery_percent;
