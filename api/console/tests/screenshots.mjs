@@ -4,9 +4,11 @@
 // (nothing has happened, signing in), lost (the server is gone).
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { House, endBrowser, eventually, open } from "./house.mjs";
+import { House, ORG, endBrowser, eventually, open } from "./house.mjs";
 
 const PAGES = ["alerts", "alerts/i1", "alerts/i2", "alerts/i3", "alerts/i5", "alerts/i6", "alerts/i7", "cases", "cases/c1", "elders", "elders/w1", "map", "doctor", "doctor/i2", "field", "field/c1", "duty", "registry/people", "registry/import", "providers", "reports", "accounts", "webhooks", "wall", "about"];
+/** Whose page it is; all else is the administrator's. */
+const OF_ROLE = { doctor: { role: "doctor", person: "d1" }, field: { role: "grid_worker", person: "s2" } };
 /** What is only seen after a press: `[name, page, what is pressed]`; a press is an element that is there in every language. */
 const STATES = [
   ["elder-track", "elders/w1", '[data-focus="tab-track"]'], ["elder-vitals", "elders/w2", '[data-focus="tab-vitals"]'],
@@ -14,7 +16,7 @@ const STATES = [
   ["elder-looks", "elders/w1", '[data-focus="tab-looks"]'], ["fence-circle", "elders/w1", '[data-focus="tab-fences"]', '[data-focus="add-circle"]'],
   ["fence-polygon", "elders/w1", '[data-focus="tab-fences"]', '[data-focus="add-polygon"]'], ["elder-edit", "elders/w1", '[data-focus="edit"]'], ["consent", "elders/w1", '[data-focus="consent-vital_signs"]'],
   ["resolve", "alerts/i2", '[data-focus="act-resolve"]'], ["bulk", "alerts", ".row.waits input"], ["menu", "alerts", ".menu summary"],
-  ["preview", "doctor/i2", '[data-focus="preview"]'], ["patrol", "cases", '[data-focus="patrol"]'], ["visit", "cases/VISIT", '[data-focus="case-act-feedback"]'], ["dispatch", "cases/c1", '[data-focus="case-act-dispatch"]'],
+  ["preview", "doctor/i2", '[data-focus="preview"]'], ["patrol", "cases", '[data-focus="patrol"]'], ["visit", "cases/VISIT", '[data-focus="case-act-feedback"]'], ["dispatch", "cases/c2", '[data-focus="case-act-dispatch"]'],
   ["roster", "duty", '[data-focus="roster"]'], ["registry-edit", "registry/wearers", ".registry-row button"], ["alert-none", "alerts/i999"], ["elder-none", "elders/w999"],
 ];
 const SIZES = { desk: { width: 1440, height: 900 }, phone: { width: 390, height: 844, touch: true } };
@@ -80,6 +82,7 @@ async function furnish() {
   house.report(3, { type: "sos", lat: 31.8206, lon: 117.2332 });
   await raised(7);
   await house.api("POST", "/incidents/i7/actions/resolve", { disposition: "false_alarm", note: "误按，已电话核实" });
+  await step("c1", "dispatch", { handler: "s2" });
   const place = { text: "3 栋 2 单元" };
   // A case at every stage.
   const desk = await house.tokenFor("desk");
@@ -114,8 +117,17 @@ async function settled(page) {
   await page.waitForTimeout(400);
 }
 
-async function shoot({ language, theme, name, ...size }, pages = PAGES) {
-  const page = await open(house, "#/alerts", { ...size, language, theme, expected: [404] });
+/** Those of one role after those of another, each as they who use them see them. */
+async function shoot(look, pages = PAGES) {
+  for (const whose of [null, ...Object.keys(OF_ROLE)]) await shootAs(whose, look, pages);
+}
+
+async function shootAs(whose, { language, theme, name, ...size }, every) {
+  const own = (one) => (OF_ROLE[one.split("/")[0]] ? one.split("/")[0] : null) === whose;
+  const pages = every.filter((one) => own(one));
+  if (!pages.some((one) => wanted(one)) && !wanted("states")) return;
+  const token = whose && (await house.api("POST", "/tokens", { label: whose, scope: ORG, ...OF_ROLE[whose] })).token;
+  const page = await open(house, `#/${whose ?? "alerts"}`, { ...size, language, theme, expected: [404], ...(token ? { token } : {}) });
   const go = async (one) => {
     await page.evaluate((hash) => { location.hash = hash; }, `#/${one}`);
     await page.locator(`body[data-page="${one.split("/")[0]}"]`).waitFor();
@@ -127,8 +139,8 @@ async function shoot({ language, theme, name, ...size }, pages = PAGES) {
     await go(one);
     await take(one.replace("/", "-"));
   }
-  if (wanted("states") && pages === PAGES) {
-    for (const [what, one, ...presses] of STATES) {
+  if (wanted("states") && every === PAGES) {
+    for (const [what, one, ...presses] of STATES.filter(([, one]) => own(one))) {
       await go("about");
       await go(one.replace("VISIT", visited));
       for (const press of presses) { await page.locator(press).first().click(); await settled(page); }
@@ -136,10 +148,10 @@ async function shoot({ language, theme, name, ...size }, pages = PAGES) {
       await page.keyboard.press("Escape");
       if (what === "bulk") await page.reload().then(() => page.locator('.link[data-state="live"]').waitFor());
     }
-    await shootImport(page, go, take);
+    if (!whose) await shootImport(page, go, take);
   }
   await page.context().close();
-  if (wanted("guardian") && pages === PAGES) await shootGuardian({ language, theme, name, ...size });
+  if (!whose && wanted("guardian") && every === PAGES) await shootGuardian({ language, theme, name, ...size });
 }
 
 /** A file with faults. */

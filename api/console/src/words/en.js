@@ -469,6 +469,7 @@ export default {
   "vitals.90d": "90 days",
   "vitals.count": "readings: {n}",
   "vitals.none": "No readings in this period.",
+  "unit.bpm": "bpm",
   "device.bracelet": "Bracelet",
   "device.cuff": "Cuff",
   "device.watch": "Watch",

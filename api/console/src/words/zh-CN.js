@@ -469,6 +469,7 @@ export default {
   "vitals.90d": "90 天",
   "vitals.count": "{n} 次测量",
   "vitals.none": "这段时间没有测量。",
+  "unit.bpm": "次/分",
   "device.bracelet": "手环",
   "device.cuff": "血压计",
   "device.watch": "手表",
