@@ -95,6 +95,7 @@ function input(field) {
     return h("select", common, field.options.map(([value, text]) =>
       h("option", { value, selected: value === field.value }, text)));
   }
+  // Dates and times are the browser's own: a phone brings its wheel, a screen reader knows them, and they speak its language.
   return h("input", {
     ...common, type: field.kind ?? "text", value: field.value ?? "", step: field.step, min: field.min, max: field.max,
     accept: field.accept, capture: field.capture, autocomplete: field.autocomplete ?? "off",

@@ -86,6 +86,19 @@ test("a round of visits asks its questions, and the page shows what was found", 
   await worker.context().close();
 });
 
+test("that a case was merged into another is told in the reader's language", async () => {
+  const report = (text) => house.api("POST", "/cases", { text, org: "/luyang/xinghua/yinxing/", priority: "low", place: { text: "5 栋" } });
+  const [kept, double] = [await report("楼道灯坏了"), await report("5 栋没有灯")];
+  await house.api("POST", `/cases/${double.id}/actions/merge`, { into: kept.id, note: "同一盏灯 / 重复" }, house.token, { "if-match": `"${double.version}"` });
+  for (const [language, told] of [["zh-CN", `${double.id} 并入：同一盏灯 / 重复`], ["en", `${double.id} merged: 同一盏灯 / 重复`]]) {
+    const page = await open(house, `#/cases/${kept.id}`, { language });
+    await page.locator(".case-side .line", { hasText: told }).waitFor();
+    assert.ok(!(await page.locator(".case-side").innerText()).includes(language === "en" ? "并入" : "merged"));
+    await page.calm();
+    await page.context().close();
+  }
+});
+
 test("the doctor tries thresholds on the past before they hold", async () => {
   house.report(3, { type: "blood_pressure", sys: 171, dia: 90 });
   // In this community a reading stands unless another follows within a second.
