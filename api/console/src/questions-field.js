@@ -18,7 +18,7 @@ let made = 0;
  * where, or null.
  */
 export function questionsField({ value = [] }) {
-  const list = h("ol", { class: "questions" });
+  const list = h("div", { class: "questions" });
   const add = wide(t("question.add"), () => insert({ label: "", kind: "yes_no" }).querySelector("input").focus());
   const element = h("div", { class: "questions-field" }, list, add);
 
@@ -46,7 +46,7 @@ function questionPart(question, { up, remove }) {
   const required = h("input", { type: "checkbox", checked: question.required });
   const choices = choicesPart(question.choices ?? []);
   const fault = faultLine();
-  const part = h("li", { class: "question", role: "group", "aria-label": t("question.one") },
+  const part = h("div", { class: "question", role: "group", "aria-label": t("question.one") },
     h("div", { class: "question-head" }, labelled(t("question.label"), label), labelled(t("question.kind"), kind)), choices, fault,
     h("div", { class: "actions" }, h("label", { class: "day" }, required, h("span", null, t("question.required"))),
       sign("up", t("question.up"), (event) => { up(); event.currentTarget.focus(); }), sign("cross", t("question.remove"), remove)));

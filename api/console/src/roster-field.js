@@ -57,7 +57,7 @@ function unitPart(unit, options, remove) {
   made += 1;
   const name = h("input", { id: `unit-${made}`, type: "text", maxlength: NAME_MAX, value: unit.name, autocomplete: "off" });
   const level = h("select", { id: `level-${made}` }, LEVELS.map((one) => h("option", { value: one, selected: one === unit.level }, t(`roster.level.${one}`))));
-  const shifts = h("ol", { class: "roster-shifts" });
+  const shifts = h("div", { class: "roster-shifts" });
   const add = wide(t("roster.add_shift"), () => insert(after(shifts.lastElementChild?.chosen)).querySelector("select").focus());
   const fault = faultLine();
   const part = h("fieldset", { class: "roster-unit" }, h("legend", null, t("roster.unit")),
@@ -91,7 +91,7 @@ function shiftPart(shift, options, remove) {
   const over = h("span", { class: "soft small", role: "status" });
   const fault = faultLine();
   const all = (title, wanted) => wide(title, () => { for (const box of days) box.checked = wanted.includes(box.value); });
-  const line = h("li", { class: "roster-shift", role: "group", "aria-label": t("roster.shift") }, h("b", null, t("roster.who")), people,
+  const line = h("div", { class: "roster-shift", role: "group", "aria-label": t("roster.shift") }, h("b", null, t("roster.who")), people,
     h("div", { class: "roster-days", role: "group", "aria-label": t("roster.days") }, days.map((box) => h("label", { class: "day" }, box, h("span", null, t(`day.${box.value}`))))),
     h("div", { class: "actions roster-quick" }, all(t("roster.every_day"), DAYS), all(t("roster.workdays"), DAYS.slice(0, 5)), all(t("roster.weekend"), DAYS.slice(5))),
     h("div", { class: "roster-times" }, labelled(t("roster.from"), from), labelled(t("roster.to"), to), over), fault,

@@ -176,7 +176,7 @@ export class VirtualList {
   constructor({ height, draw, key, sign, label }) {
     Object.assign(this, { height, draw, key, sign, items: [], rows: new Map() });
     this.inner = h("ul", { class: "virtual-inner", role: "list" });
-    this.element = h("div", { class: "virtual", tabindex: "0", role: "region", "aria-label": label }, this.inner);
+    this.element = h("div", { class: "virtual", tabindex: "0", role: "group", "aria-label": label }, this.inner);
     // Once a frame, however often the wheel turns.
     this.element.addEventListener("scroll", coalesced(() => this.paint()), { passive: true });
     this.observer = new ResizeObserver(() => this.paint());

@@ -80,7 +80,7 @@ class Field {
     const free = open.filter((one) => !mine.includes(one) && OPEN_TO_ALL.includes(one.state));
     const part = (name, list) => [h("h2", null, t(`field.${name}`, { n: list.length })), list.length
       ? h("ul", { class: "field-list" }, list.map((one) => h("li", null, this.card(one)))) : h("p", { class: "empty" }, t(`field.empty.${name}`))];
-    replace(this.body, part("mine", mine), part("free", free),
+    replace(this.body, h("h1", { class: "hidden" }, t("nav.field")), part("mine", mine), part("free", free),
       button(t("field.report"), { kind: "big wide-button", iconName: "camera", click: () => report(this.spot).catch(failed) }));
   }
 

@@ -508,6 +508,7 @@ export default {
   "fence.radius": "radius {n} m",
   "fence.corners": "{n} corners",
   "fence.too_few": "At least 3 corners are needed",
+  "fence.handle": "Drag this point",
   "fence.save_title": "Save the fence",
   "fence.name": "Name",
   "fence.name_hint": "letters, digits or - _ . :",

@@ -508,6 +508,7 @@ export default {
   "fence.radius": "半径 {n} 米",
   "fence.corners": "已有 {n} 个角",
   "fence.too_few": "至少需要 3 个角",
+  "fence.handle": "拖动此点",
   "fence.save_title": "保存围栏",
   "fence.name": "名称",
   "fence.name_hint": "字母、数字或 - _ . :",
