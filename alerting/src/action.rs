@@ -143,7 +143,7 @@ fn check_texts(incident: &Incident, request: &Request<'_>) -> Result<(), Problem
         }
     }
     if !errors.is_empty() {
-        let problem = Problem::new(ProblemCode::Invalid, "the request is not complete", "请求内容不符合要求,详见各项");
+        let problem = Problem::new(ProblemCode::Invalid, "the request is not complete", "请求内容不符合要求，详见各项");
         return Err(errors.into_iter().fold(problem, |problem, (pointer, what, zh)| problem.at(pointer, what, zh)));
     }
     if request.action == IncidentAction::Note && incident.notes.len() >= NOTES_MAX {

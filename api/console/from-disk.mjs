@@ -10,7 +10,8 @@ const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 
 /** Serves on a port (0: any); `server()` gives `HOST:PORT` of the house behind. */
 export async function fromDisk(port, server) {
-  const proxy = createServer((asked, answer) => {
+  // Kept connections are kept: one that times out while somebody asks again over it would look like a fault.
+  const proxy = createServer({ keepAliveTimeout: 0 }, (asked, answer) => {
     const [host, at] = server().split(":");
     const path = asked.url.split("?")[0];
     // A connection of its own for each: one that was kept may be closed by the server in the same moment.

@@ -175,8 +175,8 @@ fn acceptor(case: &Case, asked: Asked<'_>) -> PersonId {
 /// The case that another was merged into notes it.
 fn take_over(target: &Case, merged: CaseId, asked: Asked<'_>, now: Timestamp) -> Output {
     let remark = match said(asked.request) {
-        Some(reason) => format!("{merged} 并入 / merged: {reason}"),
-        None => format!("{merged} 并入 / merged"),
+        Some(reason) => format!("{merged} 并入：{reason} / {merged} merged: {reason}"),
+        None => format!("{merged} 并入 / {merged} merged"),
     };
     let mut after = target.clone();
     after.steps.push(step(asked, target.state, Some(remark), now));

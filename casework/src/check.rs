@@ -208,7 +208,7 @@ fn check_members(case: &Case, request: &CaseRequest, now: Timestamp) -> Result<(
     if errors.is_empty() {
         return Ok(());
     }
-    let mut problem = Problem::new(ProblemCode::Invalid, "the request is not complete", "请求内容不符合要求,详见各项");
+    let mut problem = Problem::new(ProblemCode::Invalid, "the request is not complete", "请求内容不符合要求，详见各项");
     problem.errors = errors;
     Err(problem)
 }

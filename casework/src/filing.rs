@@ -151,7 +151,7 @@ pub(crate) fn note_resolved(book: &mut Book, incident: IncidentId, now: Timestam
     let takes_it = |case: &&Case| case.state.is_open() && case.steps.len() < crate::STEPS_MAX;
     let Some(before) = book.case_of(incident).filter(takes_it) else { return Vec::new() };
     let mut case = before.clone();
-    let remark = format!("事件 {incident} 已结束 / incident {incident} resolved");
+    let remark = format!("报警 {incident} 已结束 / incident {incident} resolved");
     case.steps.push(by_itself(CaseAction::Note, case.state, now, Some(remark)));
     let output = settle(before, case, model::EventKind::CaseNoted, now);
     output.put_into(book);

@@ -111,7 +111,7 @@ fn merged(waiting: &mut VecDeque<(AttemptId, String)>, bytes_max: usize) -> (Str
         attempts.push(attempt);
     }
     if !waiting.is_empty() {
-        text.push_str(&format!("\n(另有 {} 条稍后发送)", waiting.len()));
+        text.push_str(&format!("\n（另有 {} 条稍后发送）", waiting.len()));
     }
     (text, attempts)
 }
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn ten_thousand_notices_are_told_in_lines_that_fit_and_none_is_lost() {
         let mut digest = Digest::new(2_048);
-        (0..10_000).for_each(|n| digest.add(Lane::Routine, id(n), "某某的手环电量不足,请提醒充电。"));
+        (0..10_000).for_each(|n| digest.add(Lane::Routine, id(n), "某某的手环电量不足，请提醒充电。"));
         let (mut now, mut told, mut sent_at) = (0, 0, Vec::new());
         loop {
             match digest.next(at(now)) {

@@ -23,7 +23,7 @@ pub fn event(lang: Language, kind: IncidentKind) -> &'static str {
         (Language::ZhCn, K::DeviceRemoved) => "设备被取下",
         (Language::ZhCn, K::Wandering) => "疑似走失",
         (Language::ZhCn, K::Immobility) => "长时间未活动",
-        (Language::ZhCn, K::IrregularPulse) => "脉搏不规则",
+        (Language::ZhCn, K::IrregularPulse) => "脉搏不齐",
         (Language::ZhCn, K::WelfareCall) => "问候电话需要帮助或未接听",
         (Language::ZhCn, K::News2High) => "生命体征综合评分过高",
         (Language::ZhCn, K::BloodPressureWatch) => "血压偏高",

@@ -51,8 +51,8 @@ fn what_the_table_forbids_is_refused_with_what_it_allows() {
             00:00  refused 409 当前状态下不能执行此操作
             00:00  refused 403 您的角色无权执行此操作
             00:00  refused 403 您的角色无权执行此操作
-            00:00  refused 422 请求内容不符合要求,详见各项 /note
-            00:00  refused 422 请求内容不符合要求,详见各项 /disposition
+            00:00  refused 422 请求内容不符合要求，详见各项 /note
+            00:00  refused 422 请求内容不符合要求，详见各项 /disposition
         "#]],
     );
     check(

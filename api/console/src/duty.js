@@ -4,7 +4,7 @@ import { command, get, headers } from "./api.js";
 import { t, listed, word } from "./i18n.js";
 import { isOneOf, me } from "./session.js";
 import * as sound from "./sound.js";
-import { onHeartbeat, orgs, person, touch } from "./store.js";
+import { onHeartbeat, orgs, personName, touch } from "./store.js";
 import { calledBy } from "./timeline.js";
 
 const ROSTER_AGAIN_MS = 300_000;
@@ -91,6 +91,6 @@ export const somebody = () => watching.length > 0;
 
 export function inWords() {
   if (somebody()) return `${t("on_duty")}${t("colon")}${listed([...new Set(watching.map(nameOf))])}`;
-  const names = [...new Set(rostered.map((id) => person(id)?.name ?? id))];
+  const names = [...new Set(rostered.map((id) => personName(id)))];
   return names.length ? t("on_duty.rostered", { who: listed(names) }) : t("on_duty.nobody");
 }

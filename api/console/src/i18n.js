@@ -34,7 +34,8 @@ export function t(name, places) {
   const text = WORDS[current][name];
   if (text === undefined) return `⟦${name}⟧`;
   if (!places) return text;
-  return text.replace(/\{(\w+)\}/g, (whole, place) => (place in places ? places[place] : whole));
+  // A full-width bracket brings its own room along.
+  return text.replace(/\{(\w+)\}/g, (whole, place) => (place in places ? places[place] : whole)).replaceAll("） ", "）");
 }
 
 /** The string of a value that comes from the server, or the value itself: a newer server may know more words. */

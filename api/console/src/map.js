@@ -4,6 +4,7 @@ import { send } from "./api.js";
 import { coalesced } from "./dom.js";
 import { t } from "./i18n.js";
 import { house } from "./session.js";
+import { onTheme } from "./theme.js";
 
 const L = window.L;
 /** Steps of the graticule in degrees; the one with lines nearest to this distance on the screen is taken. */
@@ -102,18 +103,36 @@ export class Chart {
       new Tiles({ read: tile, maxNativeZoom: ZOOM_MAX - 1, className: "tiles" }).addTo(this.map);
       L.control.attribution({ prefix: false }).addAttribution(house.tiles.replace(/[<>&"]/g, "")).addTo(this.map);
     }
-    new Graticule().addTo(this.map);
+    const graticule = new Graticule().addTo(this.map);
     this.layers = L.featureGroup().addTo(this.map);
     this.tidy = coalesced(() => this.uncover());
     this.map.on("moveend zoomend", this.tidy);
     this.observer = new ResizeObserver(() => this.map.invalidateSize({ pan: false }));
     this.observer.observe(element);
     this.colour = (name) => getComputedStyle(element).getPropertyValue(`--${name}`).trim();
+    this.way = onTheme(() => {
+      graticule.draw();
+      this.layers.eachLayer((layer) => layer.setStyle(this.tinted(layer.tints)));
+    });
+  }
+
+  /** Named colours, `{fillColor: "high"}`, as they are in this light. */
+  tinted(tints) {
+    return Object.fromEntries(Object.entries(tints).map(([part, name]) => [part, this.colour(name)]));
+  }
+
+  /** Adds a shape, which keeps the names of its colours. */
+  add(layer, tints) {
+    layer.tints = tints;
+    layer.setStyle(this.tinted(tints));
+    this.layers.addLayer(layer);
+    return layer;
   }
 
   end() {
     this.ended = true;
     this.observer.disconnect();
+    this.way();
     this.map.remove();
   }
 
@@ -138,37 +157,35 @@ export class Chart {
 
   /** A fence in WGS-84: as the registry has it, or a GeoJSON feature of one. */
   fence(fence, { label } = {}) {
-    const colour = this.colour(fence.kind === "exclusion" ? "high" : "fence");
-    const style = { color: colour, weight: 2, dashArray: "6 5", fillColor: colour, fillOpacity: 0.07, interactive: !!label };
+    const tone = fence.kind === "exclusion" ? "high" : "fence";
+    const style = { weight: 2, dashArray: "6 5", fillOpacity: 0.07, interactive: !!label };
     let layer = null;
     if (fence.circle) layer = L.circle([fence.circle.lat, fence.circle.lon], { ...style, radius: fence.circle.radius_m });
     else if (fence.geometry) layer = L.geoJSON(fence.geometry, { style });
     if (layer && label) layer.bindTooltip(label);
-    if (layer) this.layers.addLayer(layer);
-    return layer;
+    return layer && this.add(layer, { color: tone, fillColor: tone });
   }
 
   /** A walk: `[[lat, lon], …]`, oldest first. */
   track(points) {
     if (points.length > 1) {
-      this.layers.addLayer(L.polyline(points, { color: this.colour("track"), weight: 3, opacity: 0.85, interactive: false }));
+      this.add(L.polyline(points, { weight: 3, opacity: 0.85, interactive: false }), { color: "track" });
     }
     for (const point of points) {
-      this.layers.addLayer(L.circleMarker(point, { radius: 2, weight: 0, fillColor: this.colour("track"), fillOpacity: 1, interactive: false }));
+      this.add(L.circleMarker(point, { radius: 2, weight: 0, fillOpacity: 1, interactive: false }), { fillColor: "track" });
     }
   }
 
   /** Somebody's place with its accuracy and a label that can always be read. */
   place(position, { accuracy, label, tone = "high", radius = 9, permanent = true, click } = {}) {
     const at = [position.lat, position.lon];
-    const colour = this.colour(tone);
     if (accuracy) {
-      this.layers.addLayer(L.circle(at, { radius: accuracy, color: colour, weight: 1, fillColor: colour, fillOpacity: 0.12, interactive: false }));
+      this.add(L.circle(at, { radius: accuracy, weight: 1, fillOpacity: 0.12, interactive: false }), { color: tone, fillColor: tone });
     }
-    const marker = L.circleMarker(at, { radius, color: this.colour("surface"), weight: 3, fillColor: colour, fillOpacity: 1, interactive: !!click || !permanent });
+    const marker = L.circleMarker(at, { radius, weight: 3, fillOpacity: 1, interactive: !!click || !permanent });
     if (label) marker.bindTooltip(label, { permanent, direction: "top", offset: [0, -8], className: "place-label" });
     if (click) marker.on("click", click);
-    this.layers.addLayer(marker);
+    this.add(marker, { color: "surface", fillColor: tone });
     if (permanent) this.tidy();
     return marker;
   }

@@ -52,20 +52,19 @@ async function idsOf(written) {
 export function startPatrol() {
   const withDesk = [...orgs.values()].findLast((org) => org.desk) ?? [...orgs.values()][0];
   return ask({
-    title: t("patrol.start"), lead: t("patrol.lead"), action: t("patrol.start"),
+    title: t("patrol.start"), lead: t("patrol.lead"), action: t("patrol.start"), wide: true,
     fields: [{ name: "name", label: t("fence.name"), required: true, value: t("patrol.name") },
       { name: "org", label: t("field.org"), kind: "select", value: withDesk?.path, options: [...orgs.values()].map((org) => [org.path, org.name]) },
       { name: "who", label: t("patrol.who"), kind: "select", value: WHO[0], options: WHO.map((who) => [who, t(`patrol.who.${who}`)]) },
-      { name: "wearers", label: t("patrol.wearers"), hint: t("patrol.wearers_hint") },
-      { name: "form", label: t("patrol.form"), kind: "area", value: t("patrol.form_example"), hint: t("patrol.form_hint") }],
-    act: async ({ name, org, who, wearers, form }) => command("/patrols", { name, org, who, wearers: who === "listed" ? await idsOf(names(wearers)) : [], form: form.split("\n").filter((line) => line.trim()).map(question) }),
+      { name: "wearers", label: t("patrol.wearers"), required: true, when: ({ who }) => who === "listed" },
+      { name: "form", label: t("patrol.form"), kind: "questions", value: usual() }],
+    act: async ({ name, org, who, wearers, form }) => command("/patrols", { name, org, who, wearers: who === "listed" ? await idsOf(names(wearers)) : [], form }),
   }).then((made) => made && toast(t("patrol.started", { n: made.cases?.length ?? 0 }), { kind: "good" }));
 }
 
-/** `今天吃得好吗?` is yes or no; `心情: 好/一般/差` a choice; `血糖: 数` a number; `还需要什么: 文` words. */
-function question(line, place) {
-  const [label, answer = ""] = line.split(/[:：]\s*(?=[^:：]*$)/);
-  const choices = answer.split("/").map((choice) => choice.trim()).filter(Boolean);
-  const kind = choices.length > 1 ? "choice" : /^(数|number)/i.test(answer) ? "number" : answer.trim() ? "text" : "yes_no";
-  return { id: `q${place + 1}`, label: label.trim(), kind, ...(kind === "choice" ? { choices } : {}) };
+/** What is asked as a rule, to begin with. */
+function usual() {
+  return [{ label: t("patrol.usual.spirits"), kind: "yes_no" },
+    { label: t("patrol.usual.medicine"), kind: "choice", choices: [t("patrol.usual.on_time"), t("patrol.usual.sometimes"), t("patrol.usual.not_taken")] },
+    { label: t("patrol.usual.needs"), kind: "text" }];
 }

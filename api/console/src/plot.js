@@ -2,6 +2,7 @@
 import uPlot from "./vendor/uplot.js";
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
+import { onTheme } from "./theme.js";
 import { dated, day, minute } from "./time.js";
 
 const HEIGHT_PX = 200;
@@ -10,15 +11,15 @@ const DAY_S = 86_400;
 const colourOf = (element) => (name) => getComputedStyle(element).getPropertyValue(`--${name}`).trim();
 
 /**
- * Lines over time. `times` in seconds; `series`: `{label, values, colour, aside}`, what is aside not in the legend; `limits`: `{value, label}` drawn across; `period`: `[from, to]` in seconds, where not what there is decides;
- * `bands`: pairs of places in `series` between which it is filled.
+ * Lines over time. `times` in seconds; `series`: `{label, values, colour, aside}`, what is aside not in the legend; `limits`: `{value, label}` drawn across; `period`: `[from, to]` in seconds, where not what there is decides.
  */
 export function lines(element, { times, series, limits = [], period, unit = "", height = HEIGHT_PX, points = false }) {
   const colour = colourOf(element);
-  const text = colour("ink-soft");
+  // Asked for at every stroke: light may have become dark.
+  const text = () => colour("ink-soft");
   const [first, last] = period ?? [times[0], times.at(-1)];
   const long = last - first > 2 * DAY_S;
-  const grid = { stroke: colour("graticule"), width: 1 };
+  const grid = { stroke: () => colour("graticule"), width: 1 };
   const values = [...series.flatMap((one) => one.values), ...limits.map((limit) => limit.value)].filter((v) => v !== null && v !== undefined);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const room = Math.max(4, (high - low) * 0.12);
@@ -30,9 +31,9 @@ export function lines(element, { times, series, limits = [], period, unit = "", 
       { stroke: text, grid, size: 56 },
     ],
     series: [
-      { label: t("looks.when"), value: (_, at) => (at ? dated(at * 1000) : "") },
-      ...series.map((one) => ({ label: one.label, stroke: colour(one.colour), width: one.width ?? 2, spanGaps: false, class: one.aside ? "aside" : undefined,
-        fill: one.fill && `${colour(one.colour)}22`, points: { show: points || one.values.length < 60, size: 6 },
+      { label: t("looks.when"), value: (_, at) => (at ? dated(at * 1000) : "—") },
+      ...series.map((one) => ({ label: one.label, stroke: () => colour(one.colour), width: one.width ?? 2, spanGaps: false, class: one.aside ? "aside" : undefined,
+        points: { show: points || one.values.length < 60, size: 6 },
         value: (_, value) => (value === null || value === undefined ? "—" : `${Math.round(value * 10) / 10} ${unit}`) })),
     ],
     hooks: { draw: [(drawn) => drawLimits(drawn, limits, colour)] },
@@ -67,7 +68,8 @@ function follow(element, plot, height) {
     if (element.clientWidth) plot.setSize({ width: element.clientWidth, height });
   });
   observer.observe(element);
-  return () => { observer.disconnect(); plot.destroy(); };
+  const way = onTheme(() => plot.redraw());
+  return () => { observer.disconnect(); way(); plot.destroy(); };
 }
 
 /** Bars that can be read without a pointer: name, bar, figure. `rows`: `{label, value, text, tone, goal}`; `label` an element, values 0–1. */

@@ -1,8 +1,8 @@
 // A field for a duty roster: departments, and in each who is on duty, on which days, from when to when. Only a department's
 // name is written; everything else is chosen, so that nothing can stand there that nobody can be called by.
 import { h } from "./dom.js";
+import { faultLine, firstFault, labelled, told, wide } from "./form-parts.js";
 import { listed, t } from "./i18n.js";
-import { icon } from "./icons.js";
 import { peopleField } from "./people-field.js";
 
 export const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -57,7 +57,7 @@ function unitPart(unit, options, remove) {
   made += 1;
   const name = h("input", { id: `unit-${made}`, type: "text", maxlength: NAME_MAX, value: unit.name, autocomplete: "off" });
   const level = h("select", { id: `level-${made}` }, LEVELS.map((one) => h("option", { value: one, selected: one === unit.level }, t(`roster.level.${one}`))));
-  const shifts = h("ol", { class: "roster-shifts" });
+  const shifts = h("div", { class: "roster-shifts" });
   const add = wide(t("roster.add_shift"), () => insert(after(shifts.lastElementChild?.chosen)).querySelector("select").focus());
   const fault = faultLine();
   const part = h("fieldset", { class: "roster-unit" }, h("legend", null, t("roster.unit")),
@@ -91,7 +91,7 @@ function shiftPart(shift, options, remove) {
   const over = h("span", { class: "soft small", role: "status" });
   const fault = faultLine();
   const all = (title, wanted) => wide(title, () => { for (const box of days) box.checked = wanted.includes(box.value); });
-  const line = h("li", { class: "roster-shift", role: "group", "aria-label": t("roster.shift") }, h("b", null, t("roster.who")), people,
+  const line = h("div", { class: "roster-shift", role: "group", "aria-label": t("roster.shift") }, h("b", null, t("roster.who")), people,
     h("div", { class: "roster-days", role: "group", "aria-label": t("roster.days") }, days.map((box) => h("label", { class: "day" }, box, h("span", null, t(`day.${box.value}`))))),
     h("div", { class: "actions roster-quick" }, all(t("roster.every_day"), DAYS), all(t("roster.workdays"), DAYS.slice(0, 5)), all(t("roster.weekend"), DAYS.slice(5))),
     h("div", { class: "roster-times" }, labelled(t("roster.from"), from), labelled(t("roster.to"), to), over), fault,
@@ -106,23 +106,6 @@ function shiftPart(shift, options, remove) {
     [!from.value, "roster.no_from", from], [!to.value, "roster.no_to", to],
   ]);
   return line;
-}
-
-const wide = (text, click, kind = "") => h("button", { class: `button small ${kind}`, type: "button", on: { click } }, h("span", null, text));
-const labelled = (text, field) => h("div", { class: "field" }, h("label", { for: field.id }, text), field);
-const faultLine = () => h("p", { class: "problem", role: "alert", hidden: true });
-
-/** Says the first of `[isWrong, word, where]` that is; gives where, or null. */
-function told(line, faults) {
-  const [, name, where] = faults.find(([isWrong]) => isWrong) ?? [];
-  line.hidden = !name;
-  line.textContent = name ? t(name) : "";
-  return where ?? null;
-}
-
-/** Asks all, so that each says its own; gives the place of the first. */
-function firstFault(parts, first = null) {
-  return parts.map((part) => part.check()).reduce((found, one) => found ?? one, first);
 }
 
 /** The shift that follows: from when the last one ends to when it began. */

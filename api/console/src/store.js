@@ -304,6 +304,9 @@ export function knowPeople(entries) {
   for (const entry of entries) names.people.set(entry.id, entry);
 }
 
-export const wearerName = (id) => wearer(id)?.name ?? id;
+/** The name; as long as the server is being asked, a sign that it is; and the id of whom it does not name. */
+export const nameOf = (known, id) => known?.name ?? (known?.asked ? "…" : id);
+export const personName = (id) => nameOf(person(id), id);
+export const wearerName = (id) => nameOf(wearer(id), id);
 
 export { all };

@@ -12,8 +12,18 @@ export function setTheme(name) {
   applyTheme();
 }
 
+/** Calls `f` when light becomes dark or the other way round: what is on canvas has its colours from before. Gives the way out. */
+export function onTheme(f) {
+  watchers.add(f);
+  return () => watchers.delete(f);
+}
+const watchers = new Set();
+const tell = () => { for (const f of watchers) f(); };
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
+
 export function applyTheme() {
   const wanted = theme();
   if (wanted === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = wanted;
+  tell();
 }

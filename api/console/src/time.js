@@ -73,14 +73,14 @@ export function span(milliseconds) {
   return t("span.days", { n: Math.floor(seconds / 86_400) });
 }
 
-/** `04:59`, `-00:12` for a clock that runs down. */
+/** `04:59`, `−00:12` for a clock that runs down; `22 小时 59 分` where it would look like a time of day. */
 export function countdown(milliseconds) {
   const late = milliseconds < 0;
   const seconds = Math.floor(Math.abs(milliseconds) / 1000);
   const two = (number) => String(number).padStart(2, "0");
   const hours = Math.floor(seconds / 3600);
-  const rest = `${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`;
-  return `${late ? "−" : ""}${hours ? `${hours}:` : ""}${rest}`;
+  const left = !hours ? `${two(Math.floor(seconds / 60))}:${two(seconds % 60)}` : t("span.hours", { n: hours, m: Math.floor((seconds % 3600) / 60) });
+  return `${late ? "−" : ""}${left}`;
 }
 
 /** `3 分钟前 · 14:05:32` */

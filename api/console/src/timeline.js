@@ -3,7 +3,7 @@ import { h } from "./dom.js";
 import { icon } from "./icons.js";
 import { both, listed, t, word } from "./i18n.js";
 import { me } from "./session.js";
-import { attempts, devices, person, steps, wearerName } from "./store.js";
+import { attempts, devices, nameOf, person, steps, wearerName } from "./store.js";
 import { clock, millis } from "./time.js";
 
 /** Texts of one kind that were decided within so long are told as one; every call is told. */
@@ -18,9 +18,9 @@ export function calledBy(id, role) {
   if (!id) return t("engine");
   if (id === "desk") return t("desk");
   if (TOKEN_ID.test(id)) return t("token_of", { id: id.slice(0, 4) });
-  if (id === me?.person) return me.name || id;
+  if (id === me?.person && me.name) return me.name;
   const known = person(id);
-  const name = known?.name ?? id;
+  const name = nameOf(known, id);
   const said = role ?? known?.role;
   return said && said !== "guardian" && known?.name ? t("with_role", { name, role: word("role", said) }) : name;
 }
@@ -44,15 +44,18 @@ export function lines(incident) {
 
 function begin(incident, add) {
   incident.occurrences.forEach((occurrence, place) => {
+    const kind = word("kind", occurrence.kind);
     const places = {
-      name: wearerName(incident.wearer), kind: word("kind", occurrence.kind),
-      explain: both(occurrence.explain.zh, occurrence.explain.en), battery: battery(occurrence.device),
+      name: wearerName(incident.wearer), kind, explain: beyond(kind, both(occurrence.explain.zh, occurrence.explain.en)), battery: battery(occurrence.device),
     };
     const plain = ["sos", "fall"].includes(occurrence.kind) ? `line.${occurrence.kind}` : "line.raised";
     const name = place === 0 || occurrence.kind === "sos" ? plain : "line.recurred";
     add(`occurrence:${place}`, occurrence.at, "bell", t(name, places), occurrence.priority);
   });
 }
+
+/** What the explanation adds to the kind, which stands before it. */
+const beyond = (kind, explain) => (explain.startsWith(`${kind}：`) ? explain.slice(kind.length + 1) : explain);
 
 function battery(device) {
   const percent = devices.get(device)?.battery_percent;

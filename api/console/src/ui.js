@@ -4,6 +4,7 @@ import { icon, kindIcon } from "./icons.js";
 import { both, t, word } from "./i18n.js";
 import { Problem } from "./api.js";
 import { peopleField } from "./people-field.js";
+import { questionsField } from "./questions-field.js";
 import { rosterField } from "./roster-field.js";
 
 const GONE = 404;
@@ -12,8 +13,8 @@ const TOAST_MS = 7_000;
 
 /**
  * Asks for values in a dialog. `fields`: `{name, label, kind: "text"|"area"|"select"|"number"|"file"|"people"|…, options:
- * [[value, text]], value, required, hint}`. `act(values)` does it; while it is refused the dialog stays and says why.
- * Resolves to what `act` gave, or null when it was cancelled.
+ * [[value, text]], value, required, hint, when}`; one with a `when(values)` is there only while that is true. `act(values)`
+ * does it; while it is refused the dialog stays and says why. Resolves to what `act` gave, or null when it was cancelled.
  */
 export function ask({ title, lead, fields = [], action, act, danger = false, wide = false }) {
   const back = wayBack();
@@ -22,11 +23,15 @@ export function ask({ title, lead, fields = [], action, act, danger = false, wid
   return new Promise((resolve) => {
     const problem = h("p", { class: "problem", role: "alert", hidden: true });
     const inputs = new Map(fields.map((field) => [field.name, input(field)]));
+    const rows = new Map(fields.map((field) => [field.name, row(field, inputs.get(field.name))]));
+    const values = () => Object.fromEntries(fields.map((field) => [field.name, valueOf(field, inputs.get(field.name))]));
+    const shown = () => fields.filter((field) => !rows.get(field.name).hidden);
+    const fit = () => { for (const field of fields) rows.get(field.name).hidden = field.when?.(values()) === false; };
     const submit = h("button", { class: danger ? "button danger" : "button primary", type: "submit" }, action);
     const form = h("form", { class: "form", novalidate: true },
       h("h2", { id: "dialog-title" }, title),
       lead && h("p", { class: "soft" }, lead),
-      fields.map((field) => row(field, inputs.get(field.name))),
+      [...rows.values()],
       problem,
       h("div", { class: "actions" },
         h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, t("cancel")), submit));
@@ -35,18 +40,17 @@ export function ask({ title, lead, fields = [], action, act, danger = false, wid
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       // A field of its own kind says itself what is missing.
-      const wrong = fields.map((field) => inputs.get(field.name).check?.()).find(Boolean);
+      const wrong = shown().map((field) => inputs.get(field.name).check?.()).find(Boolean);
       if (wrong) return wrong.focus();
-      const missing = fields.find((field) => field.required && !String(inputs.get(field.name).value).trim());
+      const missing = shown().find((field) => field.required && !String(inputs.get(field.name).value).trim());
       if (missing) {
-        say(problem, `${missing.label}: ${t("required")}`);
+        say(problem, `${missing.label}${t("colon")}${t("required")}`);
         inputs.get(missing.name).focus();
         return;
       }
-      const values = Object.fromEntries(fields.map((field) => [field.name, valueOf(field, inputs.get(field.name))]));
       submit.disabled = true;
       try {
-        result = (await act(values)) ?? true;
+        result = (await act(values())) ?? true;
         dialog.close();
       } catch (error) {
         say(problem, inWords(error));
@@ -54,6 +58,8 @@ export function ask({ title, lead, fields = [], action, act, danger = false, wid
         submit.disabled = false;
       }
     });
+    form.addEventListener("change", fit);
+    fit();
     dialog.addEventListener("close", () => { dialog.remove(); back(); resolve(result); });
     document.body.append(dialog);
     dialog.showModal();
@@ -84,10 +90,12 @@ function input(field) {
   if (field.kind === "area") return h("textarea", { ...common, rows: 3, maxlength: 600, value: field.value ?? "" });
   if (field.kind === "people") return peopleField(field);
   if (field.kind === "roster") return rosterField(field);
+  if (field.kind === "questions") return questionsField(field);
   if (field.kind === "select") {
     return h("select", common, field.options.map(([value, text]) =>
       h("option", { value, selected: value === field.value }, text)));
   }
+  // Dates and times are the browser's own: a phone brings its wheel, a screen reader knows them, and they speak its language.
   return h("input", {
     ...common, type: field.kind ?? "text", value: field.value ?? "", step: field.step, min: field.min, max: field.max,
     accept: field.accept, capture: field.capture, autocomplete: field.autocomplete ?? "off",
@@ -96,13 +104,13 @@ function input(field) {
 
 function valueOf(field, element) {
   if (field.kind === "file") return element.files[0] ?? null;
-  if (field.kind === "people" || field.kind === "roster") return element.chosen;
+  if (["people", "roster", "questions"].includes(field.kind)) return element.chosen;
   return element.value.trim();
 }
 
 function row(field, element) {
   return h("div", { class: "field" },
-    field.label && h("label", { for: `field-${field.name}` }, field.label), element,
+    field.label && (field.kind === "questions" ? h("b", null, field.label) : h("label", { for: `field-${field.name}` }, field.label)), element,
     field.hint && h("p", { class: "soft small", id: `hint-${field.name}` }, field.hint));
 }
 
@@ -168,7 +176,7 @@ export class VirtualList {
   constructor({ height, draw, key, sign, label }) {
     Object.assign(this, { height, draw, key, sign, items: [], rows: new Map() });
     this.inner = h("ul", { class: "virtual-inner", role: "list" });
-    this.element = h("div", { class: "virtual", tabindex: "0", role: "region", "aria-label": label }, this.inner);
+    this.element = h("div", { class: "virtual", tabindex: "0", role: "group", "aria-label": label }, this.inner);
     // Once a frame, however often the wheel turns.
     this.element.addEventListener("scroll", coalesced(() => this.paint()), { passive: true });
     this.observer = new ResizeObserver(() => this.paint());

@@ -111,6 +111,25 @@ test("what was changed by mistake is taken back with one press, unless somebody 
   await page.context().close();
 });
 
+test("a stay in hospital is asked until when, and what is not paused asks for no end", async () => {
+  const page = await open(house, "#/elders/w4");
+  await page.getByRole("button", { name: "修改资料" }).click();
+  const dialog = page.getByRole("dialog");
+  const until = dialog.getByLabel("暂停至");
+  await dialog.getByLabel("暂停", { exact: true }).waitFor();
+  assert.equal(await until.isVisible(), false, "nothing is paused");
+  await dialog.getByLabel("暂停", { exact: true }).selectOption("hospital");
+  await until.fill("");
+  await dialog.getByRole("button", { name: "保存" }).click();
+  await dialog.getByRole("alert").getByText("暂停至：必填").waitFor();
+  await until.fill("2031-01-02T08:30");
+  await save(page, "保存");
+  await page.locator(".tag", { hasText: /住院至 .*1月2日 08:30/ }).waitFor();
+  assert.equal((await house.api("GET", "/wearers/w4")).suspension.kind, "hospital");
+  await page.calm();
+  await page.context().close();
+});
+
 test("an import tells every fault with its row, changes nothing, and takes the mended file", async () => {
   const page = await open(house, "#/registry/import", { expected: [422] });
   const file = { wearers: [{ id: "w7", name: "何奶奶", org: "/nowhere/", guardians: ["g77"] }] };

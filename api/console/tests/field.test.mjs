@@ -48,11 +48,26 @@ test("a round of visits asks its questions, and the page shows what was found", 
   await desk.getByRole("button", { name: "发起巡访" }).click();
   await desk.getByLabel("走访谁").selectOption("listed");
   await desk.getByLabel("老人姓名或编号").fill("w1");
-  await desk.getByLabel("问题").fill("今天精神好吗\n用药情况: 按时/偶尔忘");
+  // Three are asked as a rule: the last is taken out, the second gets another choice, and one without choices is refused.
+  await desk.getByRole("button", { name: "删除此题" }).last().click();
+  const second = desk.locator(".question").nth(1);
+  assert.equal(await second.getByLabel("问什么").inputValue(), "用药情况");
+  await second.getByLabel("选项", { exact: true }).last().fill("家人代管");
+  await second.getByLabel("必答").check();
+  await second.getByRole("button", { name: "提前一题" }).click();
+  await desk.getByRole("button", { name: "添加问题" }).click();
+  const third = desk.locator(".question").nth(2);
+  await third.getByLabel("问什么").fill("血糖");
+  await third.getByLabel("怎么答").selectOption("choice");
+  await save(desk, "发起巡访");
+  await third.getByRole("alert").getByText("请至少填写两个选项").waitFor();
+  await third.getByLabel("怎么答").selectOption("number");
   await save(desk, "发起巡访");
   await desk.locator(".toast", { hasText: "共 1 户" }).waitFor();
   const visit = await eventually("the visit", async () => (await house.api("GET", "/cases?state=open")).data.find((one) => one.kind === "patrol"));
-  assert.equal(visit.form.length, 2);
+  assert.deepEqual(visit.form.map(({ label, kind, choices, required }) => [label, kind, choices ?? [], required ?? false]), [
+    ["用药情况", "choice", ["按时", "偶尔忘", "没吃", "家人代管"], true], ["今天精神好吗", "yes_no", [], false], ["血糖", "number", [], false],
+  ]);
   const worker = await open(house, `#/cases/${visit.id}`, { token: await house.tokenFor("grid_worker") });
   await worker.getByRole("button", { name: "接单" }).click();
   await worker.getByRole("button", { name: "到场", exact: true }).click();
@@ -69,6 +84,19 @@ test("a round of visits asks its questions, and the page shows what was found", 
   await worker.calm();
   await desk.context().close();
   await worker.context().close();
+});
+
+test("that a case was merged into another is told in the reader's language", async () => {
+  const report = (text) => house.api("POST", "/cases", { text, org: "/luyang/xinghua/yinxing/", priority: "low", place: { text: "5 栋" } });
+  const [kept, double] = [await report("楼道灯坏了"), await report("5 栋没有灯")];
+  await house.api("POST", `/cases/${double.id}/actions/merge`, { into: kept.id, note: "同一盏灯 / 重复" }, house.token, { "if-match": `"${double.version}"` });
+  for (const [language, told] of [["zh-CN", `${double.id} 并入：同一盏灯 / 重复`], ["en", `${double.id} merged: 同一盏灯 / 重复`]]) {
+    const page = await open(house, `#/cases/${kept.id}`, { language });
+    await page.locator(".case-side .line", { hasText: told }).waitFor();
+    assert.ok(!(await page.locator(".case-side").innerText()).includes(language === "en" ? "并入" : "merged"));
+    await page.calm();
+    await page.context().close();
+  }
 });
 
 test("the doctor tries thresholds on the past before they hold", async () => {

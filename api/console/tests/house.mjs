@@ -141,9 +141,9 @@ export class House {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  async api(method, path, body, token = this.token) {
+  async api(method, path, body, token = this.token, more = {}) {
     const response = await fetch(`${this.base}/api/v1${path}`, {
-      method, headers: { authorization: `Bearer ${token}`, "content-type": "application/json" }, body: body && JSON.stringify(body),
+      method, headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...more }, body: body && JSON.stringify(body),
     });
     const answer = await response.json().catch(() => null);
     assert.ok(response.ok, `${method} ${path}: ${response.status} ${JSON.stringify(answer)}`);

@@ -112,6 +112,15 @@ test("on a phone the strip says who is on the roster and stays in two rows, in b
     await page.locator(".on-duty", { hasText: "陈值班" }).waitFor();
     const tops = await page.evaluate(() => [".brand", ".menu"].map((name) => document.querySelector(name).getBoundingClientRect().top));
     assert.ok(Math.abs(tops[0] - tops[1]) < 20, `the menu beside the name: ${tops}`);
+    // Nor does a lost connection, which is said at more length, push the menu away.
+    const lost = await page.evaluate(async () => {
+      const { t } = await import("./i18n.js");
+      const link = document.querySelector(".link");
+      link.dataset.state = "lost";
+      link.textContent = t("link.lost", { span: t("span.seconds", { n: 59 }) });
+      return [".brand", ".menu"].map((name) => document.querySelector(name).getBoundingClientRect().top);
+    });
+    assert.ok(Math.abs(lost[0] - lost[1]) < 20, `the menu beside the bell: ${lost}`);
     await page.calm();
     await page.context().close();
   }

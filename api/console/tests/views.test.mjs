@@ -25,6 +25,27 @@ test("the map counts who is at risk in four colours, and follows what is done ab
   await page.context().close();
 });
 
+test("a map that is open when it becomes dark outside becomes dark, too", async () => {
+  const page = await open(house, "#/map");
+  await page.locator(".place-label").first().waitFor();
+  // Every colour that is there without a shade of transparency.
+  const colours = (canvas) => page.evaluate((selector) => {
+    const { width, height } = document.querySelector(selector);
+    const { data } = document.querySelector(selector).getContext("2d").getImageData(0, 0, width, height);
+    const found = new Set();
+    for (let n = 0; n < data.length; n += 4) if (data[n + 3] === 255) found.add([data[n], data[n + 1], data[n + 2]].join());
+    return [...found];
+  }, canvas);
+  // The tokens --graticule and --high of the stylesheet, in light and in dark.
+  for (const [scheme, line, red] of [["light", "221,228,233", "179,38,30"], ["dark", "37,49,59", "255,125,114"]]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await eventually(`lines in ${scheme}`, async () => (await colours(".graticule")).includes(line));
+    await eventually(`places in ${scheme}`, async () => (await colours("canvas.leaflet-zoom-animated")).includes(red));
+  }
+  await page.calm();
+  await page.context().close();
+});
+
 test("the wall says who waits first, who is called, since when; the handover and the reports say the same", async () => {
   const page = await open(house, "#/wall", { width: 1920, height: 1080 });
   const rows = page.locator(".wall-row");

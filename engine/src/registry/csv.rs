@@ -109,14 +109,14 @@ fn noun_of(header: &[String]) -> Result<&'static str, RowError> {
     {
         let en =
             format!("the columns are parted by {other:?}; save the table with commas between them (CSV, RFC 4180)");
-        return Err(fault("/rows/0", &en, &format!("列之间用了 {other:?},请改用逗号分隔(CSV)另存")));
+        return Err(fault("/rows/0", &en, &format!("列之间用了 {other:?}，请改用逗号分隔（CSV）另存")));
     }
     // `org` and `kind` are asked for last: a person's table may one day have them too.
     NOUNS.iter().find(|(_, column)| header.iter().any(|name| name == column)).map(|(noun, _)| *noun).ok_or_else(|| {
         let columns = NOUNS.map(|(_, column)| column);
         if let Some((name, near)) = header.iter().find_map(|name| Some((name, nearest(name, &columns)?))) {
             let en = format!("the column {name:?} is not known; did you mean `{near}`?");
-            return fault("/rows/0", &en, &format!("没有 {name:?} 这一列,是否应为 `{near}`?"));
+            return fault("/rows/0", &en, &format!("没有 {name:?} 这一列，是否应为 `{near}`？"));
         }
         fault(
             "/rows/0",

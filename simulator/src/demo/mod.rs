@@ -151,7 +151,7 @@ impl Demo {
         for (wished, found, is_free) in [(HTTP, ready.http, options.http), (MQTT, ready.mqtt, options.mqtt)] {
             if is_free.is_none() && found != wished {
                 screen.text(&[screen.say(
-                    &format!("  {wished} 已被占用,改用 {found}"),
+                    &format!("  {wished} 已被占用，改用 {found}"),
                     &format!("  {wished} is taken: it is {found} instead"),
                 )]);
             }

@@ -49,7 +49,7 @@ impl Plot {
         let (zh, en) = match self.act {
             Act::Sos => ("按下 SOS".to_owned(), "presses SOS".to_owned()),
             Act::Fall => ("跌倒".to_owned(), "falls".to_owned()),
-            Act::FallCancel => ("说没事(取消跌倒报警)".to_owned(), "says it was nothing (fall cancelled)".to_owned()),
+            Act::FallCancel => ("说没事（取消跌倒报警）".to_owned(), "says it was nothing (fall cancelled)".to_owned()),
             Act::Cuff { systolic, diastolic } => {
                 (format!("量血压 {systolic}/{diastolic}"), format!("measures {systolic}/{diastolic} mmHg"))
             }

@@ -8,6 +8,6 @@ export function aboutPage(main) {
     h("p", null, t("about.what")),
     h("p", null, t("about.not")),
     h("p", null, t("about.parts"), " ", h("a", { href: "vendor/licences.txt" }, t("about.licences"))),
-    h("p", null, h("a", { href: "/readyz" }, "/readyz"), " · ", h("a", { href: "/metrics" }, "/metrics"))));
+    h("p", { class: "as-is" }, h("a", { href: "/readyz" }, "/readyz"), " · ", h("a", { href: "/metrics" }, "/metrics"))));
   return {};
 }

@@ -6,7 +6,7 @@ import { both, listed, t, word } from "../i18n.js";
 import { act, acknowledgeFor } from "../incident-actions.js";
 import { allowed } from "../session.js";
 import * as sound from "../sound.js";
-import { cases, incidents, isRunning, keep, orgs, person, touch, wearer, wearerName } from "../store.js";
+import { cases, incidents, isRunning, keep, nameOf, orgs, person, touch, wearer, wearerName } from "../store.js";
 import { ago, clock, countdown, millis, now } from "../time.js";
 import { calledBy, callingNow, lines, timeline } from "../timeline.js";
 import { button, inWords, incidentState, instead, kindMark, priorityMark } from "../ui.js";
@@ -155,7 +155,7 @@ export function contacts(incident) {
     phone && (phone.includes("*") ? h("span", { class: "soft" }, phone) : h("a", { class: "tel", href: `tel:${phone}` }, icon("phone"), phone)));
   return h("ul", { class: "contacts" }, people.map((id) => {
     const known = person(id);
-    return entry(known?.name ?? id, known?.role ? word("role", known.role) : "", known?.phone);
+    return entry(nameOf(known, id), known?.role ? word("role", known.role) : "", known?.phone);
   }), desk && entry(t("desk"), desk.name, desk.phone), elder?.phone && entry(wearerName(incident.wearer), t("role.wearer"), elder.phone));
 }
 

@@ -135,10 +135,12 @@ function photo(one) {
   return image;
 }
 
-/** What the system notes is in both languages, `派遣逾期 / stage is late`; what a person wrote is as it is. */
+/** What the system notes is in both languages, `派遣逾期 / stage is late`, with as many strokes in either; what a person wrote is as it is. */
 function noteOf({ by, note }) {
-  const [zh, en] = note.split(" / ");
-  return by || en === undefined ? note : both(zh, en);
+  const parts = note.split(" / ");
+  const [zh, en] = [parts.slice(0, parts.length / 2), parts.slice(parts.length / 2)].map((half) => half.join(" / "));
+  // That another case was merged into this one the system says in a person's name.
+  return parts.length % 2 === 0 && (!by || /^c\w+ 并入(：|$)/.test(zh)) ? both(zh, en) : note;
 }
 
 /** Everything that was done to a case, oldest first. */

@@ -118,7 +118,7 @@ export function wallPage(main) {
     const counts = risk.weigh();
     replace(head, h("h1", null, t("nav.wall")), legend(counts), h("time", { class: "wall-clock" }, clock(now())));
     const open = [...incidents.values()].filter((one) => one.state !== "resolved" && !one.test)
-      .sort((a, b) => RANK[a.priority] - RANK[b.priority] || isTaken(a) - isTaken(b) || millis(a.raised_at) - millis(b.raised_at));
+      .sort((a, b) => RANK[a.priority] - RANK[b.priority] || (b.state === "exhausted") - (a.state === "exhausted") || isTaken(a) - isTaken(b) || millis(a.raised_at) - millis(b.raised_at));
     // As many as the screen has room for: nobody stands half below its edge.
     for (let n = Math.min(open.length, WALL_ROWS); n >= 0; n -= 1) {
       replace(rows, open.slice(0, n).map(wallRow), open.length > n && h("li", { class: "wall-more" }, t("wall.more", { n: open.length - n })),

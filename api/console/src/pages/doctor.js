@@ -9,7 +9,7 @@ import { incidents, keep, names, need, orgs, subscribe, touch, wearer, wearerNam
 import { ago, dated, millis, now } from "../time.js";
 import { setThresholds } from "../registry-save.js";
 import { ask, button, failed, inWords, incidentState, instead, kindMark, priorityMark, saved } from "../ui.js";
-import { KINDS, Vitals, limitsOf } from "./elder-vitals.js";
+import { KINDS, Vitals, limitsOf, unitOf } from "./elder-vitals.js";
 
 /** What a doctor judges, and which trend shows it. */
 const TREND = {
@@ -118,7 +118,7 @@ export function thresholds(elder, kind) {
   const wanted = () => Object.fromEntries([...inputs].filter(([, input]) => input.value !== "").map(([name, input]) => [name, Number(input.value)]));
   const changed = () => ({ ...withoutAuthor(elder.thresholds), [kind]: wanted() });
   const form = h("form", { class: "card" }, h("h3", null, `${t("doctor.thresholds")} · ${word("vital", kind)}`),
-    h("div", { class: "limits" }, [...inputs].map(([name, input]) => h("div", { class: "field" }, h("label", { for: input.id }, t(`limit.${name}`), KINDS[kind].unit && !name.endsWith("_s") ? ` (${KINDS[kind].unit})` : ""), input))),
+    h("div", { class: "limits" }, [...inputs].map(([name, input]) => h("div", { class: "field" }, h("label", { for: input.id }, KINDS[kind].unit && !name.endsWith("_s") ? t("with_role", { name: t(`limit.${name}`), role: unitOf(kind) }) : t(`limit.${name}`)), input))),
     h("p", { class: "soft small" }, t("doctor.thresholds_hint")),
     h("div", { class: "actions" }, button(t("doctor.preview"), { iconName: "chart", focus: "preview", click: () => preview(elder, changed(), result) }), button(t("save"), { kind: "primary", focus: "save-limits", type: "submit" })), result);
   form.addEventListener("submit", (event) => {
@@ -143,6 +143,7 @@ async function preview(elder, changed, result) {
     const column = (name, list) => h("div", null, h("h4", null, t(`doctor.${name}`, { n: list.length })),
       list.length ? h("ul", { class: "plain-list" }, list.slice(0, 50).map((one) => h("li", null, h("span", { class: "soft small" }, dated(one.at)), " ", h("b", null, word("kind", one.kind)), " ", both(one.explain, one.explain_en)))) : h("p", { class: "soft" }, t("nothing")));
     replace(result, h("div", { class: "two" }, column("was", said.was), column("would", said.would)));
+    result.scrollIntoView({ block: "nearest" });
   } catch (problem) {
     replace(result, h("p", { class: "problem" }, inWords(problem)));
   }

@@ -6,7 +6,7 @@ import { icon } from "../icons.js";
 import { both, listed, t, word } from "../i18n.js";
 import { DAYS, LEVELS } from "../roster-field.js";
 import { isOneOf, me } from "../session.js";
-import { SHIFT_MS, cases, incidents, isRunning, orgs, person, recallEnded, subscribe, tasks, wearerName } from "../store.js";
+import { SHIFT_MS, cases, incidents, isRunning, orgs, personName, recallEnded, subscribe, tasks, wearerName } from "../store.js";
 import { ago, dated, millis, now } from "../time.js";
 import { calledBy } from "../timeline.js";
 import { ask, button, failed, inWords, toast } from "../ui.js";
@@ -50,13 +50,13 @@ export function dutyPage(main) {
     const units = roster.units ?? [];
     replace(rosterHolder, h("h3", null, t("duty.roster")), desk(choose.value),
       units.length === 0 && h("p", { class: "soft" }, t("duty.none")), units.map((unit) => h("div", { class: "unit" }, h("b", null, unit.name), h("ul", { class: "contacts" }, unit.shifts.map((shift) => h("li", null,
-        h("span", null, listed(shift.people.map((id) => person(id)?.name ?? id))), h("span", { class: "soft small" }, shiftWords(shift))))))),
+        h("span", null, listed(shift.people.map((id) => personName(id)))), h("span", { class: "soft small" }, shiftWords(shift))))))),
       onNow.length > 0 && h("p", null, t("on_duty"), t("colon"), listed(onNow.flatMap((one) => one.people).map((id) => calledBy(id)))), editButton());
   }
 
   function desk(path) {
     const org = orgs.get(path);
-    return org?.desk && h("p", null, t("desk"), t("colon"), listed((org.desk.people ?? []).map((id) => person(id)?.name ?? id)), " ", org.desk.phone && h("a", { class: "tel", href: `tel:${org.desk.phone}` }, icon("phone"), org.desk.phone));
+    return org?.desk && h("p", null, t("desk"), t("colon"), listed((org.desk.people ?? []).map((id) => personName(id))), " ", org.desk.phone && h("a", { class: "tel", href: `tel:${org.desk.phone}` }, icon("phone"), org.desk.phone));
   }
 
   function editButton() {

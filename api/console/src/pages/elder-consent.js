@@ -3,7 +3,7 @@ import { h } from "../dom.js";
 import { t, word } from "../i18n.js";
 import { edit } from "../registry-save.js";
 import { isOneOf } from "../session.js";
-import { person } from "../store.js";
+import { personName } from "../store.js";
 import { dated, fieldValue, fromField, millis, now } from "../time.js";
 import { ask, button, failed } from "../ui.js";
 
@@ -37,7 +37,7 @@ function standing(elder, to) {
 
 /** `王芳 · 书面 · 3月1日 09:00 · 编号 2026-031 · 6月1日 00:00 撤回` */
 function inWords(elder, one) {
-  const who = one.by ? person(one.by)?.name ?? one.by : elder.name;
+  const who = one.by ? personName(one.by) : elder.name;
   return [who, word("consent_way", one.how), dated(one.given_at), one.note, one.withdrawn_at && t("consent.withdrawn_at", { time: dated(one.withdrawn_at) })].filter(Boolean).join(" · ");
 }
 
@@ -53,7 +53,7 @@ function record(elder, to) {
   return ask({
     title: `${t("consent.record")}${t("colon")}${word("consent_to", to)}`, lead: t("consent.lead", { name: elder.name }), action: t("save"),
     fields: [
-      { name: "by", label: t("consent.who"), kind: "select", value: "", options: [["", t("with_role", { name: elder.name, role: t("role.wearer") })], ...people.map((id) => [id, person(id)?.name ?? id])] },
+      { name: "by", label: t("consent.who"), kind: "select", value: "", options: [["", t("with_role", { name: elder.name, role: t("role.wearer") })], ...people.map((id) => [id, personName(id)])] },
       { name: "how", label: t("consent.how"), kind: "select", value: "paper", options: WAYS.map((way) => [way, word("consent_way", way)]) },
       { name: "given_at", label: t("looks.when"), kind: "datetime-local", value: fieldValue(now()), required: true },
       { name: "note", label: t("consent.note"), hint: t("consent.note_hint") },

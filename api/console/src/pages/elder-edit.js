@@ -20,7 +20,7 @@ export async function editElder(elder) {
       { name: "doctor", label: t("role.doctor"), kind: "select", value: elder.doctor ?? "", options: [["", t("none")], ...doctors] },
       { name: "suspension", label: t("elder.suspension"), kind: "select", value: elder.suspension?.kind ?? "none",
         options: [["none", t("none")], ["hospital", t("suspension.hospital")], ["journey", t("suspension.journey")]] },
-      { name: "until", label: t("elder.until"), kind: "datetime-local", value: fieldValue(Date.parse(elder.suspension?.until ?? "") || now() + 24 * HOUR_MS) },
+      { name: "until", label: t("elder.until"), kind: "datetime-local", required: true, when: ({ suspension }) => suspension !== "none", value: fieldValue(Date.parse(elder.suspension?.until ?? "") || now() + 24 * HOUR_MS) },
     ],
     act: (values) => edit("wearers", elder.id, (entry) => changed(entry, values)),
   });

@@ -17,7 +17,7 @@ export function lookedAt(body, elder) {
   get(`/audit?wearer=${encodeURIComponent(elder.id)}&limit=200`).then(({ data }) => {
     const names = ["when", "who", "what", "fields", "why"].map((name) => t(`looks.${name}`));
     const rows = data.map((one) => h("tr", null, [dated(one.at), calledBy(one.person, one.role), word("look", one.action),
-      listed((one.fields ?? []).map((field) => word("field_name", field))), why(one.purpose)].map((text, place) => text && h("td", { data: { label: names[place] } }, text))));
+      listed((one.fields ?? []).map((field) => word("field_name", field))), why(one.purpose)].map((text, place) => h("td", text ? { data: { label: names[place] } } : { class: "none" }, text))));
     const heads = names.map((name) => h("th", { scope: "col" }, name));
     replace(body, h("section", { class: "card" }, h("p", { class: "soft" }, t("looks.lead")), rows.length
       ? h("div", { class: "table-holder" }, h("table", { class: "as-cards" }, h("thead", null, h("tr", null, heads)), h("tbody", null, rows))) : h("p", { class: "soft" }, t("nothing"))));

@@ -19,6 +19,8 @@ export const KINDS = {
   temperature: { unit: "°C", limits: ["high", "low"], members: [["celsius", "accent"]] },
   steps: { unit: "", limits: [], members: [["count", "accent"]] },
 };
+/** As the language writes it. */
+export const unitOf = (kind) => (KINDS[kind].unit === "bpm" ? t("unit.bpm") : KINDS[kind].unit);
 
 /** The thresholds in force: the wearer's own over the defaults. */
 export const limitsOf = (elder, kind) => ({ ...DEFAULTS[kind], ...(elder.thresholds?.[kind] ?? {}) });
@@ -50,7 +52,7 @@ export class Vitals {
     try {
       const answer = await this.source.vitals(`kind=${kind}&from=${from}${bucket ? `&bucket=${bucket}` : ""}`);
       if (!holder.isConnected) return;
-      const { unit, limits, members } = KINDS[kind];
+      const { limits, members } = KINDS[kind];
       const readings = readingsOf(answer, members);
       if (!readings.length) return this.without(holder);
       const count = readings.reduce((sum, one) => sum + (one.n ?? 1), 0);
@@ -58,7 +60,7 @@ export class Vitals {
       replace(holder, h("h3", null, word("vital", kind), h("span", { class: "soft small" }, ` ${t("vitals.count", { n: count })}`)), place);
       const inForce = limitsOf(this.elder, kind);
       this.ways.push(lines(place, {
-        unit, period: [Date.parse(from) / 1000, now() / 1000], times: readings.map((one) => millis(one.measured) / 1000),
+        unit: unitOf(kind), period: [Date.parse(from) / 1000, now() / 1000], times: readings.map((one) => millis(one.measured) / 1000),
         series: members.flatMap(([member, colour]) => spread(member, colour, readings, !!answer.buckets)),
         limits: limits.filter((name) => inForce[name]).map((name) => ({ value: inForce[name], label: `${t(`limit.${name}`)} ${inForce[name]}` })),
       }));

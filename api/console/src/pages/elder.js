@@ -5,7 +5,7 @@ import { icon, kindIcon } from "../icons.js";
 import { breakGlass } from "../glass.js";
 import { both, t, word } from "../i18n.js";
 import { isOneOf } from "../session.js";
-import { devices, names, orgs, person } from "../store.js";
+import { devices, nameOf, names, orgs, person } from "../store.js";
 import { ago, dated, millis, now } from "../time.js";
 import { button, failed, inWords, incidentState, instead, priorityMark, saved } from "../ui.js";
 import { consentCard, hasWithdrawn } from "./elder-consent.js";
@@ -21,7 +21,7 @@ const TABS = ["now", "track", "vitals", "fences", "history", "looks"];
 const BEHIND_GLASS = ["operator", "desk", "doctor", "street", "department", "grid_worker", "volunteer"];
 /** Who reads the audit. */
 const AUDITORS = ["admin", "operator"];
-const VITALS = { heart_rate: (v) => `${v.bpm} bpm`, blood_pressure: (v) => `${v.sys}/${v.dia} mmHg`, spo2: (v) => `${v.pct} %`,
+const VITALS = { heart_rate: (v) => `${v.bpm} ${t("unit.bpm")}`, blood_pressure: (v) => `${v.sys}/${v.dia} mmHg`, spo2: (v) => `${v.pct} %`,
   temperature: (v) => `${v.celsius} °C`, steps: (v) => `${v.count}`, battery: (v) => `${v.pct} %` };
 
 export class Elder {
@@ -145,7 +145,7 @@ class Now {
   contact(id) {
     const known = person(id);
     const at = this.reached.get(id);
-    return h("li", null, h("b", null, known?.name ?? id), h("span", { class: "soft" }, known?.role ? word("role", known.role) : ""),
+    return h("li", null, h("b", null, nameOf(known, id)), h("span", { class: "soft" }, known?.role ? word("role", known.role) : ""),
       known?.phone && (known.phone.includes("*") ? h("span", { class: "soft" }, known.phone) : h("a", { class: "tel", href: `tel:${known.phone}` }, icon("phone"), known.phone)),
       !known?.phone && !known?.asked && h("span", { class: "tag bad" }, t("elder.no_number")),
       this.reached.has(id) && known?.phone && h("span", { class: at ? "small soft" : "tag warn" }, at ? t("reach.reached", { ago: ago(at) }) : t("reach.never")));
@@ -162,12 +162,13 @@ function device(one, latest) {
 }
 
 function plan({ plan: p, thresholds }) {
-  const rows = [["next_after_s", "s"], ["ring_s", "s"], ["gap_s", "s"], ["cycles", ""], ["lease_s", "s"], ["fall_window_s", "s"]]
-    .map(([name, unit]) => [h("dt", null, t(`plan.${name}`)), h("dd", null, `${p[name]} ${unit}`)]);
+  const long = (seconds) => (seconds >= 60 && seconds % 60 === 0 ? t("span.minutes", { n: seconds / 60 }) : t("span.seconds", { n: seconds }));
+  const rows = ["next_after_s", "ring_s", "gap_s", "cycles", "lease_s", "fall_window_s"]
+    .map((name) => [h("dt", null, t(`plan.${name}`)), h("dd", null, name === "cycles" ? p[name] : long(p[name]))]);
   const own = Object.entries(thresholds ?? {}).filter(([, section]) => typeof section === "object")
     .flatMap(([section, values]) => Object.entries(values).map(([name, value]) => `${word("vital", section)} ${word("limit", name)} ${JSON.stringify(value)}`));
-  return [h("dl", { class: "values" }, rows), own.length > 0 && h("p", { class: "small" }, t("elder.own_thresholds"), ": ", own.join("; "),
-    thresholds.set_at && ` (${dated(thresholds.set_at)})`)];
+  return [h("dl", { class: "values" }, rows), own.length > 0 && h("p", { class: "small" }, t("elder.own_thresholds"), t("colon"),
+    thresholds.set_at ? t("with_role", { name: own.join(t("semicolon")), role: dated(thresholds.set_at) }) : own.join(t("semicolon")))];
 }
 
 const incidentLine = (incident) => h("li", null, incidentLink(incident));

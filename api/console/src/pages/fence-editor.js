@@ -19,7 +19,7 @@ export function fenceWords(fence) {
 }
 
 const handle = (place, small) => L.marker(place, {
-  draggable: true, keyboard: true, autoPan: true,
+  draggable: true, keyboard: true, autoPan: true, title: t("fence.handle"),
   icon: L.divIcon({ className: `handle ${small ? "small" : ""}`, iconSize: [44, 44], iconAnchor: [22, 22] }),
 });
 

@@ -80,7 +80,7 @@ class Field {
     const free = open.filter((one) => !mine.includes(one) && OPEN_TO_ALL.includes(one.state));
     const part = (name, list) => [h("h2", null, t(`field.${name}`, { n: list.length })), list.length
       ? h("ul", { class: "field-list" }, list.map((one) => h("li", null, this.card(one)))) : h("p", { class: "empty" }, t(`field.empty.${name}`))];
-    replace(this.body, part("mine", mine), part("free", free),
+    replace(this.body, h("h1", { class: "hidden" }, t("nav.field")), part("mine", mine), part("free", free),
       button(t("field.report"), { kind: "big wide-button", iconName: "camera", click: () => report(this.spot).catch(failed) }));
   }
 
@@ -115,9 +115,11 @@ class Field {
     this.asked = null;
     const at = placeOf(one);
     const holder = h("div", { class: "map-holder field-map" });
-    replace(this.body, h("a", { class: "button", href: "#/field" }, icon("back"), h("span", null, t("back"))), caseView(one, { close: false }),
-      at ? [holder, h("a", { class: "button big wide-button", href: `geo:${at.lat},${at.lon}?q=${at.lat},${at.lon}` }, icon("map"), h("span", null, t("field.navigate")))]
-        : h("p", { class: "soft pad-all" }, t("field.no_place")));
+    // Who is on the way wants the way before the story.
+    const [head, actions, ...rest] = caseView(one, { close: false });
+    replace(this.body, h("a", { class: "button", href: "#/field" }, icon("back"), h("span", null, t("back"))), head, actions,
+      at ? [h("a", { class: "button big wide-button", href: `geo:${at.lat},${at.lon}?q=${at.lat},${at.lon}` }, icon("map"), h("span", null, t("field.navigate"))), holder]
+        : h("p", { class: "soft pad-all" }, t("field.no_place")), rest);
     if (!at) return;
     this.chart = new Chart(holder, { wheel: false });
     this.chart.place(at, { tone: one.priority, label: one.wearer ? wearerName(one.wearer) : one.place?.text });

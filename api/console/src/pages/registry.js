@@ -5,7 +5,7 @@ import { icon } from "../icons.js";
 import { both, listed, t, word } from "../i18n.js";
 import { edit, guardiansAs, guardiansOf, people, phoneOf } from "../registry-save.js";
 import { isOneOf } from "../session.js";
-import { orgs, person, subscribe } from "../store.js";
+import { orgs, personName, subscribe } from "../store.js";
 import { VirtualList, ask, button, failed, inWords, toast } from "../ui.js";
 
 const NOUNS = ["wearers", "people", "devices", "orgs"];
@@ -33,7 +33,7 @@ const FIELDS = {
 };
 
 const shown = {
-  wearers: (one) => [one.name, orgs.get(one.org)?.name ?? one.org, listed(guardiansOf(one).map((id) => person(id)?.name ?? id))],
+  wearers: (one) => [one.name, orgs.get(one.org)?.name ?? one.org, listed(guardiansOf(one).map((id) => personName(id)))],
   people: (one) => [one.name, word("role", one.role), one.phone ?? t("elder.no_number")],
   devices: (one) => [one.id, word("device", one.kind), one.wearer ?? t("registry.unbound")],
   orgs: (one) => [one.name, one.path, one.desk?.phone ?? t("registry.no_desk")],
@@ -171,7 +171,7 @@ function importForm() {
   const file = h("input", { type: "file", id: "import-file", accept: ".json,.csv,application/json,text/csv" });
   const area = h("textarea", { id: "import-text", rows: 10, spellcheck: "false", class: "code" });
   const result = h("div", { role: "status" });
-  file.addEventListener("change", async () => { area.value = await file.files[0].text(); });
+  file.addEventListener("change", async () => { area.value = await file.files[0]?.text() ?? ""; });
   const run = async (dry) => {
     replace(result, h("p", { class: "soft" }, t("loading")));
     const type = /^\s*[{[]/.test(area.value) ? "application/json" : "text/csv";
@@ -198,7 +198,7 @@ function placeOf(pointer = "") {
 
 function rows(faults, tone) {
   if (!faults?.length) return null;
-  return h("div", { class: "table-holder" }, h("table", null,
+  return h("div", { class: "table-holder" }, h("table", { class: "as-cards" },
     h("thead", null, h("tr", null, h("th", { scope: "col" }, t("import.place")), h("th", { scope: "col" }, t("import.what")))),
     h("tbody", null, faults.slice(0, FAULTS_MAX).map((one) => h("tr", null, h("td", null, h("code", { class: `tag ${tone}` }, one.pointer || "/"), " ", h("span", { class: "soft small" }, placeOf(one.pointer))), h("td", null, both(one.detail_zh, one.detail)))))));
 }

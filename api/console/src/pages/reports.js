@@ -37,6 +37,8 @@ export function reportsPage(main) {
   const query = () => `org=${encodeURIComponent(org.value || me?.org || "/")}&from=${encodeURIComponent(fromField(`${from.value}T00:00`))}&to=${encodeURIComponent(new Date(Date.parse(fromField(`${to.value}T00:00`)) + DAY_MS).toISOString())}`;
 
   async function read() {
+    // Somebody is still choosing.
+    if (!from.value || !to.value) return;
     try {
       await draw(await get(`/reports/response?${query()}`));
     } catch (problem) {
@@ -70,7 +72,7 @@ function sections({ alarms, cases }) {
     const value = all ? parts[part][name] / all : 0;
     const goal = GOALS[name];
     const label = h("span", null, t(`report.${part}.${name}`), goal !== undefined && h("span", { class: "soft small" }, ` ${t("reports.goal", { n: percent(goal) })}`));
-    return { label, value, text: all ? `${percent(value)} · ${parts[part][name]}/${all}` : "—", goal, tone: BAD.includes(name) || (goal !== undefined && value < goal) ? "bad" : "good" };
+    return { label, value, text: all ? `${percent(value)} · ${parts[part][name]}/${all}` : "—", goal, tone: BAD.includes(name) || (goal !== undefined && value < goal) ? "bad" : goal === undefined ? "" : "good" };
   });
   const seconds = (value) => (value === null ? "—" : span(value * 1000));
   const figures = [["alarms", alarms.count], ["median", seconds(alarms.answer_seconds_median)], ["p90", seconds(alarms.answer_seconds_p90)], ["cases", cases.count], ["open", cases.open], ["rejected", cases.rejected]];

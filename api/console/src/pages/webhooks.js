@@ -33,7 +33,7 @@ export function webhooksPage(main, [id]) {
   function entry(one) {
     return h("li", { class: "unit" }, h("a", { href: `#/webhooks/${one.id}`, "aria-current": one.id === chosen ? "true" : false, data: { focus: `hook-${one.id}` } }, h("b", null, one.name)), " ",
       h("span", { class: `tag ${one.state === "active" ? "good" : "bad"}` }, t(`webhooks.state.${one.state}`)), " ", one.lag_events > 0 && h("span", { class: "tag warn" }, t("webhooks.lag", { n: one.lag_events })),
-      h("p", { class: "soft small wrap" }, one.url), h("p", { class: "soft small" }, one.types.length ? one.types.join(", ") : t("webhooks.all_types"), " · ", orgs.get(one.scope)?.name ?? one.scope));
+      h("p", { class: "soft small wrap" }, one.url), h("p", { class: "soft small" }, one.types.length ? one.types.join(", ") : t("webhooks.all_types"), " · ", one.scope === "/" ? t("reports.everywhere") : orgs.get(one.scope)?.name ?? one.scope));
   }
 
   async function readLog() {
