@@ -406,14 +406,6 @@ fn miss(state: &mut WearerState, subject: &Subject<'_>, now: Timestamp, findings
     state.look_at = absence_due(state, subject).unwrap_or(Timestamp::EPOCH);
 }
 
-/// Whether somebody is missed at this time, so that it counts whose device it is that nothing comes from. Nearly always a
-/// timer only finds that it is too early.
-#[must_use]
-pub fn is_missed(state: &WearerState, subject: &Subject<'_>, now: Timestamp) -> bool {
-    let looks = state.look_at != Timestamp::EPOCH && state.look_at <= now;
-    looks && absence_due(state, subject).is_some_and(|due| due <= now)
-}
-
 /// The worn device that would be missed.
 #[must_use]
 pub fn watched_device(state: &WearerState) -> Option<&DeviceId> {

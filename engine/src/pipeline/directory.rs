@@ -8,8 +8,8 @@ use geofence::Zones;
 use model::registry::{Binding, Desk, TEST_MODE_SECONDS_MAX, ThresholdsSet, WearerMode, WeeklyWindow, fingerprint};
 use model::staff::Known;
 use model::{
-    Actor, Contact, Datum, Destination, Device, DeviceId, Org, OrgPath, Person, PersonId, Position, Problem,
-    ProblemCode, RegistryChange, Timestamp, Wearer, WearerId,
+    Actor, Contact, Destination, Device, DeviceId, Org, OrgPath, Person, PersonId, Position, Problem, ProblemCode,
+    RegistryChange, Timestamp, Wearer, WearerId,
 };
 
 use super::entries::{DeviceEntry, DeviceHot, WearerEntry, WearerHot, compile};

@@ -8,7 +8,7 @@ use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp};
 use rules::{Observation, Subject};
 
 use super::directory::{Directory, FORESEEN_TOGETHER};
-use super::entries::WearerHot;
+use super::entries::{WearerEntry, WearerHot};
 use super::{FIRED_TOGETHER_MAX, Pipeline};
 
 /// The accuracy that a fix without one is taken to have, in metres (clinical.md, fence).
@@ -155,21 +155,17 @@ impl Pipeline {
         self.rule_timers.set(hot, slot);
     }
 
-    /// Has fetched what firing the next timers will look at: those that fall due within a moment of a busy city are looked
-    /// at side by side, as their reports are.
+    /// Has fetched what firing the next timers will look at: first the wearers, then the devices that were heard. Those
+    /// that fall due within a moment of a busy city are looked at side by side, as their reports are.
     pub(super) fn foresee_timers(&self) {
         let until = self.last_at.plus_millis(FORESEEN_MILLIS);
-        let due = self.rule_timers.due.iter().take(FORESEEN_TOGETHER).take_while(|(at, _)| *at <= until);
-        std::hint::black_box(due.fold(0, |looks, (_, slot)| looks ^ self.directory.foresee_wearer(*slot)));
-    }
-
-    /// Whether something is found because nothing was heard of the wearer in this slot.
-    fn is_missed(&mut self, slot: u32, utc_offset_minutes: i32, now: Timestamp) -> bool {
-        let Directory { wearers, zones, .. } = &mut self.directory;
-        let Some(entry) = wearers.at_mut(slot) else { return false };
-        let nobody = DeviceId::default();
-        let (subject, _, hot) = entry.watched(zones, &nobody, utc_offset_minutes, self.listening_since);
-        rules::is_missed(&hot.rules, &subject, now)
+        let mut slots = [u32::MAX; FORESEEN_TOGETHER];
+        let due = self.rule_timers.due.iter().take_while(|(at, _)| *at <= until);
+        let count = slots.iter_mut().zip(due).map(|(place, (_, slot))| *place = *slot).count();
+        let looks = slots[..count].iter().fold(0, |looks, slot| looks ^ self.directory.foresee_wearer(*slot));
+        let heard =
+            slots[..count].iter().filter_map(|slot| self.directory.wearers.at(*slot)).map(WearerEntry::heard_slot);
+        std::hint::black_box(heard.fold(looks, |looks, slot| looks ^ self.directory.foresee_device(slot)));
     }
 
     /// What the fences and the rules find by themselves because time went by, for at most so many wearers.
@@ -180,13 +176,13 @@ impl Pipeline {
             if fired % FORESEEN_TOGETHER == 1 {
                 self.foresee_timers();
             }
-            let is_let_go = self.is_missed(slot, utc_offset_minutes, now) && !self.directory.has_watched_device(slot);
+            let has_watched_device = self.directory.has_watched_device(slot);
             let Directory { wearers, zones, devices, .. } = &mut self.directory;
             let Some(entry) = wearers.at_mut(slot) else { continue };
             let nobody = DeviceId::default();
             let (subject, ground, hot) = entry.watched(zones, &nobody, utc_offset_minutes, self.listening_since);
             hot.due = None;
-            if is_let_go {
+            if !has_watched_device {
                 rules::let_go(&mut hot.rules);
             }
             let mut crossings = Vec::new();
