@@ -51,7 +51,9 @@ struct Parcel<'a, T> {
 /// Runs `reports` reports of `wearers` wearers, `parcel_reports` of each one at a time; before that, not timed, one parcel
 /// of each: a device's first report makes room for its repeat window, which is no steady state.
 fn measure(wearers: usize, parcel_reports: usize, reports: usize) -> anyhow::Result<Core> {
+    let begun = Instant::now();
     let mut pipeline = pipeline(wearers)?;
+    eprintln!("{wearers} wearers registered in {:.1} s", begun.elapsed().as_secs_f64());
     let devices: Vec<DeviceId> = (0..wearers).map(|number| DeviceId::new(&device(number))).collect();
     let (mut records, mut batch) = (Vec::new(), store::Batch::new());
     let (mut decode, mut decide, mut encode) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);

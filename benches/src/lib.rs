@@ -33,6 +33,10 @@ use anyhow::Context;
 use args::{Args, Role, Section};
 use clap::Parser;
 
+/// The product's, so that what is measured in this process costs what it costs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The command line of the benches: measures, or plays one of the parts that it starts as child processes.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use model::{
     Report, ReportBody, Role, TaskId, Thresholds, Timestamp, Wearer, WearerId,
 };
 
-use super::Pipeline;
+use super::{Directory, Pipeline};
 
 /// Who may order campaigns and see to tasks.
 const STAFF: &[Role] = &[
@@ -44,6 +44,21 @@ const NOTE_BYTES_MAX: usize = 2_000;
 
 /// How the wearer of a device that nobody wears is called in incidents.
 const UNBOUND_PREFIX: &str = "device:";
+
+/// People who are not as they were before the registry was written.
+#[derive(Default)]
+pub(super) struct People<'a> {
+    /// They were not there.
+    new: BTreeSet<&'a PersonId>,
+    /// They are there with something else.
+    changed: BTreeSet<&'a PersonId>,
+}
+
+impl People<'_> {
+    fn has(&self, person: &PersonId) -> bool {
+        self.new.contains(person) || self.changed.contains(person)
+    }
+}
 
 impl Pipeline {
     /// Whether an incident is open about who wears a device: then a report may better its position.
@@ -137,23 +152,48 @@ impl Pipeline {
         }
     }
 
+    /// Of the people of a change those who are not as they were: about anybody else nothing is to be looked at again. Asked
+    /// before it is applied.
+    pub(super) fn news_of_people<'a>(&self, change: &'a RegistryChange) -> People<'a> {
+        let mut people = People::default();
+        for person in &change.people {
+            match self.directory.people.get(&person.id) {
+                None => drop(people.new.insert(&person.id)),
+                Some(known) if known != person => drop(people.changed.insert(&person.id)),
+                Some(_) => {}
+            }
+        }
+        people
+    }
+
     /// The registry was written: open incidents pick up who is new, and tasks are opened and ended.
-    pub(super) fn after_import(&mut self, change: &RegistryChange, at: Timestamp, decisions: &mut Vec<Decision>) {
-        let people: BTreeSet<&PersonId> = change.people.iter().map(|person| &person.id).collect();
-        let changed: BTreeSet<&WearerId> = change.wearers.iter().map(|wearer| &wearer.id).collect();
-        let is_touched = |wearer: &Wearer| {
-            changed.contains(&wearer.id)
-                || wearer.guardians.iter().chain(&wearer.doctor).any(|person| people.contains(person))
-        };
+    pub(super) fn after_import(
+        &mut self,
+        change: &RegistryChange,
+        people: &People<'_>,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let Directory { wearers, .. } = &self.directory;
+        let mut touched: BTreeSet<u32> = change.wearers.iter().filter_map(|wearer| wearers.slot(&wearer.id)).collect();
+        // Nobody was registered with a guardian who was not there: that they are new concerns only who comes with them. So a
+        // city that is imported in parts is not gone through once for each part.
+        if !people.changed.is_empty() {
+            let theirs = |wearer: &Wearer| wearer.guardians.iter().any(|person| people.changed.contains(person));
+            touched.extend(wearers.iter().filter(|(_, entry)| theirs(&entry.wearer)).map(|(slot, _)| slot));
+        }
         let of_desk = |org: &OrgPath| {
             change.orgs.iter().any(|o| o.path.contains(org))
-                || self.directory.desk_contacts(org, &self.casework).iter().any(|c| people.contains(&c.person))
+                || self.directory.desk_contacts(org, &self.casework).iter().any(|c| people.has(&c.person))
         };
-        let open = self.open_about(|incident, wearer| is_touched(wearer) || of_desk(&incident.org));
+        let of_theirs = |wearer: &Wearer| {
+            wearers.slot(&wearer.id).is_some_and(|slot| touched.contains(&slot))
+                || wearer.doctor.as_ref().is_some_and(|doctor| people.has(doctor))
+        };
+        let open = self.open_about(|incident, wearer| of_theirs(wearer) || of_desk(&incident.org));
         self.pick_up_who_is_new(open, at, decisions);
-        let touched = self.directory.wearers.iter().filter(|(_, entry)| is_touched(&entry.wearer));
-        for id in touched.map(|(_, entry)| entry.wearer.id.clone()).collect::<Vec<_>>() {
-            self.look_at_reach(&id, at, decisions);
+        for slot in touched {
+            self.look_at_reach(slot, at, decisions);
         }
     }
 
@@ -185,12 +225,13 @@ impl Pipeline {
         }
     }
 
-    /// Opens and ends the tasks about a wearer's guardians.
-    fn look_at_reach(&mut self, wearer: &WearerId, at: Timestamp, decisions: &mut Vec<Decision>) {
-        let Some(entry) = self.directory.wearers.get(wearer) else { return };
+    /// Opens and ends the tasks about the guardians of the wearer in a slot.
+    fn look_at_reach(&mut self, wearer: u32, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let Some(entry) = self.directory.wearers.at(wearer) else { return };
         let contact = |id| self.directory.contact(id);
         let guardians: Vec<Contact> = entry.wearer.guardians.iter().filter_map(contact).collect();
-        let changes = self.reach.look(wearer, &entry.wearer.org, &guardians, at, &mut self.counters);
+        let Wearer { id, org, .. } = &*entry.wearer;
+        let changes = self.reach.look(id, org, &guardians, at, &mut self.counters);
         changes.into_iter().for_each(|change| self.tell_task(change, at, decisions));
     }
 
@@ -219,8 +260,11 @@ impl Pipeline {
                 | EventKind::AttemptConfirmed
                 | EventKind::AttemptDeclined
         );
-        if is_news && attempt.channel == model::Channel::Voice {
-            self.look_at_reach(&attempt.wearer, at, decisions);
+        if is_news
+            && attempt.channel == model::Channel::Voice
+            && let Some(wearer) = self.directory.wearers.slot(&attempt.wearer)
+        {
+            self.look_at_reach(wearer, at, decisions);
         }
     }
 

@@ -188,6 +188,21 @@ fn a_number_that_is_missing_opens_a_task_that_somebody_sees_to() {
 }
 
 #[test]
+fn a_guardian_who_is_written_alone_has_it_looked_at_whom_they_are_called_for() {
+    let (mut pipeline, mut records) = begun();
+    let mut written = |person: &str| {
+        let before = records.len();
+        let document = format!(r#"{{"people":[{{"id":"g1","role":"guardian","name":"王芳"{person}}}]}}"#);
+        pipeline.decide(import(&document), at(0.0), &mut records);
+        tasks(&records[before..])
+    };
+    assert_eq!(written(""), ["task.opened fix_contact w1"]);
+    assert_eq!(written(""), Vec::<String>::new(), "nothing is new");
+    assert_eq!(written(r#","phone":"+8613800000001""#), ["task.done fix_contact w1"]);
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
 fn a_welfare_call_without_an_answer_raises_an_incident() {
     let (mut pipeline, mut records) = begun();
     let order = |wearer: &str| CampaignOrder {

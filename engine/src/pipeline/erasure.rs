@@ -95,6 +95,7 @@ impl Pipeline {
                 self.accounts.apply((**account).clone());
             }
         }
+        let people = self.news_of_people(&change);
         self.faults += self.directory.apply(&change, self.zone, u64::MAX) as u64;
         decisions.push(Decision::Registry(Box::new(change.clone())));
         self.apply_erased(&erasure, true);
@@ -102,7 +103,7 @@ impl Pipeline {
         decisions.push(Decision::Erased(Box::new(erasure.clone())));
         let entity = Entity::Erasure(Box::new(erasure));
         self.tell(EventKind::RegistryErased, entity.clone(), org, Vec::new(), at, decisions);
-        self.after_import(&change, at, decisions);
+        self.after_import(&change, &people, at, decisions);
         Reply::Done(Some(entity))
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::accounts::Accounts;
 use super::audit::Audit;
-use super::directory::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
+use super::entries::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
 use super::erasure::Erased;
 use super::links::StepUps;
 use super::webhooks::Webhooks;

@@ -14,6 +14,7 @@ mod care_tests;
 mod cases;
 mod directory;
 mod down_commands;
+mod entries;
 mod erasure;
 #[cfg(test)]
 mod erasure_tests;
@@ -49,12 +50,13 @@ use model::{
 
 pub use accounts::Accounts;
 pub use audit::{Audit, hash_of, hash_of_purpose};
-pub use directory::{DeviceEntry, Directory, WearerEntry};
+pub use directory::Directory;
+pub use entries::{DeviceEntry, WearerEntry};
 pub use image::{Section, SectionId};
 pub use sensing::Sensing;
 
-use directory::DeviceHot;
 use down_commands::DownCommands;
+use entries::DeviceHot;
 use erasure::Erased;
 use links::StepUps;
 use replies::Replies;

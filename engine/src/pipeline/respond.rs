@@ -311,6 +311,7 @@ impl Pipeline {
         self.directory.complete_bindings(&mut change, at);
         self.directory.complete_thresholds(&mut change, actor, at);
         super::Directory::complete_modes(&mut change, at);
+        let people = self.news_of_people(&change);
         self.faults += self.directory.apply(&change, self.zone, u64::MAX) as u64;
         let summary = RegistrySummary {
             orgs: change.orgs.len() as u32,
@@ -322,7 +323,7 @@ impl Pipeline {
         decisions.push(Decision::Registry(Box::new(change.clone())));
         let entity = Entity::Registry(summary);
         self.tell(EventKind::RegistryChanged, entity.clone(), None, Vec::new(), at, decisions);
-        self.after_import(&change, at, decisions);
+        self.after_import(&change, &people, at, decisions);
         Reply::Done(Some(entity))
     }
 

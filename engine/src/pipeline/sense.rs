@@ -7,7 +7,8 @@ use model::staff::BedsideNote;
 use model::{DeviceId, Finding, Located, Report, ReportBody, Timestamp};
 use rules::{Observation, Subject};
 
-use super::directory::{Directory, FORESEEN_TOGETHER, WearerEntry, WearerHot};
+use super::directory::{Directory, FORESEEN_TOGETHER};
+use super::entries::{WearerEntry, WearerHot};
 use super::{FIRED_TOGETHER_MAX, Pipeline};
 
 /// The accuracy that a fix without one is taken to have, in metres (clinical.md, fence).

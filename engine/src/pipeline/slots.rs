@@ -268,7 +268,7 @@ mod tests {
     /// What a report looks at lies in so many lines of memory, of 64 bytes, and no entry across two pages.
     #[test]
     fn a_wearer_is_eight_lines_and_a_device_two() {
-        use super::super::directory::{DeviceEntry, WearerEntry};
+        use super::super::entries::{DeviceEntry, WearerEntry};
         assert_eq!(size_of::<Option<Place<model::WearerId, WearerEntry>>>(), 512);
         assert_eq!(size_of::<Option<Place<model::DeviceId, DeviceEntry>>>(), 128);
     }

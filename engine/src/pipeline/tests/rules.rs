@@ -8,7 +8,7 @@ use super::{Pipeline, ZONE, at, begun, command, image, recovered, registry, repo
 
 #[test]
 fn what_is_remembered_of_a_wearer_is_small() {
-    use super::super::directory::WearerHot;
+    use super::super::entries::WearerHot;
     let beside_fences = size_of::<WearerHot>() - size_of::<geofence::Watch>();
     assert!(beside_fences <= 256, "{beside_fences}");
 }
