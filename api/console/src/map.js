@@ -95,7 +95,8 @@ export class Chart {
     element.classList.add("map");
     this.map = L.map(element, {
       attributionControl: false, zoomControl: false, renderer: new Canvas(), maxZoom: ZOOM_MAX, minZoom: 3,
-      zoomAnimation: !matchMedia("(prefers-reduced-motion: reduce)").matches, scrollWheelZoom: wheel, worldCopyJump: true,
+      // What is drawn anew replaces what was there: a name that fades out would stand beside the same name at a new place.
+      fadeAnimation: false, zoomAnimation: !matchMedia("(prefers-reduced-motion: reduce)").matches, scrollWheelZoom: wheel, worldCopyJump: true,
     }).setView(...NOWHERE);
     L.control.zoom({ position: "topright", zoomInTitle: t("map.zoom_in"), zoomOutTitle: t("map.zoom_out") }).addTo(this.map);
     L.control.scale({ imperial: false, maxWidth: 140 }).addTo(this.map);
