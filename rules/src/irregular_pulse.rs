@@ -44,8 +44,9 @@ pub(crate) fn measured(
             .into_iter()
             .chain([reading("flags", f64::from(measurement.flags), "", Some(measured))])
             .collect(),
-        zh: "测血压时由血压计发现，请医生关注。".to_owned(),
-        en: "Felt by the cuff while the blood pressure was taken: for the doctor to look at.".to_owned(),
+        zh: "脉搏不齐：测血压时由血压计发现，请医生关注。".to_owned(),
+        en: "Irregular pulse: felt by the cuff while the blood pressure was taken; for the doctor to look at."
+            .to_owned(),
     };
     let times = (measured, context.late, context.now);
     let found = finding(context.subject, IncidentKind::IrregularPulse, Change::Raised, Priority::Low, times, told);

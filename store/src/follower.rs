@@ -2,28 +2,29 @@
 //!
 //! Facts pass telemetry over without looking at it; who has written something and reads it back waits for their
 //! cursor. Telemetry comes when nobody else wants the processor, gathers in memory as blocks, and is flushed from time
-//! to time; the thread of the facts does that, and lends a hand when telemetry lags. A crash loses nothing but work: both cursors are stored with what they stand for, and what
-//! is projected twice falls onto itself.
+//! to time; the thread of the facts does that, and lends a hand when telemetry lags. A crash loses nothing but work:
+//! both cursors are stored with what they stand for, and what is projected twice falls onto itself.
 
 mod recovery;
+mod shared;
 mod telemetry;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use model::Timestamp;
-use parking_lot::Mutex;
 
+use self::shared::{Request, Shared, Told, each_envelope};
 use self::telemetry::Telemetry;
 use crate::codec::{self, RecordKind};
 use crate::disk::Disk;
 use crate::error::StoreError;
-use crate::journal::{BatchHeader, BatchReader, Found, envelope_at, resume_after};
+use crate::journal::{BatchHeader, BatchReader};
 use crate::progress::Progress;
 use crate::state::{Erasing, FactChanges, State, StateRetention};
 
@@ -76,23 +77,6 @@ pub struct Follower {
     threads: Vec<JoinHandle<()>>,
 }
 
-struct Shared {
-    durable: Arc<Progress>,
-    facts: Arc<Progress>,
-    telemetry: Arc<Progress>,
-    /// As facts, but not beyond a record that erased somebody who is still being taken out.
-    erased: Arc<Progress>,
-    requests: Mutex<Vec<Request>>,
-    closing: AtomicBool,
-    failed: Arc<AtomicBool>,
-    damaged: AtomicU64,
-}
-
-enum Request {
-    Flush(SyncSender<()>),
-    Retain(StateRetention, Timestamp),
-}
-
 impl Follower {
     /// Begins to follow `durable` from where the view stands. `on_failure` is told when the view refuses, as on a full
     /// disk. It is opened again then, from time to time, until it takes what came meanwhile; should the process end
@@ -108,16 +92,7 @@ impl Follower {
         config: FollowerConfig,
         mut on_failure: impl FnMut(StoreError) + Send + 'static,
     ) -> Result<Follower, StoreError> {
-        let shared = Arc::new(Shared {
-            durable,
-            facts: Arc::new(Progress::new(state.facts_cursor())),
-            telemetry: Arc::new(Progress::new(state.telemetry_cursor())),
-            erased: Arc::new(Progress::new(0)),
-            requests: Mutex::new(Vec::new()),
-            closing: AtomicBool::new(false),
-            failed: Arc::new(AtomicBool::new(false)),
-            damaged: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(durable, state.facts_cursor(), state.telemetry_cursor()));
         let telemetry = Arc::new(Telemetry::new(&disk, journal_dir, &state, &shared, config.quarantine_max));
         let erasing = state.erasing()?;
         let mut projection = Projection {
@@ -154,6 +129,11 @@ impl Follower {
     }
 
     fn spawn(&mut self, name: &str, dir: &Path, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
+        let told = Told(Arc::clone(&self.shared));
+        let run = move || {
+            let _told = told;
+            run();
+        };
         let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(run);
         self.threads.push(spawned.map_err(StoreError::disk("start a thread for", dir))?);
         Ok(())
@@ -474,54 +454,5 @@ fn begin_erasing(
     let begun = state.erasing()?;
     under_way.retain(|one| one.seq != seq);
     under_way.extend(begun.into_iter().filter(|one| one.seq == seq));
-    Ok(())
-}
-
-impl Shared {
-    /// What is damaged cannot be projected; everything else can. A view that was opened again and stands behind what the
-    /// journal holds is not well: an export may have what it misses, and a restart takes that.
-    fn pass_over(&self, error: StoreError, pass: &str) -> Result<(), StoreError> {
-        let lost = match &error {
-            StoreError::Gone { .. } if self.failed.load(Ordering::Acquire) => {
-                return Err(StoreError::State(format!("{error}; a restart rebuilds the view from an export")));
-            }
-            StoreError::Damage(damage) => damage.last_seq.saturating_sub(damage.first_seq) + 1,
-            StoreError::Gone { wanted, oldest } => oldest.saturating_sub(*wanted),
-            _ => return Err(error),
-        };
-        self.damaged.fetch_add(lost, Ordering::Relaxed);
-        tracing::error!(%error, pass, "records are missing from the state");
-        Ok(())
-    }
-}
-
-/// Is handed each record: its sequence number, kind, schema version and payload.
-type TakeRecord<'a> = &'a mut dyn FnMut(u64, u8, u8, &[u8]) -> Result<(), StoreError>;
-
-/// Hands over the records of a batch. In a damaged one, what cannot be read is counted and passed over.
-fn each_envelope(reader: &BatchReader, found: &Found, shared: &Shared, take: TakeRecord<'_>) -> Result<(), StoreError> {
-    let body = reader.body();
-    let mut at = 0;
-    for index in 0..found.header.count {
-        match envelope_at(body, at, found.is_intact) {
-            Ok((envelope, next)) => {
-                take(found.header.first_seq + u64::from(index), envelope.kind, envelope.schema, envelope.payload)?;
-                at = next;
-            }
-            Err(error) => {
-                tracing::error!(%error, first_seq = found.header.first_seq, "a damaged record is not projected");
-                match resume_after(body, at) {
-                    Some(next) => {
-                        shared.damaged.fetch_add(1, Ordering::Relaxed);
-                        at = next;
-                    }
-                    None => {
-                        shared.damaged.fetch_add(u64::from(found.header.count - index), Ordering::Relaxed);
-                        return Ok(());
-                    }
-                }
-            }
-        }
-    }
     Ok(())
 }

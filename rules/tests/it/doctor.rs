@@ -45,8 +45,8 @@ fn an_irregular_pulse_is_a_finding_of_its_own() {
     check(
         "0s cuff: pressure 130/80 irregular 88; 1h cuff: pressure 131/80 irregular; 25h cuff: pressure 131/80 irregular moved",
         expect![[r#"
-            0s Low IrregularPulse of 0s by cuff: 测血压时由血压计发现，请医生关注。 Felt by the cuff while the blood pressure was taken: for the doctor to look at.
-            90000s Low IrregularPulse unconfirmed of 90000s by cuff: 测血压时由血压计发现，请医生关注。 Felt by the cuff while the blood pressure was taken: for the doctor to look at."#]],
+            0s Low IrregularPulse of 0s by cuff: 脉搏不齐：测血压时由血压计发现，请医生关注。 Irregular pulse: felt by the cuff while the blood pressure was taken; for the doctor to look at.
+            90000s Low IrregularPulse unconfirmed of 90000s by cuff: 脉搏不齐：测血压时由血压计发现，请医生关注。 Irregular pulse: felt by the cuff while the blood pressure was taken; for the doctor to look at."#]],
     );
 }
 

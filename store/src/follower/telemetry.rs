@@ -13,7 +13,7 @@ use thread_priority::{
     NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
 };
 
-use super::{Shared, each_envelope};
+use super::shared::{Shared, each_envelope};
 use crate::codec::telemetry::View;
 use crate::codec::{self, RecordKind, TELEMETRY_SCHEMA};
 use crate::disk::Disk;
@@ -68,6 +68,8 @@ impl Telemetry {
         self.state.reopen()?;
         *at_rest = reader(disk, journal_dir, &self.state);
         self.projected.store(self.state.telemetry_cursor(), Ordering::Release);
+        // Whatever the background thread stumbled over was in the view that is gone.
+        *self.trouble.lock() = None;
         Ok(())
     }
 
