@@ -186,8 +186,13 @@ fn every_kind_that_is_furnished_raises_its_incident() {
     say("dev0", &[r#"{"type":"fall"}"#, r#"{"type":"fall_cancel"}"#]);
     say("dev1", &[r#"{"type":"blood_pressure","sys":191,"dia":112}"#]);
     // The step between the first two fixes is too wide for a walk, but the last two agree with each other.
-    let fix = |lat: f64| format!(r#"{{"type":"location","lat":{lat},"lon":117.2272,"acc":8}}"#);
-    say("dev2", &[&fix(31.8206), &fix(31.8300), &fix(31.8301), &fix(31.8302)]);
+    // Each says when it was measured: without that, those that we receive in one millisecond count as one.
+    let received = crate::harness::now();
+    let fix = |seconds_ago: i64, lat: f64| {
+        let measured = received.millis() - seconds_ago * 1000;
+        format!(r#"{{"type":"location","t":{measured},"lat":{lat},"lon":117.2272,"acc":8}}"#)
+    };
+    say("dev2", &[&fix(6, 31.8206), &fix(4, 31.8300), &fix(2, 31.8301), &fix(0, 31.8302)]);
     say("dev3", &[r#"{"type":"fall"}"#]);
     let raised: Vec<_> = (0..3).map(|_| feed.wait_for("incident.raised")).collect();
     let of = |wearer: &str| {
