@@ -23,6 +23,8 @@ pub(crate) fn start() -> anyhow::Result<(SocketAddr, mpsc::Receiver<Arrival>)> {
     let address = listener.local_addr()?;
     let (arrivals, told) = mpsc::channel();
     std::thread::spawn(move || {
+        // And so are those that it starts.
+        scheduling::be_prompt();
         for socket in listener.incoming().map_while(Result::ok) {
             let arrivals = arrivals.clone();
             std::thread::spawn(move || {

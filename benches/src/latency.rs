@@ -14,7 +14,7 @@ use simulator::dice::Dice;
 use crate::args::{Args, Load};
 use crate::children::{Engine, Loaded, finish, start_load};
 use crate::conditions::{Spent, Watch};
-use crate::disk::time_syncs;
+use crate::disk::Commits;
 use crate::flow::Flow;
 use crate::gateway::{self, Arrival};
 use crate::loopback::time_round_trips;
@@ -64,6 +64,8 @@ impl Times {
 pub(crate) struct Latency {
     pub(crate) loopback: Times,
     pub(crate) disk: Times,
+    /// The disk once more, each commit after a pause like that between two SOS.
+    pub(crate) rested_disk: Times,
     pub(crate) idle: Times,
     pub(crate) idle_acknowledged: Times,
     /// mosquitto with a node-red flow; empty where one of them is not there.
@@ -83,11 +85,14 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path, peak: Option<f6
     let mut peer = Flow::start(args, place)?;
     // The first message opens the connection to the provider, the pages of the binary, the files.
     bench.time_sos(1)?;
-    let (mut loopback, mut disk, mut idle) = (Times::new()?, Times::new()?, Times::new()?);
+    let (mut loopback, mut disk, mut rested_disk) = (Times::new()?, Times::new()?, Times::new()?);
+    let mut idle = Times::new()?;
     let (mut idle_acknowledged, mut flow, mut loaded) = (Times::new()?, Times::new()?, Times::new()?);
     for block in 0..BLOCKS {
         loopback.add(&time_round_trips()?)?;
-        disk.add(&time_syncs(place, SYNCS)?)?;
+        let mut commits = Commits::new(place)?;
+        disk.add(&commits.time(SYNCS, || ())?)?;
+        rested_disk.add(&commits.time((sos / BLOCKS) as u64, || std::thread::sleep(pause(&mut bench.dice)))?)?;
         // A B B A.
         for ours in [block % 2 == 0, block % 2 == 1] {
             if ours {
@@ -120,7 +125,18 @@ pub(crate) fn measure(args: &Args, yinling: &Path, place: &Path, peak: Option<f6
     report("half load", &loaded.all);
     let background_was = background_was.context("there was a run under load")?;
     let background_spent = watch.so_far();
-    Ok(Latency { loopback, disk, idle, idle_acknowledged, flow, loaded, background, background_was, background_spent })
+    Ok(Latency {
+        loopback,
+        disk,
+        rested_disk,
+        idle,
+        idle_acknowledged,
+        flow,
+        loaded,
+        background,
+        background_was,
+        background_spent,
+    })
 }
 
 /// The generator on the engine; neither window nor rate.
@@ -199,8 +215,22 @@ impl Bench {
         numbers.map(|number| connect(self.engine.mqtt, &format!("sos{number:06}"))).collect()
     }
 
-    /// Presses them one after the other, until `enough` says so: to the gateway's first byte, and to the PUBACK.
+    /// Presses them one after the other, until `enough` says so: to the gateway's first byte, and to the PUBACK. On a thread
+    /// that the generator does not keep waiting: what is timed is the engine.
     pub(crate) fn press_each(
+        &mut self,
+        bracelets: Vec<Bracelet>,
+        enough: impl FnMut() -> bool + Send,
+    ) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
+        let pressing = || {
+            scheduling::be_prompt();
+            self.press_in_turn(bracelets, enough)
+        };
+        let pressed = std::thread::scope(|scope| scope.spawn(pressing).join());
+        pressed.map_err(|_| anyhow::anyhow!("the thread that pressed panicked"))?
+    }
+
+    fn press_in_turn(
         &mut self,
         mut bracelets: Vec<Bracelet>,
         mut enough: impl FnMut() -> bool,
@@ -233,7 +263,7 @@ impl Bench {
                 Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the gateway is gone"),
             }
         }
-        std::thread::sleep(Duration::from_secs_f64(self.dice.between(0.0, PAUSE_MS_MAX) / 1000.0));
+        std::thread::sleep(pause(&mut self.dice).saturating_sub(Duration::from_millis(QUIET_MS)));
         Ok(())
     }
 
@@ -247,6 +277,11 @@ impl Bench {
             }
         }
     }
+}
+
+/// How long it is between the last message about one SOS and the next SOS.
+fn pause(dice: &mut Dice) -> Duration {
+    Duration::from_millis(QUIET_MS) + Duration::from_secs_f64(dice.between(0.0, PAUSE_MS_MAX) / 1000.0)
 }
 
 /// A bracelet on a blocking socket, and its SOS, ready to be written.

@@ -85,6 +85,7 @@ pub(crate) fn latency(latency: &Latency) -> String {
     };
     row("loopback: 128 bytes there and back", &latency.loopback, "–");
     row("the disk: pwrite 4 KiB + fdatasync", &latency.disk, "–");
+    row("the same, each after a pause like that between two SOS", &latency.rested_disk, "–");
     row("**SOS → first byte at the provider, idle**", &latency.idle, &format!("p50 ≤ {reach_p50:.2}, p99 ≤ 5"));
     row("SOS → PUBACK, idle", &latency.idle_acknowledged, "–");
     row("the same to mosquitto + node-red, nothing synced, idle", &latency.flow, "–");

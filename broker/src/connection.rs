@@ -31,9 +31,10 @@ use crate::stream::Stream;
 use crate::wire::reason;
 use crate::{Grant, Inbound, Parcel};
 
-/// The buffer that a thread lends to whichever connection reads.
-const READ_BYTES: usize = 64 * 1024;
-/// How often a connection reads in a turn before others have theirs.
+/// The buffer that a thread lends to whichever connection reads: some 130 reports. An SOS waits while every other
+/// connection of its thread has a turn like that, when a whole neighbourhood is behind.
+const READ_BYTES: usize = 16 * 1024;
+/// How often a connection reads in a turn before others have theirs: the second time mostly to hear that there is no more.
 const READS_PER_TURN: usize = 2;
 /// How long the alarm lane, should it ever be full, is left alone between two offers.
 const ALARM_RETRY_MILLIS: u64 = 5;

@@ -24,7 +24,10 @@ impl Threads {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             runtimes.push(runtime.handle().clone());
             let mut closed = closed.clone();
-            let run = move || runtime.block_on(async move { while closed.changed().await.is_ok() {} });
+            let run = move || {
+                scheduling::be_prompt();
+                runtime.block_on(async move { while closed.changed().await.is_ok() {} });
+            };
             std::thread::Builder::new().name("door".to_owned()).spawn(run)?;
         }
         Ok(Threads { runtimes, next: AtomicUsize::new(0), _open: open })

@@ -91,6 +91,9 @@ impl Dispatcher {
         {
             return;
         }
+        if !self.outbox.is_still_wanted(attempt.id) {
+            return;
+        }
         let links = (self.links)(attempt);
         let with_link = with_link(attempt, &*self.page);
         let attempt = with_link.as_ref().unwrap_or(attempt);

@@ -121,3 +121,19 @@ async fn a_provider_that_hangs_over_ten_thousand_notices_delays_no_sos() {
     assert_eq!(outbox.waiting(), waiting, "and none of the notices came before");
     tasks.iter().for_each(JoinHandle::abort);
 }
+
+#[test]
+fn what_is_taken_back_in_the_hands_of_a_dispatcher_is_not_handed_over() {
+    let outbox = Outbox::default();
+    let (one, other) = (attempt(1, Channel::Voice, Lane::Alarm), attempt(2, Channel::Voice, Lane::Alarm));
+    outbox.note([one.clone(), other.clone()]);
+    for _ in 0..2 {
+        assert!(matches!(outbox.pull(Channel::Voice, Lane::Alarm, Still.now()), Next::Attempt(_)));
+    }
+    outbox.note([Attempt { state: AttemptState::Cancelled, ..one.clone() }]);
+    assert!(!outbox.is_still_wanted(one.id), "somebody has said that they go");
+    assert!(outbox.is_still_wanted(other.id));
+    assert!(!outbox.is_still_wanted(other.id), "handed over once");
+    outbox.note([other.clone()]);
+    assert!(!outbox.is_still_wanted(other.id), "not pulled again yet");
+}

@@ -11,6 +11,8 @@ pub struct Outbox {
     waiting: Mutex<BTreeMap<Way, Queue>>,
     /// Where each of them stands in its queue; locked after `waiting`.
     turns: Mutex<BTreeMap<AttemptId, (Timestamp, AttemptId)>>,
+    /// What a dispatcher has pulled, is about to hand over, and is still wanted; locked after `turns`.
+    in_hand: Mutex<BTreeSet<AttemptId>>,
     /// One for each queue, and so for each dispatcher: whoever has nothing to do sleeps on.
     bells: BTreeMap<Way, Notify>,
     /// Calls that ring, or may, and are not wanted any more.
@@ -45,6 +47,7 @@ impl Default for Outbox {
         Outbox {
             waiting: Mutex::default(),
             turns: Mutex::default(),
+            in_hand: Mutex::default(),
             bells,
             unwanted: Mutex::default(),
             is_unwanted: Notify::new(),
@@ -59,6 +62,7 @@ impl Outbox {
         let mut rung = BTreeSet::new();
         let mut waiting = self.waiting.lock();
         let mut turns = self.turns.lock();
+        let mut in_hand = self.in_hand.lock();
         for attempt in attempts {
             let way = (attempt.channel, attempt.lane);
             let queue = waiting.entry(way).or_default();
@@ -70,11 +74,14 @@ impl Outbox {
                 turns.insert(attempt.id, turn);
                 queue.insert(turn, attempt);
                 rung.insert(way);
-            } else if attempt.channel == Channel::Voice && attempt.state == AttemptState::Cancelled {
+                continue;
+            }
+            in_hand.remove(&attempt.id);
+            if attempt.channel == Channel::Voice && attempt.state == AttemptState::Cancelled {
                 self.put_unwanted(attempt);
             }
         }
-        drop((turns, waiting));
+        drop((in_hand, turns, waiting));
         rung.iter().filter_map(|way| self.bells.get(way)).for_each(Notify::notify_one);
     }
 
@@ -110,9 +117,16 @@ impl Outbox {
             Some(first) if first.key().0 > now => Next::NotBefore(first.key().0),
             Some(first) => {
                 self.turns.lock().remove(&first.key().1);
+                self.in_hand.lock().insert(first.key().1);
                 Next::Attempt(Box::new(first.remove()))
             }
         }
+    }
+
+    /// Whether an attempt that was pulled is still wanted, asked once, when it is about to be handed over: since then
+    /// somebody may have said that they go. Nobody who reads or writes the view is waited for.
+    pub fn is_still_wanted(&self, id: AttemptId) -> bool {
+        self.in_hand.lock().remove(&id)
     }
 
     /// Resolves when something was put into this queue since it last did: for its one dispatcher.

@@ -82,6 +82,10 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// Final: what was written before is lost for all we know, and a second sync that succeeds proves nothing.
     fn sync(&self) -> io::Result<()>;
+    /// Says that nobody will read `bytes` bytes from here on soon: the system may take the memory in which it keeps them.
+    fn let_go(&self, offset: u64, bytes: u64) {
+        let _ = (offset, bytes);
+    }
     /// The file's length in bytes.
     ///
     /// # Errors

@@ -269,6 +269,7 @@ impl Projection {
                 true => self.telemetry.pass(durable, self.config.telemetry_records_per_pass)?,
                 false => 0,
             };
+            let is_written = self.telemetry.write_gathered()?;
             if std::mem::take(&mut self.is_back) {
                 self.well_again()?;
             }
@@ -276,7 +277,8 @@ impl Projection {
                 | self.flush_step()?
                 | self.retain_step()?
                 | (!closing && self.erase_step()?)
-                | (taken >= self.config.telemetry_records_per_pass);
+                | (taken >= self.config.telemetry_records_per_pass)
+                | !is_written;
             if closing && !facts && !more && self.telemetry.projected() >= durable {
                 return self.end();
             }
@@ -371,7 +373,7 @@ impl Projection {
         let mut telemetry = self.state.telemetry();
         let (blocks, latest) = telemetry.flush_portion(WEARERS_PER_PORTION);
         let is_done = blocks.is_empty() && latest.is_empty();
-        self.state.write_blocks(blocks, Default::default(), self.telemetry.projected())?;
+        self.state.write_blocks(blocks, Default::default(), self.telemetry.gathered())?;
         self.state.write_latest(latest)?;
         if !is_done {
             return Ok(true);

@@ -22,6 +22,7 @@ mod webhooks;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use compact_str::CompactString;
 use model::{DeviceId, Located, Reject, ReportBody, Timestamp};
@@ -150,5 +151,10 @@ impl State {
 
     pub(crate) fn telemetry(&self) -> parking_lot::MutexGuard<'_, Telemetry> {
         self.telemetry.lock()
+    }
+
+    /// The same; `None` when somebody else has it all the time.
+    pub(crate) fn telemetry_within(&self, wait: Duration) -> Option<parking_lot::MutexGuard<'_, Telemetry>> {
+        self.telemetry.try_lock_for(wait)
     }
 }

@@ -233,6 +233,7 @@ impl Parts {
         // A loop that cannot go on must not leave a process behind that looks alive.
         let last_words = Arc::clone(&self.last_words);
         let run = move || {
+            scheduling::be_prompt();
             main_loop.run().inspect_err(|error| {
                 tracing::error!(%error, "a decision could not be handed to the journal: the process ends");
                 last_words.say();

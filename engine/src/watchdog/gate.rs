@@ -87,7 +87,8 @@ impl Gate {
         Gate { ground, seal, own: AtomicU64::new(0), held: Mutex::default(), watch, inbox, clock, lives, facts, state }
     }
 
-    /// Whether an attempt may be sent now. Waits until the engine knows what the watchdog did.
+    /// Whether an attempt may be sent now. Waits until the engine knows what the watchdog did; what was taken in
+    /// meanwhile is decided and committed, so the outbox knows whether the attempt is still wanted.
     pub async fn admits(&self, attempt: &Attempt) -> bool {
         let calls = matches!(attempt.purpose, Purpose::Alert | Purpose::Reminder);
         loop {
@@ -98,18 +99,11 @@ impl Gate {
                 return false;
             }
             if !held.is_in_flight(attempt, self.clock.now()) {
-                // While it waited here, what the watchdog did may have been taken in.
-                return self.is_wanted(attempt.id);
+                return true;
             }
             drop(held);
             tokio::time::sleep(SETTLE_EVERY).await;
         }
-    }
-
-    /// Whether an attempt still waits to be sent, as far as is known: somebody may have said meanwhile that they go, or the
-    /// watchdog may have sent the same.
-    fn is_wanted(&self, id: AttemptId) -> bool {
-        self.state.attempt(id).ok().flatten().is_none_or(|attempt| attempt.wants_sending())
     }
 
     /// Takes the epoch back and the watchdog's deeds in, if there are any: as soon as the loop goes round again.

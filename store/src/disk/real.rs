@@ -141,6 +141,13 @@ impl DiskFile for RealFile {
         self.0.sync_data()
     }
 
+    fn let_go(&self, offset: u64, bytes: u64) {
+        if let Some(bytes) = std::num::NonZeroU64::new(bytes) {
+            // Advice: where the system does not take it, it finds out by itself.
+            let _ = rustix::fs::fadvise(&self.0, offset, Some(bytes), rustix::fs::Advice::DontNeed);
+        }
+    }
+
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

@@ -1,7 +1,9 @@
-//! The telemetry pass: what elders' devices report all day comes into the view in the time that nobody else wants.
+//! The telemetry pass: what elders' devices report all day is gathered in the time that nobody else wants.
 //!
 //! A thread of the lowest class takes it, batch after batch: whatever leads to an acknowledgement or a call goes first,
-//! and wakes up at once on a processor that is doing only this. The follower itself takes part when that is not enough.
+//! and wakes up at once on a processor that is doing only this. It gathers in memory, in small portions, and does not
+//! touch the database: a writer of its locks out every reader, and one without a processor would do so for long. What is
+//! full the follower writes, which also takes part in the gathering when that is not enough.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,9 +11,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
-};
 
 use super::shared::{Shared, each_envelope};
 use crate::codec::telemetry::View;
@@ -21,13 +20,16 @@ use crate::error::StoreError;
 use crate::journal::{BatchHeader, BatchReader, READ_AHEAD_BYTES};
 use crate::state::State;
 
-/// How many records the background thread takes, about, before others may have the reader. Each portion that fills a
-/// block wakes all of sled's threads; a long one keeps others waiting while no processor is free for it.
-const RECORDS_PER_PORTION: usize = 4_096;
+/// How many records the background thread takes, about, before others may look at what it has gathered, who wait for it
+/// while no processor is free.
+const RECORDS_PER_PORTION: usize = 512;
+/// From so many full blocks on the follower is called at once: it writes them in about a millisecond, and each write wakes
+/// all of sled's threads.
+const BLOCKS_PER_WRITE: usize = 32;
 /// How long telemetry gathers when there has just been some: so that not every commit wakes the thread.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-/// How long the follower waits for the reader: whoever has it may be without a processor.
-const READER_WAIT_MAX: Duration = Duration::from_millis(2);
+/// How long the follower waits for what the background thread holds: it may be without a processor.
+const WAIT_MAX: Duration = Duration::from_millis(2);
 
 /// Where the telemetry pass stands.
 pub(super) struct Telemetry {
@@ -35,6 +37,8 @@ pub(super) struct Telemetry {
     shared: Arc<Shared>,
     quarantine_max: usize,
     reader: Mutex<BatchReader>,
+    /// The last record that is in memory or in the view; changed under the lock of what is gathered.
+    gathered: AtomicU64,
     /// The last record that the view holds, as it is now; `shared.telemetry` never goes back.
     projected: AtomicU64,
     /// What growing blocks take in memory, as of the last pass.
@@ -53,6 +57,7 @@ impl Telemetry {
     ) -> Telemetry {
         Telemetry {
             reader: Mutex::new(reader(disk, journal_dir, state)),
+            gathered: AtomicU64::new(state.telemetry_cursor()),
             projected: AtomicU64::new(state.telemetry_cursor()),
             open_bytes: AtomicUsize::new(0),
             state: Arc::clone(state),
@@ -67,6 +72,7 @@ impl Telemetry {
         let mut at_rest = self.reader.lock();
         self.state.reopen()?;
         *at_rest = reader(disk, journal_dir, &self.state);
+        self.gathered.store(self.state.telemetry_cursor(), Ordering::Release);
         self.projected.store(self.state.telemetry_cursor(), Ordering::Release);
         // Whatever the background thread stumbled over was in the view that is gone.
         *self.trouble.lock() = None;
@@ -75,6 +81,11 @@ impl Telemetry {
 
     pub fn projected(&self) -> u64 {
         self.projected.load(Ordering::Acquire)
+    }
+
+    /// The last record that is in memory or in the view: exact for whoever holds what is gathered.
+    pub fn gathered(&self) -> u64 {
+        self.gathered.load(Ordering::Acquire)
     }
 
     /// What growing blocks take in memory; asked without waiting for a pass.
@@ -93,9 +104,15 @@ impl Telemetry {
 
     /// Projects a bounded stretch of telemetry; says how many records it took. Nothing while the other thread is at it.
     pub fn pass(&self, durable: u64, records_max: usize) -> Result<usize, StoreError> {
-        let Some(mut reader) = self.reader.try_lock_for(READER_WAIT_MAX) else { return Ok(0) };
+        let taken = self.gather(durable, records_max)?;
+        self.write_gathered()?;
+        Ok(taken)
+    }
+
+    /// Gathers a bounded stretch of telemetry in memory, where queries find it; says how many records it took.
+    fn gather(&self, durable: u64, records_max: usize) -> Result<usize, StoreError> {
+        let Some(mut reader) = self.reader.try_lock_for(WAIT_MAX) else { return Ok(0) };
         let mut taken = 0;
-        // Held while blocks move from memory to the view, so that a query finds them in one of the two.
         let mut telemetry = self.state.telemetry();
         while taken < records_max {
             let found = match reader.advance(Some(durable), |header: &BatchHeader| header.count > 0) {
@@ -123,26 +140,38 @@ impl Telemetry {
                 },
             )?;
         }
-        let projected = reader.expected() - 1;
-        let (blocks, changes) = telemetry.take_ready();
-        self.state.write_blocks(blocks, changes, projected)?;
+        self.gathered.store(reader.expected() - 1, Ordering::Release);
         self.note_open_bytes(telemetry.open_bytes());
-        drop(telemetry);
-        self.projected.store(projected, Ordering::Release);
-        self.shared.telemetry.advance(projected);
         Ok(taken)
+    }
+
+    /// Writes what is gathered and full. `false`: the background thread holds it, and has no processor just now.
+    pub fn write_gathered(&self) -> Result<bool, StoreError> {
+        if self.gathered() == self.projected() {
+            return Ok(true);
+        }
+        // Held while blocks move from memory to the view, so that a query finds them in one of the two.
+        let Some(mut telemetry) = self.state.telemetry_within(WAIT_MAX) else { return Ok(false) };
+        let gathered = self.gathered();
+        let (blocks, changes) = telemetry.take_ready();
+        self.state.write_blocks(blocks, changes, gathered)?;
+        drop(telemetry);
+        self.projected.store(gathered, Ordering::Release);
+        self.shared.telemetry.advance(gathered);
+        Ok(true)
     }
 
     /// The background thread, until the follower closes.
     pub fn run_in_background(&self) {
-        give_way();
+        scheduling::give_way();
         let Shared { durable, closing, failed, .. } = &*self.shared;
         while !closing.load(Ordering::Acquire) {
             let seen = durable.get();
             let mut has_news = false;
             while !closing.load(Ordering::Acquire) && !failed.load(Ordering::Acquire) {
-                match self.pass(seen, RECORDS_PER_PORTION) {
+                match self.gather(seen, RECORDS_PER_PORTION) {
                     Ok(0) => break,
+                    Ok(_) if self.state.telemetry().full_blocks() >= BLOCKS_PER_WRITE => durable.ring(),
                     Ok(_) => {}
                     Err(error) => {
                         failed.store(true, Ordering::Release);
@@ -152,10 +181,10 @@ impl Telemetry {
                 has_news = true;
             }
             if has_news {
-                // The follower looks whether a flush is due, or what is the matter.
+                // The follower writes what is full, and looks whether a flush is due, or what is the matter.
                 durable.ring();
             }
-            if has_news || self.projected() < seen {
+            if has_news || self.gathered() < seen {
                 std::thread::sleep(LOOK_AGAIN);
             } else {
                 durable.sleep_after(seen);
@@ -165,14 +194,5 @@ impl Telemetry {
 }
 
 fn reader(disk: &Arc<dyn Disk>, journal_dir: &Path, state: &State) -> BatchReader {
-    BatchReader::new(Arc::clone(disk), journal_dir, state.telemetry_cursor() + 1, READ_AHEAD_BYTES)
-}
-
-/// Puts this thread into the class that has a processor when nobody else wants it (`SCHED_IDLE`): every process may.
-/// Where that is refused it shares the processors like any other.
-fn give_way() {
-    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
-        tracing::debug!(?error, "telemetry is brought into the view at the usual priority");
-    }
+    BatchReader::new(Arc::clone(disk), journal_dir, state.telemetry_cursor() + 1, READ_AHEAD_BYTES).letting_go()
 }

@@ -329,6 +329,7 @@ impl<R: Send + 'static> Drop for Journal<R> {
 
 impl<R: Send + 'static> Shared<R> {
     fn run_sync(&self, handle: usize) {
+        scheduling::be_prompt();
         loop {
             let job = {
                 let mut queue = self.queue.lock();

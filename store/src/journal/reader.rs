@@ -9,6 +9,11 @@ use crate::error::{Damage, StoreError};
 
 /// How much is read at once by who wants everything.
 pub(crate) const READ_AHEAD_BYTES: usize = 256 << 10;
+/// How far behind a reader that is followed by nobody the pages of the journal are let go, in bytes: what just became
+/// free is taken for the next batches. The facts' reader, which looks at headers, is nearer than that.
+const LET_GO_BEHIND: u64 = 32 << 20;
+/// In how large pieces, in bytes.
+const LET_GO_BYTES: u64 = 4 << 20;
 /// How much is read at once when looking for a batch behind a hole.
 const SEARCH_BYTES: usize = 1 << 20;
 
@@ -26,6 +31,8 @@ pub(crate) struct BatchReader {
     hole: Option<(u64, u64)>,
     /// The sequence number whose hole was looked at once more, so that this is done once.
     looked_again_for: u64,
+    /// Whether pages are let go behind it, and up to where they were.
+    lets_go: Option<u64>,
     /// Where the body of the batch that was handed out last begins in the window's file.
     body_at: u64,
     body_bytes: usize,
@@ -61,9 +68,16 @@ impl BatchReader {
             window: Window::new(read_ahead_bytes),
             hole: None,
             looked_again_for: 0,
+            lets_go: None,
             body_at: 0,
             body_bytes: 0,
         }
+    }
+
+    /// The same; it is the last one who reads, so the system need not keep in memory what it has read.
+    pub(crate) fn letting_go(mut self) -> BatchReader {
+        self.lets_go = Some(0);
+        self
     }
 
     /// The sequence number that comes next.
@@ -153,6 +167,7 @@ impl BatchReader {
         }
         let found = Found { header, offset: self.offset, has_body, is_intact };
         self.offset += header.span_bytes();
+        self.let_go(self.offset.saturating_sub(LET_GO_BEHIND), LET_GO_BYTES);
         self.expected = header.last_seq() + 1;
         Ok(Some(found))
     }
@@ -216,7 +231,19 @@ impl BatchReader {
         }
     }
 
+    /// Lets go of the present segment's pages before `until`, where that is worth it.
+    fn let_go(&mut self, until: u64, bytes_min: u64) {
+        if let (Some(gone), Some(segment)) = (&mut self.lets_go, &self.segment)
+            && until >= *gone + bytes_min
+        {
+            segment.file.let_go(*gone, until - *gone);
+            *gone = until;
+        }
+    }
+
     fn enter(&mut self, segment: Segment, offset: u64) {
+        self.let_go(self.offset, 1);
+        self.lets_go = self.lets_go.map(|_| 0);
         self.segment = Some(segment);
         self.offset = offset;
         self.window.forget();

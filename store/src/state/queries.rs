@@ -379,6 +379,9 @@ impl State {
                 Ok(Scan::Go)
             })?;
         }
+        for block in telemetry.full_of(&*first_key..&*end_key) {
+            history::each(kind, block, from, to, visit)?;
+        }
         if let Some(block) = telemetry.open_block(wearer, kind) {
             history::each(kind, &block.value(), from, to, visit)?;
         }

@@ -3,6 +3,7 @@
 //! then queries look here too, and after a crash the journal brings it back.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 
 use model::record::Observed;
 use model::staff::BedsideNote;
@@ -209,6 +210,15 @@ impl Telemetry {
     /// What waits to be written with the next batch.
     pub(crate) fn take_ready(&mut self) -> (Vec<FullBlock>, Changes) {
         (std::mem::take(&mut self.full), std::mem::take(&mut self.quarantine))
+    }
+
+    pub(crate) fn full_blocks(&self) -> usize {
+        self.full.len()
+    }
+
+    /// The blocks that wait to be written, of a range of keys.
+    pub(crate) fn full_of(&self, keys: Range<&[u8]>) -> impl Iterator<Item = &[u8]> {
+        self.full.iter().filter(move |block| keys.contains(&&*block.key)).map(|block| &*block.value)
     }
 
     pub(crate) fn open_bytes(&self) -> usize {

@@ -65,9 +65,10 @@ impl ConfigArgs {
     }
 }
 
-/// A runtime for the commands that serve.
+/// A runtime for the commands that serve, and call people.
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("yinling").build()
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().thread_name("yinling").on_thread_start(scheduling::be_prompt).build()
 }
 
 /// The exit code after a second Ctrl-C: 128 + SIGINT, as shells know it.
