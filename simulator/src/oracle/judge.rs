@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use model::{Channel, IncidentKind};
 
-use crate::scenario::{Deed, Expect, Never};
+use crate::scenario::{Deed, Expect, Never, channel_name};
 use crate::town::truth::{MINUTE, Ms, SECOND};
 
 use super::report::{Case, Figures, Verdict};
@@ -289,16 +289,6 @@ fn is_false_exit(fault: &Fault) -> bool {
 
 fn millis(seconds: f64) -> Ms {
     (seconds * 1000.0) as Ms
-}
-
-fn channel_name(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Sms => "sms",
-        Channel::Voice => "voice",
-        Channel::Push => "push",
-        Channel::Email => "email",
-        Channel::Robot => "robot",
-    }
 }
 
 /// A kind as the feed names it.
