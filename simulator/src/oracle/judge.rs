@@ -203,6 +203,13 @@ impl Oracle {
             let first = self.first_told(who, None, from, to);
             failure = failure.or(first.map(|at| format!("told at {}", clock(at))));
         }
+        // A CI tells lines apart by their names.
+        if never.from_s > 0.0 {
+            name += &format!(" from {} s", never.from_s);
+        }
+        if let Some(to) = never.to_s {
+            name += &format!(" to {to} s");
+        }
         if never.kind.is_none() && never.told.is_none() {
             let found = self.raises.iter().find(|raise| about(&raise.who) && within(raise.at));
             failure = found.map(|raise| format!("{} at {}", name_of(raise.kind), clock(raise.at)));
