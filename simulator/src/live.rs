@@ -96,14 +96,23 @@ pub async fn run(
     let oracle = Oracle::new(&town, &scenario);
     let feed = Feed::follow(client.clone(), cursor, Arc::clone(&clock));
     let mut run = Run { scenario: &scenario, town: &town, clock, client, bracelets, phones, oracle, feed };
-    let reports = run.live(&mut host, progress).await?;
+    let lived = tokio::select! {
+        lived = run.live(&mut host, progress) => lived,
+        // Who is impatient leaves nothing behind either: an engine of ours is ended, and its directory removed.
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("ended from the keyboard, so there is no verdict")),
+    };
     run.hear_phones();
-    let Run { oracle, bracelets, phones, .. } = run;
-    for (_, bracelet) in bracelets {
-        bracelet.switch_off().await;
+    let Run { oracle, bracelets, phones, feed, .. } = run;
+    drop(feed);
+    // A server that is gone takes no leave of anybody, and waiting for it would be half a second for each.
+    if lived.is_ok() {
+        for (_, bracelet) in bracelets {
+            bracelet.switch_off().await;
+        }
     }
     host.end().await?;
     phones.shutdown().await;
+    let reports = lived?;
     Ok(oracle.judge(reports))
 }
 

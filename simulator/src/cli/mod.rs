@@ -43,7 +43,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Ls {
-    /// As JSON
+    /// As JSON, one object a line
     #[arg(long)]
     json: bool,
 }

@@ -61,7 +61,7 @@ pub(super) struct Args {
     /// The gateway channels' secret
     #[arg(long, requires = "live", default_value = "whsec_eWlubGluZy1zaW0tcGhvbmVz")]
     phones_secret: String,
-    /// Puts a seeded fault between the world and the engine: then the run must fail
+    /// Puts a fault between the world and the engine: the scenario that is about it must fail then; `--mutant ?` lists both
     #[arg(long)]
     mutant: Option<String>,
 }
@@ -70,8 +70,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     let mutant = match &args.mutant {
         None => None,
         Some(name) => Some(Mutant::named(name).with_context(|| {
-            let names: Vec<&str> = Mutant::ALL.iter().map(|(name, _, _)| *name).collect();
-            format!("there is no mutant {name:?}; there are {}", names.join(", "))
+            let names = Mutant::ALL.iter().map(|(name, _, scenario)| format!("{name} (in {scenario})"));
+            format!("there is no mutant {name:?}; there are {}", names.collect::<Vec<_>>().join(", "))
         })?),
     };
     let names: Vec<String> = match args.all {

@@ -161,8 +161,8 @@ impl Oracle {
         if let Some(missing) = self.miss_of_case(expect, &raise.incident) {
             return Some(missing);
         }
-        if expect.occurrences.is_some_and(|least| known.occurrences < least) {
-            return Some(format!("happened {} times in this incident", known.occurrences));
+        if let Some(least) = expect.occurrences.filter(|least| known.occurrences < *least) {
+            return Some(format!("happened {} times in this incident, and should {least} times", known.occurrences));
         }
         if expect.cleared.is_some_and(|cleared| cleared != known.cleared) {
             return Some(format!("over: {}", known.cleared));
