@@ -424,7 +424,10 @@ async fn connect(options: &LoadOptions, number: usize) -> Result<TcpStream, NotI
     };
     // No files or ports of our own are left: that does not get better by waiting.
     let socket = socket.map_err(|error| {
-        let what = "no more sockets (ulimit -n), or no more ports: add further addresses with --from";
+        let what = match error.kind() {
+            io::ErrorKind::AddrNotAvailable => "--from names an address that this machine does not have",
+            _ => "no more sockets (ulimit -n), or no more ports: add further addresses with --from",
+        };
         NotIn::Refused(anyhow::Error::new(error).context(what))
     })?;
     let connected = socket.connect(options.address).await;

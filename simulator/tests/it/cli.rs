@@ -109,6 +109,7 @@ fn what_cannot_be_run_ends_with_2_and_says_why() {
         ("load 127.0.0.1:1 --seconds 1e300", "--seconds"),
         ("load 127.0.0.1:1 --rate 1e18", "--rate"),
         ("load no-port", "HOST:PORT"),
+        ("load 127.0.0.1:1 --connections 1 --from 203.0.113.9", "does not have"),
         ("load --registry r.json --connections 0 --secret s", "--connections"),
         ("run sos --speed 1e-300", "--speed"),
         ("run sos --json no/such/folder.json", "no/such/folder.json"),
