@@ -2,6 +2,27 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
+
+use simulator::load::WINDOW_MAX;
+
+/// A number from 1 on: of nothing there is nothing to measure, and a table of NaN would stand on the page.
+fn one_or_more<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().filter(|number| *number >= T::from(1));
+    number.ok_or_else(|| "a whole number from 1 on is wanted".to_owned())
+}
+
+/// A window that the generator can have on the way.
+fn window(text: &str) -> Result<usize, String> {
+    let window = text.parse().ok().filter(|window| (1..=WINDOW_MAX).contains(window));
+    window.ok_or_else(|| format!("a window is between 1 and {WINDOW_MAX}"))
+}
+
+/// Reports a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (1.0..=1e8).contains(rate));
+    rate.ok_or_else(|| "a rate is between 1 and 100000000".to_owned())
+}
 
 /// Measures the engine beside its peers and prints a table.
 #[derive(Debug, clap::Parser)]
@@ -16,46 +37,46 @@ pub(crate) struct Args {
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) skip: Vec<Section>,
     /// How long one ingest run lasts, in seconds
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value = "5", value_parser = one_or_more::<u64>)]
     pub(crate) seconds: u64,
     /// How often A B B A is repeated
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1", value_parser = one_or_more::<usize>)]
     pub(crate) rounds: usize,
     /// Windows of the ingest runs
-    #[arg(long, value_delimiter = ',', default_value = "1,10,100")]
+    #[arg(long, value_delimiter = ',', default_value = "1,10,100", value_parser = window)]
     pub(crate) windows: Vec<usize>,
     /// Connections of the ingest runs
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value = "64", value_parser = one_or_more::<usize>)]
     pub(crate) connections: usize,
     /// How many SOS are timed, idle and under load each
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value = "400", value_parser = one_or_more::<usize>)]
     pub(crate) sos: usize,
     /// How many wearers the rule core is measured with
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value = "1000000", value_parser = one_or_more::<usize>)]
     pub(crate) wearers: usize,
     /// How many connections that only stay
-    #[arg(long, default_value_t = 50_000)]
+    #[arg(long, default_value = "50000", value_parser = one_or_more::<usize>)]
     pub(crate) idle_connections: usize,
     /// How many devices come back at once
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value = "10000", value_parser = one_or_more::<usize>)]
     pub(crate) storm: usize,
     /// How many wearers the engine starts again with
-    #[arg(long, default_value_t = 1_000_000)]
+    #[arg(long, default_value = "1000000", value_parser = one_or_more::<usize>)]
     pub(crate) restart_wearers: usize,
     /// How many records of its journal it has to read
-    #[arg(long, default_value_t = 10_000_000)]
+    #[arg(long, default_value = "10000000", value_parser = one_or_more::<u64>)]
     pub(crate) restart_records: u64,
     /// Where node-red is installed, the directory that holds `node_modules`; without it, npm installs it beside the build
     #[arg(long)]
     pub(crate) node_red: Option<PathBuf>,
     /// How many events lie behind the feed's page
-    #[arg(long, default_value_t = 10_000_000)]
+    #[arg(long, default_value = "10000000", value_parser = one_or_more::<u64>)]
     pub(crate) feed_events: u64,
     /// How many live streams
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value = "2000", value_parser = one_or_more::<usize>)]
     pub(crate) readers: usize,
     /// The background rate of the latency runs, in reports a second; without it, half of the highest ingest rate
-    #[arg(long)]
+    #[arg(long, value_parser = rate)]
     pub(crate) background: Option<f64>,
     /// The engine's binary; without it, it is built
     #[arg(long)]
@@ -139,7 +160,7 @@ impl Section {
 }
 
 impl Args {
-    /// What is to be measured, in the table's order.
+    /// What is to be measured, in the table's order; empty if everything that was asked for is left out.
     pub(crate) fn to_measure(&self) -> Vec<Section> {
         let all = Section::WHOLE.into_iter().chain([Section::Feed]);
         let whole = self.sections.is_empty() || self.sections.contains(&Section::Table);
@@ -198,5 +219,13 @@ mod tests {
         assert_eq!(to_measure("benches ingest --write page.md"), [Section::Ingest]);
         assert_eq!(to_measure("benches feed storm latency"), [Section::Latency, Section::Storm, Section::Feed]);
         assert!(Args::try_parse_from(["benches", "ingset"]).is_err());
+    }
+
+    #[test]
+    fn what_would_measure_nothing_is_refused() {
+        for line in ["--rounds 0", "--seconds 0", "--windows 1,0", "--wearers 0", "--sos 0", "--background nan"] {
+            let refused = Args::try_parse_from(["benches"].into_iter().chain(line.split(' '))).unwrap_err();
+            assert!(refused.to_string().contains(line.split(' ').next().unwrap()), "{line}: {refused}");
+        }
     }
 }

@@ -42,7 +42,8 @@ impl Process {
 /// The engine's binary: the one given, or the one that cargo builds beside ours.
 pub(crate) fn yinling_binary(args: &Args) -> anyhow::Result<PathBuf> {
     if let Some(path) = &args.yinling {
-        return Ok(path.clone());
+        // Absolute: a name without a slash would be looked for in PATH, and not here.
+        return path.canonicalize().with_context(|| format!("--yinling {}", path.display()));
     }
     eprintln!("building the engine (cargo build --release -p yinling)…");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -90,7 +91,8 @@ impl Engine {
         let (data, file) = (place.join("data"), place.join("yinling.toml"));
         std::fs::create_dir_all(place)?;
         std::fs::write(&file, config)?;
-        let init = Command::new(yinling).arg("init").arg("--data").arg(&data).output()?;
+        let init = Command::new(yinling).arg("init").arg("--data").arg(&data).output();
+        let init = init.with_context(|| format!("starting {}", yinling.display()))?;
         ensure!(init.status.success(), "yinling init: {}", String::from_utf8_lossy(&init.stderr));
         let said = String::from_utf8(init.stdout)?;
         let token = said.lines().last().and_then(|line| line.strip_prefix("token: ")).context("no token from init")?;
@@ -109,7 +111,8 @@ impl Engine {
             .env("YINLING_LOG", "error")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()?;
+            .spawn()
+            .with_context(|| format!("starting {}", yinling.display()))?;
         let out = child.stdout.take().context("piped")?;
         let process = Process(child);
         let ready = BufReader::new(out).lines().map_while(Result::ok).find(|line| line.starts_with("ready "));

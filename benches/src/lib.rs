@@ -54,6 +54,7 @@ pub fn main() -> anyhow::Result<()> {
 
 fn measure(args: &Args) -> anyhow::Result<()> {
     let sections = args.to_measure();
+    anyhow::ensure!(!sections.is_empty(), "nothing is left to measure: --skip names every section that was asked for");
     if let Some(page) = &args.write {
         sections.iter().try_for_each(|section| page::check(page, section.name()))?;
     }

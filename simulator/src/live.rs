@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use engine::clock::SystemClock;
 use engine::config::{ChannelSettings, Config};
 use engine::serve::Running;
 use model::{Channel, Clock, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::demo::client::Client;
 use crate::neighbourhood::bracelet::Bracelet;
@@ -29,6 +31,10 @@ const TICK: Duration = Duration::from_millis(20);
 const FEED_EVERY: Duration = Duration::from_millis(100);
 /// How long devices may take to connect.
 const CONNECT_WITHIN: Duration = Duration::from_secs(60);
+/// How long one look at the feed may take, and how long after the end of the scenario it may stay away: then the server
+/// is gone, and there is nothing to judge it by.
+const PAGE_WITHIN: Duration = Duration::from_secs(10);
+const FEED_WITHIN: Duration = Duration::from_secs(20);
 /// How long before the end of an incident somebody stands at the door.
 const AT_THE_DOOR: Ms = 5 * SECOND;
 
@@ -88,15 +94,25 @@ pub async fn run(
     let town = Town { start: clock.now().plus_millis(200), ..town };
     let cursor = newest(&client).await?;
     let oracle = Oracle::new(&town, &scenario);
-    let mut run = Run { scenario: &scenario, town: &town, clock, client, bracelets, phones, oracle, cursor };
-    let reports = run.live(&mut host, progress).await?;
+    let feed = Feed::follow(client.clone(), cursor, Arc::clone(&clock));
+    let mut run = Run { scenario: &scenario, town: &town, clock, client, bracelets, phones, oracle, feed };
+    let lived = tokio::select! {
+        lived = run.live(&mut host, progress) => lived,
+        // Who is impatient leaves nothing behind either: an engine of ours is ended, and its directory removed.
+        _ = tokio::signal::ctrl_c() => Err(anyhow!("ended from the keyboard, so there is no verdict")),
+    };
     run.hear_phones();
-    let Run { oracle, bracelets, phones, .. } = run;
-    for (_, bracelet) in bracelets {
-        bracelet.switch_off().await;
+    let Run { oracle, bracelets, phones, feed, .. } = run;
+    drop(feed);
+    // A server that is gone takes no leave of anybody, and waiting for it would be half a second for each.
+    if lived.is_ok() {
+        for (_, bracelet) in bracelets {
+            bracelet.switch_off().await;
+        }
     }
     host.end().await?;
     phones.shutdown().await;
+    let reports = lived?;
     Ok(oracle.judge(reports))
 }
 
@@ -174,7 +190,57 @@ struct Run<'a> {
     bracelets: BTreeMap<String, Bracelet>,
     phones: Phones,
     oracle: Oracle,
-    cursor: Option<String>,
+    feed: Feed,
+}
+
+/// The public feed, read beside everything else: a server that is slow to answer must not keep bracelets from speaking.
+struct Feed {
+    pages: mpsc::UnboundedReceiver<Page>,
+    task: JoinHandle<()>,
+}
+
+/// What one look at the feed gave.
+struct Page {
+    /// When it was asked for.
+    asked: Timestamp,
+    /// Its events, or why there are none.
+    events: anyhow::Result<Vec<Value>>,
+    /// Whether it was the newest one.
+    is_last: bool,
+}
+
+impl Feed {
+    fn follow(client: Client, mut cursor: Option<String>, clock: Arc<dyn Clock>) -> Feed {
+        let (told, pages) = mpsc::unbounded_channel();
+        let task = tokio::spawn(async move {
+            loop {
+                let asked = clock.now();
+                let looked = tokio::time::timeout(PAGE_WITHIN, client.events(cursor.as_deref())).await;
+                let looked = looked.unwrap_or_else(|_| Err(anyhow!("no answer within {} s", PAGE_WITHIN.as_secs())));
+                let page = match looked {
+                    Ok(page) => {
+                        cursor = Some(page.next_cursor);
+                        Page { asked, events: Ok(page.data), is_last: !page.has_more }
+                    }
+                    Err(error) => Page { asked, events: Err(error), is_last: true },
+                };
+                let is_last = page.is_last;
+                if told.send(page).is_err() {
+                    return;
+                }
+                if is_last {
+                    tokio::time::sleep(FEED_EVERY).await;
+                }
+            }
+        });
+        Feed { pages, task }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Run<'_> {
@@ -186,11 +252,12 @@ impl Run<'_> {
         acts.sort_by(|a, b| b.at_s.total_cmp(&a.at_s));
         let mut doings: BinaryHeap<Reverse<(Ms, String, bool)>> = BinaryHeap::new();
         let mut forged = Vec::new();
-        let mut listened = tokio::time::Instant::now();
+        let mut shown = tokio::time::Instant::now();
         loop {
             let now = self.clock.now().millis_since(self.town.start);
             if now >= self.scenario.duration_ms() {
-                self.listen(&mut doings).await?;
+                self.listen_to_the_end(&mut doings).await?;
+                self.check_connected(&host.server)?;
                 self.check_forged(&forged);
                 return Ok(devices.reports());
             }
@@ -215,9 +282,9 @@ impl Run<'_> {
                 let Some(Reverse((_, incident, resolves))) = doings.pop() else { break };
                 self.attend(&incident, resolves).await;
             }
-            if listened.elapsed() >= FEED_EVERY {
-                listened = tokio::time::Instant::now();
-                self.listen(&mut doings).await?;
+            self.listen(&mut doings)?;
+            if shown.elapsed() >= FEED_EVERY {
+                shown = tokio::time::Instant::now();
                 progress(now.unsigned_abs() / 1000, devices.reports());
             }
             tokio::time::sleep(TICK).await;
@@ -266,27 +333,62 @@ impl Run<'_> {
         }
     }
 
-    /// What is new on the feed.
-    async fn listen(&mut self, doings: &mut BinaryHeap<Reverse<(Ms, String, bool)>>) -> anyhow::Result<()> {
-        loop {
-            // A server that restarts does not answer for a while.
-            let Ok(page) = self.client.events(self.cursor.as_deref()).await else { return Ok(()) };
-            for envelope in &page.data {
-                let time = envelope["time"].as_str().and_then(Timestamp::parse).context("an event without a time")?;
-                let at = time.millis_since(self.town.start);
-                self.oracle.feed(at, envelope);
-                let raised = envelope["type"] == "incident.raised";
-                if let (Some(staff), true, Some(id)) = (self.scenario.staff, raised, envelope["data"]["id"].as_str()) {
-                    let after = Ms::from(staff.resolve_after_s) * SECOND;
-                    doings.push(Reverse((at + (after - AT_THE_DOOR).max(0), id.to_owned(), false)));
-                    doings.push(Reverse((at + after, id.to_owned(), true)));
-                }
-            }
-            self.cursor = Some(page.next_cursor);
-            if !page.has_more {
-                return Ok(());
+    /// What is new on the feed. A server that restarts does not answer for a while.
+    fn listen(&mut self, doings: &mut BinaryHeap<Reverse<(Ms, String, bool)>>) -> anyhow::Result<()> {
+        while let Ok(page) = self.feed.pages.try_recv() {
+            if let Ok(events) = page.events {
+                self.hear(&events, doings)?;
             }
         }
+        Ok(())
+    }
+
+    /// Everything up to the end of the scenario. Of a server whose feed cannot be read nothing is known: that it missed
+    /// something would be a guess.
+    async fn listen_to_the_end(&mut self, doings: &mut BinaryHeap<Reverse<(Ms, String, bool)>>) -> anyhow::Result<()> {
+        let end = self.town.start.plus_millis(self.scenario.duration_ms());
+        let began = tokio::time::Instant::now();
+        loop {
+            let page = self.feed.pages.recv().await.context("the feed's reader ended")?;
+            match page.events {
+                Ok(events) => {
+                    self.hear(&events, doings)?;
+                    if page.is_last && page.asked >= end {
+                        return Ok(());
+                    }
+                }
+                Err(why) if began.elapsed() >= FEED_WITHIN => {
+                    return Err(why).context("the server's feed cannot be read any more, so there is no verdict");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, events: &[Value], doings: &mut BinaryHeap<Reverse<(Ms, String, bool)>>) -> anyhow::Result<()> {
+        for envelope in events {
+            let time = envelope["time"].as_str().and_then(Timestamp::parse).context("an event without a time")?;
+            let at = time.millis_since(self.town.start);
+            self.oracle.feed(at, envelope);
+            let raised = envelope["type"] == "incident.raised";
+            if let (Some(staff), true, Some(id)) = (self.scenario.staff, raised, envelope["data"]["id"].as_str()) {
+                let after = Ms::from(staff.resolve_after_s) * SECOND;
+                doings.push(Reverse((at + (after - AT_THE_DOOR).max(0), id.to_owned(), false)));
+                doings.push(Reverse((at + after, id.to_owned(), true)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anybody is still there to whom a bracelet could have spoken.
+    fn check_connected(&self, server: &Server) -> anyhow::Result<()> {
+        let away = self.bracelets.values().filter(|bracelet| !bracelet.standing().borrow().connected).count();
+        ensure!(
+            away < self.bracelets.len() || self.bracelets.is_empty(),
+            "none of {away} devices has a connection to {} any more, so there is no verdict",
+            server.mqtt
+        );
+        Ok(())
     }
 
     async fn attend(&self, incident: &str, resolves: bool) {
@@ -336,7 +438,9 @@ async fn switch_on(town: &Town, door: SocketAddr) -> anyhow::Result<BTreeMap<Str
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(CONNECT_WITHIN, connected).await.context("not every device could connect")??;
+    tokio::time::timeout(CONNECT_WITHIN, connected)
+        .await
+        .with_context(|| format!("not every device could connect to {door} within {} s", CONNECT_WITHIN.as_secs()))??;
     Ok(bracelets)
 }
 

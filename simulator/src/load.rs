@@ -43,6 +43,11 @@ pub const CONNECT_TRIES_MAX: u32 = 6;
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 /// How long one try may take, from the first packet to the CONNACK.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long nothing at all may be acknowledged after the last report was due: a server that stalls is measured, one
+/// that hangs would be waited for for ever.
+const SILENT_MAX: Duration = Duration::from_secs(30);
+/// What happened when a socket fails after its CONNACK.
+const BROKE: &str = "the connection to the server broke";
 /// The ports of one address that are used.
 const PORTS: RangeInclusive<u16> = 10_000..=64_999;
 /// How many ports are tried for one connection, and how far apart: somebody else may have some.
@@ -151,12 +156,12 @@ impl LoadReport {
 /// A connection that ends before its CONNACK is tried again, [`CONNECT_TRIES_MAX`] times in all.
 ///
 /// # Errors
-/// When a connection cannot be made, is refused, or breaks.
+/// When a connection cannot be made, is refused, or breaks, or when the server acknowledges nothing any more.
 pub fn run(options: &LoadOptions) -> anyhow::Result<LoadReport> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(load(options))
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(load(options, SILENT_MAX))
 }
 
-async fn load(options: &LoadOptions) -> anyhow::Result<LoadReport> {
+async fn load(options: &LoadOptions, silent_max: Duration) -> anyhow::Result<LoadReport> {
     let clock = RunningClock::from(options.now);
     let latency_us = Arc::new(Mutex::new(new_histogram()?));
     let began = Instant::now();
@@ -195,8 +200,21 @@ async fn load(options: &LoadOptions) -> anyhow::Result<LoadReport> {
         };
     }
     let mut done = Done::default();
-    while let Some(one) = tasks.join_next().await {
-        let one = one.context("a connection's task panicked")??;
+    // Looked at from outside and seldom: a timer for each read would be the generator's own load.
+    let (mut heard, mut since) = (0, end);
+    loop {
+        let one = match tokio::time::timeout_at((since + silent_max).into(), tasks.join_next()).await {
+            Ok(None) => break,
+            Ok(Some(one)) => one.context("a connection's task panicked")?,
+            Err(_) => {
+                let now = latency_us.lock().len();
+                ensure!(now > heard, "the server acknowledged nothing more for {:.0} s", silent_max.as_secs_f64());
+                (heard, since) = (now, Instant::now());
+                continue;
+            }
+        };
+        let one =
+            one.with_context(|| format!("given up {:.1} s after the first report", begun.elapsed().as_secs_f64()))?;
         done.acknowledged += one.acknowledged;
         done.late_sends += one.late_sends;
     }
@@ -281,8 +299,8 @@ impl Connection {
         while next < end {
             tokio::time::sleep_until(next.into()).await;
             let mut answer = [0_u8; 2];
-            self.socket.write_all(&PINGREQ).await?;
-            self.socket.read_exact(&mut answer).await.context("the server closed a connection")?;
+            self.socket.write_all(&PINGREQ).await.context(BROKE)?;
+            self.socket.read_exact(&mut answer).await.context(BROKE)?;
             ensure!(answer == PINGRESP, "the server answered a ping with something else");
             self.latency_us.lock().saturating_record(micros(next.elapsed()));
             self.done.acknowledged += 1;
@@ -301,10 +319,10 @@ impl Connection {
                 self.frames.append(&mut out, packet_id as u16, measured);
             }
             let sent = Instant::now();
-            self.socket.write_all(&out).await?;
+            self.socket.write_all(&out).await.context(BROKE)?;
             let mut missing = window;
             while missing > 0 {
-                let read = self.socket.read(&mut input).await?;
+                let read = self.socket.read(&mut input).await.context(BROKE)?;
                 missing = missing.saturating_sub(self.count(&input[..read])?);
             }
             self.done.acknowledged += window as u64;
@@ -330,7 +348,7 @@ impl Connection {
                 sent += 1;
             }
             if !out.is_empty() {
-                self.socket.write_all(&out).await?;
+                self.socket.write_all(&out).await.context(BROKE)?;
             }
             if due(sent) >= end && acknowledged == sent {
                 self.done.acknowledged = acknowledged;
@@ -339,7 +357,7 @@ impl Connection {
             let full = sent - acknowledged >= ON_THE_WAY_MAX as u64 || due(sent) >= end;
             tokio::select! {
                 read = self.socket.read(&mut input) => {
-                    let came = self.count(&input[..read?])? as u64;
+                    let came = self.count(&input[..read.context(BROKE)?])? as u64;
                     let now = Instant::now();
                     // PUBACKs come in the order of the PUBLISHes.
                     let mut latency_us = self.latency_us.lock();
@@ -376,11 +394,22 @@ async fn knock(options: &LoadOptions, number: usize, id: &str, hello: &[u8]) -> 
     if let Err(error) = said().await {
         return Err(NotIn::Unheard(anyhow::Error::new(error).context(format!("{id} had no CONNACK"))));
     }
-    if connack[0] == 0x20 && connack[3] == 0 {
+    if connack[..2] == [0x20, 2] && connack[3] == 0 {
         return Ok(socket);
     }
-    let why = match connack[3] {
-        4 | 5 => ": the server does not know the device, or its secret is another (--registry writes what to import)",
+    if connack[..2] != [0x20, 2] {
+        return Err(NotIn::Refused(anyhow!(
+            "{} answers, but not in MQTT 3.1.1: is it the MQTT listener?",
+            options.address
+        )));
+    }
+    let why = match (connack[3], &options.target) {
+        (4 | 5, Target::Broker) => {
+            ": the server wants to know who it is (--secret, and --registry writes what to import)"
+        }
+        (4 | 5, _) => {
+            ": the server does not know the device, or its secret is another (--registry writes what to import)"
+        }
         _ => "",
     };
     Err(NotIn::Refused(anyhow!("{id} was refused, CONNACK code {}{why}", connack[3])))
@@ -395,7 +424,10 @@ async fn connect(options: &LoadOptions, number: usize) -> Result<TcpStream, NotI
     };
     // No files or ports of our own are left: that does not get better by waiting.
     let socket = socket.map_err(|error| {
-        let what = "no more sockets (ulimit -n), or no more ports: add further addresses with --from";
+        let what = match error.kind() {
+            io::ErrorKind::AddrNotAvailable => "--from names an address that this machine does not have",
+            _ => "no more sockets (ulimit -n), or no more ports: add further addresses with --from",
+        };
         NotIn::Refused(anyhow::Error::new(error).context(what))
     })?;
     let connected = socket.connect(options.address).await;
@@ -424,4 +456,38 @@ fn bound(new: impl Fn() -> io::Result<TcpSocket>, from: IpAddr, nth: usize) -> i
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_hangs_is_not_waited_for_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            socket.read_exact(&mut [0_u8; 14]).unwrap();
+            socket.write_all(&[0x20, 2, 0, 0]).unwrap();
+            // Takes everything, and says nothing any more.
+            while socket.read(&mut [0_u8; 4096]).is_ok_and(|read| read > 0) {}
+        });
+        let options = LoadOptions {
+            address,
+            connections: 1,
+            duration: Duration::from_millis(50),
+            pace: Pace::Window(3),
+            target: Target::Broker,
+            from: Vec::new(),
+            at_once: 1,
+            now: Timestamp::default(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let failed = runtime.block_on(load(&options, Duration::from_millis(200))).unwrap_err();
+        assert!(format!("{failed:#}").contains("acknowledged nothing more"), "{failed:#}");
+    }
 }

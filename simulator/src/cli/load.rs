@@ -10,23 +10,26 @@ use serde_json::json;
 
 use crate::load::{self, LoadOptions, LoadReport, Pace, Target};
 
+use super::arguments::{address, rate, seconds};
+use super::{note, say};
+
 /// Whom to load, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The server's MQTT listener
-    #[arg(required_unless_present = "registry")]
+    #[arg(required_unless_present = "registry", value_parser = address)]
     address: Option<SocketAddr>,
     /// How many connections; devices `load000000`, `load000001`…
     #[arg(long, default_value_t = 64)]
     connections: usize,
     /// For how long, seconds
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value = "5", value_parser = seconds)]
     seconds: f64,
     /// Closed loop: so many reports on the way per connection
     #[arg(long, conflicts_with_all = ["rate", "idle"])]
     window: Option<usize>,
     /// Open loop: so many reports a second in all, each at its intended time; latency counts from there
-    #[arg(long, conflicts_with = "idle")]
+    #[arg(long, conflicts_with = "idle", value_parser = rate)]
     rate: Option<f64>,
     /// Connects and stays, sending nothing but a ping now and then
     #[arg(long)]
@@ -49,17 +52,18 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
+    ensure!(args.connections > 0, "--connections must be above 0");
     if let Some(path) = &args.registry {
         let secret = args.secret.as_deref().context("--registry needs the devices' --secret")?;
         return write_registry(path, args.connections, secret).map(|()| 0);
     }
-    ensure!(args.connections > 0 && args.seconds > 0.0 && args.at_once > 0, "nothing to do");
+    ensure!(args.at_once > 0, "--at-once must be above 0");
     let pace = match (args.window, args.rate, args.idle) {
         (_, _, true) => Pace::Idle,
-        (_, Some(rate), _) if rate > 0.0 => Pace::Rate(rate),
+        (_, Some(rate), _) => Pace::Rate(rate),
         (Some(window), _, _) if (1..=load::WINDOW_MAX).contains(&window) => Pace::Window(window),
         (None, None, _) => Pace::Window(1),
-        _ => anyhow::bail!("--rate must be above 0, --window between 1 and {}", load::WINDOW_MAX),
+        _ => anyhow::bail!("--window must be between 1 and {}", load::WINDOW_MAX),
     };
     let options = LoadOptions {
         address: args.address.context("an address to load")?,
@@ -74,10 +78,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     let files = engine::open_files::raise();
     if let Some(files) = files.filter(|files| (*files as usize) < args.connections) {
         let wanted = args.connections;
-        eprintln!("NOTE this process may have {files} open files only (ulimit -n), too few for {wanted} connections");
+        note(&format!(
+            "NOTE this process may have {files} open files only (ulimit -n), too few for {wanted} connections"
+        ));
     }
     let report = load::run(&options)?;
-    tell(args, &report);
+    tell(args, &report)?;
     Ok(0)
 }
 
@@ -88,12 +94,12 @@ fn write_registry(path: &Path, connections: usize, secret: &str) -> anyhow::Resu
         let path = if part == 1 { path.to_owned() } else { path.with_extension(format!("{part}.json")) };
         let document = load::registry(first..last, secret).to_string();
         std::fs::write(&path, document).with_context(|| format!("writing {}", path.display()))?;
-        println!("{}", path.display());
+        say(&path.display().to_string())?;
     }
     Ok(())
 }
 
-fn tell(args: &Args, report: &LoadReport) {
+fn tell(args: &Args, report: &LoadReport) -> anyhow::Result<()> {
     let at = |quantile| report.latency_us.value_at_quantile(quantile);
     let limit = report.generator_limit();
     if args.json {
@@ -105,8 +111,7 @@ fn tell(args: &Args, report: &LoadReport) {
             "late_sends": report.late_sends, "generator_busy": report.busy, "generator_waited_for_cpu": report.waited,
             "generator_is_the_limit": limit,
         });
-        println!("{told}");
-        return;
+        return say(&told.to_string());
     }
     let connected = report.connected_in.as_secs_f64();
     let again = match report.connect_retries {
@@ -114,23 +119,20 @@ fn tell(args: &Args, report: &LoadReport) {
         retries => format!(", after {retries} tries that nobody answered"),
     };
     let per_second = args.connections as f64 / connected;
-    println!("{} connections in {connected:.2} s ({per_second:.0}/s){again}", args.connections);
+    say(&format!("{} connections in {connected:.2} s ({per_second:.0}/s){again}", args.connections))?;
     if !args.idle {
-        println!(
-            "{} reports acknowledged in {:.2} s: {:.0}/s",
-            report.acknowledged,
-            report.elapsed.as_secs_f64(),
-            report.rate()
-        );
-        println!("latency µs: p50 {}  p99 {}  p99.9 {}  max {}", at(0.5), at(0.99), at(0.999), report.latency_us.max());
+        let (seconds, rate) = (report.elapsed.as_secs_f64(), report.rate());
+        say(&format!("{} reports acknowledged in {seconds:.2} s: {rate:.0}/s", report.acknowledged))?;
+        let max = report.latency_us.max();
+        say(&format!("latency µs: p50 {}  p99 {}  p99.9 {}  max {max}", at(0.5), at(0.99), at(0.999)))?;
     }
     match limit {
-        Some(why) => println!("NOTE the generator, not the server, was the limit: {why}"),
-        None => println!(
+        Some(why) => say(&format!("NOTE the generator, not the server, was the limit: {why}")),
+        None => say(&format!(
             "the generator was not the limit: {:.0} % busy, {:.0} % waiting for a processor, {} reports left late",
             report.busy * 100.0,
             report.waited * 100.0,
             report.late_sends
-        ),
+        )),
     }
 }

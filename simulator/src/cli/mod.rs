@@ -1,17 +1,19 @@
 //! The command line of `yinling-sim`. Results go to stdout, everything for people who wait goes to stderr.
 
+mod arguments;
 mod load;
 mod record;
 mod replay;
 mod run;
 mod screen;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
 
-use crate::scenario::{Scenario, shipped};
+use crate::scenario::{ELDERS_MAX, Scenario, shipped};
 
 /// The exit code when something could not be done at all: bad arguments, a file, a server that is not there.
 const EXIT_USAGE: u8 = 2;
@@ -41,7 +43,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Ls {
-    /// As JSON
+    /// As JSON, one object a line
     #[arg(long)]
     json: bool,
 }
@@ -59,7 +61,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("yinling-sim: {error:#}");
+            note(&format!("yinling-sim: {error:#}"));
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -76,10 +78,40 @@ fn list(args: &Ls) -> anyhow::Result<()> {
         } else {
             format!("{name:<29}{}\n{:<29}{}", scenario.title, "", scenario.title_zh)
         };
-        // Whoever reads may have seen enough.
-        if writeln!(std::io::stdout(), "{lines}").is_err() {
-            break;
+        say(&lines)?;
+    }
+    Ok(())
+}
+
+/// A line of the result. A reader who has seen enough (`| head`) is no fault; a full disk is.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("writing to the standard output"),
+        _ => Ok(()),
+    }
+}
+
+/// A line for people who wait; nobody may be there.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// How many elders may be asked for: as many as the scenario names at least, as an import takes at most.
+fn check_devices(scenario: &Scenario, devices: Option<u32>) -> anyhow::Result<()> {
+    let (named, all) = (scenario.elders.len() as u32, scenario.elders.len() as u32 + scenario.town.elders);
+    match devices {
+        Some(devices) => {
+            ensure!(devices <= ELDERS_MAX, "--devices: at most {ELDERS_MAX}");
+            let name = &scenario.name;
+            ensure!(devices >= named, "scenario {name} is about {named} elders; --devices {devices} are too few");
+            ensure!(devices > 0, "nobody lives in scenario {name} with --devices 0");
         }
+        None => ensure!(
+            all > 0,
+            "nobody lives in scenario {}: name an [[elder]], set elders under [town], or give --devices",
+            scenario.name
+        ),
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use crate::scenario::Scenario;
 use crate::town::Town;
 use crate::world::{self, Drive};
 
+use super::{check_devices, say};
+
 /// What to record.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -28,6 +30,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let scenario = Scenario::open(&args.scenario)?;
+    check_devices(&scenario, args.devices)?;
     let town = Town::build(&scenario, args.seed, args.devices);
     std::fs::create_dir_all(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     let (registry, reports) = (args.out.join("registry.json"), args.out.join("reports.ndjson"));
@@ -45,7 +48,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         return Err(error).with_context(|| format!("writing {}", reports.display()));
     }
     out.flush().with_context(|| format!("writing {}", reports.display()))?;
-    println!("{}", registry.display());
-    println!("{} ({lines} lines)", reports.display());
-    Ok(())
+    say(&registry.display().to_string())?;
+    say(&format!("{} ({lines} lines)", reports.display()))
 }

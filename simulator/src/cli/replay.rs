@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use model::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +15,8 @@ use serde_json::value::RawValue;
 
 use crate::neighbourhood::bracelet::Bracelet;
 
+use super::arguments::{SECONDS_MAX, address, speed};
+use super::say;
 use super::screen::Screen;
 
 /// How long the last reports may take to be acknowledged.
@@ -29,10 +31,10 @@ pub(super) struct Args {
     #[arg(long)]
     registry: PathBuf,
     /// The server's MQTT listener
-    #[arg(long)]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     mqtt: SocketAddr,
     /// Seconds of the recording a second
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value = "1", value_parser = speed)]
     speed: f64,
     /// Sends the recording's own times instead of moving them to now
     #[arg(long)]
@@ -49,7 +51,6 @@ struct Line<'a> {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    ensure!(args.speed > 0.0, "--speed must be above 0");
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(replay(args))
 }
 
@@ -69,7 +70,9 @@ async fn replay(args: &Args) -> anyhow::Result<()> {
         let line: Line<'_> = serde_json::from_str(&line).with_context(place)?;
         let first = *first.get_or_insert(line.received);
         let passed = line.received.millis_since(first).max(0);
-        let due = Duration::from_secs_f64(passed as f64 / 1000.0 / args.speed);
+        let due = passed as f64 / 1000.0 / args.speed;
+        ensure!(due <= SECONDS_MAX, "{}: would be sent in more than a year; --speed makes it sooner", place());
+        let due = Duration::from_secs_f64(due);
         tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
         let secret = secrets
             .get(line.device)
@@ -77,24 +80,44 @@ async fn replay(args: &Args) -> anyhow::Result<()> {
         let device = devices
             .entry(line.device.to_owned())
             .or_insert_with(|| Bracelet::switch_on(args.mqtt, line.device, secret, None));
+        refused(line.device, device)?;
         device.say(moved(line.report.get(), first, now, args));
         sent += 1;
         screen.at(passed.unsigned_abs() / 1000, sent);
     }
     screen.end();
+    ensure!(sent > 0, "{}: there is no report in it", args.reports.display());
     let ended = Instant::now();
     let waiting = |devices: &BTreeMap<String, Bracelet>| -> usize {
         devices.values().map(|device| device.standing().borrow().waiting).sum()
     };
     while waiting(&devices) > 0 && ended.elapsed() < ACKNOWLEDGED_WITHIN {
+        devices.iter().try_for_each(|(id, device)| refused(id, device))?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let missing = waiting(&devices);
-    ensure!(missing == 0, "{missing} of {sent} reports were not acknowledged within {ACKNOWLEDGED_WITHIN:?}");
-    println!("{sent} reports of {} devices, all acknowledged", devices.len());
+    if missing > 0 {
+        let away = devices.values().filter(|device| !device.standing().borrow().connected).count();
+        let mut why = format!("{missing} of {sent} reports were not acknowledged within {ACKNOWLEDGED_WITHIN:?}");
+        if away > 0 {
+            why += &format!("; {away} of {} devices have no connection to {}", devices.len(), args.mqtt);
+        }
+        bail!(why);
+    }
+    say(&format!("{sent} reports of {} devices, all acknowledged", devices.len()))?;
     for (_, device) in devices {
         device.switch_off().await;
     }
+    Ok(())
+}
+
+/// Whether the server does not know a device: it would be refused again and again, and say nothing.
+fn refused(id: &str, device: &Bracelet) -> anyhow::Result<()> {
+    let refused = device.standing().borrow().refused;
+    ensure!(
+        !refused,
+        "{id} was refused: the server does not know the device, or its secret is another than in --registry"
+    );
     Ok(())
 }
 

@@ -5,17 +5,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use serde_json::json;
 
 use crate::live;
 use crate::oracle::Verdict;
-use crate::scenario::{ELDERS_MAX, Scenario, shipped};
+use crate::scenario::{Scenario, shipped};
 use crate::town::Town;
 use crate::world::mutant::Mutant;
 use crate::world::{self, Drive};
 
+use super::arguments::{address, quoted, speed};
 use super::screen::Screen;
+use super::{check_devices, note, say};
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -26,14 +28,14 @@ pub(super) struct Args {
     /// Every scenario that is shipped
     #[arg(long, conflicts_with = "scenarios")]
     all: bool,
-    /// What decides the whole run; several are run one after the other
+    /// What decides the whole run; several (`1,2,3`) are run one after the other
     #[arg(long, value_delimiter = ',', default_value = "1")]
     seed: Vec<u64>,
     /// How many elders (each has a bracelet and a cuff) instead of as many as the scenario says
     #[arg(long)]
     devices: Option<u32>,
     /// Virtual seconds a second; without it, as fast as it goes
-    #[arg(long)]
+    #[arg(long, value_parser = speed)]
     speed: Option<f64>,
     /// Writes the verdicts as JSON
     #[arg(long, value_name = "FILE")]
@@ -45,21 +47,21 @@ pub(super) struct Args {
     #[arg(long, conflicts_with_all = ["speed", "mutant"])]
     live: bool,
     /// The server's API
-    #[arg(long, requires_all = ["live", "mqtt", "token", "phones"])]
+    #[arg(long, value_name = "ADDR", value_parser = address, requires_all = ["live", "mqtt", "token", "phones"])]
     http: Option<SocketAddr>,
     /// The server's MQTT listener
-    #[arg(long, requires = "http")]
+    #[arg(long, value_name = "ADDR", value_parser = address, requires = "http")]
     mqtt: Option<SocketAddr>,
     /// An administrator's token
     #[arg(long, requires = "http", env = "YINLING_TOKEN", hide_env_values = true)]
     token: Option<String>,
     /// Where the phones listen; the server's gateway channels post to http://ADDR/gateway
-    #[arg(long, requires = "live", value_name = "ADDR")]
+    #[arg(long, requires = "live", value_name = "ADDR", value_parser = address)]
     phones: Option<SocketAddr>,
     /// The gateway channels' secret
     #[arg(long, requires = "live", default_value = "whsec_eWlubGluZy1zaW0tcGhvbmVz")]
     phones_secret: String,
-    /// Puts a seeded fault between the world and the engine: then the run must fail
+    /// Puts a fault between the world and the engine: the scenario that is about it must fail then; `--mutant ?` lists both
     #[arg(long)]
     mutant: Option<String>,
 }
@@ -68,46 +70,57 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     let mutant = match &args.mutant {
         None => None,
         Some(name) => Some(Mutant::named(name).with_context(|| {
-            let names: Vec<&str> = Mutant::ALL.iter().map(|(name, _, _)| *name).collect();
-            format!("there is no mutant {name:?}; there are {}", names.join(", "))
+            let names = Mutant::ALL.iter().map(|(name, _, scenario)| format!("{name} (in {scenario})"));
+            format!("there is no mutant {name:?}; there are {}", names.collect::<Vec<_>>().join(", "))
         })?),
     };
-    if let Some(speed) = args.speed {
-        ensure!(speed > 0.0, "--speed must be above 0");
-    }
     let names: Vec<String> = match args.all {
         true => shipped::ALL.iter().map(|(name, _)| (*name).to_owned()).collect(),
         false => args.scenarios.clone(),
     };
     // All of them first: nobody waits for a run to hear that the next one cannot be read.
     let scenarios = names.iter().map(|name| Scenario::open(name)).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut verdicts = Vec::new();
-    for (name, scenario) in names.iter().zip(&scenarios) {
-        for seed in &args.seed {
-            let verdict = one(scenario, *seed, args, mutant)?;
-            print!("{}", verdict.table());
-            if verdict.exit_code() != 0 {
-                println!("again: {}", again(name, *seed, args));
-            }
-            println!();
-            verdicts.push(verdict);
-        }
+    for scenario in &scenarios {
+        check_devices(scenario, args.devices)?;
     }
+    // The files too: nobody waits for a day of a town to hear that its verdict has no place.
+    for path in [&args.json, &args.junit].into_iter().flatten() {
+        // Nothing is lost of what is there already, should this run be ended before its verdict.
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        file.with_context(|| format!("writing {}", path.display()))?;
+    }
+    let mut verdicts = Vec::new();
+    let done = all(&names, &scenarios, args, mutant, &mut verdicts);
+    // What was judged before something could not be run is kept.
     write(args, &verdicts)?;
+    done?;
     // A miss weighs more than a threshold.
     let codes = verdicts.iter().map(Verdict::exit_code).filter(|code| *code != 0);
     Ok(codes.min().unwrap_or(0))
 }
 
+fn all(
+    names: &[String],
+    scenarios: &[Scenario],
+    args: &Args,
+    mutant: Option<Mutant>,
+    verdicts: &mut Vec<Verdict>,
+) -> anyhow::Result<()> {
+    for (name, scenario) in names.iter().zip(scenarios) {
+        for seed in &args.seed {
+            let verdict = one(scenario, *seed, args, mutant).with_context(|| format!("{name} (seed {seed})"))?;
+            let mut told = verdict.table();
+            if verdict.exit_code() != 0 {
+                told += &format!("again: {}\n", again(name, *seed, args));
+            }
+            verdicts.push(verdict);
+            say(&told)?;
+        }
+    }
+    Ok(())
+}
+
 fn one(scenario: &Scenario, seed: u64, args: &Args, mutant: Option<Mutant>) -> anyhow::Result<Verdict> {
-    if let Some(devices) = args.devices {
-        ensure!(devices <= ELDERS_MAX, "--devices: at most {ELDERS_MAX}");
-    }
-    if let Some(devices) = args.devices
-        && (devices as usize) < scenario.elders.len()
-    {
-        bail!("scenario {} is about {} elders; --devices {devices} are too few", scenario.name, scenario.elders.len());
-    }
     let began = Instant::now();
     let name = format!("{} (seed {seed})", scenario.name);
     let screen = RefCell::new(Screen::new(&name, u64::from(scenario.duration_s)));
@@ -130,7 +143,7 @@ fn one(scenario: &Scenario, seed: u64, args: &Args, mutant: Option<Mutant>) -> a
     screen.into_inner().end();
     let verdict = verdict?;
     let (took, seconds) = (began.elapsed().as_secs_f64(), f64::from(scenario.duration_s));
-    eprintln!("{name}: {took:.1} s, {:.0} × as fast as life", seconds / took.max(f64::EPSILON));
+    note(&format!("{name}: {took:.1} s, {:.0} × as fast as life", seconds / took.max(f64::EPSILON)));
     Ok(verdict)
 }
 
@@ -154,7 +167,7 @@ fn again(name: &str, seed: u64, args: &Args) -> String {
         }
     }
     // The token is not shown: it comes from YINLING_TOKEN.
-    format!("yinling-sim run {name} --seed {seed}{devices}{mutant}{live}")
+    format!("yinling-sim run {} --seed {seed}{devices}{mutant}{live}", quoted(name))
 }
 
 fn write(args: &Args, verdicts: &[Verdict]) -> anyhow::Result<()> {

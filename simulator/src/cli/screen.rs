@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::note;
+
 /// How often a plain line is printed.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
 
@@ -36,7 +38,7 @@ impl Screen {
             None if self.said.elapsed() >= PLAIN_EVERY => {
                 self.said = Instant::now();
                 let of = if self.total_s > 0 { format!(" of {}", self.total_s) } else { String::new() };
-                eprintln!("{}: {seconds}{of} s, {reports} reports", self.name);
+                note(&format!("{}: {seconds}{of} s, {reports} reports", self.name));
             }
             None => {}
         }

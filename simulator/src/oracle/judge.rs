@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use model::{Channel, IncidentKind};
 
-use crate::scenario::{Deed, Expect, Never};
+use crate::scenario::{Deed, Expect, Never, channel_name};
 use crate::town::truth::{MINUTE, Ms, SECOND};
 
 use super::report::{Case, Figures, Verdict};
@@ -161,8 +161,8 @@ impl Oracle {
         if let Some(missing) = self.miss_of_case(expect, &raise.incident) {
             return Some(missing);
         }
-        if expect.occurrences.is_some_and(|least| known.occurrences < least) {
-            return Some(format!("happened {} times in this incident", known.occurrences));
+        if let Some(least) = expect.occurrences.filter(|least| known.occurrences < *least) {
+            return Some(format!("happened {} times in this incident, and should {least} times", known.occurrences));
         }
         if expect.cleared.is_some_and(|cleared| cleared != known.cleared) {
             return Some(format!("over: {}", known.cleared));
@@ -202,6 +202,13 @@ impl Oracle {
             name = format!("{name} tells {who}");
             let first = self.first_told(who, None, from, to);
             failure = failure.or(first.map(|at| format!("told at {}", clock(at))));
+        }
+        // A CI tells lines apart by their names.
+        if never.from_s > 0.0 {
+            name += &format!(" from {} s", never.from_s);
+        }
+        if let Some(to) = never.to_s {
+            name += &format!(" to {to} s");
         }
         if never.kind.is_none() && never.told.is_none() {
             let found = self.raises.iter().find(|raise| about(&raise.who) && within(raise.at));
@@ -289,16 +296,6 @@ fn is_false_exit(fault: &Fault) -> bool {
 
 fn millis(seconds: f64) -> Ms {
     (seconds * 1000.0) as Ms
-}
-
-fn channel_name(channel: Channel) -> &'static str {
-    match channel {
-        Channel::Sms => "sms",
-        Channel::Voice => "voice",
-        Channel::Push => "push",
-        Channel::Email => "email",
-        Channel::Robot => "robot",
-    }
 }
 
 /// A kind as the feed names it.

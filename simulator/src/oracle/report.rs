@@ -144,8 +144,12 @@ impl Verdict {
         let hours = f64::from(self.virtual_seconds) / 3600.0;
         let _ = writeln!(
             out,
-            "{} · seed {} · {} elders · {hours:.1} h · {} reports",
-            self.scenario, self.seed, self.elders, self.reports
+            "{} · seed {} · {} elder{} · {hours:.1} h · {} reports",
+            self.scenario,
+            self.seed,
+            self.elders,
+            if self.elders == 1 { "" } else { "s" },
+            self.reports
         );
         let _ = writeln!(
             out,
@@ -173,6 +177,9 @@ impl Verdict {
                 at(1.0)
             );
         }
+        if self.figures.is_empty() && self.cases.is_empty() {
+            let _ = writeln!(out, "nothing had to be found, nothing was forbidden, and nothing was raised");
+        }
         for case in &self.cases {
             let mark = if case.failure.is_none() { "ok  " } else { "FAIL" };
             let why = case.failure.as_deref().map(|why| format!(" — {why}")).unwrap_or_default();
@@ -197,11 +204,12 @@ impl Verdict {
     #[must_use]
     pub fn json(&self) -> Value {
         let figures = |f: &Figures| {
-            let at = |quantile| f.latency_ms.value_at_quantile(quantile);
+            // Of nothing there is no latency: 0 would be a good one.
+            let at = |quantile| (!f.latency_ms.is_empty()).then(|| f.latency_ms.value_at_quantile(quantile));
             json!({
                 "kind": f.kind, "must": f.must, "raised": f.raised, "missed": f.missed, "late": f.late,
                 "false": f.false_alarms, "doubled": f.doubled,
-                "latency_ms": {"p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": f.latency_ms.max()},
+                "latency_ms": {"p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": at(1.0)},
             })
         };
         json!({

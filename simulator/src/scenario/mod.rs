@@ -1,22 +1,23 @@
 //! A scenario: who lives there, what befalls them, what must come of it, and what must not. A TOML file; what it can
 //! say stands in the structures below, and an unknown key is an error that names its line.
 
+mod check;
 mod deed;
 mod expect;
 pub mod shipped;
 
 use std::path::Path;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use model::{Datum, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use check::DURATION_SECONDS_MAX;
+pub(crate) use check::{DESKS_MAX, FAMILIES, PHONES_MAX, UNNAMED_GUARDIANS, channel_name};
 pub use deed::{Act, Backfill, Deed, Gait, ProviderFault};
 pub use expect::{Expect, Never, Thresholds};
 
-/// The longest scenario, seconds: a year.
-pub const DURATION_SECONDS_MAX: u32 = 366 * 86_400;
 /// The most elders: what one import of the registry takes.
 pub const ELDERS_MAX: u32 = 20_000;
 
@@ -211,9 +212,13 @@ impl Scenario {
     /// # Errors
     /// Not TOML, an unknown key, or something that cannot be: the message names the place.
     pub fn parse(name: &str, text: &str) -> anyhow::Result<Scenario> {
-        let mut scenario: Scenario = toml::from_str(text).with_context(|| format!("scenario {name}"))?;
+        Scenario::read(name, text).with_context(|| format!("scenario {name}"))
+    }
+
+    fn read(name: &str, text: &str) -> anyhow::Result<Scenario> {
+        let mut scenario: Scenario = toml::from_str(text)?;
         scenario.name = name.to_owned();
-        scenario.check().with_context(|| format!("scenario {name}"))?;
+        scenario.check()?;
         Ok(scenario)
     }
 
@@ -238,45 +243,8 @@ impl Scenario {
         }
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("scenario");
-        Scenario::parse(name, &text)
-    }
-
-    fn check(&self) -> anyhow::Result<()> {
-        ensure!(
-            (1..=DURATION_SECONDS_MAX).contains(&self.duration_s),
-            "duration_s: between 1 and {DURATION_SECONDS_MAX}"
-        );
-        ensure!(self.town.elders <= ELDERS_MAX, "town.elders: at most {ELDERS_MAX}");
-        ensure!((1..=26).contains(&self.town.communities), "town.communities: 1–26");
-        ensure!((0.0..=1.0).contains(&self.town.bad_cells), "town.bad_cells: a share, 0–1");
-        for (place, elder) in self.elders.iter().enumerate() {
-            let is_new = self.elders[..place].iter().all(|other| other.id != elder.id);
-            ensure!(model::id::is_well_formed(&elder.id), "elder.id {:?}: letters, digits, - _ . :", elder.id);
-            ensure!(is_new, "elder.id {:?} stands twice", elder.id);
-            ensure!(elder.community < self.town.communities, "elder {}: there is no such community", elder.id);
-        }
-        let knows = |who: &str| who == "all" || self.elders.iter().any(|elder| elder.id == who);
-        for act in &self.acts {
-            ensure!(
-                knows(&act.who) || act.deed.is_about_the_house() || act.who == "town" || self.has_carrier(&act.who),
-                "act at {} s: nobody is called {:?}; name an elder, `town` (the unnamed), `carrier:NAME` or `all`",
-                act.at_s,
-                act.who
-            );
-            ensure!(act.at_s <= f64::from(self.duration_s), "act at {} s: the scenario is over then", act.at_s);
-        }
-        let subjects = self.expects.iter().map(|e| Some(&e.who)).chain(self.nevers.iter().map(|n| n.who.as_ref()));
-        for who in subjects.flatten() {
-            ensure!(knows(who) || who.starts_with("area:"), "expect/never: nobody is called {who:?}");
-        }
-        Ok(())
-    }
-
-    /// Whether `carrier:NAME` names one.
-    fn has_carrier(&self, who: &str) -> bool {
-        let named = self.elders.iter().filter_map(|elder| elder.carrier.as_ref());
-        let mut carriers = named.chain(&self.town.carriers);
-        who.strip_prefix("carrier:").is_some_and(|name| carriers.any(|carrier| carrier == name))
+        // By its path: two files in two folders may have one name.
+        Scenario::read(name, &text).with_context(|| path.display().to_string())
     }
 
     /// Its length in milliseconds.

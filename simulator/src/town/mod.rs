@@ -14,7 +14,9 @@ use model::{Datum, Position, Timestamp};
 use crate::dice::Dice;
 use crate::neighbourhood::Offset;
 use crate::phones::{CallScript, Entry, TextScript};
-use crate::scenario::{ElderPlan, Habitude, PhoneHabit, Rhythm, Scenario};
+use crate::scenario::{
+    DESKS_MAX, ElderPlan, FAMILIES, Habitude, PHONES_MAX, PhoneHabit, Rhythm, Scenario, UNNAMED_GUARDIANS,
+};
 
 use truth::{Ms, Truth};
 
@@ -22,12 +24,8 @@ use truth::{Ms, Truth};
 const CENTRE: Position = Position { lat: 31.8706, lon: 117.2572 };
 /// How far apart two homes stand, metres.
 const PLOT_M: f64 = 60.0;
-/// Families among which the unnamed share their phones: there are only a hundred invented numbers.
-const FAMILIES: u32 = 20;
 /// The role of those who are no contacts: elders with a phone of their own.
 const ELDER: &str = "elder";
-/// Guardians of an unnamed elder.
-const UNNAMED_GUARDIANS: usize = 2;
 
 /// A town, decided by its seed.
 #[derive(Debug, Clone)]
@@ -174,14 +172,14 @@ impl Town {
 
     /// The desks, the doctor, and the families that the unnamed share.
     fn hire(&mut self, scenario: &Scenario, unnamed: u32) {
-        let mut numbers = (0..100).map(|number| format!("+86138000000{number:02}"));
+        let mut numbers = (0..PHONES_MAX).map(|number| format!("+86138000000{number:02}"));
         let mut hire = |id: String, role, habit| {
-            // When the numbers run out nobody else is hired: the check of the tests says so.
+            // A scenario that names too many is refused; `--devices` may bring more families than there are numbers.
             if let Some(phone) = numbers.next() {
                 self.people.push(Person { id, role, phone, habit });
             }
         };
-        for desk in 0..scenario.town.communities.min(8) {
+        for desk in 0..scenario.town.communities.min(DESKS_MAX) {
             hire(format!("desk{desk}"), "desk", PhoneHabit::Answers);
         }
         hire("doctor".to_owned(), "doctor", PhoneHabit::Answers);

@@ -1,7 +1,9 @@
 //! The program itself: its exit codes, what it prints where, the files that it writes, what it records and plays again.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -104,6 +106,15 @@ fn what_cannot_be_run_ends_with_2_and_says_why() {
         ("run sos --speed 0", "--speed"),
         ("run two_sos_at_once --devices 1", "--devices 1"),
         ("load 127.0.0.1:1 --window 0", "--window"),
+        ("load 127.0.0.1:1 --seconds 1e300", "--seconds"),
+        ("load 127.0.0.1:1 --rate 1e18", "--rate"),
+        ("load no-port", "HOST:PORT"),
+        ("load 127.0.0.1:1 --connections 1 --from 203.0.113.9", "does not have"),
+        ("load --registry r.json --connections 0 --secret s", "--connections"),
+        ("run sos --speed 1e-300", "--speed"),
+        ("run sos --json no/such/folder.json", "no/such/folder.json"),
+        ("record sos --devices 0", "--devices 0"),
+        ("record sos --devices 20001", "at most 20000"),
         ("replay nothing.ndjson --registry nothing.json --mqtt 127.0.0.1:1", "nothing.json"),
     ] {
         let ran = sim(place.path(), line);
@@ -157,4 +168,69 @@ fn a_load_says_how_fast_and_whether_it_was_the_generator() {
         assert!(told["acknowledged"].as_u64() > Some(0), "{pace}: {told}");
         assert!(told.get("generator_is_the_limit").is_some() && told["connect_retries"] == 0, "{pace}: {told}");
     }
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_fault() {
+    let place = place();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_yinling-sim"));
+    let line = ["run", "sos", "fall", "false_fall"];
+    let mut ran =
+        command.current_dir(place.path()).args(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(ran.stdout.take());
+    let ended = ran.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", err(&ended));
+}
+
+#[test]
+fn what_was_judged_before_a_scenario_that_cannot_run_is_written() {
+    let place = place();
+    let scenario = "title = \"T\"\ntitle_zh = \"T\"\nduration_s = 60\n[[elder]]\nid = \"w1\"\nfence_radius_m = -5\n";
+    std::fs::write(place.path().join("no.toml"), scenario).unwrap();
+    let ran = sim(place.path(), "run sos no.toml --json v.json");
+    assert_eq!(ran.status.code(), Some(2), "{}", err(&ran));
+    assert!(err(&ran).contains("no.toml (seed 1)") && err(&ran).contains("radius_m"), "{}", err(&ran));
+    let json: Value = serde_json::from_slice(&std::fs::read(place.path().join("v.json")).unwrap()).unwrap();
+    assert_eq!(json["runs"].as_array().map(Vec::len), Some(1), "{json}");
+}
+
+#[test]
+fn nobody_is_a_scenario_without_elders_and_a_recording_without_reports() {
+    let place = place();
+    std::fs::write(place.path().join("empty.toml"), "title = \"T\"\ntitle_zh = \"T\"\nduration_s = 60\n").unwrap();
+    let ran = sim(place.path(), "run empty.toml");
+    assert!(ran.status.code() == Some(2) && err(&ran).contains("nobody lives"), "{}", err(&ran));
+    std::fs::write(place.path().join("r.ndjson"), "\n").unwrap();
+    std::fs::write(place.path().join("r.json"), "{}").unwrap();
+    let ran = sim(place.path(), "replay r.ndjson --registry r.json --mqtt 127.0.0.1:1");
+    assert!(ran.status.code() == Some(2) && err(&ran).contains("no report"), "{}", err(&ran));
+}
+
+/// Answers everybody who knocks with these bytes.
+fn server_that_says(answer: &'static [u8]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().map_while(Result::ok) {
+            let _ = socket.read(&mut [0_u8; 256]);
+            let _ = socket.write_all(answer);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_device_that_is_refused_is_told_of_at_once() {
+    let place = place();
+    let recorded = sim(place.path(), "record sos --out .");
+    assert_eq!(recorded.status.code(), Some(0), "{}", err(&recorded));
+    let address = server_that_says(&[0x20, 2, 0, 4]);
+    let line = format!("replay reports.ndjson --registry registry.json --mqtt {address} --speed 100000");
+    let ran = sim(place.path(), &line);
+    assert!(ran.status.code() == Some(2) && err(&ran).contains("was refused"), "{}", err(&ran));
+    let ran = sim(place.path(), &format!("load {address} --connections 1"));
+    assert!(ran.status.code() == Some(2) && err(&ran).contains("--secret"), "{}", err(&ran));
+    let web = server_that_says(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    let ran = sim(place.path(), &format!("load {web} --connections 1"));
+    assert!(ran.status.code() == Some(2) && err(&ran).contains("not in MQTT"), "{}", err(&ran));
 }
