@@ -1,4 +1,4 @@
-//! Writes the pipeline's state down from time to time, a slice between two batches, so that the loop never stands
+//! Writes the pipeline's state down from time to time, some portions between two batches, so that the loop never stands
 //! still for long; and reads it back at a start.
 
 use std::collections::VecDeque;
@@ -11,9 +11,11 @@ use chrono_tz::Tz;
 use store::checkpoint::{self, CheckpointWriter};
 use store::{Disk, Journal, StoreError, codec};
 
-use crate::pipeline::{Pipeline, Section, SectionId};
+use crate::pipeline::{Loaded, Pipeline, Section, SectionId};
 use crate::release::Release;
 
+/// After so long a step lets the next batch have its turn: an alarm may be in it. A portion that is begun is ended.
+const STEP_MAX: Duration = Duration::from_micros(300);
 /// How long the last checkpoint waits for the journal.
 const FINISH_WAIT_MAX: Duration = Duration::from_secs(10);
 
@@ -75,17 +77,16 @@ impl Checkpointer {
             Progress::Idle if last_seq < self.begun_at + self.records_between && !self.is_wanted() => Progress::Idle,
             Progress::Idle => {
                 self.begun_at = last_seq;
-                Progress::Taking { left: pipeline.sections().into(), writer: CheckpointWriter::new() }
+                let left = VecDeque::from(pipeline.sections());
+                Progress::Taking { writer: CheckpointWriter::with_room_for(left.len()), left }
             }
-            Progress::Taking { mut left, writer } => match left.pop_front() {
-                None => Progress::Waiting { writer, through: last_seq },
-                Some(id) => match take(pipeline, id, last_seq, writer) {
-                    Ok(writer) => Progress::Taking { left, writer },
-                    Err(error) => {
-                        self.failed(&error);
-                        Progress::Idle
-                    }
-                },
+            Progress::Taking { mut left, writer } => match take_some(pipeline, &mut left, last_seq, writer) {
+                Ok(writer) if left.is_empty() => Progress::Waiting { writer, through: last_seq },
+                Ok(writer) => Progress::Taking { left, writer },
+                Err(error) => {
+                    self.failed(&error);
+                    Progress::Idle
+                }
             },
             Progress::Waiting { writer, through } if journal.durable_seq() < through => {
                 Progress::Waiting { writer, through }
@@ -108,8 +109,9 @@ impl Checkpointer {
             std::thread::sleep(Duration::from_millis(1));
         }
         self.begun_at = last_seq;
-        let mut sections = pipeline.sections().into_iter();
-        let taken = sections.try_fold(CheckpointWriter::new(), |writer, id| take(pipeline, id, last_seq, writer));
+        let sections = pipeline.sections();
+        let writer = CheckpointWriter::with_room_for(sections.len());
+        let taken = sections.into_iter().try_fold(writer, |writer, id| take(pipeline, id, last_seq, writer));
         if let Err(error) = taken.and_then(|writer| write(writer, &*self.disk, &self.dir, &self.written, self.begun_at))
         {
             self.failed(&error);
@@ -135,6 +137,22 @@ impl Checkpointer {
         self.written.failed.store(true, Ordering::Relaxed);
         tracing::error!(error, "the checkpoint could not be taken; the journal is kept until one can");
     }
+}
+
+fn take_some(
+    pipeline: &Pipeline,
+    left: &mut VecDeque<SectionId>,
+    seq: u64,
+    mut writer: CheckpointWriter,
+) -> Result<CheckpointWriter, StoreError> {
+    let began = Instant::now();
+    while let Some(id) = left.pop_front() {
+        writer = take(pipeline, id, seq, writer)?;
+        if began.elapsed() >= STEP_MAX {
+            break;
+        }
+    }
+    Ok(writer)
 }
 
 fn take(
@@ -170,8 +188,9 @@ pub fn load(disk: &dyn Disk, dir: &std::path::Path, zone: Tz) -> Result<(Pipelin
     let Some(found) = checkpoint::load_latest(disk, dir)? else { return Ok((Pipeline::new(zone), 0)) };
     let mut sections = Vec::with_capacity(found.sections.len());
     for section in &found.sections {
-        let Some(id) = SectionId::from_number(section.id) else { continue };
-        sections.push((id, section.seq, codec::from_bytes::<Section>("checkpoint section", &section.bytes)?));
+        let Some((id, portions)) = SectionId::from_number(section.id) else { continue };
+        let content = codec::from_bytes::<Section>("checkpoint section", &section.bytes)?;
+        sections.push(Loaded { id, portions, seq: section.seq, section: content });
     }
     Ok(Pipeline::load(zone, sections))
 }

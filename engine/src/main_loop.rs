@@ -76,14 +76,11 @@ impl MainLoop {
             let mut draft = self.draft();
             let mut pieces = work.drain(..);
             while !pieces.as_slice().is_empty() {
-                if self.inbox.has_alarm() {
-                    // It waits for nothing that happened to come before it.
-                    let begun = std::mem::replace(&mut draft, self.draft());
-                    self.submit(begun)?;
-                    self.decide_alarms(&mut records)?;
-                }
                 self.foresee(&pieces.as_slice()[..pieces.len().min(PIECES_FORESEEN)]);
                 for piece in pieces.by_ref().take(PIECES_FORESEEN) {
+                    if self.inbox.has_alarm() {
+                        self.decide_alarms(&mut records, &mut draft)?;
+                    }
                     self.decide(piece, &mut records, &mut draft)?;
                     if draft.batch.bytes() >= BATCH_BYTES_MAX {
                         let full = std::mem::replace(&mut draft, self.draft());
@@ -103,14 +100,16 @@ impl MainLoop {
         }
     }
 
-    /// What came into the alarm lane while telemetry was decided on, in a batch of its own.
-    fn decide_alarms(&mut self, records: &mut Vec<Record>) -> Result<(), StoreError> {
-        let (mut alarms, mut draft) = (Vec::new(), self.draft());
+    /// What came into the alarm lane while telemetry was decided on. It waits for nothing more that happened to come before
+    /// it: the batch ends with it. In a batch of its own it would be let out no earlier, as that one goes first.
+    fn decide_alarms(&mut self, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {
+        let mut alarms = Vec::new();
         self.inbox.take_alarms(&mut alarms);
         for piece in alarms {
-            self.decide(piece, records, &mut draft)?;
+            self.decide(piece, records, draft)?;
         }
-        self.submit(draft)
+        let ended = std::mem::replace(draft, self.draft());
+        self.submit(ended)
     }
 
     /// How long the loop may sleep: until the next deadline, and not at all while a checkpoint is being written.

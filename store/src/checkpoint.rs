@@ -56,6 +56,12 @@ impl CheckpointWriter {
         CheckpointWriter::default()
     }
 
+    /// No section yet, and room for so many: it does not grow while the loop waits.
+    #[must_use]
+    pub fn with_room_for(sections: usize) -> CheckpointWriter {
+        CheckpointWriter { sections: Vec::with_capacity(sections) }
+    }
+
     /// Adds a section.
     #[must_use]
     pub fn section(mut self, id: u32, seq: u64, bytes: Vec<u8>) -> CheckpointWriter {

@@ -265,7 +265,7 @@ impl Projection {
             let durable = self.shared.durable.get();
             let facts = self.facts_pass(durable)?;
             let lag = durable.saturating_sub(self.telemetry.projected());
-            let taken = match closing || self.is_back || lag > LAG_LEFT_MAX {
+            let taken = match closing || self.is_back || self.flush.is_some() || lag > LAG_LEFT_MAX {
                 true => self.telemetry.pass(durable, self.config.telemetry_records_per_pass)?,
                 false => 0,
             };
@@ -354,6 +354,7 @@ impl Projection {
     fn begin_flush(&mut self) {
         if self.flush.is_none() {
             self.flush = Some(self.telemetry.projected());
+            self.telemetry.set_flushing(true);
             self.state.telemetry().begin_flush();
         }
     }
@@ -385,6 +386,7 @@ impl Projection {
         drop(telemetry);
         self.state.commit_cursors(self.facts_projected(), cursor)?;
         (self.flush, self.flushed_through, self.flushed_at) = (None, cursor, Instant::now());
+        self.telemetry.set_flushing(false);
         self.flush_waiters.clear();
         Ok(true)
     }

@@ -5,7 +5,7 @@ use model::staff::Known;
 use model::{AttemptOutcome, Decision, ProblemCode, Record, RegistryChange, Reply, StaffCommand, WearerId};
 
 use super::tests::{ZONE, at, begun, call_of, callback, command, image, recovered, report};
-use super::{Pipeline, SectionId};
+use super::{Loaded, Pipeline, SectionId};
 
 fn erase(kind: ErasedKind, subject: &str, again: bool) -> StaffCommand {
     StaffCommand::Erase { kind, subject: subject.into(), known: Known::Nothing, again }
@@ -84,8 +84,8 @@ fn what_is_open_is_brought_to_its_end_first_and_who_is_erased_is_forgotten_by_ev
             let rest_at = rest_at.max(core_at).min(records.len() as u64);
             let (core, rest) = (recovered(&records[..core_at as usize]), recovered(&records[..rest_at as usize]));
             let ids = rest.sections().into_iter().map(|id| match id {
-                SectionId::Core => (id, core_at, core.section(id)),
-                id => (id, rest_at, rest.section(id)),
+                SectionId::Core => Loaded { id, portions: 1, seq: core_at, section: core.section(id) },
+                id => Loaded { id, portions: 1, seq: rest_at, section: rest.section(id) },
             });
             let (mut loaded, from) = Pipeline::load(ZONE, ids);
             for (seq, record) in (1..).zip(&records).filter(|(seq, _)| *seq > from) {

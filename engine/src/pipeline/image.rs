@@ -1,4 +1,4 @@
-//! The pipeline's state, written down slice by slice between batches and put together again at a start.
+//! The pipeline's state, written down portion by portion between batches and put together again at a start.
 //!
 //! Each section carries the sequence number of the last record that had been decided when it was taken. A start
 //! loads the newest complete set and applies the journal from the lowest of these numbers on; what a section
@@ -18,6 +18,7 @@ use super::audit::Audit;
 use super::entries::{DeviceEntry, DeviceHot, WearerEntry, WearerHot};
 use super::erasure::Erased;
 use super::links::StepUps;
+use super::slots::PORTION_SLOTS;
 use super::webhooks::Webhooks;
 use super::{Pipeline, Replies, RuleTimers};
 
@@ -26,13 +27,16 @@ use super::{Pipeline, Replies, RuleTimers};
 pub enum SectionId {
     /// Everything but the people, wearers and devices.
     Core,
-    /// A slice of the people.
+    /// A portion of the people.
     People(u32),
-    /// A slice of the wearers with their hot state.
+    /// A portion of the wearers with their hot state.
     Wearers(u32),
-    /// A slice of the devices with their hot state.
+    /// A portion of the devices with their hot state.
     Devices(u32),
 }
+
+/// How many portions one section was, when sections had 1 024 slots.
+const PORTIONS_AT_ONCE: u32 = (1024 / PORTION_SLOTS) as u32;
 
 impl SectionId {
     /// The number under which it stands in the file.
@@ -40,24 +44,42 @@ impl SectionId {
     pub fn number(self) -> u32 {
         match self {
             SectionId::Core => 0,
-            SectionId::People(slice) => (1 << 28) | slice,
-            SectionId::Wearers(slice) => (2 << 28) | slice,
-            SectionId::Devices(slice) => (3 << 28) | slice,
+            SectionId::People(portion) => (4 << 28) | portion,
+            SectionId::Wearers(portion) => (5 << 28) | portion,
+            SectionId::Devices(portion) => (6 << 28) | portion,
         }
     }
 
-    /// From the number in the file.
+    /// From the number in the file, with how many portions its section is. (1 to 3 are of the time when a section had
+    /// 1 024 slots.)
     #[must_use]
-    pub fn from_number(number: u32) -> Option<SectionId> {
-        let slice = number & ((1 << 28) - 1);
+    pub fn from_number(number: u32) -> Option<(SectionId, u32)> {
+        let portion = number & ((1 << 28) - 1);
+        let at_once = portion.saturating_mul(PORTIONS_AT_ONCE);
         match number >> 28 {
-            0 if slice == 0 => Some(SectionId::Core),
-            1 => Some(SectionId::People(slice)),
-            2 => Some(SectionId::Wearers(slice)),
-            3 => Some(SectionId::Devices(slice)),
+            0 if portion == 0 => Some((SectionId::Core, 1)),
+            1 => Some((SectionId::People(at_once), PORTIONS_AT_ONCE)),
+            2 => Some((SectionId::Wearers(at_once), PORTIONS_AT_ONCE)),
+            3 => Some((SectionId::Devices(at_once), PORTIONS_AT_ONCE)),
+            4 => Some((SectionId::People(portion), 1)),
+            5 => Some((SectionId::Wearers(portion), 1)),
+            6 => Some((SectionId::Devices(portion), 1)),
             _ => None,
         }
     }
+}
+
+/// A section of a checkpoint as it is loaded.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Which part; of several portions the first.
+    pub id: SectionId,
+    /// How many portions it is.
+    pub portions: u32,
+    /// The sequence number that it was taken at.
+    pub seq: u64,
+    /// Its content.
+    pub section: Section,
 }
 
 /// One part of the state, as it is written down. The variants' contents are the format of version 1 of the file.
@@ -100,11 +122,11 @@ impl Pipeline {
     /// The sections to write down, in order. What is added to the registry after this is in the journal only.
     #[must_use]
     pub fn sections(&self) -> Vec<SectionId> {
-        let numbers = |slices: usize| 0..slices as u32;
+        let numbers = |portions: usize| 0..portions as u32;
         std::iter::once(SectionId::Core)
-            .chain(numbers(self.directory.people.slices()).map(SectionId::People))
-            .chain(numbers(self.directory.wearers.slices()).map(SectionId::Wearers))
-            .chain(numbers(self.directory.devices.slices()).map(SectionId::Devices))
+            .chain(numbers(self.directory.people.portions()).map(SectionId::People))
+            .chain(numbers(self.directory.wearers.portions()).map(SectionId::Wearers))
+            .chain(numbers(self.directory.devices.portions()).map(SectionId::Devices))
             .collect()
     }
 
@@ -133,20 +155,20 @@ impl Pipeline {
                 erased: self.erased.clone(),
                 step_ups: self.step_ups.clone(),
             })),
-            SectionId::People(slice) => {
-                Section::People(directory.people.slice(slice as usize).map(|(slot, p)| (slot, p.clone())).collect())
+            SectionId::People(portion) => {
+                Section::People(directory.people.portion(portion as usize).map(|(slot, p)| (slot, p.clone())).collect())
             }
-            SectionId::Wearers(slice) => Section::Wearers(
+            SectionId::Wearers(portion) => Section::Wearers(
                 directory
                     .wearers
-                    .slice(slice as usize)
+                    .portion(portion as usize)
                     .map(|(slot, entry)| (slot, Wearer::clone(&entry.wearer), entry.hot.clone()))
                     .collect(),
             ),
-            SectionId::Devices(slice) => Section::Devices(
+            SectionId::Devices(portion) => Section::Devices(
                 directory
                     .devices
-                    .slice(slice as usize)
+                    .portion(portion as usize)
                     .map(|(slot, entry)| (slot, Device::clone(&entry.device), entry.hot.clone()))
                     .collect(),
             ),
@@ -156,19 +178,21 @@ impl Pipeline {
     /// Puts the sections of a checkpoint together, each with the sequence number that it was taken at. The journal
     /// is to be applied from the lowest of these numbers on, which is returned beside.
     #[must_use]
-    pub fn load(zone: Tz, sections: impl IntoIterator<Item = (SectionId, u64, Section)>) -> (Pipeline, u64) {
+    pub fn load(zone: Tz, sections: impl IntoIterator<Item = Loaded>) -> (Pipeline, u64) {
         let mut pipeline = Pipeline::new(zone);
         let mut lowest = u64::MAX;
-        for (id, seq, section) in sections {
-            lowest = lowest.min(seq);
-            pipeline.load_section(id, seq, section);
+        for loaded in sections {
+            lowest = lowest.min(loaded.seq);
+            pipeline.load_section(loaded);
         }
         pipeline.rule_timers = RuleTimers::default();
         pipeline.rule_timers.load(&pipeline.directory);
         (pipeline, if lowest == u64::MAX { 0 } else { lowest })
     }
 
-    fn load_section(&mut self, id: SectionId, seq: u64, section: Section) {
+    fn load_section(&mut self, loaded: Loaded) {
+        let Loaded { id, portions, seq, section } = loaded;
+        let all = |first: u32| first as usize..(first + portions) as usize;
         let directory = &mut self.directory;
         match section {
             Section::Core(core) => {
@@ -216,9 +240,9 @@ impl Pipeline {
         }
         match id {
             SectionId::Core => {}
-            SectionId::People(slice) => directory.people.set_loaded_through(slice as usize, seq),
-            SectionId::Wearers(slice) => directory.wearers.set_loaded_through(slice as usize, seq),
-            SectionId::Devices(slice) => directory.devices.set_loaded_through(slice as usize, seq),
+            SectionId::People(first) => directory.people.set_loaded_through(all(first), seq),
+            SectionId::Wearers(first) => directory.wearers.set_loaded_through(all(first), seq),
+            SectionId::Devices(first) => directory.devices.set_loaded_through(all(first), seq),
         }
     }
 }

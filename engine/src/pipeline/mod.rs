@@ -52,7 +52,7 @@ pub use accounts::Accounts;
 pub use audit::{Audit, hash_of, hash_of_purpose};
 pub use directory::Directory;
 pub use entries::{DeviceEntry, WearerEntry};
-pub use image::{Section, SectionId};
+pub use image::{Loaded, Section, SectionId};
 pub use sensing::Sensing;
 
 use down_commands::DownCommands;

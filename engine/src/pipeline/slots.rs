@@ -1,14 +1,18 @@
-//! A table of named entries in slots that never move, so that it can be written down slice by slice.
+//! A table of named entries in slots that never move, so that it can be written down portion by portion.
 
 use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash};
+use std::ops::Range;
 
 use rustc_hash::FxBuildHasher;
 
 use super::index::Index;
 
-/// How many slots one slice of a checkpoint holds: what the loop stands still for at most.
+/// How many slots lie side by side in memory.
 pub const SLICE_SLOTS: usize = 1024;
+/// How many slots one portion of a checkpoint holds: what the loop stands still for at least. The repeat window of a device
+/// that says more than two things a second takes half a millisecond to write down.
+pub const PORTION_SLOTS: usize = 8;
 
 /// Entries by name and by slot. The order of insertion is the order of the slots: iterating them is repeatable.
 #[derive(Debug)]
@@ -17,8 +21,10 @@ pub struct Slots<K, V> {
     /// stand still while a city is imported.
     slices: Vec<Vec<Option<Place<K, V>>>>,
     index: Index,
-    /// Up to which journal sequence number each slice was when it was loaded from a checkpoint: 0 for the rest.
+    /// Up to which journal sequence number each portion was when it was loaded from a checkpoint: 0 for the rest.
     loaded_through: Vec<u64>,
+    /// The highest of them.
+    loaded_through_max: u64,
     /// Below this every slot is taken.
     first_free: usize,
     /// How often somebody was taken out.
@@ -56,7 +62,7 @@ impl Found {
 impl<K, V> Default for Slots<K, V> {
     fn default() -> Self {
         let (slices, index, loaded_through) = (Vec::new(), Index::default(), Vec::new());
-        Slots { slices, index, loaded_through, first_free: 0, removals: 0 }
+        Slots { slices, index, loaded_through, loaded_through_max: 0, first_free: 0, removals: 0 }
     }
 }
 
@@ -198,16 +204,21 @@ impl<K: Eq + Hash, V> Slots<K, V> {
         self.slices.len()
     }
 
-    /// The entries of one slice with their slots.
-    pub fn slice(&self, slice: usize) -> impl Iterator<Item = (u32, &V)> {
-        let first = slice * SLICE_SLOTS;
-        let entries = self.slices.get(slice).into_iter().flatten().enumerate();
-        entries.filter_map(move |(i, place)| place.as_ref().map(|place| ((first + i) as u32, &place.value)))
+    /// How many portions of a checkpoint there are.
+    pub fn portions(&self) -> usize {
+        self.places().div_ceil(PORTION_SLOTS)
+    }
+
+    /// The entries of one portion with their slots.
+    pub fn portion(&self, portion: usize) -> impl Iterator<Item = (u32, &V)> {
+        let slots = portion * PORTION_SLOTS..(portion + 1) * PORTION_SLOTS;
+        slots.filter_map(|slot| self.place(slot as u32).map(|place| (slot as u32, &place.value)))
     }
 
     /// Every entry, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &V)> {
-        (0..self.slices()).flat_map(|slice| self.slice(slice))
+        let places = self.slices.iter().flatten().enumerate();
+        places.filter_map(|(slot, place)| place.as_ref().map(|place| (slot as u32, &place.value)))
     }
 
     /// Puts an entry back into the slot that a checkpoint named.
@@ -216,22 +227,23 @@ impl<K: Eq + Hash, V> Slots<K, V> {
         self.put(slot as usize, name, value);
     }
 
-    /// Notes up to which sequence number a slice is complete.
-    pub fn set_loaded_through(&mut self, slice: usize, seq: u64) {
-        if self.loaded_through.len() <= slice {
-            self.loaded_through.resize(slice + 1, 0);
+    /// Notes up to which sequence number portions are complete.
+    pub fn set_loaded_through(&mut self, portions: Range<usize>, seq: u64) {
+        if self.loaded_through.len() < portions.end {
+            self.loaded_through.resize(portions.end, 0);
         }
-        self.loaded_through[slice] = seq;
+        self.loaded_through[portions].fill(seq);
+        self.loaded_through_max = self.loaded_through_max.max(seq);
     }
 
     /// Whether the effect of the record `seq` is already in some slot.
     pub fn holds_any(&self, seq: u64) -> bool {
-        self.loaded_through.iter().any(|through| seq <= *through)
+        seq <= self.loaded_through_max
     }
 
     /// Whether the effect of the record `seq` is already in the slot, because the checkpoint was taken after it.
     pub fn holds(&self, slot: u32, seq: u64) -> bool {
-        self.loaded_through.get(slot as usize / SLICE_SLOTS).is_some_and(|through| seq <= *through)
+        self.loaded_through.get(slot as usize / PORTION_SLOTS).is_some_and(|through| seq <= *through)
     }
 }
 
@@ -247,8 +259,8 @@ mod tests {
         assert_eq!(slots.insert(20, 2), 1);
         assert_eq!(slots.insert(40, 4), 3);
         assert_eq!(slots.iter().map(|(_, v)| *v).collect::<Vec<_>>(), [1, 2, 3, 4]);
-        slots.set_loaded_through(0, 7);
-        assert!(slots.holds(3, 7) && !slots.holds(3, 8) && !slots.holds(5000, 1));
+        slots.set_loaded_through(0..1, 7);
+        assert!(slots.holds(3, 7) && !slots.holds(3, 8) && !slots.holds(PORTION_SLOTS as u32, 1));
     }
 
     #[test]

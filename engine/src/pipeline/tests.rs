@@ -10,7 +10,7 @@ use model::{
 use proptest::prelude::*;
 use store::codec;
 
-use super::{Pipeline, Section, SectionId};
+use super::{Loaded, Pipeline, Section, SectionId};
 
 mod rules;
 mod traps;
@@ -89,6 +89,23 @@ fn check(inputs: &[(f64, Input)], until: f64, expected: Expect) {
     run(&mut pipeline, inputs, until, &mut records);
     expected.assert_eq(&told(&records));
     assert_eq!(image(&pipeline), image(&recovered(&records)), "recovered from the journal");
+}
+
+#[test]
+fn a_section_of_1024_slots_stands_for_all_of_its_portions() {
+    for id in [SectionId::Core, SectionId::People(7), SectionId::Wearers(0), SectionId::Devices(124_999)] {
+        assert_eq!(SectionId::from_number(id.number()), Some((id, 1)));
+    }
+    assert_eq!(SectionId::from_number((2 << 28) | 1), Some((SectionId::Wearers(128), 128)));
+    let (pipeline, records) = begun();
+    let old = pipeline.sections().into_iter().map(|id| {
+        let portions = if id == SectionId::Core { 1 } else { 128 };
+        Loaded { id, portions, seq: records.len() as u64, section: pipeline.section(id) }
+    });
+    let (loaded, from) = Pipeline::load(ZONE, old);
+    assert_eq!(from, records.len() as u64);
+    assert!((0..1024).all(|slot| loaded.directory().devices.holds(slot, from)));
+    assert!(!loaded.directory().devices.holds(1024, from) && !loaded.directory().devices.holds(0, from + 1));
 }
 
 /// Everything that the pipeline holds, as bytes.
@@ -360,9 +377,10 @@ proptest! {
         prop_assert_eq!(pipeline.faults(), 0);
         prop_assert_eq!(image(&pipeline), image(&recovered(&records)));
         if let Some(sections) = checkpoint {
-            let sections = sections
-                .into_iter()
-                .map(|(id, seq, bytes)| (id, seq, codec::from_bytes::<Section>("section", &bytes).unwrap()));
+            let sections = sections.into_iter().map(|(id, seq, bytes)| {
+                let section = codec::from_bytes::<Section>("section", &bytes).unwrap();
+                Loaded { id, portions: 1, seq, section }
+            });
             let (mut loaded, from) = Pipeline::load(ZONE, sections);
             for (seq, record) in (1..).zip(&records).filter(|(seq, _)| *seq > from) {
                 loaded.apply(seq, record);

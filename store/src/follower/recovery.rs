@@ -53,6 +53,7 @@ impl Projection {
         self.erasing = self.state.erasing()?;
         self.facts_reader = facts_reader(&self.disk, &self.journal_dir, &self.state);
         (self.flush, self.flushed_through, self.flushed_at) = (None, self.telemetry.projected(), Instant::now());
+        self.telemetry.set_flushing(false);
         self.is_back = true;
         Ok(())
     }

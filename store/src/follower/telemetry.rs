@@ -7,7 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -43,6 +43,8 @@ pub(super) struct Telemetry {
     projected: AtomicU64,
     /// What growing blocks take in memory, as of the last pass.
     open_bytes: AtomicUsize,
+    /// The background thread keeps away meanwhile: a flush would wait for it once for each of its portions.
+    is_flushing: AtomicBool,
     /// Over what the background thread stumbled: for the follower, who knows what to do.
     trouble: Mutex<Option<StoreError>>,
 }
@@ -60,6 +62,7 @@ impl Telemetry {
             gathered: AtomicU64::new(state.telemetry_cursor()),
             projected: AtomicU64::new(state.telemetry_cursor()),
             open_bytes: AtomicUsize::new(0),
+            is_flushing: AtomicBool::new(false),
             state: Arc::clone(state),
             shared: Arc::clone(shared),
             quarantine_max,
@@ -86,6 +89,11 @@ impl Telemetry {
     /// The last record that is in memory or in the view: exact for whoever holds what is gathered.
     pub fn gathered(&self) -> u64 {
         self.gathered.load(Ordering::Acquire)
+    }
+
+    /// A flush is under way, which goes through all that is gathered, or not any more: meanwhile the follower gathers.
+    pub fn set_flushing(&self, flushing: bool) {
+        self.is_flushing.store(flushing, Ordering::Release);
     }
 
     /// What growing blocks take in memory; asked without waiting for a pass.
@@ -165,10 +173,12 @@ impl Telemetry {
     pub fn run_in_background(&self) {
         scheduling::give_way();
         let Shared { durable, closing, failed, .. } = &*self.shared;
+        let failed = &**failed;
         while !closing.load(Ordering::Acquire) {
             let seen = durable.get();
             let mut has_news = false;
-            while !closing.load(Ordering::Acquire) && !failed.load(Ordering::Acquire) {
+            let stays_away = || [closing, failed, &self.is_flushing].iter().any(|flag| flag.load(Ordering::Acquire));
+            while !stays_away() {
                 match self.gather(seen, RECORDS_PER_PORTION) {
                     Ok(0) => break,
                     Ok(_) if self.state.telemetry().full_blocks() >= BLOCKS_PER_WRITE => durable.ring(),
