@@ -69,7 +69,8 @@ export function replaceIf(element, sign, make) {
 /** Whether somebody is writing: then keys are letters. */
 export function isWriting() {
   const element = document.activeElement;
-  return !!element && (element.matches("input, textarea, select") || element.isContentEditable);
+  // A field of a dialog that has just been closed keeps the focus until the next frame.
+  return !!element && !element.closest("dialog:not([open])") && (element.matches("input, textarea, select") || element.isContentEditable);
 }
 
 /** Calls `f` once for any number of calls within a frame. */

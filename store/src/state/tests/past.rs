@@ -69,3 +69,23 @@ fn late_fixes_of_another_day_stand_in_their_place() {
         Some(at(86_400_000 + 299_000))
     );
 }
+
+#[test]
+fn what_is_full_and_not_written_yet_is_found_in_memory() {
+    let house = House::with([]);
+    let (state, _) = house.open();
+    let mut telemetry = state.telemetry();
+    for n in 0..300 {
+        telemetry.take_record(u64::from(n) + 1, &sample::location_at(n, 0, i64::from(n) * 1000), 9).unwrap();
+    }
+    assert_eq!(telemetry.full_blocks(), 2, "and 44 fixes grow on");
+    drop(telemetry);
+    let walk = |from, to| state.fixes(&WearerId::new("w0"), from, to, usize::MAX).unwrap();
+    let (all, part) = (walk(Timestamp::EPOCH, Timestamp::LATEST), walk(at(100_000), at(260_000)));
+    assert_eq!((all.len(), part.len()), (300, 160));
+    assert_eq!(state.fixes(&WearerId::new("w"), Timestamp::EPOCH, Timestamp::LATEST, 9).unwrap(), []);
+    let (blocks, changes) = state.telemetry().take_ready();
+    state.write_blocks(blocks, changes, 300).unwrap();
+    assert_eq!(walk(Timestamp::EPOCH, Timestamp::LATEST), all, "and the same in the view");
+    assert_eq!(walk(at(100_000), at(260_000)), part);
+}
