@@ -92,6 +92,7 @@ impl Dispatcher {
             return;
         }
         if !self.outbox.is_still_wanted(attempt.id) {
+            tracing::debug!(attempt = %attempt.id, "taken back before it was handed over");
             return;
         }
         let links = (self.links)(attempt);

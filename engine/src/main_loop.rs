@@ -77,8 +77,11 @@ impl MainLoop {
             let mut pieces = work.drain(..);
             while !pieces.as_slice().is_empty() {
                 self.foresee(&pieces.as_slice()[..pieces.len().min(PIECES_FORESEEN)]);
+                // Once in so many pieces: a flood of alarms starves nobody.
+                let mut had_alarms = false;
                 for piece in pieces.by_ref().take(PIECES_FORESEEN) {
-                    if self.inbox.has_alarm() {
+                    if !had_alarms && self.inbox.has_alarm() {
+                        had_alarms = true;
                         self.decide_alarms(&mut records, &mut draft)?;
                     }
                     self.decide(piece, &mut records, &mut draft)?;
