@@ -18,13 +18,14 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use compact_str::CompactString;
 use model::DeviceId;
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::door::Shared;
 use crate::host::BoxFuture;
-use crate::mailbox::{Mail, Mailbox, Stop};
+use crate::mailbox::{Mail, Mailbox, Stop, Verdict};
 use crate::session::{Env, Output, Session};
 use crate::stats::add;
 use crate::stream::Stream;
@@ -47,12 +48,21 @@ thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
+/// A connection, for whoever has it in hand: its task in each of its turns, or a thread that writes what it has just
+/// committed. Nothing once it is over.
+pub(crate) type Hands = Mutex<Option<Connection>>;
+
 /// Serves a connection until it is over.
 pub(crate) async fn serve(stream: Stream, certified: Option<CompactString>, shared: Arc<Shared>) {
     let place = Place::take(&shared);
-    let mut connection = Box::new(Connection::new(stream, certified, Arc::clone(&shared), place));
-    std::future::poll_fn(|cx| connection.poll_run(cx)).await;
-    let Connection { stream, output, mut place, pump, .. } = *connection;
+    let mailbox = Arc::clone(&place.mailbox);
+    let connection = Connection::new(stream, certified, Arc::clone(&shared), place);
+    let hands = Arc::new(Mutex::new(Some(connection)));
+    mailbox.belongs_to(&hands);
+    std::future::poll_fn(|cx| hands.lock().as_mut().map_or(Poll::Ready(()), |connection| connection.poll_run(cx)))
+        .await;
+    let Some(connection) = hands.lock().take() else { return };
+    let Connection { stream, output, mut place, pump, .. } = connection;
     if let Some(pump) = pump {
         pump.abort();
     }
@@ -119,7 +129,7 @@ async fn part(mut stream: Stream, output: BytesMut) {
     let _late = timeout(Duration::from_millis(LINGER_MILLIS), farewell).await;
 }
 
-struct Connection {
+pub(crate) struct Connection {
     stream: Stream,
     /// The name in the client's certificate, if it brought one.
     certified: Option<CompactString>,
@@ -395,6 +405,28 @@ impl Connection {
                 tracing::debug!(%error, "a connection without keep-alive cannot be watched");
             }
         }
+    }
+
+    /// A parcel is committed; on the thread of whoever did that. `false`: it is for the connection's task, and nothing has
+    /// happened.
+    pub fn settle_here(&mut self, serial: u64) -> bool {
+        let is_idle = self.output.is_empty() && !self.draining && !self.session.is_closed();
+        if !is_idle || matches!(self.stream, Stream::Tls(_)) {
+            return false;
+        }
+        self.with_session(|session, env, out| session.settle(&[(serial, Verdict::Released)], env, out));
+        if !self.output.is_empty() {
+            // An error is found again by the task.
+            let count = self.stream.socket().try_write(&self.output).unwrap_or(0);
+            self.output.advance(count);
+            add(&self.shared.stats.bytes_out, count as u64);
+        }
+        if self.output.is_empty() {
+            self.output = BytesMut::new();
+        } else {
+            self.place.mailbox.wake();
+        }
+        true
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {

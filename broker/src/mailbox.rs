@@ -1,14 +1,16 @@
 //! What others leave for a connection's task: settled receipts, down-commands, feed messages, an order to stop.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use model::DownCommand;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
+
+use crate::connection::Hands;
 
 /// What has become of a parcel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,15 @@ impl Receipts {
     /// is woken once however many of its parcels a batch held.
     pub fn release(mut self) {
         self.settle(Verdict::Released);
+    }
+
+    /// The same, with the acknowledgements written to the socket by the calling thread, if the connection is in nobody's
+    /// hands: nobody has to be woken for it. That takes some microseconds, and never blocks.
+    pub fn release_here(mut self) {
+        let Some((mailbox, serial)) = self.settle.take() else { return };
+        if !mailbox.settle_here(serial) {
+            mailbox.settle(serial, Verdict::Released);
+        }
     }
 
     /// The telemetry was not taken (the disk is nearly full): MQTT 5 is told 0x97, 3.1.1 gets no acknowledgement,
@@ -119,6 +130,7 @@ pub(crate) struct Mailbox {
     inner: Mutex<Inner>,
     /// Whether down-commands can be delivered: subscribed to `down`.
     down_ready: AtomicBool,
+    connection: OnceLock<Weak<Hands>>,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +141,19 @@ struct Inner {
 }
 
 impl Mailbox {
+    /// Whose letter box it is.
+    pub fn belongs_to(&self, connection: &Arc<Hands>) {
+        self.connection.get_or_init(|| Arc::downgrade(connection));
+    }
+
+    /// A parcel is committed, and this thread writes what that acknowledges. `false`: it cannot, and nothing has happened.
+    fn settle_here(&self, serial: u64) -> bool {
+        let Some(connection) = self.connection.get().and_then(Weak::upgrade) else { return false };
+        // Before the connection itself is let go of, which may be its end.
+        let mut hands = connection.try_lock();
+        hands.as_mut().and_then(|hands| hands.as_mut()).is_some_and(|connection| connection.settle_here(serial))
+    }
+
     /// Takes what was left, or remembers whom to wake. Without `wants_feed` the feed stays and goes on to be counted.
     pub fn poll_take(&self, cx: &mut Context<'_>, wants_feed: bool) -> Poll<Mail> {
         let mut inner = self.inner.lock();
@@ -187,6 +212,11 @@ impl Mailbox {
 
     pub fn set_down_ready(&self, ready: bool) {
         self.down_ready.store(ready, Ordering::Release);
+    }
+
+    /// Has the connection look after itself.
+    pub fn wake(&self) {
+        self.leave(|_| {});
     }
 
     fn leave(&self, put: impl FnOnce(&mut Mail)) -> bool {

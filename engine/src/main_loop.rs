@@ -26,7 +26,7 @@ const PIECES_FORESEEN: usize = 32;
 /// How long the loop sleeps at most, so that its pulse shows that it lives, in milliseconds.
 const SLEEP_MS_MAX: i64 = 250;
 
-/// The exit code when the main loop panicked: `EX_SOFTWARE` of sysexits.
+/// The exit code when what nothing goes on without panicked: `EX_SOFTWARE` of sysexits.
 const EXIT_PANICKED: i32 = 70;
 
 /// The loop's world.
@@ -65,7 +65,7 @@ impl MainLoop {
     /// # Errors
     /// When a decision cannot be handed to the journal: the process must end, what is on disk is the truth.
     pub fn run(mut self) -> Result<(), StoreError> {
-        let _guard = EndWithPanic;
+        let _guard = EndWithPanic("the main loop");
         let (mut work, mut records) = (Vec::new(), Vec::new());
         loop {
             let telemetry = !self.hold_telemetry.load(Ordering::Relaxed);
@@ -233,13 +233,14 @@ pub fn started(pipeline: &Pipeline, now: Timestamp) -> Work {
     Work::Input { input: Input::Started { down_since }, received: now, reply: None }
 }
 
-/// Ends the process when the thread that holds it panics. The journal is the truth: whoever starts it again goes on.
-struct EndWithPanic;
+/// Ends the process when the thread that holds it panics, in what is named. The journal is the truth: whoever starts it again
+/// goes on.
+pub(crate) struct EndWithPanic(pub &'static str);
 
 impl Drop for EndWithPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!("the main loop panicked: the process ends");
+            tracing::error!(part = self.0, "it panicked: the process ends");
             std::process::exit(EXIT_PANICKED);
         }
     }

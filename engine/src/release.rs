@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::authority::Authority;
+use crate::main_loop::EndWithPanic;
 use crate::outbox::Outbox;
 use crate::teller::Book;
 use crate::watchdog::{Watched, snapshot};
@@ -22,6 +23,10 @@ use crate::watchdog::{Watched, snapshot};
 /// How many events may wait to be printed for the feed's subscribers; more are dropped and counted, as where the router
 /// is behind.
 pub const FEED_EVENTS_WAITING_MAX: usize = 16_384;
+
+/// Of how many parcels the journal's thread itself writes the acknowledgements to their sockets, which takes it some four
+/// microseconds each; for more, each connection's own thread is woken. The messages of the next batch wait meanwhile.
+const RECEIPTS_WRITTEN_MAX: usize = 64;
 
 /// Everything that one batch lets out.
 #[derive(Default)]
@@ -195,10 +200,13 @@ pub struct Releaser {
 impl Releaser {
     /// Lets out one batch. The door knows of an import before the import is answered.
     pub fn release(&self, release: Release) {
+        let _guard = EndWithPanic("letting out what was committed");
         if !release.attempts.is_empty() {
             self.outbox.note(release.attempts);
         }
-        release.receipts.into_iter().for_each(Receipts::release);
+        let mut receipts = release.receipts.into_iter();
+        receipts.by_ref().take(RECEIPTS_WRITTEN_MAX).for_each(Receipts::release_here);
+        receipts.for_each(Receipts::release);
         for effect in release.effects {
             self.carry_out(effect);
         }

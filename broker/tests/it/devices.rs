@@ -1,12 +1,13 @@
 //! Devices: in and out, up and down.
 
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
-use broker::{DoorConfig, DoorStats, Lane};
+use broker::{DoorConfig, DoorStats, Lane, listen};
 use model::{DeviceId, DownCommand, DownCommandId, DownCommandKind, DownCommandState, Timestamp};
 use rumqttc::{AsyncClient, ConnectReturnCode, ConnectionError, Event, MqttOptions, Packet, QoS, v5};
 
-use crate::house::{PATIENCE, open, until, words};
+use crate::house::{PATIENCE, open, open_on, until, words};
 use crate::wire::Wire;
 
 const UP: &str = "yl/v1/d1/up/json";
@@ -110,6 +111,74 @@ async fn no_acknowledgement_leaves_before_its_release_and_all_leave_in_order() {
     assert_eq!(wire.packet().await.unwrap(), [0x40, 2, 0, 1]);
     assert_eq!(wire.packet().await.unwrap(), [0x40, 2, 0, 2]);
     assert_eq!(wire.packet().await.unwrap(), [0x40, 2, 0, 3]);
+}
+
+#[tokio::test]
+async fn what_is_released_here_is_written_before_the_connection_has_another_turn() {
+    let setting = open(DoorConfig::default()).await;
+    let mut wire = Wire::device(setting.port, 4, "d1").await;
+    let bytes = [(1, "hr"), (2, "sos")].map(|(id, payload)| wire.publish_bytes(1, id, UP, payload.as_bytes())).concat();
+    wire.send(&bytes).await;
+    let alarm = setting.house.parcel(Lane::Alarm).await;
+    let telemetry = setting.house.parcel(Lane::Telemetry).await;
+    // The connection's task lives on this thread, which from here on waits for nothing but the socket.
+    let mut socket = wire.stream.into_std().unwrap();
+    alarm.receipts.release_here();
+    let mut acknowledged = [0; 8];
+    assert!(
+        socket.read(&mut acknowledged).is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+        "not in its turn"
+    );
+    telemetry.receipts.release_here();
+    socket.set_nonblocking(false).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.read_exact(&mut acknowledged).unwrap();
+    assert_eq!(acknowledged, [0x40, 2, 0, 1, 0x40, 2, 0, 2]);
+    assert_eq!(DoorStats::read(&setting.door.stats().acknowledged), 2);
+}
+
+#[tokio::test]
+async fn what_a_full_socket_does_not_take_is_written_when_it_is_read() {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    // What is accepted has the same; the other side has the usual room.
+    socket2::SockRef::from(&listener).set_send_buffer_size(4096).unwrap();
+    let setting = open_on(listener, DoorConfig { output_bytes_max: 16 << 20, ..DoorConfig::default() }).await;
+    let mut wire = Wire::device(setting.port, 4, "d1").await;
+    wire.subscribe("yl/v1/d1/down").await;
+    let ids = 1..=20_000;
+    // Each is answered with a complaint, too.
+    let bytes: Vec<u8> = ids.clone().flat_map(|id| wire.publish_bytes(1, id, UP, b"?")).collect();
+    wire.send(&bytes).await;
+    let mut released = 0;
+    while released < ids.len() {
+        let parcel = setting.house.parcel(Lane::Telemetry).await;
+        released += parcel.items.len();
+        parcel.receipts.release_here();
+    }
+    let written = DoorStats::read(&setting.door.stats().bytes_out);
+    let (mut acknowledged, mut complaints, mut heard) = (Vec::new(), 0, 0);
+    while complaints < ids.len() {
+        let packet = wire.packet().await.unwrap();
+        heard += packet.len() as u64;
+        match packet[0] {
+            0x40 => acknowledged.push(u16::from_be_bytes([packet[2], packet[3]])),
+            _ => complaints += 1,
+        }
+    }
+    assert!(written < heard, "all {heard} bytes found room: the socket was never full");
+    assert_eq!(acknowledged, ids.collect::<Vec<u16>>());
+}
+
+#[tokio::test]
+async fn who_has_gone_is_acknowledged_nothing() {
+    let setting = open(DoorConfig::default()).await;
+    let mut wire = Wire::device(setting.port, 4, "d1").await;
+    wire.publish(1, 1, UP, b"hr").await;
+    let parcel = setting.house.parcel(Lane::Telemetry).await;
+    drop(wire);
+    until("it is gone", || setting.door.connections() == 0).await;
+    parcel.receipts.release_here();
+    assert_eq!(DoorStats::read(&setting.door.stats().acknowledged), 0);
 }
 
 #[tokio::test]
