@@ -112,7 +112,7 @@ impl Gate {
     /// dispatchers, and whatever they sent on the strength of a remembered epoch the watchdog would send, too. It is one
     /// line in the page cache, some microseconds beside a request over the network.
     pub async fn settle(&self) {
-        let is_own = || self.ground.epoch().is_some_and(|(epoch, _)| epoch == self.own.load(Ordering::Acquire));
+        let is_own = || self.ground.epoch().is_some_and(|epoch| epoch.number == self.own.load(Ordering::Acquire));
         let mut held = self.held.lock().await;
         while !is_own() {
             if (self.lives)() && self.take_in(&mut held).await {

@@ -31,6 +31,17 @@ pub enum Holder {
     Watchdog,
 }
 
+/// Who has the turn, and since which change of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epoch {
+    /// Counts the changes.
+    pub number: u64,
+    /// Whose turn it is.
+    pub holder: Holder,
+    /// The id of the process that took it; 0 where an earlier version did, which did not say.
+    pub process: u32,
+}
+
 /// One thing that the watchdog did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,23 +128,25 @@ impl Ground {
         Ok(Ground { dir })
     }
 
-    /// The present epoch and who holds it; `None` before the first.
+    /// The present epoch; `None` before the first.
     #[must_use]
-    pub fn epoch(&self) -> Option<(u64, Holder)> {
+    pub fn epoch(&self) -> Option<Epoch> {
         let text = fs::read_to_string(self.dir.join(EPOCH_FILE)).ok()?;
-        let (number, holder) = text.trim().split_once(' ')?;
-        let holder = if holder == "watchdog" { Holder::Watchdog } else { Holder::Engine };
-        Some((number.parse().ok()?, holder))
+        let mut words = text.split_whitespace();
+        let number = words.next()?.parse().ok()?;
+        let holder = if words.next()? == "watchdog" { Holder::Watchdog } else { Holder::Engine };
+        let process = words.next().and_then(|process| process.parse().ok()).unwrap_or(0);
+        Some(Epoch { number, holder, process })
     }
 
-    /// Raises the epoch and returns the new one.
+    /// Raises the epoch for this process and returns the new number.
     ///
     /// # Errors
     /// When it cannot be written and synced.
     pub fn raise(&self, holder: Holder) -> io::Result<u64> {
-        let next = self.epoch().map_or(1, |(number, _)| number + 1);
+        let next = self.epoch().map_or(1, |epoch| epoch.number + 1);
         let name = if holder == Holder::Watchdog { "watchdog" } else { "engine" };
-        self.replace(EPOCH_FILE, format!("{next} {name}\n").as_bytes())?;
+        self.replace(EPOCH_FILE, format!("{next} {name} {}\n", std::process::id()).as_bytes())?;
         Ok(next)
     }
 
@@ -266,7 +279,11 @@ mod tests {
         assert_eq!(ground.epoch(), None);
         assert_eq!(ground.raise(Holder::Engine).unwrap(), 1);
         assert_eq!(ground.raise(Holder::Watchdog).unwrap(), 2);
-        assert_eq!(ground.epoch(), Some((2, Holder::Watchdog)));
+        let process = std::process::id();
+        assert_eq!(ground.epoch(), Some(Epoch { number: 2, holder: Holder::Watchdog, process }));
+        fs::write(ground.dir.join(EPOCH_FILE), "3 engine\n").unwrap();
+        let unsigned = Epoch { number: 3, holder: Holder::Engine, process: 0 };
+        assert_eq!(ground.epoch(), Some(unsigned), "as an earlier version wrote it");
         let (attempt, incident) = (AttemptId::new(63, 1), Some(IncidentId::new(0, 1)));
         let sent = Deed::Sent { attempt, incident, about: Some((WearerId::new("w1"), Timestamp::EPOCH)) };
         let about = Some((WearerId::new("w1"), IncidentKind::Sos));

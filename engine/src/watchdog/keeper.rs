@@ -24,7 +24,7 @@ use super::callbacks::{Answer, Posted, Told};
 use super::scribe::Scribe;
 use super::snapshot::is_watched;
 use super::stand_in::{StandIn, load};
-use super::{Alarm, Beats, Deed, Ground, Holder, Seal, callbacks, snapshot};
+use super::{Alarm, Beats, Deed, Epoch, Ground, Holder, Seal, callbacks, snapshot};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::data_dir::DataDir;
@@ -53,6 +53,7 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// A directory that is not initialised, or a configuration that names no provider that can be set up. What can pass by
 /// itself (a full disk, an address that is still taken) is tried again instead.
 pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
+    let engine = std::os::unix::process::parent_id();
     let settings = config.watchdog.clone().unwrap_or_default();
     let data = DataDir::open(&config.data)?;
     let secrets = Arc::new(data.load_secrets()?);
@@ -65,6 +66,7 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
     let seal = Seal::new(&secrets.watchdog_key())?;
     let stand_in = None;
     let mut keeper = Keeper {
+        engine,
         config,
         secrets,
         seal,
@@ -95,7 +97,8 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
             // Its last words come first, whoever serves by now.
         } else if !keeper.is_calling() && !is_retired {
             // Another engine serves already, with a watchdog of its own; or there is nothing left to watch over.
-            let is_served = keeper.scribe.epoch() != seen_epoch;
+            let epoch = keeper.scribe.epoch();
+            let is_served = epoch != seen_epoch && keeper.is_of_others(epoch);
             let data = keeper.config.data.clone();
             if is_served || !keeper.scribe.ask_unless_stuck(move |_| data.exists()).unwrap_or(true) {
                 return Ok(());
@@ -110,7 +113,7 @@ pub async fn run(config: Config, beats: Arc<Beats>) -> anyhow::Result<()> {
                 keeper.rest();
                 // As good as a beat, which follows within a second.
                 beats.last_ms.store(beats.now_ms(), Ordering::Release);
-                is_retired = gone;
+                is_retired = gone && keeper.is_of_others(keeper.scribe.epoch());
             } else {
                 keeper.take_on(beats.take_alarms());
                 keeper.call();
@@ -150,6 +153,8 @@ async fn bind(address: std::net::SocketAddr) -> TcpListener {
 }
 
 struct Keeper {
+    /// The process of the engine that it watches.
+    engine: u32,
     config: Config,
     secrets: Arc<Secrets>,
     seal: Seal,
@@ -274,7 +279,14 @@ impl Keeper {
     /// Whether no engine has taken the epoch back.
     fn has_the_turn(&self) -> bool {
         let epoch = self.stand_in.as_ref().and_then(|stand_in| *stand_in.epoch.lock());
-        epoch.is_none_or(|epoch| self.scribe.epoch() == Some((epoch, Holder::Watchdog)))
+        let is_ours = |now: Epoch| Some(now.number) == epoch && now.holder == Holder::Watchdog;
+        epoch.is_none() || self.scribe.epoch().is_some_and(is_ours)
+    }
+
+    /// Whether another engine, or its watchdog, took an epoch: not this one or the engine that it watches, which may have
+    /// done so in its last moments. One that cannot be read was taken by nobody.
+    fn is_of_others(&self, epoch: Option<Epoch>) -> bool {
+        epoch.is_some_and(|epoch| ![self.engine, std::process::id()].contains(&epoch.process))
     }
 
     fn rest(&mut self) {

@@ -26,7 +26,7 @@ mod unsaved;
 
 pub use beats::Beats;
 pub use gate::{Gate, Lives};
-pub use ground::{Deed, Ground, Holder};
+pub use ground::{Deed, Epoch, Ground, Holder};
 pub use keeper::run;
 pub use leash::{LastWords, Leash, Line, Watch, lives};
 pub use seal::Seal;

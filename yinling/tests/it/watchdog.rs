@@ -98,6 +98,24 @@ fn a_key_that_is_pressed_when_the_engine_is_back_counts_although_the_watchdog_ha
 }
 
 #[test]
+fn an_engine_that_dies_as_it_takes_its_turn_back_is_stood_in_for_again() {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let server = house.serve();
+    ringing(&phones, &server);
+    server.signal("STOP");
+    stood_in_for(&phones);
+    server.signal("CONT");
+    let epoch = house.data().join("watchdog/epoch");
+    eventually("the engine takes the epoch back", || {
+        std::fs::read_to_string(&epoch).unwrap().contains("engine").then_some(())
+    });
+    server.kill();
+    // Its own last deed is not that of another engine, who would have a watchdog too.
+    phones.expect_call(G3);
+}
+
+#[test]
 fn a_killed_engine_is_stood_in_for_and_the_next_one_hears_of_it() {
     let phones = Phones::start();
     let house = House::new(&phones, CONFIG);
