@@ -50,19 +50,19 @@ thread_local! {
 
 /// A connection, for whoever has it in hand: its task in each of its turns, or a thread that writes what it has just
 /// committed. Nothing once it is over.
-pub(crate) type Hands = Mutex<Option<Connection>>;
+pub(crate) type Hands = Mutex<Option<Box<Connection>>>;
 
 /// Serves a connection until it is over.
 pub(crate) async fn serve(stream: Stream, certified: Option<CompactString>, shared: Arc<Shared>) {
     let place = Place::take(&shared);
     let mailbox = Arc::clone(&place.mailbox);
-    let connection = Connection::new(stream, certified, Arc::clone(&shared), place);
+    let connection = Box::new(Connection::new(stream, certified, Arc::clone(&shared), place));
     let hands = Arc::new(Mutex::new(Some(connection)));
     mailbox.belongs_to(&hands);
     std::future::poll_fn(|cx| hands.lock().as_mut().map_or(Poll::Ready(()), |connection| connection.poll_run(cx)))
         .await;
     let Some(connection) = hands.lock().take() else { return };
-    let Connection { stream, output, mut place, pump, .. } = connection;
+    let Connection { stream, output, mut place, pump, .. } = *connection;
     if let Some(pump) = pump {
         pump.abort();
     }

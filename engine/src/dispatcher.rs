@@ -86,13 +86,14 @@ impl Dispatcher {
     }
 
     async fn send(&self, attempt: &Attempt) {
-        if let Some(gate) = &self.gate
-            && !gate.admits(attempt).await
-        {
-            return;
-        }
-        if !self.outbox.is_still_wanted(attempt.id) {
-            tracing::debug!(attempt = %attempt.id, "taken back before it was handed over");
+        let is_admitted = match &self.gate {
+            Some(gate) => gate.admits(attempt).await,
+            None => true,
+        };
+        // Asked in any case: it is in nobody's hands any more.
+        let is_wanted = self.outbox.is_still_wanted(attempt.id);
+        if !is_admitted || !is_wanted {
+            tracing::debug!(attempt = %attempt.id, is_admitted, "taken back before it was handed over");
             return;
         }
         let links = (self.links)(attempt);
