@@ -26,7 +26,7 @@ pub const FEED_EVENTS_WAITING_MAX: usize = 16_384;
 
 /// Of how many parcels the journal's thread itself writes the acknowledgements to their sockets, which takes it some four
 /// microseconds each; for more, each connection's own thread is woken. The messages of the next batch wait meanwhile.
-const RECEIPTS_WRITTEN_MAX: usize = 64;
+const RECEIPTS_WRITTEN_MAX: usize = 32;
 
 /// Everything that one batch lets out.
 #[derive(Default)]
