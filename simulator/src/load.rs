@@ -270,9 +270,9 @@ impl Connection {
             Target::Yinling { secret } => (Some(secret.as_str()), format!("yl/v1/{id}/up/json")),
         };
         let hello = connect_packet(&id, secret);
-        let mut retries = 0;
+        let mut retries = 0_u32;
         let socket = loop {
-            let tried = tokio::time::timeout(CONNECT_WITHIN, knock(&options, number, &id, &hello)).await;
+            let tried = tokio::time::timeout(CONNECT_WITHIN, knock(&options, number, retries, &id, &hello)).await;
             let unheard = match tried {
                 Ok(Ok(socket)) => break socket,
                 Ok(Err(NotIn::Refused(why))) => return Err(why),
@@ -383,8 +383,8 @@ impl Connection {
 }
 
 /// One try: connects, says who it is, and waits to be let in.
-async fn knock(options: &LoadOptions, number: usize, id: &str, hello: &[u8]) -> Result<TcpStream, NotIn> {
-    let mut socket = connect(options, number).await?;
+async fn knock(options: &LoadOptions, number: usize, retries: u32, id: &str, hello: &[u8]) -> Result<TcpStream, NotIn> {
+    let mut socket = connect(options, number, retries).await?;
     let mut connack = [0_u8; 4];
     let mut said = async || {
         socket.set_nodelay(true)?;
@@ -415,12 +415,13 @@ async fn knock(options: &LoadOptions, number: usize, id: &str, hello: &[u8]) -> 
     Err(NotIn::Refused(anyhow!("{id} was refused, CONNACK code {}{why}", connack[3])))
 }
 
-/// Opens a connection, from the next of the addresses if there are any.
-async fn connect(options: &LoadOptions, number: usize) -> Result<TcpStream, NotIn> {
+/// Opens a connection, from the next of the addresses if there are any; each time from another port, as somebody may have
+/// the first one to the same server.
+async fn connect(options: &LoadOptions, number: usize, retries: u32) -> Result<TcpStream, NotIn> {
     let new = || if options.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let socket = match options.from.get(number % options.from.len().max(1)) {
         None => new(),
-        Some(from) => bound(new, *from, number / options.from.len()),
+        Some(from) => bound(new, *from, number / options.from.len(), retries as usize),
     };
     // No files or ports of our own are left: that does not get better by waiting.
     let socket = socket.map_err(|error| {
@@ -437,10 +438,10 @@ async fn connect(options: &LoadOptions, number: usize) -> Result<TcpStream, NotI
 
 /// A socket on a port of its own of this address. We count the ports ourselves: the kernel, asked for any, looks longer
 /// and longer the fewer are left, twelve seconds in all for 18 000.
-fn bound(new: impl Fn() -> io::Result<TcpSocket>, from: IpAddr, nth: usize) -> io::Result<TcpSocket> {
+fn bound(new: impl Fn() -> io::Result<TcpSocket>, from: IpAddr, nth: usize, retries: usize) -> io::Result<TcpSocket> {
     let ports = usize::from(PORTS.end() - PORTS.start()) + 1;
     let mut taken = None;
-    for skip in 0..PORT_TRIES_MAX {
+    for skip in retries..retries + PORT_TRIES_MAX {
         let port = *PORTS.start() + ((nth + skip * PORT_STRIDE) % ports) as u16;
         let socket = new()?;
         // Of connections that ended a moment ago.
@@ -465,6 +466,30 @@ mod tests {
 
     use super::*;
 
+    fn options(address: SocketAddr) -> LoadOptions {
+        LoadOptions {
+            address,
+            connections: 1,
+            duration: Duration::from_millis(50),
+            pace: Pace::Window(3),
+            target: Target::Broker,
+            from: Vec::new(),
+            at_once: 1,
+            now: Timestamp::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn who_finds_its_port_connected_already_takes_another_one_the_next_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let from = vec![IpAddr::from([127, 0, 0, 77])];
+        let options = LoadOptions { from, ..options(listener.local_addr().unwrap()) };
+        let first = connect(&options, 0, 0).await.ok().expect("a connection");
+        assert!(matches!(connect(&options, 0, 0).await, Err(NotIn::Unheard(_))), "the same port to the same server");
+        let second = connect(&options, 0, 1).await.ok().expect("another port");
+        assert_ne!(first.local_addr().unwrap(), second.local_addr().unwrap());
+    }
+
     #[test]
     fn a_server_that_hangs_is_not_waited_for_for_ever() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -476,18 +501,8 @@ mod tests {
             // Takes everything, and says nothing any more.
             while socket.read(&mut [0_u8; 4096]).is_ok_and(|read| read > 0) {}
         });
-        let options = LoadOptions {
-            address,
-            connections: 1,
-            duration: Duration::from_millis(50),
-            pace: Pace::Window(3),
-            target: Target::Broker,
-            from: Vec::new(),
-            at_once: 1,
-            now: Timestamp::default(),
-        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let failed = runtime.block_on(load(&options, Duration::from_millis(200))).unwrap_err();
+        let failed = runtime.block_on(load(&options(address), Duration::from_millis(200))).unwrap_err();
         assert!(format!("{failed:#}").contains("acknowledged nothing more"), "{failed:#}");
     }
 }
