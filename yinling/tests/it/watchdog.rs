@@ -104,7 +104,7 @@ fn an_engine_that_dies_as_it_takes_its_turn_back_is_stood_in_for_again() {
     let server = house.serve();
     ringing(&phones, &server);
     server.signal("STOP");
-    stood_in_for(&phones);
+    let second = stood_in_for(&phones);
     server.signal("CONT");
     let epoch = house.data().join("watchdog/epoch");
     eventually("the engine takes the epoch back", || {
@@ -112,7 +112,8 @@ fn an_engine_that_dies_as_it_takes_its_turn_back_is_stood_in_for_again() {
     });
     server.kill();
     // Its own last deed is not that of another engine, who would have a watchdog too.
-    phones.expect_call(G3);
+    let third = phones.expect_call(G3);
+    assert_ne!(second.attempt, third.attempt, "a key pressed on one is not taken for the other's");
 }
 
 #[test]
