@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -29,6 +29,7 @@ use crate::mailbox::{Mail, Mailbox, Stop, Verdict};
 use crate::session::{Env, Output, Session};
 use crate::stats::add;
 use crate::stream::Stream;
+use crate::threshold::Threshold;
 use crate::wire::reason;
 use crate::{Grant, Inbound, Parcel};
 
@@ -53,24 +54,36 @@ thread_local! {
 pub(crate) type Hands = Mutex<Option<Box<Connection>>>;
 
 /// Serves a connection until it is over.
-pub(crate) async fn serve(stream: Stream, certified: Option<CompactString>, shared: Arc<Shared>) {
+pub(crate) async fn serve(stream: Stream, certified: Option<CompactString>, shared: Arc<Shared>, threshold: Threshold) {
     let place = Place::take(&shared);
     let mailbox = Arc::clone(&place.mailbox);
     let connection = Box::new(Connection::new(stream, certified, Arc::clone(&shared), place));
     let hands = Arc::new(Mutex::new(Some(connection)));
     mailbox.belongs_to(&hands);
-    std::future::poll_fn(|cx| hands.lock().as_mut().map_or(Poll::Ready(()), |connection| connection.poll_run(cx)))
-        .await;
+    let mut coming = threshold.coming();
+    std::future::poll_fn(|cx| {
+        let mut hands = hands.lock();
+        let Some(connection) = hands.as_mut() else { return Poll::Ready(()) };
+        if !coming.step_aside() && connection.session.is_connecting() {
+            ready!(coming.poll_turn(cx));
+        }
+        connection.poll_run(cx)
+    })
+    .await;
+    drop(coming);
     let Some(connection) = hands.lock().take() else { return };
     let Connection { stream, output, mut place, pump, .. } = *connection;
-    if let Some(pump) = pump {
-        pump.abort();
-    }
-    if let Some(device) = place.leave() {
-        while !shared.registry.announce(&device, shared.host.as_ref()) && !shared.is_closing() {
-            tokio::time::sleep(Duration::from_millis(ALARM_RETRY_MILLIS)).await;
+    let leaving = async {
+        if let Some(pump) = pump {
+            pump.abort();
         }
-    }
+        if let Some(device) = place.leave() {
+            while !shared.registry.announce(&device, shared.host.as_ref()) && !shared.is_closing() {
+                tokio::time::sleep(Duration::from_millis(ALARM_RETRY_MILLIS)).await;
+            }
+        }
+    };
+    threshold.going(leaving).await;
     part(stream, output).await;
 }
 

@@ -198,17 +198,19 @@ async fn accept(listener: TcpListener, handshakes: Option<Arc<Handshakes>>, shar
         }
         let served = Arc::clone(&shared);
         match handshakes.clone() {
-            None => shared.threads.serve(stream, |stream| connection::serve(Stream::Plain(stream), None, served)),
+            None => shared
+                .threads
+                .serve(stream, |stream, threshold| connection::serve(Stream::Plain(stream), None, served, threshold)),
             Some(handshakes) => {
                 let Some(place) = handshakes.place() else {
                     add(&shared.stats.refused_busy, 1);
                     continue;
                 };
-                shared.threads.serve(stream, |stream| async move {
+                shared.threads.serve(stream, |stream, threshold| async move {
                     let shaken = handshakes.shake(stream).await;
                     drop(place);
                     match shaken {
-                        Some((stream, certified)) => connection::serve(stream, certified, served).await,
+                        Some((stream, certified)) => connection::serve(stream, certified, served, threshold).await,
                         None => add(&served.stats.refused_tls, 1),
                     }
                 });

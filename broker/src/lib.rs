@@ -6,7 +6,7 @@
 //! carries; nothing that must not be lost goes that way.
 //!
 //! `session` is the protocol without a socket, `connection` moves its bytes and keeps its time, `registry` knows who
-//! is in, `feed` is the router.
+//! is in, `threshold` lets so many in and out at a time, `feed` is the router.
 
 mod config;
 mod connection;
@@ -21,6 +21,7 @@ mod session;
 mod stats;
 mod stream;
 mod threads;
+mod threshold;
 mod tls;
 mod topic;
 mod wire;

@@ -68,7 +68,10 @@ impl Default for Inbox {
 
 #[derive(Default)]
 struct Lanes {
+    /// Every SOS and fall.
     alarm: VecDeque<Work>,
+    /// Whatever else is in the alarm lane. Of a neighbourhood that comes back it is thousands of devices.
+    other: VecDeque<Work>,
     telemetry: VecDeque<Parcel>,
     telemetry_reports: usize,
     /// Telemetry waited for an alarm the last time: it has its turn now, however many alarms there are.
@@ -103,13 +106,15 @@ impl Inbox {
     /// Gives it back when the lane is full or the engine is stopping.
     pub fn urgent(&self, work: Work) -> Result<(), Work> {
         let mut lanes = self.lanes.lock();
-        if lanes.closed || lanes.alarm.len() >= ALARM_WORK_MAX {
+        if lanes.closed || lanes.alarm.len() + lanes.other.len() >= ALARM_WORK_MAX {
             return Err(work);
         }
         if let Work::Alarm(..) = work {
             self.has_alarm.store(true, Ordering::Release);
+            lanes.alarm.push_back(work);
+        } else {
+            lanes.other.push_back(work);
         }
-        lanes.alarm.push_back(work);
         self.wake(lanes, Loop::Gathers);
         Ok(())
     }
@@ -119,7 +124,7 @@ impl Inbox {
         self.has_alarm.load(Ordering::Acquire)
     }
 
-    /// Takes everything out of the alarm lane that is there.
+    /// Takes every SOS and fall that is there.
     pub fn take_alarms(&self, into: &mut Vec<Work>) {
         let mut lanes = self.lanes.lock();
         self.has_alarm.store(false, Ordering::Release);
@@ -163,7 +168,10 @@ impl Inbox {
         loop {
             let gathers =
                 lanes.gathers_until.filter(|until| *until > now && !lanes.closed && !lanes.is_worth_a_batch());
-            if !lanes.alarm.is_empty() || (telemetry && gathers.is_none() && !lanes.telemetry.is_empty()) {
+            if !lanes.alarm.is_empty()
+                || !lanes.other.is_empty()
+                || (telemetry && gathers.is_none() && !lanes.telemetry.is_empty())
+            {
                 break;
             }
             if lanes.closed {
@@ -181,6 +189,7 @@ impl Inbox {
         lanes.has_waited = self.has_alarm.swap(false, Ordering::AcqRel) && !lanes.has_waited;
         let telemetry = telemetry && !lanes.has_waited;
         into.extend(lanes.alarm.drain(..));
+        into.extend(lanes.other.drain(..));
         let (mut reports, was_full) = (0, lanes.telemetry_reports >= TELEMETRY_REPORTS_MAX);
         if telemetry {
             let parcels = lanes.telemetry.len().min(WORTH_A_BATCH_PARCELS) as u32;
@@ -201,7 +210,7 @@ impl Inbox {
     /// How many pieces of work and reports wait.
     pub fn depth(&self) -> (usize, usize) {
         let lanes = self.lanes.lock();
-        (lanes.alarm.len(), lanes.telemetry_reports)
+        (lanes.alarm.len() + lanes.other.len(), lanes.telemetry_reports)
     }
 
     /// Takes nothing in any more; what is there is still handed out.
@@ -264,7 +273,7 @@ mod tests {
         other();
         sos();
         assert!(inbox.has_alarm());
-        assert_eq!(taken(&inbox, 2), "SdS");
+        assert_eq!(taken(&inbox, 2), "SSd", "an SOS waits for nobody");
         assert!(!inbox.has_alarm());
         sos();
         assert_eq!(taken(&inbox, 2), "S..", "a flood of alarms starves nobody");
@@ -276,7 +285,8 @@ mod tests {
         other();
         let mut work = Vec::new();
         inbox.take_alarms(&mut work);
-        assert_eq!((work.len(), inbox.has_alarm()), (2, false));
+        assert_eq!((work.len(), inbox.has_alarm()), (1, false));
+        assert_eq!(taken(&inbox, 2), "d");
     }
 
     #[test]
