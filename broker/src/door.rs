@@ -207,7 +207,7 @@ async fn accept(listener: TcpListener, handshakes: Option<Arc<Handshakes>>, shar
                     continue;
                 };
                 shared.threads.serve(stream, |stream, threshold| async move {
-                    let shaken = handshakes.shake(stream).await;
+                    let shaken = handshakes.shake(stream, threshold.coming()).await;
                     drop(place);
                     match shaken {
                         Some((stream, certified)) => connection::serve(stream, certified, served, threshold).await,

@@ -1,11 +1,15 @@
 //! Where those wait who come or go. When a neighbourhood comes back at once, or is gone at once, thousands of connections
 //! of one thread want their turn at the same moment, and an SOS of somebody who is in would stand behind all of them.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
+
+use crate::host::BoxFuture;
 
 /// How many connections of a thread come or go in one of its rounds, in which everybody else has a turn. Each takes some
 /// 20 µs of a processor.
@@ -18,7 +22,7 @@ pub(crate) struct Threshold(Arc<Semaphore>);
 /// A connection that comes, on its way over the threshold.
 pub(crate) struct Coming {
     threshold: Threshold,
-    waiting: Option<Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>>,
+    waiting: Option<BoxFuture<'static, Result<OwnedSemaphorePermit, AcquireError>>>,
     place: Option<OwnedSemaphorePermit>,
 }
 
@@ -35,13 +39,27 @@ impl Threshold {
     pub async fn going<T>(&self, work: impl Future<Output = T>) -> T {
         let place = self.0.acquire().await;
         let done = work.await;
-        tokio::task::yield_now().await;
+        yield_now().await;
         drop(place);
         done
     }
 }
 
 impl Coming {
+    /// Work whose every turn is one of somebody who comes: a handshake.
+    pub async fn paced<F: Future>(mut self, work: F) -> F::Output {
+        let mut work = pin!(work);
+        let done = poll_fn(|cx| {
+            if !self.step_aside() {
+                ready!(self.poll_turn(cx));
+            }
+            work.as_mut().poll(cx)
+        })
+        .await;
+        yield_now().await;
+        done
+    }
+
     /// Gives back the place of the last turn; whether there was one. To be called at the start of each turn.
     pub fn step_aside(&mut self) -> bool {
         self.place.take().is_some()
@@ -62,7 +80,6 @@ impl Coming {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -104,6 +121,14 @@ mod tests {
             .await;
         };
         assert_eq!(served(come).await, (COMING_AND_GOING_MAX, CROWD));
+    }
+
+    #[tokio::test]
+    async fn nor_behind_all_whose_handshakes_take_long() {
+        let shake = |threshold: Threshold, count: Arc<AtomicUsize>| async move {
+            threshold.coming().paced(async { count.fetch_add(1, Ordering::Relaxed) }).await;
+        };
+        assert_eq!(served(shake).await, (COMING_AND_GOING_MAX, CROWD));
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use crate::stream::Stream;
+use crate::threshold::Coming;
 
 /// Gives the certificate and settings that hold now: they may be replaced while the door is open.
 pub type TlsSource = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
@@ -39,9 +40,9 @@ impl Handshakes {
     }
 
     /// The stream once its handshake is done, and the name in the client's certificate if it brought one that holds.
-    pub async fn shake(&self, stream: TcpStream) -> Option<(Stream, Option<CompactString>)> {
+    pub async fn shake(&self, stream: TcpStream, coming: Coming) -> Option<(Stream, Option<CompactString>)> {
         let shaken = timeout(Duration::from_secs(HANDSHAKE_SECONDS_MAX), async {
-            let accepted = TlsAcceptor::from((self.source)()).accept(stream).await;
+            let accepted = coming.paced(TlsAcceptor::from((self.source)()).accept(stream)).await;
             accepted.inspect_err(|error| tracing::debug!(%error, "a TLS handshake failed")).ok()
         });
         let stream = shaken.await.ok().flatten()?;
