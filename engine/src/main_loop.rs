@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use broker::Parcel;
+use broker::{Parcel, Receipts};
 use model::{Clock, Input, Record, Timestamp};
 use store::{Batch, Journal, StoreError};
 
@@ -133,10 +133,15 @@ impl MainLoop {
 
     fn decide(&mut self, piece: Work, records: &mut Vec<Record>, draft: &mut Draft) -> Result<(), StoreError> {
         match piece {
-            Work::Parcel(parcel) => self.decide_parcel(parcel, records, draft),
+            Work::Parcel(parcel) => {
+                let receipts = self.decide_parcel(parcel, records, draft)?;
+                draft.release.receipt(receipts);
+                Ok(())
+            }
             Work::Alarm(parcel, ticket) => {
                 let device = parcel.device.clone();
-                self.decide_parcel(parcel, records, draft)?;
+                let receipts = self.decide_parcel(parcel, records, draft)?;
+                draft.release.alarm_receipt(receipts);
                 self.unsaved.decided(ticket, self.last_seq, || self.pipeline.household_of(Some(&device), None));
                 Ok(())
             }
@@ -157,17 +162,18 @@ impl MainLoop {
         }
     }
 
+    /// Returns what waits for the commit.
     fn decide_parcel(
         &mut self,
         parcel: Parcel,
         records: &mut Vec<Record>,
         draft: &mut Draft,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Receipts, StoreError> {
         let alarm = |item: &broker::Item| item.outcome.as_ref().is_ok_and(model::Report::is_alarm);
         if self.refuse_telemetry.load(Ordering::Relaxed) && !parcel.items.iter().any(alarm) {
             self.pulse.refused(parcel.items.len());
             parcel.receipts.refuse();
-            return Ok(());
+            return Ok(Receipts::none());
         }
         if parcel.items.len() > 1 {
             let reports = parcel.items.iter().filter_map(|item| Some((item.outcome.as_ref().ok()?, item.received)));
@@ -191,8 +197,7 @@ impl MainLoop {
             }
         }
         self.put(records, draft)?;
-        draft.release.receipt(parcel.receipts);
-        Ok(())
+        Ok(parcel.receipts)
     }
 
     /// Puts decided records into the batch; one that is full goes to the journal, and the next one is begun.

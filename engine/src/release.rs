@@ -33,6 +33,8 @@ const RECEIPTS_WRITTEN_MAX: usize = 32;
 pub struct Release {
     /// What waits for a dispatcher, or does not any more. Goes first: somebody lies on the stairs.
     attempts: Vec<Attempt>,
+    /// Those of SOS and falls, which go before the others.
+    alarm_receipts: Vec<Receipts>,
     receipts: Vec<Receipts>,
     replies: Vec<Answer>,
     effects: Vec<Effect>,
@@ -71,6 +73,11 @@ impl Release {
     /// A parcel's receipts.
     pub fn receipt(&mut self, receipts: Receipts) {
         self.receipts.push(receipts);
+    }
+
+    /// Those of one with an SOS or a fall in it: the bracelet tells its wearer that help is on its way.
+    pub fn alarm_receipt(&mut self, receipts: Receipts) {
+        self.alarm_receipts.push(receipts);
     }
 
     /// What is queued for a device that is there now.
@@ -174,7 +181,11 @@ impl Release {
 
     /// Whether nothing waits for a commit.
     pub fn is_empty(&self) -> bool {
-        self.receipts.is_empty() && self.replies.is_empty() && self.effects.is_empty() && self.attempts.is_empty()
+        self.receipts.is_empty()
+            && self.alarm_receipts.is_empty()
+            && self.replies.is_empty()
+            && self.effects.is_empty()
+            && self.attempts.is_empty()
     }
 }
 
@@ -204,7 +215,7 @@ impl Releaser {
         if !release.attempts.is_empty() {
             self.outbox.note(release.attempts);
         }
-        let mut receipts = release.receipts.into_iter();
+        let mut receipts = release.alarm_receipts.into_iter().chain(release.receipts);
         receipts.by_ref().take(RECEIPTS_WRITTEN_MAX).for_each(Receipts::release_here);
         receipts.for_each(Receipts::release);
         for effect in release.effects {
