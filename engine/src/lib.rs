@@ -36,6 +36,7 @@ pub mod replay;
 pub mod secrets;
 pub mod serve;
 pub mod setup;
+mod supervisor;
 pub mod teller;
 pub mod tls;
 pub mod watchdog;

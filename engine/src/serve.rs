@@ -22,6 +22,8 @@ use crate::data_dir::{DataDir, DataLock};
 use crate::inbox::Inbox;
 use crate::main_loop::started;
 use crate::release::Release;
+use crate::supervisor::Supervisor;
+use crate::watchdog::Lives;
 use doors::{ApiDoor, Doors};
 pub(crate) use parts::channels_of;
 use parts::{Housekeeping, Parts, Site, Watchdog, tell_newest};
@@ -61,7 +63,10 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let running = start(config).await?;
     on_ready(running.ready());
+    let is_worth_keeping = Arc::clone(&running.is_worth_keeping);
+    let supervisor = Supervisor::begin(move || is_worth_keeping());
     shutdown.await;
+    supervisor.end();
     running.shutdown().await
 }
 
@@ -77,6 +82,7 @@ pub struct Running {
     tasks: Vec<tokio::task::JoinHandle<()>>,
     api: ApiDoor,
     watchdog: Watchdog,
+    is_worth_keeping: Lives,
     _lock: DataLock,
 }
 
@@ -130,7 +136,21 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let _ = tokio::time::timeout(catch_up, follower.erased().reached(recovery.last_seq)).await;
     let api = api_doors.open(parts.config(), house, state);
     let (inbox, door) = (Arc::clone(parts.inbox()), Arc::clone(parts.door()));
-    Ok(Running { ready, inbox, door, main_loop, housekeeping, journal, follower, tasks, api, watchdog, _lock: lock })
+    let is_worth_keeping = parts.is_worth_keeping();
+    Ok(Running {
+        ready,
+        inbox,
+        door,
+        main_loop,
+        housekeeping,
+        journal,
+        follower,
+        tasks,
+        api,
+        watchdog,
+        is_worth_keeping,
+        _lock: lock,
+    })
 }
 
 impl Running {

@@ -294,6 +294,11 @@ impl Parts {
         Ok(Watchdog { gate: Some(gate), snapshot: Some(snapshot.context("the watchdog's snapshot")?), leash })
     }
 
+    /// Whether a supervisor shall keep us.
+    pub(super) fn is_worth_keeping(&self) -> Lives {
+        watchdog::is_worth_keeping(Arc::clone(&self.as_clock), Arc::clone(&self.pulse), Arc::clone(&self.seen))
+    }
+
     fn gate(&self, lives: &Lives, follower: &Follower) -> anyhow::Result<Arc<Gate>> {
         let (ground, seal) = self.ground()?;
         let (watch, inbox, clock) = (Arc::clone(&self.watch), Arc::clone(&self.inbox), Arc::clone(&self.as_clock));

@@ -51,6 +51,13 @@ pub fn lives(clock: Arc<dyn Clock>, pulse: Arc<Pulse>, seen: Arc<Seen>) -> Lives
     })
 }
 
+/// Whether a supervisor shall keep the engine: one started anew goes round where this one's loop stands still, but comes no
+/// nearer to a disk that does not answer.
+#[must_use]
+pub fn is_worth_keeping(clock: Arc<dyn Clock>, pulse: Arc<Pulse>, seen: Arc<Seen>) -> Lives {
+    Arc::new(move || seen.sync_waits_since.load(Relaxed) > 0 || clock.now().millis_since(pulse.beat_at()) < STUCK_MS)
+}
+
 /// How the watchdog is: for `/readyz` and `/metrics`.
 #[derive(Debug, Default)]
 pub struct Watch {
@@ -259,6 +266,31 @@ mod tests {
         while !so() {
             assert!(begun.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
             std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_disk_that_does_not_answer_is_no_reason_to_start_the_engine_anew() {
+        struct Noon;
+        impl Clock for Noon {
+            fn now(&self) -> model::Timestamp {
+                model::Timestamp::from_millis(12 * 3_600_000)
+            }
+        }
+        let noon = Noon.now().millis();
+        for (beat_ago, sync_waits, is_living, is_kept) in [
+            (0, None, true, true),
+            (STUCK_MS, None, false, false),
+            (STUCK_MS, Some(STUCK_MS), false, true),
+            (0, Some(STUCK_MS), false, true),
+            (0, Some(STUCK_MS - 1), true, true),
+        ] {
+            let (clock, pulse, seen) = (Arc::new(Noon), Arc::new(Pulse::default()), Arc::new(Seen::default()));
+            pulse.beat(model::Timestamp::from_millis(noon - beat_ago));
+            seen.sync_waits_since.store(sync_waits.map_or(0, |for_ms| (noon - for_ms) as u64), Relaxed);
+            let said =
+                (lives(clock.clone(), Arc::clone(&pulse), Arc::clone(&seen))(), is_worth_keeping(clock, pulse, seen)());
+            assert_eq!(said, (is_living, is_kept), "{beat_ago} {sync_waits:?}");
         }
     }
 

@@ -28,7 +28,7 @@ pub use beats::Beats;
 pub use gate::{Gate, Lives};
 pub use ground::{Deed, Epoch, Ground, Holder};
 pub use keeper::run;
-pub use leash::{LastWords, Leash, Line, Watch, lives};
+pub use leash::{LastWords, Leash, Line, Watch, is_worth_keeping, lives};
 pub use seal::Seal;
 pub use snapshot::{SnapshotWriter, Watched};
 pub use unsaved::{Alarm, Ticket, Unsaved};

@@ -1,13 +1,15 @@
 //! Health that tells the truth: what is stopped is said to be stopped, and said to be well again afterwards.
 
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::harness::phones::Manner;
 use crate::harness::registry::{BRACELET, SECRET, household, patient_plan, quick_plan, up};
 use crate::harness::server::signal;
-use crate::harness::{House, Phones, Server, Wire, eventually};
+use crate::harness::{House, PATIENCE, Phones, Server, Wire, eventually};
 
 fn served(plan: serde_json::Value) -> (House, Phones, Server) {
     let phones = Phones::start();
@@ -119,10 +121,10 @@ fn a_disk_that_stops_is_said_and_nothing_is_acknowledged_meanwhile() {
     let tamper = Tamper::with(&server, &[], "inject=fdatasync,fsync:delay_enter=8000000");
     let packet = device.publish(&up(BRACELET), br#"{"type":"sos","id":"meanwhile"}"#, 1).unwrap();
     readiness_says(&server, Some("journal"));
-    device.patience(std::time::Duration::from_millis(200));
+    device.patience(Duration::from_millis(200));
     assert!(device.read().is_err(), "no PUBACK while the disk stands still");
     drop(tamper);
-    device.patience(crate::harness::PATIENCE);
+    device.patience(PATIENCE);
     assert_eq!(device.read().unwrap(), crate::harness::wire::Said::PubAck(packet, 0));
     readiness_says(&server, None);
     server.kill();
@@ -148,10 +150,8 @@ fn a_failed_sync_ends_the_process_and_is_never_acknowledged() {
     assert!(dump.contains("before") && dump.contains("after"), "{dump}");
 }
 
-#[test]
-fn a_loop_that_stands_still_is_said() {
-    let (_house, _phones, server) = served(patient_plan());
-    readiness_says(&server, None);
+/// The id of the thread that decides.
+fn main_loop_of(server: &Server) -> u32 {
     let task = format!("/proc/{}/task", server.id());
     let name_of = |thread: &std::path::Path| std::fs::read_to_string(thread.join("comm")).unwrap_or_default();
     let threads: Vec<std::path::PathBuf> =
@@ -159,14 +159,45 @@ fn a_loop_that_stands_still_is_said() {
     let main_loop = threads.iter().find(|thread| name_of(thread).trim() == "main-loop").unwrap_or_else(|| {
         panic!("no thread `main-loop` among {:?}", threads.iter().map(|t| name_of(t)).collect::<Vec<_>>())
     });
-    let id: u32 = main_loop.file_name().unwrap().to_str().unwrap().parse().unwrap();
-    let tamper = Tamper::with(&server, &[id], "inject=all:delay_enter=8000000");
+    main_loop.file_name().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_loop_that_stands_still_is_said() {
+    let (_house, _phones, server) = served(patient_plan());
+    readiness_says(&server, None);
+    let tamper = Tamper::with(&server, &[main_loop_of(&server)], "inject=all:delay_enter=8000000");
     readiness_says(&server, Some("loop"));
     drop(tamper);
     readiness_says(&server, None);
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
     assert_eq!(device.report(&up(BRACELET), br#"{"type":"sos"}"#), 0);
     assert_eq!(server.feed().wait_for("incident.raised")["data"]["kind"], json!("sos"));
+}
+
+#[test]
+fn a_supervisor_hears_that_we_serve_that_we_live_and_that_we_end() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    let supervisor = UnixDatagram::bind(house.file("notify.sock")).unwrap();
+    let mut command = house.serve_command();
+    command.env("NOTIFY_SOCKET", house.file("notify.sock")).env("WATCHDOG_USEC", "400000");
+    let server = Server::start(command, &house.token, &house.file("serve.log"));
+    let hear = |patience: Duration| {
+        let mut said = [0; 256];
+        supervisor.set_read_timeout(Some(patience)).unwrap();
+        let length = supervisor.recv(&mut said).ok()?;
+        Some(String::from_utf8_lossy(&said[..length]).trim().to_owned())
+    };
+    assert_eq!(hear(PATIENCE).as_deref(), Some("READY=1"));
+    assert_eq!(hear(PATIENCE).as_deref(), Some("WATCHDOG=1"));
+    let tamper = Tamper::with(&server, &[main_loop_of(&server)], "inject=all:delay_enter=30000000");
+    eventually("silence, so that it is started anew", || hear(Duration::from_secs(2)).is_none().then_some(()));
+    drop(tamper);
+    assert_eq!(hear(PATIENCE).as_deref(), Some("WATCHDOG=1"), "it goes round again");
+    server.stop();
+    let last = std::iter::from_fn(|| hear(Duration::from_millis(1))).last();
+    assert_eq!(last.as_deref(), Some("STOPPING=1"));
 }
 
 #[test]
