@@ -171,7 +171,7 @@ struct Keeper {
 
 impl Keeper {
     async fn take_over(&mut self) -> anyhow::Result<()> {
-        let epoch = Arc::default();
+        let (epoch, epoch_before) = (Arc::default(), self.scribe.epoch());
         self.raise(&epoch);
         let mut pipeline = self.load().await?;
         pipeline.count_in(Ground::PARTITION);
@@ -184,8 +184,18 @@ impl Keeper {
         let acknowledged = pipeline.open_incidents().filter_map(known).collect();
         let (sending, handed) = (BTreeSet::new(), BTreeSet::new());
         let (taken_on, resting_since) = (BTreeSet::new(), None);
-        let stand_in =
-            StandIn { epoch, pipeline, clock, channels, sending, handed, acknowledged, taken_on, resting_since };
+        let stand_in = StandIn {
+            epoch,
+            epoch_before,
+            pipeline,
+            clock,
+            channels,
+            sending,
+            handed,
+            acknowledged,
+            taken_on,
+            resting_since,
+        };
         self.stand_in = Some(stand_in);
         Ok(())
     }
@@ -276,11 +286,15 @@ impl Keeper {
         self.stand_in.as_ref().is_some_and(|stand_in| stand_in.resting_since.is_none())
     }
 
-    /// Whether no engine has taken the epoch back.
+    /// Whether no engine has taken the epoch back; where it could not be raised, whether no other process has since.
     fn has_the_turn(&self) -> bool {
-        let epoch = self.stand_in.as_ref().and_then(|stand_in| *stand_in.epoch.lock());
-        let is_ours = |now: Epoch| Some(now.number) == epoch && now.holder == Holder::Watchdog;
-        epoch.is_none() || self.scribe.epoch().is_some_and(is_ours)
+        let Some(stand_in) = &self.stand_in else { return true };
+        let raised = *stand_in.epoch.lock();
+        let now = self.scribe.epoch();
+        match raised {
+            None => now == stand_in.epoch_before || !self.is_of_others(now),
+            Some(_) => now.is_some_and(|now| Some(now.number) == raised && now.holder == Holder::Watchdog),
+        }
     }
 
     /// Whether another engine, or its watchdog, took an epoch: not this one or the engine that it watches, which may have

@@ -14,7 +14,7 @@ use model::{
 use parking_lot::Mutex;
 use store::{Disk, RealDisk, codec};
 
-use super::{Deed, STOOD_IN, Seal};
+use super::{Deed, Epoch, STOOD_IN, Seal};
 use crate::checkpoint;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -24,6 +24,8 @@ use crate::pipeline::Pipeline;
 pub(super) struct StandIn {
     /// `None`: it could not be written (the disk is full), or not yet (it hangs), and people are called all the same.
     pub(super) epoch: Arc<Mutex<Option<u64>>>,
+    /// What stood there before.
+    pub(super) epoch_before: Option<Epoch>,
     pub(super) pipeline: Pipeline,
     pub(super) clock: Arc<SystemClock>,
     pub(super) channels: Arc<Channels>,

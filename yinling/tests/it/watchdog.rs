@@ -117,6 +117,31 @@ fn an_engine_that_dies_as_it_takes_its_turn_back_is_stood_in_for_again() {
 }
 
 #[test]
+fn a_watchdog_that_could_not_write_that_it_has_the_turn_gives_it_back_all_the_same() {
+    let phones = Phones::start();
+    let house = House::new(&phones, CONFIG);
+    let server = house.serve();
+    ringing(&phones, &server);
+    // A full disk would do; here a directory is where the file is to be written.
+    let in_the_way = house.data().join("watchdog/epoch.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let watchdog = watchdog_of(&server);
+    server.kill();
+    let second = stood_in_for(&phones);
+    std::fs::remove_dir(&in_the_way).unwrap();
+    let _server = house.serve();
+    let epoch = house.data().join("watchdog/epoch");
+    eventually("the next engine to take its turn", || {
+        std::fs::read_to_string(&epoch).unwrap_or_default().contains("engine").then_some(())
+    });
+    // Nobody is on the line any more to whom it would have to listen.
+    second.says("no_answer");
+    // Of one that nobody has buried yet the command line is empty.
+    let is_there = || std::fs::read(format!("/proc/{watchdog}/cmdline")).is_ok_and(|line| !line.is_empty());
+    eventually("the watchdog of the dead engine to leave", || (!is_there()).then_some(()));
+}
+
+#[test]
 fn a_killed_engine_is_stood_in_for_and_the_next_one_hears_of_it() {
     let phones = Phones::start();
     let house = House::new(&phones, CONFIG);
