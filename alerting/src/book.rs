@@ -111,12 +111,15 @@ impl Book {
         ids.into_iter().flatten().filter(|id| self.unsent.contains(id)).filter_map(|id| self.attempts.get(id))
     }
 
-    /// How many calls to a number, of whatever incident, were handed to a provider or are about to be since a time;
-    /// counted up to `most`.
-    pub(crate) fn rung_since(&self, phone: &Destination, since: Timestamp, most: usize) -> usize {
+    /// How many calls to a number, of whatever incident but an SOS or a fall, were handed to a provider or are about to be
+    /// since a time; counted up to `most`.
+    pub(crate) fn rung_for_routine_since(&self, phone: &Destination, since: Timestamp, most: usize) -> usize {
         let from = (since, AttemptId::from_raw(0));
         let calls = self.rung.get(phone).map(|calls| calls.range(from..)).into_iter().flatten();
-        let counts = |attempt: &&Attempt| attempt.sends > 0 || attempt.wants_sending();
+        let is_emergency = |attempt: &Attempt| {
+            attempt.incident.and_then(|id| self.incidents.get(&id)).is_some_and(Incident::is_emergency)
+        };
+        let counts = |attempt: &&Attempt| (attempt.sends > 0 || attempt.wants_sending()) && !is_emergency(attempt);
         calls.filter_map(|(_, id)| self.attempts.get(id)).filter(counts).take(most).count()
     }
 

@@ -104,12 +104,12 @@ impl Turn<'_> {
         Some(talking.map(talk_is_over).fold(rested, Timestamp::max))
     }
 
-    /// Whether what is neither an SOS nor a fall has rung this number as often as it may, whatever for. Only its
-    /// provider's refusal stops an SOS or a fall.
+    /// Whether what is neither an SOS nor a fall has rung this number as often as it may. The calls of an SOS or a fall use
+    /// nothing of that up, and only its provider's refusal stops them.
     pub(crate) fn is_used_up(&self, phone: &Destination) -> bool {
-        let is_emergency = self.incident.occurrences.iter().any(|occurrence| occurrence.kind.opens_case());
         let since = self.now().plus_millis(-i64::from(CALLS_WINDOW_SECONDS) * 1000);
-        !is_emergency && self.book.rung_since(phone, since, ROUTINE_CALLS_MAX) == ROUTINE_CALLS_MAX
+        !self.incident.is_emergency()
+            && self.book.rung_for_routine_since(phone, since, ROUTINE_CALLS_MAX) == ROUTINE_CALLS_MAX
     }
 }
 

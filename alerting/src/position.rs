@@ -44,7 +44,7 @@ pub(crate) fn located(
 impl Turn<'_> {
     /// Everybody who was told of an SOS or a fall hears where the wearer is, if that is news.
     fn tell_position(&mut self, position: Position) {
-        let is_emergency = self.incident.occurrences.iter().any(|occurrence| occurrence.kind.opens_case());
+        let is_emergency = self.incident.is_emergency();
         let is_looked_for = self.incident.state != IncidentState::OnSite;
         let is_news = match self.calling.position_told {
             None => true,

@@ -32,6 +32,8 @@ const FIRST: [&str; 3] = ["checkpoints", "exports", "journal"];
 /// Rebuilt by a restore, or of this machine only.
 const LEFT_OUT: [&str; 2] = ["state", LOCK_FILE];
 const KEYS: &str = "keys";
+/// What is copied only if it is asked for: our keys, and that of a certificate of `init --self-signed`.
+const SECRET: [&str; 2] = [KEYS, "tls"];
 
 /// What a backup says about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +172,9 @@ fn copy(root: &Path, to: &Path, with_keys: bool) -> anyhow::Result<()> {
     let mut others = Vec::new();
     for entry in fs::read_dir(root).with_context(|| format!("reading {}", root.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let is_wanted = !LEFT_OUT.contains(&name.as_str()) && !name.ends_with(".tmp") && (with_keys || name != KEYS);
+        let is_wanted = !LEFT_OUT.contains(&name.as_str())
+            && !name.ends_with(".tmp")
+            && (with_keys || !SECRET.contains(&name.as_str()));
         if is_wanted && !FIRST.contains(&name.as_str()) {
             others.push(name);
         }

@@ -89,7 +89,9 @@ pub fn add_to_ledger(dir: &Path, added: &[Tombstone]) -> io::Result<()> {
 /// When the list cannot be read.
 pub fn known_backups(data: &Path) -> io::Result<Vec<KnownBackup>> {
     let mut known: Vec<KnownBackup> = read(&data.join(BACKUPS_FILE))?;
-    known.retain(|backup| backup.path.exists() || !backup.path.parent().is_some_and(Path::exists));
+    // One that we may not look at, or whose disk is not there now, is not gone.
+    let is_there = |path: &Path| path.try_exists().unwrap_or(true);
+    known.retain(|backup| is_there(&backup.path) || !backup.path.parent().is_some_and(is_there));
     Ok(known)
 }
 

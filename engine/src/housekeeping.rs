@@ -233,7 +233,11 @@ impl Housekeeper {
             erasure::add_to_ledger(self.data.root(), &tombstones)?;
             // A backup on a disk that is not there now has to be told at its restore.
             for backup in erasure::known_backups(self.data.root())?.iter().filter(|backup| backup.path.exists()) {
-                erasure::add_to_ledger(&backup.path, &tombstones)?;
+                // It is pending until that backup is gone, and a restore with `--erased` knows of it all the same.
+                if let Err(error) = erasure::add_to_ledger(&backup.path, &tombstones) {
+                    let backup = backup.path.display();
+                    tracing::error!(%error, %backup, "who was erased cannot be written beside a backup; give us the right to");
+                }
             }
             self.looked.erasures_listed = erasures.len();
         }

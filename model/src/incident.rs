@@ -410,6 +410,14 @@ pub struct Incident {
     pub test: bool,
 }
 
+impl Incident {
+    /// Whether an SOS or a fall is in it, whatever it began as.
+    #[must_use]
+    pub fn is_emergency(&self) -> bool {
+        self.occurrences.iter().any(|occurrence| occurrence.kind.opens_case())
+    }
+}
+
 /// A doctor's 接单.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DoctorOrder {

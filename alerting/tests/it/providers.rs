@@ -87,6 +87,16 @@ fn what_is_no_emergency_rings_a_number_twice_an_hour_at_most() {
 }
 
 #[test]
+fn what_an_sos_rang_is_not_missing_to_a_blood_pressure_crisis() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("sos; wait 5m; acknowledge by g2");
+    let before = ward.rung("g1").len();
+    assert!(before >= 2);
+    ward.play("resolve by s1 helped; bp; wait 5m");
+    assert_eq!(ward.rung("g1").len(), before + 2, "an SOS uses nothing up of what routine may ring");
+}
+
+#[test]
 fn the_cap_counts_over_all_wearers_and_never_stops_an_sos_or_a_fall() {
     let mut ward = Ward::new(Home::default());
     ward.play("exit w2; wait 3m; exit w3; wait 1s");

@@ -366,10 +366,7 @@ impl Pipeline {
                 Alert::Incident { kind, incident, changed } => {
                     if kind == EventKind::IncidentResolved {
                         resolved.push(incident.id);
-                    } else if incident.case.is_none()
-                        && !incident.test
-                        && incident.occurrences.iter().any(|o| o.kind.opens_case())
-                    {
+                    } else if incident.case.is_none() && !incident.test && incident.is_emergency() {
                         to_file.push(incident.clone());
                     }
                     let org = incident.org.clone();

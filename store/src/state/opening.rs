@@ -1,6 +1,7 @@
 //! Opening the view, and what to do when it will not open.
 
 use std::collections::VecDeque;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -21,6 +22,8 @@ use crate::progress::Progress;
 const STATE_VERSION: u32 = 2;
 /// How many entries of each kind are read to see whether the view makes sense.
 const PROBED_ENTRIES: usize = 64;
+/// What there must be room for before a view is taken for broken.
+const ROOM_PROBED_BYTES: usize = 1 << 20;
 /// How many directories that were moved aside may lie about.
 const MOVED_ASIDE_MAX: u32 = 1000;
 
@@ -159,6 +162,8 @@ impl State {
                 Err(fault) => fault,
             },
         };
+        // A view that only has no room is whole: a new one would have none either.
+        room_beside(dir).map_err(StoreError::disk("make room for", dir))?;
         tracing::error!(fault, "the state would not open; it is moved aside and rebuilt");
         let to = move_aside(dir, &fault)?;
         let (state, _) = try_open(dir, config).map_err(StoreError::State)?;
@@ -205,6 +210,21 @@ impl State {
             }
             _ => {}
         }
+    }
+}
+
+/// An error when the disk has no room for a little file.
+fn room_beside(dir: &Path) -> std::io::Result<()> {
+    let probe = dir.with_extension("room");
+    let written = std::fs::File::create(&probe).and_then(|mut file| {
+        file.write_all(&[0; ROOM_PROBED_BYTES])?;
+        file.sync_all()
+    });
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => Err(error),
+        // Whatever else is wrong there, what follows says it.
+        _ => Ok(()),
     }
 }
 

@@ -41,13 +41,15 @@ fn a_restore_holds_every_write_that_the_backup_states_and_old_cursors_lead_back_
     let cursor = server.api().get("/events?after=latest").body["next_cursor"].as_str().unwrap().to_owned();
 
     let (kept, data) = (house.file("kept"), house.data());
+    std::fs::create_dir(data.join("tls")).unwrap();
+    std::fs::write(data.join("tls/key.pem"), "of a certificate").unwrap();
     let made = yinling(&["backup".as_ref(), "--data".as_ref(), data.as_ref(), "--to".as_ref(), kept.as_ref()]);
     assert!(made.status.success(), "{made:?}");
     let stated: u64 = {
         let text = std::fs::read_to_string(kept.join("BACKUP.json")).unwrap();
         serde_json::from_str::<serde_json::Value>(&text).unwrap()["through_seq"].as_u64().unwrap()
     };
-    assert!(!kept.join("keys").exists(), "the keys are kept apart");
+    assert!(!kept.join("keys").exists() && !kept.join("tls").exists(), "the keys are kept apart");
     server.api().post(&format!("/incidents/{incident}/actions/note"), &json!({"note": "after"}));
     server.kill();
     let before: Vec<String> = house.dump_text(None).lines().map(str::to_owned).collect();
