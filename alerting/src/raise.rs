@@ -15,6 +15,10 @@ use crate::{Household, Output};
 
 /// SOS, fall and blood-pressure crisis of one wearer join one incident when no more than this lies between them.
 pub const JOIN_SECONDS: u32 = 600;
+/// Of so many occurrences of an incident in [`TEXTS_WINDOW_SECONDS`] everybody is texted; the next are written down.
+const TEXTED_OCCURRENCES_MAX: usize = 3;
+/// See [`TEXTED_OCCURRENCES_MAX`].
+const TEXTS_WINDOW_SECONDS: u32 = 60;
 
 /// Takes a finding in.
 pub(crate) fn finding<'a>(
@@ -219,7 +223,7 @@ fn join(book: &mut Book, counters: &mut Counters, time: LocalTime, finding: &Fin
         incident.position = finding.position;
     }
     if graver || finding.kind.opens_case() {
-        turn.recur(priority_before);
+        turn.recur(priority_before, graver);
         turn.ask_position(finding);
     } else {
         turn.tell(EventKind::IncidentUpdated);
@@ -250,7 +254,7 @@ impl Turn<'_> {
 
     /// It happened again: everybody is told again, and unless somebody stands at the door calling goes on, or
     /// begins again.
-    fn recur(&mut self, priority_before: Priority) {
+    fn recur(&mut self, priority_before: Priority, graver: bool) {
         let before = self.incident.state;
         let Some(row) = IncidentAction::Recur.in_state(before) else { return };
         self.incident.state = row.to;
@@ -263,7 +267,9 @@ impl Turn<'_> {
         }
         self.tell(EventKind::IncidentRecurred);
         self.cancel_unsent(|purpose| purpose == Purpose::Taken);
-        self.text_everybody(Purpose::Alert);
+        if graver || before != self.incident.state || !self.was_just_texted() {
+            self.text_everybody(Purpose::Alert);
+        }
         match before {
             IncidentState::Exhausted => {
                 self.start_over();
@@ -274,6 +280,15 @@ impl Turn<'_> {
             IncidentState::Notifying if priority_before == Priority::Low => self.begin_calling(),
             IncidentState::Notifying | IncidentState::Raised | IncidentState::OnSite | IncidentState::Resolved => {}
         }
+    }
+
+    /// Whether everybody was texted of as many occurrences as may be within the last minute: who holds the button down
+    /// until somebody comes would use up what providers let a number have, and the next elder's text with it. The phones
+    /// ring on meanwhile, and each press stands in the incident.
+    fn was_just_texted(&self) -> bool {
+        let since = self.now().plus_millis(-i64::from(TEXTS_WINDOW_SECONDS) * 1000);
+        let recent = self.incident.occurrences.iter().rev().take_while(|occurrence| occurrence.at > since).count();
+        recent > TEXTED_OCCURRENCES_MAX || self.incident.occurrence_count as usize > self.incident.occurrences.len()
     }
 
     /// An SOS also asks the device where it is now.

@@ -27,6 +27,19 @@ fn an_sos_right_after_an_sos_is_no_repeat() {
 }
 
 #[test]
+fn a_button_that_is_held_down_does_not_use_up_what_providers_let_a_number_have() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("sos; wait 1s; sos; wait 1s; sos; wait 1s; sos; wait 1s; sos");
+    let incident = ward.alerting.open_incidents().next().unwrap();
+    assert_eq!((incident.occurrence_count, incident.occurrences.len()), (5, 5), "each stands in it");
+    assert_eq!(texts(&ward, Purpose::Alert), 15, "everybody is texted of three");
+    ward.play("wait 60s; sos");
+    assert_eq!(texts(&ward, Purpose::Alert), 20, "and of one a minute later");
+    ward.play("acknowledge by g2; sos");
+    assert_eq!(texts(&ward, Purpose::Alert), 25, "that it undoes an acknowledgement is told at once");
+}
+
+#[test]
 fn an_event_of_an_hour_ago_is_told_with_its_own_time() {
     let mut ward = Ward::new(Home::default());
     ward.play("late_sos");
