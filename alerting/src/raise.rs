@@ -287,8 +287,10 @@ impl Turn<'_> {
     /// ring on meanwhile, and each press stands in the incident.
     fn was_just_texted(&self) -> bool {
         let since = self.now().plus_millis(-i64::from(TEXTS_WINDOW_SECONDS) * 1000);
-        let recent = self.incident.occurrences.iter().rev().take_while(|occurrence| occurrence.at > since).count();
-        recent > TEXTED_OCCURRENCES_MAX || self.incident.occurrence_count as usize > self.incident.occurrences.len()
+        let recent = self.incident.occurrences.iter().rev().take_while(|occurrence| occurrence.at > since);
+        // Anything else that joined it was only written down.
+        recent.filter(|occurrence| occurrence.kind.opens_case()).count() > TEXTED_OCCURRENCES_MAX
+            || self.incident.occurrence_count as usize > self.incident.occurrences.len()
     }
 
     /// An SOS also asks the device where it is now.
