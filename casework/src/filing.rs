@@ -36,8 +36,7 @@ pub(crate) fn file(
     now: Timestamp,
     counters: &mut Counters,
 ) -> Vec<Output> {
-    let calls_for_one = incident.kind.opens_case() || incident.occurrences.iter().any(|o| o.kind.opens_case());
-    if !calls_for_one || incident.case.is_some() || book.case_of(incident.id).is_some() {
+    if !incident.is_emergency() || incident.case.is_some() || book.case_of(incident.id).is_some() {
         return Vec::new();
     }
     let step = by_itself(CaseAction::File, CaseState::Filed, now, None);

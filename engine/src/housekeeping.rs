@@ -34,6 +34,8 @@ const DESK_COUNT_TIME_ONE_OF: i64 = 20;
 const EXPORT_AT_LEAST_EVERY_MS: i64 = 86_400_000;
 /// History is thinned out this often, in milliseconds.
 const RETAIN_EVERY_MS: i64 = 3_600_000;
+/// After so long a backup that could not be told who was erased is tried again.
+const TELL_BACKUPS_AGAIN_SECONDS: u32 = 60;
 
 /// What housekeeping works with.
 pub struct Housekeeper {
@@ -82,6 +84,8 @@ pub struct Looked {
     waiting: Option<(u64, Timestamp)>,
     /// How many erasures are in every list of them.
     erasures_listed: usize,
+    /// They are written down again no sooner: a backup could not be told.
+    list_erasures_after: Timestamp,
     /// What was durable when an export, and a checkpoint, were last made on account of an erasure.
     erasure_export_seq: u64,
     erasure_checkpoint_seq: u64,
@@ -228,18 +232,24 @@ impl Housekeeper {
     fn see_to_erasures(&mut self, now: Timestamp) -> anyhow::Result<()> {
         let erasures = self.state.erasures()?;
         let Some(newest) = erasures.iter().map(|(seq, _)| *seq).max() else { return Ok(()) };
-        if erasures.len() != self.looked.erasures_listed {
+        if erasures.len() != self.looked.erasures_listed && now >= self.looked.list_erasures_after {
             let tombstones: Vec<Tombstone> = erasures.iter().map(|(_, erasure)| erasure.into()).collect();
             erasure::add_to_ledger(self.data.root(), &tombstones)?;
             // A backup on a disk that is not there now has to be told at its restore.
+            let mut are_told = true;
             for backup in erasure::known_backups(self.data.root())?.iter().filter(|backup| backup.path.exists()) {
-                // It is pending until that backup is gone, and a restore with `--erased` knows of it all the same.
+                // The erasure is pending until that backup is gone; it is told when it can be.
                 if let Err(error) = erasure::add_to_ledger(&backup.path, &tombstones) {
                     let backup = backup.path.display();
                     tracing::error!(%error, %backup, "who was erased cannot be written beside a backup; give us the right to");
+                    are_told = false;
                 }
             }
-            self.looked.erasures_listed = erasures.len();
+            if are_told {
+                self.looked.erasures_listed = erasures.len();
+            } else {
+                self.looked.list_erasures_after = now.plus_seconds(TELL_BACKUPS_AGAIN_SECONDS);
+            }
         }
         if self.journal.stats().first_seq >= newest {
             return Ok(());

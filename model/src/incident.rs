@@ -411,10 +411,10 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// Whether an SOS or a fall is in it, whatever it began as.
+    /// Whether an SOS or a fall is in it, whatever it began as; also one that came after as many as are shown.
     #[must_use]
     pub fn is_emergency(&self) -> bool {
-        self.occurrences.iter().any(|occurrence| occurrence.kind.opens_case())
+        self.kind.opens_case() || self.occurrences.iter().any(|occurrence| occurrence.kind.opens_case())
     }
 }
 

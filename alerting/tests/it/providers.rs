@@ -97,6 +97,16 @@ fn what_an_sos_rang_is_not_missing_to_a_blood_pressure_crisis() {
 }
 
 #[test]
+fn an_sos_that_comes_after_more_than_an_incident_shows_is_one_all_the_same() {
+    let mut ward = Ward::new(Home::default());
+    ward.play(&vec!["bp"; model::incident::OCCURRENCES_MAX + 1].join("; "));
+    ward.play("sos; wait 1s");
+    let incident = ward.alerting.open_incidents().next().unwrap();
+    assert!(incident.occurrences.iter().all(|occurrence| !occurrence.kind.opens_case()), "it is not shown");
+    assert!(incident.is_emergency());
+}
+
+#[test]
 fn the_cap_counts_over_all_wearers_and_never_stops_an_sos_or_a_fall() {
     let mut ward = Ward::new(Home::default());
     ward.play("exit w2; wait 3m; exit w3; wait 1s");
