@@ -12,6 +12,7 @@ mod body;
 mod console;
 pub mod cursor;
 mod exact;
+mod handshakes;
 mod headers;
 mod host;
 mod leftover;

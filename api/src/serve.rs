@@ -21,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::Service;
 
+use crate::handshakes::Handshakes;
 use crate::patience::Patience;
 
 /// How many connections at once; more wait to be accepted.
@@ -39,8 +40,6 @@ const ACCEPT_PAUSE_MILLIS: u64 = 50;
 /// Gives the certificate and settings that hold now: they may be replaced while the API serves.
 pub type TlsSource = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
 
-/// How many handshakes at a time; who comes beyond that is turned away.
-const HANDSHAKES_MAX: usize = 1_024;
 /// How long a handshake may take.
 const HANDSHAKE_SECONDS_MAX: u64 = 15;
 
@@ -72,7 +71,7 @@ async fn serve_on(
     router: Router,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let handshakes = Arc::new(Handshakes::default());
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -90,7 +89,10 @@ async fn serve_on(
             });
             continue;
         };
-        let Ok(handshake) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
+        let Some(handshake) = handshakes.begin(peer.0) else {
+            metrics::counter!("http_handshakes_turned_away_total").increment(1);
+            continue;
+        };
         tokio::spawn(async move {
             let limit = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
             let shaken = tokio::time::timeout(limit, TlsAcceptor::from(tls()).accept(stream)).await;

@@ -198,6 +198,15 @@ pub enum CallbackError {
     /// Not the JSON object of the contract.
     #[error("not a callback: {0}")]
     Malformed(String),
+    /// A member that every callback has is not there.
+    #[error("not a callback: `{0}` is missing")]
+    Missing(&'static str),
+    /// `outcome` is none of the contract's.
+    #[error(
+        "not a callback: `outcome` is none of delivered, answered, no_answer, busy, declined, unreachable, failed, \
+         ended, key, reply"
+    )]
+    NoOutcome,
     /// `outcome` is `key` and there is no usable `key`.
     #[error("outcome `key` needs `key`, 1 to {KEY_BYTES_MAX} of 0-9 * #")]
     NoKey,
@@ -212,7 +221,15 @@ pub enum CallbackError {
 /// # Errors
 /// When it is not that object, or lacks what its outcome needs.
 pub fn parse_callback(body: &[u8]) -> Result<Callback, CallbackError> {
-    let raw: RawCallback = serde_json::from_slice(body).map_err(|error| CallbackError::Malformed(describe(&error)))?;
+    let malformed = |error: serde_json::Error| CallbackError::Malformed(describe(&error));
+    let object: serde_json::Value = serde_json::from_slice(body).map_err(malformed)?;
+    if let Some(member) = ["attempt", "outcome"].into_iter().find(|member| object.get(member).is_none()) {
+        return Err(CallbackError::Missing(member));
+    }
+    if serde_json::from_value::<AttemptOutcome>(object["outcome"].clone()).is_err() {
+        return Err(CallbackError::NoOutcome);
+    }
+    let raw: RawCallback = serde_json::from_value(object).map_err(malformed)?;
     let key = raw.key.as_deref().and_then(read::key);
     let text = raw.text.map(|text| read::cut(text, REPLY_BYTES_MAX));
     match raw.outcome {
@@ -249,7 +266,10 @@ fn describe(error: &serde_json::Error) -> String {
         serde_json::error::Category::Eof => "it ends in the middle",
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => "not JSON",
     };
-    format!("{what}, line {} column {}", error.line(), error.column())
+    match error.line() {
+        0 => what.to_owned(),
+        line => format!("{what}, line {line} column {}", error.column()),
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use store::{Disk, Journal, JournalConfig, RealDisk, StoreError};
 
+use crate::ballast::BALLAST_FILE;
 use crate::clock::SystemClock;
 use crate::data_dir::{DataDir, LOCK_FILE};
 use crate::erasure::{self, KnownBackup};
@@ -30,7 +32,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Read in this order: what refers to something is copied before it, so that what it refers to is in the copy.
 const FIRST: [&str; 3] = ["checkpoints", "exports", "journal"];
 /// Rebuilt by a restore, or of this machine only.
-const LEFT_OUT: [&str; 2] = ["state", LOCK_FILE];
+const LEFT_OUT: [&str; 3] = ["state", LOCK_FILE, BALLAST_FILE];
 const KEYS: &str = "keys";
 /// What is copied only if it is asked for: our keys, and that of a certificate of `init --self-signed`.
 const SECRET: [&str; 2] = [KEYS, "tls"];
@@ -114,7 +116,11 @@ pub fn restore(from: &Path, data: &Path, keys: Option<&Path>, erased: Option<&Pa
     }
     if let Some(keys) = keys.filter(|_| !manifest.keys) {
         for entry in files_below(keys, Path::new(""))? {
-            copy_file(&keys.join(&entry), &data.join(KEYS).join(&entry))?;
+            let to = data.join(KEYS).join(&entry);
+            copy_file(&keys.join(&entry), &to)?;
+            // Wherever they came from: nobody else may read them here, and open to others they would not be taken.
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600))
+                .with_context(|| format!("closing {} to others", to.display()))?;
         }
     }
     for folder in ["state", "journal", "checkpoints", "exports"] {

@@ -32,6 +32,10 @@ fn describe() {
     for (name, help) in [
         ("http_requests_total", "Requests, by route and status"),
         ("http_handshakes_failed_total", "TLS handshakes at the API's door that failed"),
+        (
+            "http_handshakes_turned_away_total",
+            "Connections to the API's TLS port that came while too many handshakes were under way",
+        ),
         ("api_unauthenticated_total", "Requests without a token or session that holds"),
         ("api_logins_total", "People who tried to sign in"),
         ("api_cross_site_total", "Requests with a cookie that came from another site"),

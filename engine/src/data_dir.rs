@@ -7,6 +7,7 @@
 //! DIR/journal/       segments
 //! DIR/state/         the sled view, rebuilt when lost
 //! DIR/state.condemned  it refused; the next start rebuilds it
+//! DIR/ballast        room that a start on a full disk gives up
 //! DIR/checkpoints/   hot state
 //! DIR/exports/       verified exports of the state
 //! DIR/photos/        photos of cases, by the hash of their bytes
@@ -17,6 +18,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use crate::ballast::BALLAST_FILE;
 use crate::secrets::{Secrets, SecretsError};
 
 /// The layout that this version reads and writes.
@@ -118,12 +120,16 @@ impl DataDir {
     /// When there is data in it, when it belongs to something else, when it cannot be written.
     pub fn begin_init(root: &Path) -> Result<(DataDir, Secrets), DataDirError> {
         make_folder(root)?;
+        // Asked first: a directory that was served holds more than an `init` makes.
+        if root.join(VERSION_FILE).exists() {
+            return Err(DataDirError::AlreadyInitialised(root.to_owned()));
+        }
         for entry in fs::read_dir(root).map_err(|error| io_at(root, error))? {
             let name = entry.map_err(|error| io_at(root, error))?.file_name().to_string_lossy().into_owned();
-            if name == VERSION_FILE {
-                return Err(DataDirError::AlreadyInitialised(root.to_owned()));
-            }
-            if !FOLDERS.contains(&name.as_str()) && name != LOCK_FILE && name != format!("{VERSION_FILE}.tmp") {
+            let is_ours = FOLDERS.contains(&name.as_str())
+                || [LOCK_FILE, BALLAST_FILE].contains(&name.as_str())
+                || name == format!("{VERSION_FILE}.tmp");
+            if !is_ours {
                 return Err(DataDirError::NotEmpty { path: root.to_owned(), entry: name });
             }
         }
@@ -269,7 +275,7 @@ fn io_at(path: &Path, error: io::Error) -> DataDirError {
 mod tests {
     use std::fs;
 
-    use super::{DataDir, DataDirError, io_at};
+    use super::{BALLAST_FILE, DataDir, DataDirError, io_at};
 
     #[test]
     fn only_a_completed_init_can_be_served() {
@@ -295,6 +301,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (data, _) = DataDir::begin_init(dir.path()).unwrap();
         data.complete_init().unwrap();
+        // What serving leaves behind.
+        fs::write(dir.path().join(BALLAST_FILE), "").unwrap();
         let again = DataDir::begin_init(dir.path()).unwrap_err();
         assert!(again.is_configuration());
         assert!(again.to_string().contains("already holds yinling data; nothing was changed"), "{again}");

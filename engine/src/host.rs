@@ -1,5 +1,6 @@
 //! The engine as the door and the API see it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use broker::{Credentials, Grant, Inbound, Items, Lane, Refusal};
@@ -10,8 +11,8 @@ use channels::outward::Reachable;
 use chrono::{Offset, TimeZone};
 use compact_str::CompactString;
 use model::{
-    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, Reply, Role, Session, StaffCommand,
-    StepUp, Timestamp, Watch, WearerId, WebhookId,
+    Account, Actor, AttemptId, Channel, Clock, DeviceId, Fence, Input, PersonId, RegistryChange, Reply, Role, Session,
+    StaffCommand, StepUp, Timestamp, Watch, WearerId, WebhookId,
 };
 use store::{Progress, State};
 use tokio::sync::{oneshot, watch};
@@ -22,6 +23,7 @@ use crate::config::Shown;
 use crate::erasure::Traces;
 use crate::health::Vitals;
 use crate::inbox::{Inbox, Work};
+use crate::pipeline::{ERASED_ID, ERASED_ID_ZH, erased_id};
 use crate::preview;
 use crate::registry;
 use crate::secrets::{self, Secrets};
@@ -250,12 +252,11 @@ impl api::Host for House {
         let is_table = content_type.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/csv"));
         let checked =
             if is_table { registry::validate_csv(body, &context) } else { registry::validate(body, &context) };
-        checked
-            .map(|import| api::Import {
-                change: import.change,
-                warnings: import.warnings.into_iter().map(row).collect(),
-            })
-            .map_err(|errors| errors.into_iter().map(row).collect())
+        let import = checked.map_err(|errors| errors.into_iter().map(row).collect::<Vec<_>>())?;
+        if let Some(erased) = erased_in(&self.state, &import.change) {
+            return Err(vec![erased]);
+        }
+        Ok(api::Import { change: import.change, warnings: import.warnings.into_iter().map(row).collect() })
     }
 
     fn preview(&self, request: api::PreviewRequest) -> Result<api::Preview, api::PreviewFault> {
@@ -403,6 +404,15 @@ fn told<T>(done: Result<Result<T, store::StoreError>, tokio::task::JoinError>) -
 
 fn row(row: registry::RowError) -> api::RowError {
     api::RowError { pointer: row.pointer, detail: row.detail, detail_zh: row.detail_zh }
+}
+
+/// The fault of a change that would bring somebody back who was erased. Deciding on it finds the same, and later.
+fn erased_in(state: &State, change: &RegistryChange) -> Option<api::RowError> {
+    // A view that cannot be read says so where it is checked against.
+    let erasures = state.erasures().unwrap_or_default();
+    let gone: HashSet<_> = erasures.iter().map(|(_, erasure)| (erasure.kind, erasure.subject.as_str())).collect();
+    let pointer = erased_id(change, |kind, id| gone.contains(&(kind, id)))?;
+    Some(api::RowError { pointer: pointer.into(), detail: ERASED_ID.to_owned(), detail_zh: ERASED_ID_ZH.to_owned() })
 }
 
 /// The channels whose providers post to us.

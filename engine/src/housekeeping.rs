@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use store::{DataDir, Disk, Follower, Journal, Photos, Retention, State, StateRetention, StoreError, export};
 
 use crate::authority::Authority;
+use crate::ballast;
 use crate::checkpoint::Written;
 use crate::clock::SystemClock;
 use crate::erasure::{self, Tombstone};
@@ -89,6 +90,10 @@ pub struct Looked {
     /// What was durable when an export, and a checkpoint, were last made on account of an erasure.
     erasure_export_seq: u64,
     erasure_checkpoint_seq: u64,
+    /// Why erasures could not be seen to when it last looked: the same again is not worth another line.
+    erasures_fault: Option<String>,
+    /// No ballast can be laid down on this file system.
+    ballast_refused: bool,
 }
 
 impl Housekeeper {
@@ -111,9 +116,11 @@ impl Housekeeper {
         self.watch_sync(now);
         self.watch_desks(now);
         self.audit(now);
-        if let Err(error) = self.see_to_erasures(now) {
-            tracing::error!(%error, "what an erasure waits for could not be seen to");
+        let fault = self.see_to_erasures(now).err().map(|error| error.to_string());
+        if let Some(error) = fault.as_ref().filter(|_| fault != self.looked.erasures_fault) {
+            tracing::error!(%error, "what an erasure waits for could not be seen to; it is tried again by itself");
         }
+        self.looked.erasures_fault = fault;
         if let Err(error) = self.let_go(now) {
             self.seen.upkeep_failed.store(true, Relaxed);
             tracing::error!(%error, "export or truncation failed; the journal is kept");
@@ -143,15 +150,20 @@ impl Housekeeper {
         drop(auditor);
         let count = found.len() as u64;
         if self.seen.neglected.swap(count, Relaxed) != count {
-            let first = found.first();
-            tracing::error!(count, ?first, "open incidents without a next step in time, as committed");
+            match found.first() {
+                Some(first) => {
+                    tracing::error!(count, ?first, "open incidents without a next step in time, as committed")
+                }
+                None => tracing::info!("every open incident has its next step in time again"),
+            }
         }
     }
 
-    fn watch_disk(&self) {
+    fn watch_disk(&mut self) {
         match self.disk.free_bytes(&self.data.journal()) {
             Ok(free) => {
                 self.seen.free_bytes.store(free, Relaxed);
+                self.keep_ballast(free);
                 let room = free + self.journal.stats().ready_bytes;
                 let low = room < self.disk_reserve_bytes;
                 if self.seen.disk_low.swap(low, Relaxed) != low {
@@ -159,6 +171,18 @@ impl Housekeeper {
                 }
             }
             Err(error) => tracing::warn!(%error, "the free space cannot be read"),
+        }
+    }
+
+    /// Keeps room for a start on a full disk.
+    fn keep_ballast(&mut self, free: u64) {
+        if self.looked.ballast_refused {
+            return;
+        }
+        if let Err(error) = ballast::keep(self.data.root(), free, self.disk_reserve_bytes) {
+            // Some file systems promise no room: this is said once, not twice a second.
+            self.looked.ballast_refused = true;
+            tracing::warn!(%error, "no room can be kept here for a start on a full disk");
         }
     }
 

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod authority;
 pub mod backup;
+mod ballast;
 pub mod channel_test;
 pub mod checkpoint;
 pub mod clock;

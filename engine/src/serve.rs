@@ -7,6 +7,7 @@ mod recovery;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use model::Clock;
 use store::{Disk, Follower, Journal, RealDisk};
 use tokio::sync::watch;
 
+use crate::ballast;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataLock};
 use crate::inbox::Inbox;
@@ -94,8 +96,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     // What can be wrong is told before anything is touched: the directory, its lock, its keys, the addresses.
     let data = DataDir::open(&config.data)?;
     let lock = data.lock()?;
+    make_room(data.root());
     let secrets = Arc::new(data.load_secrets()?);
-    let doors = Doors::take(&config).await?;
+    let doors = Doors::take(&config)?;
     let ready = doors.addresses()?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let layout = store::DataDir::new(&config.data);
@@ -118,8 +121,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let _ = parts.inbox().urgent(started(&pipeline, parts.clock().now()));
     let erased_again = recovery::erase_again(gone, parts.inbox(), parts.clock().now());
     let main_loop = parts.start_main_loop(pipeline, &journal, checkpoint_seq)?;
+    let mut answered_through = recovery.last_seq;
     for answer in erased_again {
-        let _ = answer.await;
+        let done = answer.await;
+        answered_through = answered_through.max(done.map_or(0, |(seq, _)| seq));
     }
     let housekeeping = parts.start_housekeeper(&journal, &follower)?;
     let watchdog = parts.start_watchdog(&follower)?;
@@ -130,10 +135,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let house = parts.house(&journal, &follower, newest_event)?;
     let (door, api_doors) = doors.open_mqtt(parts.config(), &house, &mut tasks).await?;
     parts.door().set(door).map_err(|_| anyhow!("the door was opened twice"))?;
-    // Whoever was answered before a crash reads it after. A rebuild of the view may take longer than a key that is
+    // Whoever was answered before a crash reads it after, and nobody reads of whom a restore brought back. A rebuild of the view may take longer than a key that is
     // pressed can wait: then the API opens all the same, and `/readyz` says that the view is behind.
     let catch_up = Duration::from_secs(CATCH_UP_SECONDS_MAX);
-    let _ = tokio::time::timeout(catch_up, follower.erased().reached(recovery.last_seq)).await;
+    let _ = tokio::time::timeout(catch_up, follower.erased().reached(answered_through)).await;
     let api = api_doors.open(parts.config(), house, state);
     let (inbox, door) = (Arc::clone(parts.inbox()), Arc::clone(parts.door()));
     let is_worth_keeping = parts.is_worth_keeping();
@@ -151,6 +156,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         is_worth_keeping,
         _lock: lock,
     })
+}
+
+/// Gives up what was kept for this, if the disk is full.
+fn make_room(root: &Path) {
+    match RealDisk.free_bytes(root).and_then(|free| ballast::give_up_if_short(root, free)) {
+        Ok(false) => {}
+        Ok(true) => tracing::error!(
+            "the disk is full: this start takes the room that was kept for it; make room before the next"
+        ),
+        Err(error) => tracing::warn!(%error, "whether there is room for a start is not known"),
+    }
 }
 
 impl Running {

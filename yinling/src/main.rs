@@ -29,7 +29,7 @@ Exit codes:
   1    it failed; stderr says why
   2    a command line that cannot be read
   70   serve: a part of it panicked; what is on disk is whole, start it again
-  74   serve: the journal cannot be written; mend the disk, then start again
+  74   the disk is full, or the journal cannot be written; mend it, then start again
   78   the setup is at fault (configuration, certificates, addresses, data directory): correct it first
   130  a second Ctrl-C or SIGTERM ended it at once";
 

@@ -26,6 +26,23 @@ pub struct Erased {
     tombstones: BTreeMap<(ErasedKind, CompactString), Erasure>,
 }
 
+/// What is said of a registry entry with the id of somebody who was erased.
+pub(crate) const ERASED_ID: &str =
+    "this id belonged to somebody who was erased: take them out of the source; a new person gets a new id";
+/// The same in Chinese.
+pub(crate) const ERASED_ID_ZH: &str = "该编号属于已被彻底清除的人员：请从来源数据中移除；新登记人员请使用新编号";
+
+/// Where the first id stands that belonged to somebody who was erased, as a JSON pointer.
+pub(crate) fn erased_id(
+    change: &RegistryChange,
+    was_erased: impl Fn(ErasedKind, &str) -> bool,
+) -> Option<CompactString> {
+    let wearers = change.wearers.iter().position(|wearer| was_erased(ErasedKind::Wearer, wearer.id.as_str()));
+    let people = || change.people.iter().position(|person| was_erased(ErasedKind::Person, person.id.as_str()));
+    let wearer = wearers.map(|index| format_compact!("/wearers/{index}/id"));
+    wearer.or_else(|| people().map(|index| format_compact!("/people/{index}/id")))
+}
+
 /// Who is to be erased.
 pub(super) struct Request<'a> {
     pub(super) kind: ErasedKind,
@@ -142,18 +159,9 @@ impl Pipeline {
 
     /// A registry entry that is, or names, somebody who was erased.
     pub(super) fn erased_in(&self, change: &RegistryChange) -> Option<Problem> {
-        let wearers = change.wearers.iter().map(|wearer| (ErasedKind::Wearer, wearer.id.as_str()));
-        let people = change.people.iter().map(|person| (ErasedKind::Person, person.id.as_str()));
-        let found = |(index, (kind, id)): (usize, (ErasedKind, &str))| {
-            self.erased.find(kind, id).map(|_| (if kind == ErasedKind::Wearer { "wearers" } else { "people" }, index))
-        };
-        let (list, index) = wearers.enumerate().find_map(found).or_else(|| people.enumerate().find_map(found))?;
-        let problem = Problem::new(
-            ProblemCode::Invalid,
-            "this id belonged to somebody who was erased: take them out of the source; a new person gets a new id",
-            "该编号属于已被彻底清除的人员：请从来源数据中移除；新登记人员请使用新编号",
-        );
-        Some(problem.at(format_compact!("/{list}/{index}/id"), "was erased", "已被彻底清除"))
+        let pointer = erased_id(change, |kind, id| self.erased.find(kind, id).is_some())?;
+        let problem = Problem::new(ProblemCode::Invalid, ERASED_ID, ERASED_ID_ZH);
+        Some(problem.at(pointer, "was erased", "已被彻底清除"))
     }
 
     fn names_of(&self, erasure: &Erasure) -> Names {

@@ -58,6 +58,7 @@ pub use sensing::Sensing;
 use down_commands::DownCommands;
 use entries::DeviceHot;
 use erasure::Erased;
+pub(crate) use erasure::{ERASED_ID, ERASED_ID_ZH, erased_id};
 use links::StepUps;
 use replies::Replies;
 use sense::{RuleTimers, Sensed};

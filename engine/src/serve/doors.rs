@@ -43,7 +43,7 @@ struct TlsDoors {
 
 impl TlsDoors {
     /// What the configuration says, or what `init --self-signed` left; `None`: there is no TLS.
-    async fn open(config: &Config) -> Result<Option<TlsDoors>, SetupFaults> {
+    fn open(config: &Config) -> Result<Option<TlsDoors>, SetupFaults> {
         let Some(settings) = config.tls.clone().or_else(|| tls::of_data_dir(&config.data)) else {
             return tls::unasked(config).map_or(Ok(None), |fault| Err(fault.into()));
         };
@@ -52,7 +52,7 @@ impl TlsDoors {
         let http = config.http.tls_listen.unwrap_or_else(|| (anywhere, HTTPS_PORT).into());
         let mqtt = config.mqtt.tls_listen.unwrap_or_else(|| (anywhere, MQTTS_PORT).into());
         let tls = Tls::load(&settings).map_err(|_| SetupFaults(tls::faults(&settings)));
-        let http = TcpListener::bind(http).await.map_err(|error| cannot_listen(http, "http.tls_listen", &error));
+        let http = broker::listen(http).map_err(|error| cannot_listen(http, "http.tls_listen", &error));
         let mqtt = broker::listen(mqtt).map_err(|error| cannot_listen(mqtt, "mqtt.tls_listen", &error));
         let (tls, (http, mqtt)) = both(tls, both(http, mqtt))?;
         Ok(Some(TlsDoors { tls, http, mqtt }))
@@ -61,11 +61,11 @@ impl TlsDoors {
 
 impl Doors {
     /// Takes every address; whatever is wrong with them is told together.
-    pub(super) async fn take(config: &Config) -> Result<Doors, SetupFaults> {
+    pub(super) fn take(config: &Config) -> Result<Doors, SetupFaults> {
         let (http, mqtt) = (config.http.listen, config.mqtt.listen);
-        let http = TcpListener::bind(http).await.map_err(|error| cannot_listen(http, "http.listen", &error));
+        let http = broker::listen(http).map_err(|error| cannot_listen(http, "http.listen", &error));
         let mqtt = broker::listen(mqtt).map_err(|error| cannot_listen(mqtt, "mqtt.listen", &error));
-        let (tls, (http, mqtt)) = both(TlsDoors::open(config).await, both(http, mqtt))?;
+        let (tls, (http, mqtt)) = both(TlsDoors::open(config), both(http, mqtt))?;
         Ok(Doors { http, mqtt, tls })
     }
 

@@ -1,6 +1,7 @@
 //! Backup and restore by the command line, while the house is served.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -61,6 +62,10 @@ fn a_restore_holds_every_write_that_the_backup_states_and_old_cursors_lead_back_
     let refused = yinling(&arguments);
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--keys"), "{refused:?}");
     let _ = std::fs::remove_dir_all(&data);
+    // As they come back from a stick or a mail: open to everybody.
+    for key in std::fs::read_dir(&keys).unwrap() {
+        std::fs::set_permissions(key.unwrap().path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
     let restored = yinling(&[&arguments[..], &["--keys".as_ref(), keys.as_ref()]].concat());
     assert!(restored.status.success(), "{restored:?}");
     let after = house.dump_text(None);

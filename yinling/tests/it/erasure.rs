@@ -67,9 +67,11 @@ fn is_gone(server: &Server) {
     }
     assert!(told.contains("钱有福") && told.contains("registry.erased"), "the others stay: {told}");
     let again = json!({"wearers": [{"id": "w1", "name": NAME, "org": "/luyang/xinghua/yinxing/"}]});
-    let refused = api.post("/import", &again);
-    assert_eq!((refused.status, refused.code()), (422, "invalid"), "{refused:?}");
-    assert_eq!(refused.body["errors"][0]["pointer"], "/wearers/0/id", "{refused:?}");
+    for path in ["/import?dry_run=true", "/import"] {
+        let refused = api.post(path, &again);
+        assert_eq!((refused.status, refused.code()), (422, "invalid"), "{path}: {refused:?}");
+        assert_eq!(refused.body["errors"][0]["pointer"], "/wearers/0/id", "{path}: {refused:?}");
+    }
 }
 
 fn yinling(arguments: &[&std::ffi::OsStr]) {

@@ -129,11 +129,10 @@ fn a_watchdog_that_could_not_write_that_it_has_the_turn_gives_it_back_all_the_sa
     server.kill();
     let second = stood_in_for(&phones);
     std::fs::remove_dir(&in_the_way).unwrap();
+    let turn = || std::fs::read_to_string(house.data().join("watchdog/epoch")).unwrap();
+    let of_the_dead = turn();
     let _server = house.serve();
-    let epoch = house.data().join("watchdog/epoch");
-    eventually("the next engine to take its turn", || {
-        std::fs::read_to_string(&epoch).unwrap_or_default().contains("engine").then_some(())
-    });
+    eventually("the next engine to take its turn", || (turn() != of_the_dead).then_some(()));
     // Nobody is on the line any more to whom it would have to listen.
     second.says("no_answer");
     // Of one that nobody has buried yet the command line is empty.
