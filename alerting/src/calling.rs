@@ -246,7 +246,7 @@ impl Turn<'_> {
 
     /// Who of the desk is called first, and who after them. First are its own phone and whoever is on duty; where the
     /// roster has nobody at this hour, everybody is.
-    fn desk_by_turns(&self) -> (Vec<Contact>, Vec<Contact>) {
+    pub(crate) fn desk_by_turns(&self) -> (Vec<Contact>, Vec<Contact>) {
         let is_on_duty = |contact: &Contact| !contact.available.is_empty() && can_be_called(contact, self.time);
         let desk = self.calling.desk.clone();
         if !desk.iter().any(is_on_duty) {
@@ -298,7 +298,7 @@ impl Turn<'_> {
     }
 
     /// Says whether anybody's phone rings.
-    fn ring_desk(&mut self, contacts: &[Contact], again: bool) -> bool {
+    pub(crate) fn ring_desk(&mut self, contacts: &[Contact], again: bool) -> bool {
         let mut rings = false;
         for contact in contacts {
             let Some(phone) = usable_phone(contact) else { continue };

@@ -272,6 +272,9 @@ impl Turn<'_> {
         }
         match before {
             IncidentState::Exhausted => {
+                // It was the desk's, and is not taken from them: their next turn would be after all rounds of the others.
+                let first = self.desk_by_turns().0;
+                self.ring_desk(&first, false);
                 self.start_over();
                 self.call_next();
             }

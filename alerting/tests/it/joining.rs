@@ -41,15 +41,15 @@ fn a_press_while_somebody_is_on_the_way_calls_again() {
         home,
         "sos; wait 50s; wait 60s; sos; wait 15s",
         expect![[r#"
-        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-        00:15  call g2
-        00:30  g1 call failed (noanswer) | call g3
-        00:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
-        01:00  g3 call failed (noanswer)
-        01:15  desk call failed (noanswer) | s1 call failed (noanswer)
-        01:50  RECURRED Sos ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1 | bracelet: locate
-        02:05  call g2
-    "#]],
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:15  call g2
+            00:30  g1 call failed (noanswer) | call g3
+            00:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
+            01:00  g3 call failed (noanswer)
+            01:15  desk call failed (noanswer) | s1 call failed (noanswer)
+            01:50  RECURRED Sos ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call desk s1 g1 | bracelet: locate
+            02:05  call g2
+        "#]],
     );
 }
 
@@ -68,9 +68,9 @@ fn emergencies_within_ten_minutes_are_one_incident_of_the_gravest_kind() {
             01:45  g2 call failed (noanswer) | EXHAUSTED | text desk s1 | call desk s1
             02:00  g3 call failed (noanswer)
             02:15  desk call failed (noanswer) | s1 call failed (noanswer)
-            09:00  RECURRED Fall ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call g1
+            09:00  RECURRED Fall ×2 | text g1 g2 g3 desk s1 d1 | push g1 | call desk s1 g1
             09:15  call g2
-            09:30  g1 call failed (noanswer) | call g3
+            09:30  desk call failed (noanswer) | s1 call failed (noanswer) | g1 call failed (noanswer) | call g3
             09:45  g2 call failed (noanswer)
             10:00  g3 call failed (noanswer) | call g1
             10:00  RECURRED Sos ×3 | text g1 g2 g3 desk s1 d1 | push g1 | bracelet: locate
