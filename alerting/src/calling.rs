@@ -178,7 +178,7 @@ impl Turn<'_> {
     }
 
     /// Starts a call. One to the same contact that no provider has taken is of no use beside it.
-    fn ring(
+    pub(crate) fn ring(
         &mut self,
         role: CalleeRole,
         contact: &Contact,

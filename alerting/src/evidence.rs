@@ -233,6 +233,9 @@ impl Turn<'_> {
             self.change(attempt.id, EventKind::AttemptEnded, |a| a.outcome = Some(outcome));
         }
         self.hand_over(attempt.id);
+        if moved && outcome == AttemptOutcome::Busy {
+            self.ring_busy_again(attempt);
+        }
     }
 
     /// A key was pressed, or a button tapped.

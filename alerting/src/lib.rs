@@ -15,6 +15,7 @@
 mod action;
 pub mod auditor;
 mod book;
+mod busy;
 mod calling;
 mod doctor;
 mod evidence;

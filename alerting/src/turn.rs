@@ -139,6 +139,18 @@ impl<'a> Turn<'a> {
         id
     }
 
+    /// Has the call that was just decided on wait until then.
+    pub(crate) fn put_off(&mut self, id: AttemptId, until: Timestamp) {
+        let ring_seconds = self.calling.plan.ring_seconds.max(1);
+        self.set_call(id, |call| call.until = until.plus_seconds(ring_seconds));
+        if let Some(Output::Attempt { attempt, .. }) = self.outputs.last_mut()
+            && attempt.id == id
+        {
+            attempt.not_before = until;
+            self.book.put_attempt(attempt.clone());
+        }
+    }
+
     /// Whoever is told that something happened hears who goes, and how it ends.
     pub(crate) fn is_told(&mut self, callee: &Callee, purpose: Purpose) {
         if matches!(purpose, Purpose::Alert | Purpose::Reminder) && !self.calling.told.contains(callee) {

@@ -1,7 +1,7 @@
 //! Calling in turn, line by line of the plan.
 
 use expect_test::expect;
-use model::Channel;
+use model::{AttemptOutcome, Channel};
 
 use crate::ward::{Home, START, Ward, check, check_at};
 
@@ -241,6 +241,27 @@ fn after_the_rounds_it_is_the_desks_until_a_person_ends_it() {
             83:00  RESOLVED | text-ended g1 g2 g3 desk d1 s1
         "#]],
     );
+}
+
+#[test]
+fn a_phone_of_the_desk_that_is_busy_is_rung_again_before_the_next_page() {
+    let mut home = Home::default().guardians(&[]);
+    home.plan.cycles = 1;
+    let mut ward = Ward::new(home);
+    ward.play("sos; wait 1s; no_answer desk");
+    let first = ward.latest(Channel::Voice, "s1");
+    ward.callback(first, AttemptOutcome::Busy, None, None);
+    ward.callback(first, AttemptOutcome::Busy, None, None);
+    assert_eq!(ward.rung("s1"), [0, 61], "what is told twice is heard once");
+    // Each time it has rung for a second.
+    ward.play("wait 61s; busy s1; wait 63s; busy s1; wait 126s; busy s1; wait 252s; busy s1; wait 98s");
+    assert_eq!(ward.rung("s1"), [0, 61, 124, 250, 502, 600], "the last is the next page");
+    assert_eq!(ward.rung("desk"), [0, 600], "who does not answer is not busy");
+    ward.play("busy s1; key desk 1; wait 9m");
+    assert_eq!(ward.rung("s1").len(), 7);
+    let later = ward.started.last().unwrap();
+    let put_off = ward.alerting.attempt(later.id);
+    assert!(put_off.is_none_or(|attempt| !attempt.wants_sending()), "somebody goes: {put_off:?}");
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub struct Ward {
     wearer: Wearer,
     /// Whether providers take what they are given by themselves.
     pub providers_accept: bool,
+    /// Calls that are to be handed over later, and when.
+    put_off: Vec<(Timestamp, AttemptId)>,
     /// Every attempt that was started, in order.
     pub started: Vec<Attempt>,
     /// Every output, with its time.
@@ -130,6 +132,7 @@ impl Ward {
             home,
             wearer,
             providers_accept: true,
+            put_off: Vec::new(),
             started: Vec::new(),
             outputs: Vec::new(),
             lines: Vec::new(),
@@ -205,8 +208,14 @@ impl Ward {
     pub fn wait(&mut self, seconds: i64) {
         let until = self.now.plus_millis(seconds * 1000);
         let mut stops = 0;
-        while let Some(due) = self.alerting.next_due().filter(|due| *due <= until) {
+        loop {
+            let put_off = self.put_off.iter().map(|(at, _)| *at);
+            let Some(due) = self.alerting.next_due().into_iter().chain(put_off).min().filter(|due| *due <= until)
+            else {
+                break;
+            };
             self.now = self.now.max(due);
+            self.take_put_off();
             let outputs = self.alerting.advance(self.now, &mut self.counters);
             self.decided(outputs);
             stops += 1;
@@ -367,6 +376,16 @@ impl Ward {
         self.decided(outputs);
     }
 
+    /// Calls that were to wait until now are handed over.
+    fn take_put_off(&mut self) {
+        let due: Vec<AttemptId> = self.put_off.extract_if(.., |(at, _)| *at <= self.now).map(|(_, id)| id).collect();
+        for id in due {
+            if self.alerting.attempt(id).is_some_and(Attempt::wants_sending) {
+                self.sent(id, &SendResult::Accepted);
+            }
+        }
+    }
+
     fn decided(&mut self, outputs: Vec<Output>) {
         for output in &outputs {
             match output.clone() {
@@ -386,7 +405,10 @@ impl Ward {
         for output in outputs {
             if let Output::Attempt { kind: EventKind::AttemptStarted, attempt, .. } = &output {
                 self.started.push(attempt.clone());
-                fresh.push(attempt.id);
+                match attempt.channel == Channel::Voice && attempt.not_before > self.now {
+                    true => self.put_off.push((attempt.not_before, attempt.id)),
+                    false => fresh.push(attempt.id),
+                }
             }
             self.outputs.push((self.now, output));
         }
@@ -461,7 +483,7 @@ impl Ward {
     /// When a person's phone began to ring, in seconds since the beginning.
     pub fn rung(&self, person: &str) -> Vec<i64> {
         let calls = self.started.iter().filter(|a| a.channel == Channel::Voice && a.callee.person.as_str() == person);
-        calls.map(|a| a.created_at.millis_since(Timestamp::parse(START).unwrap()) / 1000).collect()
+        calls.map(|a| a.not_before.millis_since(Timestamp::parse(START).unwrap()) / 1000).collect()
     }
 }
 

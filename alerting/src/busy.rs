@@ -1,0 +1,35 @@
+//! A phone of the desk that is busy. Somebody sits there, as likely as not with the next alarm on the line: six alarms at
+//! once ring one phone, and five of them find it busy.
+
+use model::attempt::CalleeRole;
+use model::escalation::DeskStage;
+use model::{Attempt, IncidentState};
+
+use crate::calling::DESK_PAGE_SECONDS;
+use crate::turn::{Turn, usable_phone};
+
+/// So long a phone of the desk that was busy is left alone.
+const BUSY_AGAIN_SECONDS: u32 = 60;
+
+impl Turn<'_> {
+    /// Rings a phone of the desk again that was busy: after a minute, and then after as long as this page of the desk has
+    /// gone on, so that there are four before the next page and not one every minute: providers let a number be called
+    /// only so often.
+    pub(crate) fn ring_busy_again(&mut self, attempt: &Attempt) {
+        let is_desks = attempt.callee.role == CalleeRole::Desk && self.calling.desk_stage == DeskStage::Everybody;
+        let Some(page_at) = self.calling.next_step_at.filter(|_| self.incident.state == IncidentState::Exhausted)
+        else {
+            return;
+        };
+        let seconds_left = u32::try_from(page_at.millis_since(self.now()) / 1000).unwrap_or(0);
+        let wait = DESK_PAGE_SECONDS.saturating_sub(seconds_left).max(BUSY_AGAIN_SECONDS);
+        let Some(contact) = self.contact(&attempt.callee).cloned() else { return };
+        let is_theirs = usable_phone(&contact).is_some_and(|phone| *phone == attempt.to && !self.is_used_up(phone));
+        if !is_desks || !is_theirs || wait >= seconds_left {
+            return;
+        }
+        if let Some(id) = self.ring(attempt.callee.role, &contact, None, attempt.purpose) {
+            self.put_off(id, self.now().plus_seconds(wait));
+        }
+    }
+}
