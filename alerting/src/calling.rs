@@ -11,7 +11,7 @@ use model::{
 
 use crate::order::can_be_called;
 use crate::turn::{Turn, usable_phone};
-use crate::wording;
+use crate::wording::{self, Lost};
 
 /// How often the human desk is called again while an incident is its own.
 pub const DESK_PAGE_SECONDS: u32 = 600;
@@ -36,10 +36,11 @@ impl Turn<'_> {
     pub(crate) fn advance(&mut self) {
         self.remind_doctor();
         match self.incident.state {
-            IncidentState::Raised | IncidentState::OnSite | IncidentState::Resolved => {}
+            IncidentState::Raised | IncidentState::Resolved => {}
+            IncidentState::OnSite => drop(self.sweep_calls()),
             IncidentState::Acknowledged => {
                 if self.incident.acknowledged_by.as_ref().is_none_or(|by| by.until <= self.now()) {
-                    self.expire_lease();
+                    self.end_lease(Lost::NotArrived);
                 }
             }
             IncidentState::Notifying => {
@@ -328,9 +329,11 @@ impl Turn<'_> {
         self.calling.calls.iter().any(|call| !call.given_up && !self.was_never_sent(call.attempt) && to(call))
     }
 
-    /// The lease ran out without an arrival: everybody hears it, and calling goes on from the next contact.
-    fn expire_lease(&mut self) {
-        let holder = self.incident.acknowledged_by.as_ref().map(|by| self.name_of(&by.person)).unwrap_or_default();
+    /// Whoever had said that they were going is not counted on any more: everybody else hears it, and calling goes on from
+    /// the next contact.
+    pub(crate) fn end_lease(&mut self, lost: Lost) {
+        let person = self.incident.acknowledged_by.as_ref().map(|by| by.person.clone());
+        let holder = person.as_ref().map(|person| self.name_of(person)).unwrap_or_default();
         self.incident.state = IncidentState::Notifying;
         self.incident.acknowledged_by = None;
         self.tell(EventKind::IncidentLeaseExpired);
@@ -339,10 +342,11 @@ impl Turn<'_> {
         for callee in self.calling.told.clone() {
             let Some(contact) = self.contact(&callee).cloned() else { continue };
             let is_doctor = callee.role == CalleeRole::Doctor;
-            if is_doctor && self.incident.doctor_order.is_some() {
+            let said_so = lost == Lost::CannotGo && person.as_ref() == Some(&callee.person);
+            if said_so || (is_doctor && self.incident.doctor_order.is_some()) {
                 continue;
             }
-            let message = wording::lease_expired(contact.lang, &self.facts(), &holder, !is_doctor);
+            let message = wording::lease_ended(contact.lang, &self.facts(), &holder, lost, !is_doctor);
             self.text(callee.role, &contact, Purpose::Reminder, &message, &mut reached);
         }
         self.resume();

@@ -3,8 +3,8 @@
 use model::attempt::CalleeRole;
 use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, AttemptOutcome, AttemptState, Channel, Counters, EventKind, IncidentState, Priority, Purpose,
-    Timestamp,
+    Attempt, AttemptId, AttemptOutcome, AttemptState, Channel, Counters, EventKind, IncidentState, PersonId, Priority,
+    Purpose, Timestamp,
 };
 
 use crate::Output;
@@ -13,7 +13,7 @@ use crate::calling::LISTEN_SECONDS_MAX;
 use crate::grammar::{self, Answer, Reply};
 use crate::turn::Turn;
 use crate::which;
-use crate::wording::LocalTime;
+use crate::wording::{LocalTime, Lost};
 
 /// How often a text message or push is handed to its provider before it counts as failed: with the growing waits
 /// about half an hour.
@@ -242,7 +242,8 @@ impl Turn<'_> {
     fn key(&mut self, attempt: &Attempt, key: &str) {
         let listened_to = self.calling.calls.iter().any(|call| call.attempt == attempt.id);
         let is_call = attempt.channel == Channel::Voice;
-        if is_call && !listened_to && !still_speaks(attempt, self.now()) {
+        let takes_back = key.trim() == "2" && self.is_going(&attempt.callee.person);
+        if is_call && !listened_to && !takes_back && !still_speaks(attempt, self.now()) {
             return;
         }
         match key.trim() {
@@ -308,6 +309,11 @@ impl Turn<'_> {
         if attempt.callee.role == CalleeRole::Guardian {
             self.turn_is_spent(&attempt.callee.person);
         }
+        if self.is_going(&attempt.callee.person) {
+            // A wrong key, a car that does not start: nobody else is called as long as they count as going.
+            self.end_lease(Lost::CannotGo);
+            return;
+        }
         let rings_them = |id: &AttemptId| {
             *id != attempt.id && self.book.attempt(*id).is_some_and(|call| call.callee.person == attempt.callee.person)
         };
@@ -322,6 +328,12 @@ impl Turn<'_> {
             // Nobody is rung in this moment, and they may have been the last of whom anything was hoped.
             self.call_next();
         }
+    }
+
+    /// Whether it is this person who said that they are going.
+    fn is_going(&self, person: &PersonId) -> bool {
+        let holder = self.incident.acknowledged_by.as_ref().map(|by| &by.person);
+        self.incident.state == IncidentState::Acknowledged && holder == Some(person)
     }
 
     fn confirm(&mut self, id: AttemptId, outcome: AttemptOutcome) -> bool {

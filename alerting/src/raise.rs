@@ -255,6 +255,9 @@ impl Turn<'_> {
     /// It happened again: everybody is told again, and unless somebody stands at the door calling goes on, or
     /// begins again.
     fn recur(&mut self, priority_before: Priority, graver: bool) {
+        if self.incident.state == IncidentState::OnSite && self.calling.next_step_at.is_none_or(|at| at <= self.now()) {
+            self.leave();
+        }
         let before = self.incident.state;
         let Some(row) = IncidentAction::Recur.in_state(before) else { return };
         self.incident.state = row.to;
@@ -281,8 +284,26 @@ impl Turn<'_> {
             IncidentState::Acknowledged => self.resume(),
             // What began without calls has come to need them.
             IncidentState::Notifying if priority_before == Priority::Low => self.begin_calling(),
-            IncidentState::Notifying | IncidentState::Raised | IncidentState::OnSite | IncidentState::Resolved => {}
+            // Whoever is there may need help with it; they are there, so nobody else is called in turn.
+            IncidentState::OnSite => {
+                let mut first = self.desk_by_turns().0;
+                first.retain(|contact| self.incident.on_site_by.as_ref() != Some(&contact.person));
+                self.ring_desk(&first, false);
+            }
+            // It was new a moment ago: whoever had been there is not any more.
+            IncidentState::Notifying if self.calling.cycle == 0 => self.begin_calling(),
+            IncidentState::Notifying | IncidentState::Raised | IncidentState::Resolved => {}
         }
+    }
+
+    /// Whoever was there has long left, and nobody said how it ended.
+    fn leave(&mut self) {
+        let Some(row) = IncidentAction::ExpireLease.in_state(self.incident.state) else { return };
+        self.incident.state = row.to;
+        self.incident.acknowledged_by = None;
+        self.incident.on_site_by = None;
+        self.calling.cycle = 0;
+        self.tell(EventKind::IncidentLeaseExpired);
     }
 
     /// Whether everybody was texted of as many occurrences as may be within the last minute: who holds the button down

@@ -13,6 +13,10 @@ use crate::calling::LOW_LEASE_SECONDS;
 use crate::turn::{Turn, usable_phone};
 use crate::wording::{self, HELP_IS_COMING, Taken};
 
+/// So long after an arrival whoever arrived is taken to be still there. Most visits of a community's alarm service are over
+/// in half an hour; who left and did not say so must not stand between the elder and the next alarm.
+pub const ON_SITE_SECONDS: u32 = 1_800;
+
 impl Turn<'_> {
     /// Somebody says "I am going": it is theirs until the lease ends, nobody else is called, and everybody who was
     /// told hears who goes.
@@ -52,6 +56,7 @@ impl Turn<'_> {
         self.incident.on_site_by = Some(person.clone());
         self.tell(EventKind::IncidentOnSite);
         self.stop(|purpose| matches!(purpose, Purpose::Alert | Purpose::Reminder));
+        self.calling.next_step_at = Some(self.now().plus_seconds(ON_SITE_SECONDS));
         if !was_expected {
             let holder = self.name_of(person);
             self.text_the_told(Purpose::Taken, Some(person), |lang, facts| {

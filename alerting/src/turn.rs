@@ -74,7 +74,9 @@ impl<'a> Turn<'a> {
     /// When something happens by itself next.
     fn next_due(&self) -> Option<Timestamp> {
         let response = match self.incident.state {
-            IncidentState::OnSite | IncidentState::Resolved => None,
+            IncidentState::Resolved => None,
+            // A phone that rings beside whoever is there: another press.
+            IncidentState::OnSite => self.calling.calls.iter().map(|call| call.until).min(),
             IncidentState::Acknowledged => self.incident.acknowledged_by.as_ref().map(|by| by.until),
             IncidentState::Raised | IncidentState::Notifying | IncidentState::Exhausted => {
                 self.calling.calls.iter().map(|call| call.until).chain(self.calling.next_step_at).min()

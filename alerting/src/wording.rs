@@ -200,23 +200,39 @@ pub fn alert_voice(lang: Language, facts: &Facts<'_>) -> Message {
     })
 }
 
-/// Somebody said that they were going and was not heard of again: who else can?
+/// Why whoever had said that they were going is not counted on any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Their time ran out, and they had not arrived.
+    NotArrived,
+    /// They say that they cannot go after all.
+    CannotGo,
+}
+
+/// To those who were told: whoever said that they were going does not come; somebody still has to go.
 #[must_use]
-pub fn lease_expired(lang: Language, facts: &Facts<'_>, holder: &str, answerable: bool) -> Message {
+pub fn lease_ended(lang: Language, facts: &Facts<'_>, holder: &str, lost: Lost, answerable: bool) -> Message {
     let mut words = Words::of(lang, facts);
     words.holder = shorten(holder, NAME_CHARS_MAX);
     let tail = if answerable { reply_to_go(lang) } else { "" };
     words.message(&["community", "name", "time", "event", "holder"], tail, |w| match lang {
         Language::ZhCn => {
+            let lost = match lost {
+                Lost::NotArrived => "已接警但尚未到场",
+                Lost::CannotGo => "接警后表示无法前往",
+            };
+            format!("{}提醒：{}于{}{}，{}{lost}，仍需有人前往。", w.community, w.name, w.time, w.event, w.holder)
+        }
+        Language::En => {
+            let lost = match lost {
+                Lost::NotArrived => "took it but has not arrived",
+                Lost::CannotGo => "took it and cannot go after all",
+            };
             format!(
-                "{}提醒：{}于{}{}，{}已接警但尚未到场，仍需有人前往。",
-                w.community, w.name, w.time, w.event, w.holder
+                "{}: {} {} at {}. {} {lost}; somebody still has to go.",
+                w.community, w.name, w.event, w.time, w.holder
             )
         }
-        Language::En => format!(
-            "{}: {} {} at {}. {} took it but has not arrived; somebody still has to go.",
-            w.community, w.name, w.event, w.time, w.holder
-        ),
     })
 }
 

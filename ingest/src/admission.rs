@@ -4,7 +4,7 @@ use model::{Report, ReportKind, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::hash::FixedHash;
-use crate::repeats::Repeats;
+use crate::repeats::{REPEAT_WINDOW_SECONDS, Repeats};
 
 /// Measured so long before receipt, a report counts as late, in seconds (devices.md, backfill).
 pub const LATE_AFTER_SECONDS: i64 = 120;
@@ -45,8 +45,16 @@ impl Admission {
     ///
     /// Two reports are the same if their type, their id and their time are. Without an id the content stands in for
     /// it; without a time the content counts too; without either, nothing tells a repeat from a second press, and
-    /// each is news. An alarm that is taken twice rings twice, one that is taken for a repeat is lost.
+    /// each is news. An alarm that is taken twice rings twice, one that is taken for a repeat is lost: of a button that
+    /// counts its presses from 1 after each new battery, and knows no time, an id stands for a press for an hour or two and
+    /// not for as long as nothing newer comes.
     pub fn admit(&mut self, report: &Report, received: Timestamp) -> Admitted {
+        if is_known_for_an_hour(report) {
+            let hour_before = received.plus_millis(-REPEAT_WINDOW_SECONDS * 1000);
+            if self.repeats.knows(repeat_key(report, hour_before)) {
+                return Admitted::Repeat;
+            }
+        }
         if self.repeats.remember(repeat_key(report, received), received) {
             Admitted::Fresh(self.clock.measured(report, received))
         } else {
@@ -158,11 +166,22 @@ fn repeat_key(report: &Report, received: Timestamp) -> u64 {
     let hash = FixedHash::new().word(type_number(report.kind()));
     match (&report.event_id, report.measured) {
         (Some(id), Some(time)) => hash.bytes(id.as_bytes()).word(time.millis() as u64),
+        (Some(id), None) if is_known_for_an_hour(report) => {
+            let hours = received.millis().div_euclid(REPEAT_WINDOW_SECONDS * 1000) as u64;
+            hash.bytes(id.as_bytes()).word(report.content_hash).word(hours)
+        }
         (Some(id), None) => hash.bytes(id.as_bytes()).word(report.content_hash),
         (None, Some(time)) => hash.word(report.content_hash).word(time.millis() as u64),
         (None, None) => hash.word(report.content_hash).word(!(received.millis() as u64)),
     }
     .finish()
+}
+
+/// Whether an id stands for the report for a while only: an alarm that does not say when it was.
+fn is_known_for_an_hour(report: &Report) -> bool {
+    report.measured.is_none()
+        && report.event_id.is_some()
+        && matches!(report.kind(), ReportKind::Sos | ReportKind::Fall)
 }
 
 /// On disk within the keys: never changed, only appended to.

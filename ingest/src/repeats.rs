@@ -55,6 +55,11 @@ impl Repeats {
         true
     }
 
+    /// Whether a key is known.
+    pub(crate) fn knows(&self, key: u64) -> bool {
+        self.find(tidy(key)).is_ok()
+    }
+
     /// Looks at where a key would lie. What it returns means nothing: whoever looks for many keys soon makes the
     /// processor fetch their places side by side.
     #[inline]

@@ -37,7 +37,8 @@ pub struct Escalation {
     /// The call whose bad news, or silence until `next_step_at`, brings the next contact. Each contact hands over
     /// once: what an earlier call says later closes that call and nothing more.
     pub turn: Option<AttemptId>,
-    /// When the next contact (while notifying) or the desk again (while exhausted) is called without news.
+    /// When the next contact (while notifying) or the desk again (while exhausted) is called without news. While somebody is
+    /// on site, until when they are taken to be there: nothing happens then by itself.
     pub next_step_at: Option<Timestamp>,
     /// Everybody who was told that something happened, in order: they hear who goes and how it ended.
     pub told: Vec<Callee>,

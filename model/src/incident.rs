@@ -305,6 +305,7 @@ pub const INCIDENT_TABLE: &[Transition<IncidentState, IncidentAction>] = {
         row(S::Acknowledged, A::TakeOrder, S::Acknowledged, Some(E::IncidentOrderTaken), DOCTORS),
         row(S::OnSite, A::Resolve, S::Resolved, Some(E::IncidentResolved), STAFF),
         row(S::OnSite, A::Escalate, S::Exhausted, Some(E::IncidentExhausted), RESPONDERS),
+        row(S::OnSite, A::ExpireLease, S::Notifying, Some(E::IncidentLeaseExpired), ENGINE),
         row(S::OnSite, A::Note, S::OnSite, Some(E::IncidentNoted), RESPONDERS),
         row(S::OnSite, A::Recur, S::OnSite, Some(E::IncidentRecurred), ENGINE),
         row(S::OnSite, A::TakeOrder, S::OnSite, Some(E::IncidentOrderTaken), DOCTORS),

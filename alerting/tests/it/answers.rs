@@ -348,3 +348,38 @@ fn who_stands_on_many_alarms_is_asked_about_the_gravest() {
     assert_eq!(asked[0].kind, model::IncidentKind::Sos);
     assert!(asked[0].text.contains(&asked[0].incident.unwrap().to_string()), "{}", asked[0].text);
 }
+
+#[test]
+fn who_said_that_they_are_going_can_take_it_back() {
+    let stories = [
+        "sos; wait 5s; key g1 1; wait 20s; key g1 2; wait 15s",
+        "sos; wait 5s; reply g2 1; wait 20s; reply g2 2; wait 1s",
+        "sos; wait 16s; key g1 1; wait 20s; key g2 2; reply g2 2; wait 1s",
+        "sos; wait 5s; key g1 1; arrive by g1; wait 20s; key g1 2; wait 1s",
+    ];
+    let told = stories.map(|story| {
+        let mut ward = Ward::new(Home::default());
+        ward.play(story);
+        ward.told()
+    });
+    expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:05  g1 confirmed | ACKNOWLEDGED by g1 (voice) | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+        00:25  LEASE_EXPIRED | text-again g2 g3 desk d1 | call g2
+        00:40  call g3
+
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:05  g2 confirmed | ACKNOWLEDGED by g2 (sms) | cancel-call g1 | text-taken g1 g3 desk d1 | bracelet: help_is_coming
+        00:25  LEASE_EXPIRED | text-again g1 g3 desk d1 | push-again g1 | call g3 | noted '2'
+
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:15  call g2
+        00:16  g1 confirmed | ACKNOWLEDGED by g1 (voice) | cancel-call g2 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+        00:36  g2 declined
+        00:36  g2 declined | noted '2'
+
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:05  g1 confirmed | ACKNOWLEDGED by g1 (voice) | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+        00:05  ON_SITE g1
+    "#]].assert_eq(&told.join("\n"));
+}

@@ -30,9 +30,20 @@ fn a_press_while_somebody_is_on_the_way_calls_again() {
     check(
         "sos; wait 5s; arrive by s1; wait 20s; sos; wait 15s",
         expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:05  ON_SITE s1 | cancel-call g1 | text-taken g1 g2 g3 desk d1
+            00:25  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | call desk | bracelet: locate
+        "#]],
+    );
+    check(
+        "sos; wait 5s; arrive by s1; wait 29m; sos; wait 1m; wait 2m; sos; wait 20s",
+        expect![[r#"
         00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
         00:05  ON_SITE s1 | cancel-call g1 | text-taken g1 g2 g3 desk d1
-        00:25  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | bracelet: locate
+        29:05  RECURRED Sos ×2 | text g1 g2 g3 desk d1 | push g1 | call desk | bracelet: locate
+        29:35  desk call failed (noanswer)
+        32:05  LEASE_EXPIRED | RECURRED Sos ×3 | text g1 g2 g3 desk d1 | push g1 | call g1 | bracelet: locate
+        32:20  call g2
     "#]],
     );
     let mut home = Home::default();

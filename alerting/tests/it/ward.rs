@@ -437,8 +437,14 @@ impl Ward {
                     incident.id
                 );
             }
-            let held = matches!(incident.state, IncidentState::Acknowledged | IncidentState::OnSite);
-            assert!(!held || calling.calls.is_empty(), "no call is open while somebody holds {}", incident.id);
+            let is_allowed = |guardian: Option<usize>| match incident.state {
+                IncidentState::Acknowledged => false,
+                // Another press beside whoever is there rings the desk.
+                IncidentState::OnSite => guardian.is_none() && incident.occurrence_count > 1,
+                _ => true,
+            };
+            let allowed = calling.calls.iter().all(|call| is_allowed(call.guardian));
+            assert!(allowed, "no call is open while somebody holds {}", incident.id);
         }
         for attempt in self.alerting.pending_attempts() {
             assert!(attempt.wants_sending());

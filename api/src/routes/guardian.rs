@@ -173,7 +173,9 @@ impl Link {
             .map(|action| action.name())
             .collect();
         let is_asked = incident.state.is_open() && !is_yours;
-        if is_asked && !has_declined {
+        // Who said that they are going can take it back, as long as they are not there.
+        let may_take_back = is_yours && incident.state == model::IncidentState::Acknowledged;
+        if may_take_back || (is_asked && !has_declined) {
             actions.push("cannot");
         }
         Ok(GuardianView {

@@ -62,6 +62,27 @@ fn a_second_press_is_a_second_press() {
 }
 
 #[test]
+fn a_button_that_counts_from_one_again_is_a_repeat_for_an_hour_and_a_press_after_two() {
+    let admit = |payload: &str, seconds: &[i64]| -> Vec<bool> {
+        let (mut admission, report) = (Admission::default(), decoded(payload));
+        seconds.iter().map(|second| admission.admit(&report, at(*second)) != Admitted::Repeat).collect()
+    };
+    // 08:00 is the beginning of an hour: 08:30 and 09:29 are in two of them.
+    let seconds = [1_800, 1_801, 5_399, 5_400 + 1_799, 1_800 + 7_200];
+    for (payload, expected) in [
+        (r#"{"type":"sos","id":"1"}"#, [true, false, false, false, true]),
+        (r#"{"type":"fall","id":"1"}"#, [true, false, false, false, true]),
+        // What says when it was is told apart by that, and what alarms nobody has no need to.
+        (r#"{"type":"sos","id":"1","t":1795305600000}"#, [true, false, false, false, false]),
+        (r#"{"type":"steps","id":"1","count":5}"#, [true, false, false, false, false]),
+    ] {
+        assert_eq!(admit(payload, &seconds), expected, "{payload}");
+    }
+    // One that comes again each hour is sent by somebody who presses.
+    assert_eq!(admit(r#"{"type":"sos","id":"1"}"#, &[0, 3_599, 3_600, 7_200]), [true, false, false, true]);
+}
+
+#[test]
 fn clocks() {
     for (t, expected) in [
         ("null", Measured { at: at(0), late: false, skew_ms: 0, clamped: false }),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::registry::{BRACELET, G2, SECRET, household, patient_plan, up};
+use crate::harness::registry::{BRACELET, G2, G3, SECRET, household, patient_plan, up};
 use crate::harness::server::{YINLING, run_within};
-use crate::harness::{House, Phones, Wire};
+use crate::harness::{House, Phones, Wire, eventually};
 
 fn curl(arguments: &[&str]) -> (u16, String) {
     let mut command = Command::new("curl");
@@ -130,12 +130,26 @@ fn a_guardian_goes_by_the_link_in_the_message_and_is_told_who_looked() {
     let (_, page) = curl(&[&link]);
     assert!(page.contains("您已确认前往") && page.contains("我已到场"), "{page}");
 
+    // Their car does not start.
+    assert!(page.contains("我去不了"), "{page}");
+    assert_eq!(curl(&["-X", "POST", "-d", "", &format!("{link}/cannot")]).0, 303);
+    let incident = api.get(&format!("/incidents/{}", message.incident)).body;
+    assert_eq!((&incident["state"], &incident["acknowledged_by"]), (&json!("notifying"), &json!(null)), "{incident}");
+    phones.expect_call(G3);
+    let told = phones.expect(G3, |m| m.channel == "sms" && m.to == G3 && m.text.contains("接警后表示无法前往"));
+    assert!(told.text.contains("仍需有人前往"), "{}", told.text);
+    assert_eq!(curl(&["-X", "POST", "-d", "", &format!("{link}/acknowledge")]).0, 303);
+
     // The desk looks at where she is; the guardian is told, and by whom.
     let made = api.post("/tokens", &json!({"label": "desk", "role": "desk"})).body;
     let desk = api.with_token(made["token"].as_str().unwrap());
     assert_eq!(desk.get("/wearers/w1/track?purpose=searching").status, 200);
-    let looks = api.ask("GET", &format!("/guardian/{}", link.rsplit('/').next().unwrap()), None).body["looks"].clone();
-    assert_eq!((&looks[0]["role"], &looks[0]["purpose"]), (&json!("desk"), &json!("searching")), "{looks}");
+    // It is committed before she is shown, and in the view a moment later.
+    eventually("the guardian to be told of the look", || {
+        let token = link.rsplit('/').next().unwrap();
+        let looks = api.ask("GET", &format!("/guardian/{token}"), None).body["looks"].clone();
+        (looks[0]["role"] == "desk" && looks[0]["purpose"] == "searching").then_some(())
+    });
     let audit = api.get("/audit?wearer=w1").body;
     let actions: Vec<&str> = audit["data"].as_array().unwrap().iter().filter_map(|e| e["action"].as_str()).collect();
     assert!(actions.contains(&"incident.acknowledge") && actions.contains(&"look"), "{actions:?}");
