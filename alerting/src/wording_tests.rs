@@ -2,7 +2,10 @@
 
 use expect_test::{Expect, expect};
 
+use super::cases::CaseFacts;
 use super::*;
+use model::CaseKind;
+use model::case::WhistleLevel;
 
 fn facts<'a>(explain: &'a str, at: &str) -> Facts<'a> {
     Facts {
@@ -190,4 +193,26 @@ fn quiet_hours_end_on_the_minute() {
     // A Sunday.
     assert_eq!(at("2026-11-22T08:05:00+08:00").weekday_and_minute(), (6, 485));
     assert_eq!(at("2026-11-22T23:30:00Z").weekday_and_minute(), (0, 450));
+}
+
+#[test]
+fn a_case_whose_alarm_has_ended_is_not_told_as_one_that_is_on() {
+    let time = LocalTime { now: Timestamp::parse("2026-11-22T08:30:00+08:00").unwrap(), utc_offset_minutes: 480 };
+    let told = |kind, lang| {
+        let facts = CaseFacts {
+            kind,
+            wearer_name: "王桂兰",
+            community_name: "银杏社区",
+            filed_at: Timestamp::parse("2026-11-22T08:00:00+08:00").unwrap(),
+            position: None,
+            place: "3 栋",
+            text: "",
+            time,
+        };
+        case_whistled(lang, &facts, WhistleLevel::Street).text
+    };
+    let sos = CaseKind::Incident(IncidentKind::Sos);
+    assert!(told(sos, Language::ZhCn).contains("警情已结束，工单尚未办结"), "{}", told(sos, Language::ZhCn));
+    assert!(told(sos, Language::En).contains("the alarm has ended"), "{}", told(sos, Language::En));
+    assert!(!told(CaseKind::Report, Language::ZhCn).contains("已结束"), "{}", told(CaseKind::Report, Language::ZhCn));
 }

@@ -30,14 +30,22 @@ pub(crate) fn case_whistled(lang: Language, facts: &CaseFacts<'_>, level: Whistl
         words.name =
             if facts.place.is_empty() { words.community.clone() } else { shorten(facts.place, NAME_CHARS_MAX) };
     }
+    // Whoever reads it must not take it for an alarm that is still on: they would look past the one that is.
+    let is_over = matches!(facts.kind, CaseKind::Incident(_));
     words.message(&["community", "name", "time", "event", "explain", "place"], "", |w| match lang {
         Language::ZhCn => {
-            format!("{head}{}：{}于{}{}，请协助处理。{}{}。", w.community, w.name, w.time, w.event, w.explain, w.place)
+            let ask =
+                if is_over { "警情已结束，工单尚未办结，请协助办理" } else { "请协助处理" };
+            format!("{head}{}：{}于{}{}，{ask}。{}{}。", w.community, w.name, w.time, w.event, w.explain, w.place)
         }
-        Language::En => format!(
-            "{head}{}: {} {} at {}; please help to see to it. {}{}.",
-            w.community, w.name, w.event, w.time, w.explain, w.place
-        ),
+        Language::En => {
+            let ask = if is_over {
+                "the alarm has ended, its case has not: please help to close it"
+            } else {
+                "please help to see to it"
+            };
+            format!("{head}{}: {} {} at {}; {ask}. {}{}.", w.community, w.name, w.event, w.time, w.explain, w.place)
+        }
     })
 }
 
