@@ -3,7 +3,7 @@
 
 use model::attempt::CalleeRole;
 use model::escalation::DeskStage;
-use model::{Attempt, IncidentState};
+use model::{Attempt, AttemptId, IncidentState};
 
 use crate::calling::DESK_PAGE_SECONDS;
 use crate::turn::{Turn, usable_phone};
@@ -16,20 +16,27 @@ impl Turn<'_> {
     /// gone on, so that there are four before the next page and not one every minute: providers let a number be called
     /// only so often.
     pub(crate) fn ring_busy_again(&mut self, attempt: &Attempt) {
-        let is_desks = attempt.callee.role == CalleeRole::Desk && self.calling.desk_stage == DeskStage::Everybody;
-        let Some(page_at) = self.calling.next_step_at.filter(|_| self.incident.state == IncidentState::Exhausted)
-        else {
-            return;
-        };
+        let is_desks = attempt.callee.role == CalleeRole::Desk && self.incident.state == IncidentState::Exhausted;
+        let Some(page_at) = self.calling.next_step_at.filter(|_| is_desks) else { return };
         let seconds_left = u32::try_from(page_at.millis_since(self.now()) / 1000).unwrap_or(0);
         let wait = DESK_PAGE_SECONDS.saturating_sub(seconds_left).max(BUSY_AGAIN_SECONDS);
+        let wait = match self.calling.desk_stage {
+            DeskStage::Everybody if wait < seconds_left => wait,
+            // The next step is not the next page: it is to call the others, too.
+            DeskStage::OnDuty { .. } => BUSY_AGAIN_SECONDS,
+            DeskStage::Everybody | DeskStage::Console => return,
+        };
         let Some(contact) = self.contact(&attempt.callee).cloned() else { return };
-        let is_theirs = usable_phone(&contact).is_some_and(|phone| *phone == attempt.to && !self.is_used_up(phone));
-        if !is_desks || !is_theirs || wait >= seconds_left {
+        if usable_phone(&contact).is_none_or(|phone| *phone != attempt.to || self.is_used_up(phone)) {
             return;
         }
         if let Some(id) = self.ring(attempt.callee.role, &contact, None, attempt.purpose) {
             self.put_off(id, self.now().plus_seconds(wait));
         }
+    }
+
+    /// Whether it is not to be handed over yet.
+    pub(crate) fn is_put_off(&self, id: AttemptId) -> bool {
+        self.book.attempt(id).is_some_and(|attempt| attempt.not_before > self.now())
     }
 }

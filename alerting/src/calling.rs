@@ -119,7 +119,7 @@ impl Turn<'_> {
             self.call_next();
         }
         let is_desks = known && self.incident.state == IncidentState::Exhausted;
-        let rings = |call: &OpenCall| call.guardian.is_none() && !call.given_up;
+        let rings = |call: &OpenCall| call.guardian.is_none() && !call.given_up && !self.is_put_off(call.attempt);
         if let DeskStage::OnDuty { again } = self.calling.desk_stage
             && is_desks
             && !self.calling.calls.iter().any(rings)

@@ -308,7 +308,7 @@ fn whoever_is_on_duty_is_called_first_and_the_others_when_nobody_of_them_takes_i
         "sos; wait 5s; busy desk; wait 2s; no_answer s1; wait 1m",
         expect![[r#"
             00:00  RAISED Sos High | text desk s1 | NOTIFYING | EXHAUSTED | call desk s1 | bracelet: locate
-            00:05  desk call failed (busy)
+            00:05  desk call failed (busy) | call desk
             00:07  s1 call failed (noanswer) | text s2 s3 | call s2 s3
             00:37  s2 call failed (noanswer) | s3 call failed (noanswer)
         "#]],
@@ -366,6 +366,15 @@ fn the_next_shift_is_called_as_soon_as_it_is_theirs() {
     (ward.home.desk[0].available, ward.home.desk[1].available) = (vec![WEEKEND], vec![WORKDAYS]);
     ward.play("household; wait 10m");
     assert_eq!([ward.rung("s1"), ward.rung("s2"), ward.rung("s3")], [vec![0, 660], vec![30, 630], vec![30, 660]]);
+}
+
+#[test]
+fn whoever_is_on_duty_and_busy_keeps_nobody_waiting_and_is_rung_again() {
+    let mut ward = Ward::new(home_with_roster(true));
+    ward.play("sos; wait 1s; busy s1; wait 1s; no_answer desk");
+    assert_eq!((ward.rung("s2"), ward.rung("s3")), (vec![2], vec![2]), "nobody's phone rang any more");
+    ward.play("wait 2m");
+    assert_eq!((ward.rung("s1"), ward.rung("s2")), (vec![0, 61], vec![2]));
 }
 
 #[test]
