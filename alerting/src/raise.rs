@@ -290,7 +290,7 @@ impl Turn<'_> {
                 first.retain(|contact| self.incident.on_site_by.as_ref() != Some(&contact.person));
                 self.ring_desk(&first, false);
             }
-            // It was new a moment ago: whoever had been there is not any more.
+            // Whoever had been there is not any more, and nobody has been called since.
             IncidentState::Notifying if self.calling.cycle == 0 => self.begin_calling(),
             IncidentState::Notifying | IncidentState::Raised | IncidentState::Resolved => {}
         }

@@ -13,8 +13,8 @@ use crate::calling::LOW_LEASE_SECONDS;
 use crate::turn::{Turn, usable_phone};
 use crate::wording::{self, HELP_IS_COMING, Taken};
 
-/// So long after an arrival whoever arrived is taken to be still there. Most visits of a community's alarm service are over
-/// in half an hour; who left and did not say so must not stand between the elder and the next alarm.
+/// So long after an arrival whoever arrived is taken to be still there: who left and did not say so must not stand between
+/// the elder and the next alarm. The number is ours.
 pub const ON_SITE_SECONDS: u32 = 1_800;
 
 impl Turn<'_> {
