@@ -284,11 +284,15 @@ impl Turn<'_> {
             IncidentState::Acknowledged => self.resume(),
             // What began without calls has come to need them.
             IncidentState::Notifying if priority_before == Priority::Low => self.begin_calling(),
-            // Whoever is there may need help with it; they are there, so nobody else is called in turn.
+            // Whoever is there may need help with it; they are there, so nobody else is called in turn, unless there is no
+            // desk whose phone would ring.
             IncidentState::OnSite => {
                 let mut first = self.desk_by_turns().0;
                 first.retain(|contact| self.incident.on_site_by.as_ref() != Some(&contact.person));
-                self.ring_desk(&first, false);
+                if !self.ring_desk(&first, false) {
+                    self.leave();
+                    self.begin_calling();
+                }
             }
             // Whoever had been there is not any more, and nobody has been called since.
             IncidentState::Notifying if self.calling.cycle == 0 => self.begin_calling(),
@@ -296,7 +300,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Whoever was there has long left, and nobody said how it ended.
+    /// Whoever was there is not counted on any more: they have long left, or nobody else would hear of it.
     fn leave(&mut self) {
         let Some(row) = IncidentAction::ExpireLease.in_state(self.incident.state) else { return };
         self.incident.state = row.to;

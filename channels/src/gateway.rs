@@ -221,15 +221,7 @@ pub enum CallbackError {
 /// # Errors
 /// When it is not that object, or lacks what its outcome needs.
 pub fn parse_callback(body: &[u8]) -> Result<Callback, CallbackError> {
-    let malformed = |error: serde_json::Error| CallbackError::Malformed(describe(&error));
-    let object: serde_json::Value = serde_json::from_slice(body).map_err(malformed)?;
-    if let Some(member) = ["attempt", "outcome"].into_iter().find(|member| object.get(member).is_none()) {
-        return Err(CallbackError::Missing(member));
-    }
-    if serde_json::from_value::<AttemptOutcome>(object["outcome"].clone()).is_err() {
-        return Err(CallbackError::NoOutcome);
-    }
-    let raw: RawCallback = serde_json::from_value(object).map_err(malformed)?;
+    let raw: RawCallback = serde_json::from_slice(body).map_err(|error| fault(body, &error))?;
     let key = raw.key.as_deref().and_then(read::key);
     let text = raw.text.map(|text| read::cut(text, REPLY_BYTES_MAX));
     match raw.outcome {
@@ -259,6 +251,19 @@ fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<CompactStrin
     }
 }
 
+/// What is wrong with a body that is no callback, as far as it can be named.
+fn fault(body: &[u8], error: &serde_json::Error) -> CallbackError {
+    let object: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let missing = || ["attempt", "outcome"].into_iter().find(|member| object.get(member).is_none());
+    let has_outcome = || AttemptOutcome::deserialize(&object["outcome"]).is_ok();
+    match missing() {
+        _ if !error.is_data() => CallbackError::Malformed(describe(error)),
+        Some(member) => CallbackError::Missing(member),
+        None if !has_outcome() => CallbackError::NoOutcome,
+        None => CallbackError::Malformed(describe(error)),
+    }
+}
+
 /// serde's sentence without what the caller sent: it may hold a name or a number.
 fn describe(error: &serde_json::Error) -> String {
     let what = match error.classify() {
@@ -266,10 +271,7 @@ fn describe(error: &serde_json::Error) -> String {
         serde_json::error::Category::Eof => "it ends in the middle",
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => "not JSON",
     };
-    match error.line() {
-        0 => what.to_owned(),
-        line => format!("{what}, line {line} column {}", error.column()),
-    }
+    format!("{what}, line {} column {}", error.line(), error.column())
 }
 
 #[cfg(test)]

@@ -135,8 +135,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let house = parts.house(&journal, &follower, newest_event)?;
     let (door, api_doors) = doors.open_mqtt(parts.config(), &house, &mut tasks).await?;
     parts.door().set(door).map_err(|_| anyhow!("the door was opened twice"))?;
-    // Whoever was answered before a crash reads it after, and nobody reads of whom a restore brought back. A rebuild of the view may take longer than a key that is
-    // pressed can wait: then the API opens all the same, and `/readyz` says that the view is behind.
+    // Whoever was answered before a crash reads it after, and nobody reads of whom a restore brought back.
+    // A rebuild of the view may take longer than a key that is pressed can wait: then the API opens all the same, and
+    // `/readyz` says that the view is behind.
     let catch_up = Duration::from_secs(CATCH_UP_SECONDS_MAX);
     let _ = tokio::time::timeout(catch_up, follower.erased().reached(answered_through)).await;
     let api = api_doors.open(parts.config(), house, state);

@@ -46,6 +46,16 @@ fn a_press_while_somebody_is_on_the_way_calls_again() {
         32:20  call g2
     "#]],
     );
+    crate::ward::check_at(
+        Home::default().no_desk(),
+        "sos; wait 5s; arrive by g2; wait 1m; sos; wait 15s",
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:05  ON_SITE g2 | cancel-call g1 | text-taken g1 g3 d1
+            01:05  RECURRED Sos ×2 | text g1 g2 g3 d1 | push g1 | LEASE_EXPIRED | call g1 | bracelet: locate
+            01:20  call g2
+        "#]],
+    );
     let mut home = Home::default();
     home.plan.cycles = 1;
     crate::ward::check_at(

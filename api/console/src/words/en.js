@@ -270,7 +270,7 @@ export default {
   "line.acknowledged": "{who} took it{how}, to be there by {time}",
   "line.extended": "{who} has until {time} now",
   "line.how": " ({channel})",
-  "line.lease_expired": "Whoever was going does not come: calling goes on",
+  "line.lease_expired": "Nobody is counted on any more: calling goes on",
   "line.exhausted": "No contact answered: it is the desk's",
   "line.console_first": "The console on duty has it for {n} s; unless it is taken by {time}, the desk's phones ring",
   "line.escalated": "Escalated to the desk",

@@ -270,7 +270,7 @@ export default {
   "line.acknowledged": "{who} 受理{how}，{time} 前须到场",
   "line.extended": "{who} 延长时限至 {time}",
   "line.how": "（{channel}）",
-  "line.lease_expired": "前往的人未能到场，恢复呼叫",
+  "line.lease_expired": "当前无人负责，恢复呼叫",
   "line.exhausted": "所有联系人均无应答，转交值班台",
   "line.console_first": "值班控制台先响铃 {n} 秒；到 {time} 无人受理再拨打值班电话",
   "line.escalated": "升级到值班台",
