@@ -12,7 +12,6 @@ mod body;
 mod console;
 pub mod cursor;
 mod exact;
-mod handshakes;
 mod headers;
 mod host;
 mod leftover;
@@ -45,7 +44,7 @@ pub use host::{
     ProviderRefusal, ProviderState, Remains, RowError, Tile, Unavailable,
 };
 pub use routes::SNAPSHOTS;
-pub use serve::{TlsSource, serve, serve_tls};
+pub use serve::{TlsSource, Turnstile, serve, serve_tls};
 
 /// The limits of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::Service;
 
-use crate::handshakes::Handshakes;
 use crate::patience::Patience;
 
 /// How many connections at once; more wait to be accepted.
@@ -39,6 +38,9 @@ const ACCEPT_PAUSE_MILLIS: u64 = 50;
 
 /// Gives the certificate and settings that hold now: they may be replaced while the API serves.
 pub type TlsSource = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
+
+/// Lets an address begin a handshake, which lasts until what it gives is dropped; `None` turns it away.
+pub type Turnstile = Arc<dyn Fn(IpAddr) -> Option<Box<dyn Send>> + Send + Sync>;
 
 /// How long a handshake may take.
 const HANDSHAKE_SECONDS_MAX: u64 = 15;
@@ -59,19 +61,19 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
 pub async fn serve_tls(
     listener: TcpListener,
     tls: TlsSource,
+    turnstile: Turnstile,
     router: Router,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    serve_on(listener, Some(tls), router, shutdown).await
+    serve_on(listener, Some((tls, turnstile)), router, shutdown).await
 }
 
 async fn serve_on(
     listener: TcpListener,
-    tls: Option<TlsSource>,
+    tls: Option<(TlsSource, Turnstile)>,
     router: Router,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let handshakes = Arc::new(Handshakes::default());
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -82,14 +84,14 @@ async fn serve_on(
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let (watcher, service) = (graceful.watcher(), WithPeer { router: router.clone(), peer });
-        let Some(tls) = tls.clone() else {
+        let Some((tls, turnstile)) = tls.clone() else {
             tokio::spawn(async move {
                 converse(stream, service, watcher).await;
                 drop(place);
             });
             continue;
         };
-        let Some(handshake) = handshakes.begin(peer.0) else {
+        let Some(handshake) = turnstile(peer.0) else {
             metrics::counter!("http_handshakes_turned_away_total").increment(1);
             continue;
         };

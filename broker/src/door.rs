@@ -177,8 +177,8 @@ impl Drop for Door {
 
 async fn accept(listener: TcpListener, handshakes: Option<Arc<Handshakes>>, shared: Arc<Shared>) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) if is_the_clients_fault(&error) => continue,
             Err(error) => {
                 tracing::warn!(%error, "the MQTT door cannot accept connections; it will try again");
@@ -202,7 +202,7 @@ async fn accept(listener: TcpListener, handshakes: Option<Arc<Handshakes>>, shar
                 .threads
                 .serve(stream, |stream, threshold| connection::serve(Stream::Plain(stream), None, served, threshold)),
             Some(handshakes) => {
-                let Some(place) = handshakes.place() else {
+                let Some(place) = handshakes.place(peer.ip()) else {
                     add(&shared.stats.refused_busy, 1);
                     continue;
                 };

@@ -1,16 +1,17 @@
 //! TLS before the door: handshakes off the accept loop, so many at a time and so long each; and the name in a device's
 //! own certificate.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use compact_str::CompactString;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::places::{Place, Places};
 use crate::stream::Stream;
 use crate::threshold::Coming;
 
@@ -20,23 +21,26 @@ pub type TlsSource = Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>;
 /// How many handshakes at a time: a neighbourhood comes back at once. Who comes beyond that is turned away, and comes
 /// again.
 const HANDSHAKES_MAX: usize = 4_096;
+/// How many of them an address has once every second place is taken. A carrier puts a whole neighbourhood of bracelets
+/// behind one address; a quarter of all places is as many as are done within seconds.
+const OF_AN_ADDRESS_MAX: usize = 1_024;
 /// How long a handshake may take, in seconds: a bracelet at the edge of its cell needs several.
 const HANDSHAKE_SECONDS_MAX: u64 = 15;
 
 /// The handshakes of one listener.
 pub(crate) struct Handshakes {
     source: TlsSource,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
 }
 
 impl Handshakes {
     pub fn new(source: TlsSource) -> Handshakes {
-        Handshakes { source, places: Arc::new(Semaphore::new(HANDSHAKES_MAX)) }
+        Handshakes { source, places: Places::new(HANDSHAKES_MAX, OF_AN_ADDRESS_MAX) }
     }
 
-    /// A place for one handshake, if there is one left.
-    pub fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    /// A place for one handshake with an address, if there is one left for it.
+    pub fn place(&self, address: IpAddr) -> Option<Place> {
+        self.places.take(address)
     }
 
     /// The stream once its handshake is done, and the name in the client's certificate if it brought one that holds.

@@ -17,6 +17,11 @@ use crate::tls::{self, Tls};
 
 /// On how many threads the door serves connections at most, however many processors there are.
 const DOOR_THREADS_MAX: usize = 16;
+/// How many HTTPS handshakes at a time; who comes beyond that is turned away.
+const HTTPS_HANDSHAKES_MAX: usize = 1_024;
+/// How many of them an address has once every second place is taken. A whole office behind one address, or a provider's,
+/// has fewer at a time: one takes a few round trips.
+const HTTPS_HANDSHAKES_OF_AN_ADDRESS_MAX: usize = 64;
 /// Where TLS is expected (IANA: 8883 is secure-mqtt).
 const HTTPS_PORT: u16 = 8443;
 const MQTTS_PORT: u16 = 8883;
@@ -108,7 +113,9 @@ impl HttpDoors {
         let (stop, stopped) = watch::channel(false);
         let router = api::router(house, state, api_config(config));
         if let Some((http, tls)) = self.https {
-            tokio::spawn(api::serve_tls(http, tls, router.clone(), stopped_by(stopped.clone())));
+            let places = broker::Places::new(HTTPS_HANDSHAKES_MAX, HTTPS_HANDSHAKES_OF_AN_ADDRESS_MAX);
+            let turnstile: api::Turnstile = Arc::new(move |from| Some(Box::new(places.take(from)?)));
+            tokio::spawn(api::serve_tls(http, tls, turnstile, router.clone(), stopped_by(stopped.clone())));
         }
         ApiDoor { served: tokio::spawn(api::serve(self.http, router, stopped_by(stopped))), stop }
     }
