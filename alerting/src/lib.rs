@@ -28,6 +28,7 @@ pub mod reach;
 mod respond;
 pub mod rounds;
 mod stood_in;
+mod texting;
 mod turn;
 mod which;
 pub mod whistles;

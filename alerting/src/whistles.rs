@@ -14,8 +14,8 @@ use model::{
 };
 
 use crate::book::ATTEMPTS_KEPT_SECONDS;
-use crate::calling::ways;
 use crate::evidence::{MESSAGE_SENDS_MAX, PROVIDER_WAIT_SECONDS_MAX, Sent, backoff_seconds};
+use crate::texting::ways;
 use crate::turn::attempt_changes;
 use crate::wording::{self, CaseFacts, LocalTime};
 use crate::{Output, UTC_OFFSET_MINUTES_DEFAULT};

@@ -9,6 +9,7 @@ mod accounts;
 mod accounts_tests;
 mod asked;
 mod audit;
+mod campaigns;
 mod care;
 #[cfg(test)]
 mod care_tests;
