@@ -307,20 +307,20 @@ impl Turn<'_> {
         self.calling.calls.iter().any(|call| !call.given_up && !self.was_never_sent(call.attempt) && to(call))
     }
 
-    /// Whoever had said that they were going is not counted on any more: everybody else hears it, and calling goes on from
+    /// Whoever had said that they were going, or there, is not counted on any more: everybody else hears it, and calling goes on from
     /// the next contact.
     pub(crate) fn end_lease(&mut self, lost: Lost) {
-        let person = self.incident.acknowledged_by.as_ref().map(|by| by.person.clone());
+        let going = self.incident.acknowledged_by.take().map(|by| by.person);
+        let person = self.incident.on_site_by.take().or(going);
         let holder = person.as_ref().map(|person| self.name_of(person)).unwrap_or_default();
         self.incident.state = IncidentState::Notifying;
-        self.incident.acknowledged_by = None;
         self.tell(EventKind::IncidentLeaseExpired);
         self.cancel_unsent(|purpose| purpose == Purpose::Taken);
         let mut reached = BTreeSet::new();
         for callee in self.calling.told.clone() {
             let Some(contact) = self.contact(&callee).cloned() else { continue };
             let is_doctor = callee.role == CalleeRole::Doctor;
-            let said_so = lost == Lost::CannotGo && person.as_ref() == Some(&callee.person);
+            let said_so = lost != Lost::NotArrived && person.as_ref() == Some(&callee.person);
             if said_so || (is_doctor && self.incident.doctor_order.is_some()) {
                 continue;
             }

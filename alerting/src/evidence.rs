@@ -242,7 +242,7 @@ impl Turn<'_> {
     fn key(&mut self, attempt: &Attempt, key: &str) {
         let listened_to = self.calling.calls.iter().any(|call| call.attempt == attempt.id);
         let is_call = attempt.channel == Channel::Voice;
-        let takes_back = key.trim() == "2" && self.is_going(&attempt.callee.person);
+        let takes_back = key.trim() == "2" && self.is_counted_on(&attempt.callee.person);
         if is_call && !listened_to && !takes_back && !still_speaks(attempt, self.now()) {
             return;
         }
@@ -309,9 +309,10 @@ impl Turn<'_> {
         if attempt.callee.role == CalleeRole::Guardian {
             self.turn_is_spent(&attempt.callee.person);
         }
-        if self.is_going(&attempt.callee.person) {
-            // A wrong key, a car that does not start: nobody else is called as long as they count as going.
-            self.end_lease(Lost::CannotGo);
+        if self.is_counted_on(&attempt.callee.person) {
+            // A wrong key or button, a car that does not start: nobody else is called as long as they are counted on.
+            let was_there = self.incident.state == IncidentState::OnSite;
+            self.end_lease(if was_there { Lost::NotThere } else { Lost::CannotGo });
             return;
         }
         let rings_them = |id: &AttemptId| {
@@ -330,10 +331,15 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether it is this person who said that they are going.
-    fn is_going(&self, person: &PersonId) -> bool {
-        let holder = self.incident.acknowledged_by.as_ref().map(|by| &by.person);
-        self.incident.state == IncidentState::Acknowledged && holder == Some(person)
+    /// Whether it is this person who is counted on: who said that they are going, or that they are there.
+    fn is_counted_on(&self, person: &PersonId) -> bool {
+        match self.incident.state {
+            IncidentState::Acknowledged => {
+                self.incident.acknowledged_by.as_ref().is_some_and(|by| by.person == *person)
+            }
+            IncidentState::OnSite => self.incident.on_site_by.as_ref() == Some(person),
+            _ => false,
+        }
     }
 
     fn confirm(&mut self, id: AttemptId, outcome: AttemptOutcome) -> bool {

@@ -218,11 +218,13 @@ fn join(book: &mut Book, counters: &mut Counters, time: LocalTime, finding: &Fin
         incident.explain.clone_from(&finding.explain.zh);
         incident.explain_en.clone_from(&finding.explain.en);
     }
-    incident.condition = Condition::Present;
+    let was_over = std::mem::replace(&mut incident.condition, Condition::Present) == Condition::Cleared;
     if finding.position.is_some() && !finding.late {
         incident.position = finding.position;
     }
-    if graver || finding.kind.opens_case() {
+    // Whoever was there has seen to what was then.
+    let is_of_its_own = finding.priority > Priority::Low && turn.was_on_site(was_over);
+    if graver || finding.kind.opens_case() || is_of_its_own {
         turn.recur(priority_before, graver);
         turn.ask_position(finding);
     } else {
@@ -255,7 +257,7 @@ impl Turn<'_> {
     /// It happened again: everybody is told again, and unless somebody stands at the door calling goes on, or
     /// begins again.
     fn recur(&mut self, priority_before: Priority, graver: bool) {
-        if self.incident.state == IncidentState::OnSite && self.calling.next_step_at.is_none_or(|at| at <= self.now()) {
+        if self.was_on_site(false) {
             self.leave();
         }
         let before = self.incident.state;
@@ -298,6 +300,12 @@ impl Turn<'_> {
             IncidentState::Notifying if self.calling.cycle == 0 => self.begin_calling(),
             IncidentState::Notifying | IncidentState::Raised | IncidentState::Resolved => {}
         }
+    }
+
+    /// Whether somebody was there, for long enough that they are taken to have left; with `at_all`, whenever that was.
+    fn was_on_site(&self, at_all: bool) -> bool {
+        let is_long_ago = || self.calling.next_step_at.is_none_or(|at| at <= self.now());
+        self.incident.state == IncidentState::OnSite && (at_all || is_long_ago())
     }
 
     /// Whoever was there is not counted on any more: they have long left, or nobody else would hear of it.

@@ -33,8 +33,8 @@ pub(crate) fn named(book: &Book, told: &Attempt, code: &str) -> Option<Attempt> 
     book.texts_to(code.parse().ok()?, &told.to).next().cloned()
 }
 
-/// Every alarm that waits for an answer of this phone, the gravest first, if the one that was answered is among them and
-/// not alone. Empty: it is clear which one is meant.
+/// Every alarm that waits for an answer of this phone, the gravest first, unless the one that was answered is all of them:
+/// an answer to "somebody goes already" may be meant for the other alarm. Empty: it is clear which one is meant.
 pub(crate) fn waiting_beside(book: &Book, told: &Attempt, now: Timestamp) -> Vec<IncidentId> {
     let waits = |id: &IncidentId| {
         let is_fresh = || book.texts_to(*id, &told.to).next().is_some_and(|text| is_fresh(text, now));
@@ -44,7 +44,7 @@ pub(crate) fn waiting_beside(book: &Book, told: &Attempt, now: Timestamp) -> Vec
         })
     };
     let mut waiting: Vec<IncidentId> = book.open_ids().filter(waits).collect();
-    if waiting.len() < 2 || !told.incident.is_some_and(|incident| waiting.contains(&incident)) {
+    if told.incident.is_none_or(|incident| waiting == [incident]) {
         return Vec::new();
     }
     let gravity = |id: &IncidentId| book.incident(*id).map(|incident| (incident.priority, *id));

@@ -207,6 +207,8 @@ pub enum Lost {
     NotArrived,
     /// They say that they cannot go after all.
     CannotGo,
+    /// They had said that they were there, and say that they are not.
+    NotThere,
 }
 
 /// To those who were told: whoever said that they were going does not come; somebody still has to go.
@@ -220,6 +222,7 @@ pub fn lease_ended(lang: Language, facts: &Facts<'_>, holder: &str, lost: Lost, 
             let lost = match lost {
                 Lost::NotArrived => "已接警但尚未到场",
                 Lost::CannotGo => "接警后表示无法前往",
+                Lost::NotThere => "表示不在现场",
             };
             format!("{}提醒：{}于{}{}，{}{lost}，仍需有人前往。", w.community, w.name, w.time, w.event, w.holder)
         }
@@ -227,6 +230,7 @@ pub fn lease_ended(lang: Language, facts: &Facts<'_>, holder: &str, lost: Lost, 
             let lost = match lost {
                 Lost::NotArrived => "took it but has not arrived",
                 Lost::CannotGo => "took it and cannot go after all",
+                Lost::NotThere => "says that they are not there",
             };
             format!(
                 "{}: {} {} at {}. {} {lost}; somebody still has to go.",

@@ -77,7 +77,9 @@ impl Book {
             self.ended.insert((case.changed_at, id));
         }
         if let Some(incident) = case.incident {
-            self.by_incident.insert(incident, id);
+            // The newest: an earlier one was closed before it began.
+            let newest = self.by_incident.entry(incident).or_insert(id);
+            *newest = id.max(*newest);
         }
         self.cases.insert(id, case);
     }
@@ -91,6 +93,7 @@ impl Book {
             self.ended.remove(&(at, id));
             if let Some(case) = self.cases.remove(&id)
                 && let Some(incident) = case.incident
+                && self.by_incident.get(&incident) == Some(&id)
             {
                 self.by_incident.remove(&incident);
             }

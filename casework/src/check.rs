@@ -58,6 +58,7 @@ pub(crate) fn check(
         )),
         CaseAction::Arrive => check_distance(case, asked.request).map(|()| row),
         CaseAction::Merge => check_target(book, case, asked).map(|()| row),
+        CaseAction::Reopen => check_nothing_newer(book, case).map(|()| row),
         CaseAction::Whistle if level_above(case.level).is_none() => Err(Problem::new(
             ProblemCode::IllegalInState,
             "the case is at the highest level already",
@@ -300,6 +301,19 @@ fn check_distance(case: &Case, request: &CaseRequest) -> Result<(), Problem> {
         format!("距工单地点 {metres} 米；若老人在别处，请不带定位提交到场"),
     );
     Err(problem.at("/position", format!("{metres} m away"), format!("相距 {metres} 米")))
+}
+
+/// One open case an incident: what happened since the case was closed has a case of its own.
+fn check_nothing_newer(book: &Book, case: &Case) -> Result<(), Problem> {
+    let of_it = case.incident.and_then(|incident| book.case_of(incident));
+    match of_it.filter(|newer| newer.id != case.id && newer.state.is_open()) {
+        None => Ok(()),
+        Some(newer) => Err(Problem::new(
+            ProblemCode::IllegalInState,
+            format!("case {} of the same incident is open; act on that one", newer.id),
+            format!("同一事件已有工单 {} 正在处理，请在该工单上操作", newer.id),
+        )),
+    }
 }
 
 fn check_target(book: &Book, case: &Case, asked: Asked<'_>) -> Result<(), Problem> {

@@ -28,7 +28,7 @@ pub struct Visited {
     pub place: Option<CasePlace>,
 }
 
-/// Opens a case for an incident with an SOS or a fall, unless it has one.
+/// Opens a case for an incident with an SOS or a fall that has none, or whose case is closed while it goes on.
 pub(crate) fn file(
     book: &mut Book,
     sla: &Sla,
@@ -36,7 +36,9 @@ pub(crate) fn file(
     now: Timestamp,
     counters: &mut Counters,
 ) -> Vec<Output> {
-    if !incident.is_emergency() || incident.case.is_some() || book.case_of(incident.id).is_some() {
+    // One that was merged goes on in another.
+    let goes_on = |case: &Case| case.state.is_open() || case.state == CaseState::Merged;
+    if !incident.is_emergency() || book.case_of(incident.id).is_some_and(goes_on) {
         return Vec::new();
     }
     let step = by_itself(CaseAction::File, CaseState::Filed, now, None);

@@ -170,7 +170,8 @@ pub fn classify(status: u16, retry_after: Option<u32>) -> SendResult {
     let detail = CompactString::from(format!("HTTP {status}"));
     match status {
         200..=299 => SendResult::Accepted,
-        408 | 425 | 429 | 500..=599 => {
+        // What is redirected for now is a proxy's or a login page in between, and that goes away.
+        302 | 303 | 307 | 408 | 425 | 429 | 500..=599 => {
             let after_seconds = retry_after.unwrap_or(RETRY_AFTER_SECONDS_DEFAULT).clamp(1, RETRY_AFTER_SECONDS_MAX);
             SendResult::Retry { detail, after_seconds }
         }

@@ -58,6 +58,7 @@ fn answers_are_classed() {
         (202, Some("9"), "accepted"),
         (204, None, "accepted"),
         (301, None, "final"),
+        (302, None, "retry in 2"),
         (400, None, "final"),
         (401, None, "final"),
         (404, None, "final"),

@@ -278,6 +278,7 @@ fn who_answers_while_several_alarms_wait_is_asked_which_one() {
             00:05  noted '1' | text-again g2 g2
             00:08  noted '1'
             00:10  g2 confirmed | ACKNOWLEDGED by g2 (sms) | cancel-call g1 | text-taken g1 g3 desk d1 | bracelet: help_is_coming
+            00:11  noted '1'
         "#]],
     );
     // A doctor takes the order that they name, and a desk that they go; a code of somebody else's alarm is a remark.
@@ -296,12 +297,12 @@ fn who_answers_while_several_alarms_wait_is_asked_which_one() {
     check(
         "sos; sos w2; wait 1s; reply g1 1i2; reply g2 收到; reply g3 1i1",
         expect![[r#"
-        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-        00:01  g1 confirmed | ACKNOWLEDGED by g1 (sms) | cancel-call g1 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
-        00:01  g2 confirmed
-        00:01  g3 confirmed | ACKNOWLEDGED by g3 (sms) | cancel-call g1 | text-taken g1 g2 desk d1 | bracelet: help_is_coming
-    "#]],
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:01  g1 confirmed | ACKNOWLEDGED by g1 (sms) | cancel-call g1 | text-taken g2 g3 desk d1 | bracelet: help_is_coming
+            00:01  noted '收到' | text-again g2
+            00:01  g3 confirmed | ACKNOWLEDGED by g3 (sms) | cancel-call g1 | text-taken g1 g2 desk d1 | bracelet: help_is_coming
+        "#]],
     );
 }
 
@@ -381,5 +382,6 @@ fn who_said_that_they_are_going_can_take_it_back() {
         00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
         00:05  g1 confirmed | ACKNOWLEDGED by g1 (voice) | text-taken g2 g3 desk d1 | bracelet: help_is_coming
         00:05  ON_SITE g1
+        00:25  LEASE_EXPIRED | text-again g2 g3 desk d1 | call g2
     "#]].assert_eq(&told.join("\n"));
 }

@@ -56,6 +56,28 @@ fn a_press_while_somebody_is_on_the_way_calls_again() {
             01:20  call g2
         "#]],
     );
+    // What began anew after it was over, while somebody was there, and what goes on after they must have left.
+    check(
+        "exit; arrive by g2; back; wait 1m; exit; exit; wait 15s",
+        expect![[r#"
+        00:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
+        00:00  ON_SITE g2 | cancel-call g1 | text-taken g1 g3 desk
+        00:00  CLEARED
+        01:00  RECURRED FenceExit ×2 | text g1 g2 g3 desk | push g1 | call desk s1
+        01:00  updated FenceExit ×3
+    "#]],
+    );
+    check(
+        "bp; arrive by g2; wait 10m; bp; wait 21m; bp; wait 15s",
+        expect![[r#"
+        00:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
+        00:00  ON_SITE g2 | cancel-call g1 | text-taken g1 g3 desk d1
+        10:00  updated BloodPressureHigh ×2
+        30:00  text-again d1
+        31:00  LEASE_EXPIRED | RECURRED BloodPressureHigh ×3 | text g1 g2 g3 desk d1 | push g1 | call g1
+        31:15  call g2
+    "#]],
+    );
     let mut home = Home::default();
     home.plan.cycles = 1;
     crate::ward::check_at(

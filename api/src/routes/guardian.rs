@@ -172,9 +172,10 @@ impl Link {
             .filter(|action| is_yours || **action == IncidentAction::Acknowledge)
             .map(|action| action.name())
             .collect();
-        let is_asked = incident.state.is_open() && !is_yours;
-        // Who said that they are going can take it back, as long as they are not there.
-        let may_take_back = is_yours && incident.state == model::IncidentState::Acknowledged;
+        let is_asked = incident.state.is_open() && !is_yours && incident.state != model::IncidentState::OnSite;
+        // Who said that they are going, or there, can take it back.
+        let is_there = incident.on_site_by.as_ref() == Some(&self.actor.person);
+        let may_take_back = (is_yours && incident.state == model::IncidentState::Acknowledged) || is_there;
         if may_take_back || (is_asked && !has_declined) {
             actions.push("cannot");
         }

@@ -80,11 +80,11 @@ pub(super) fn whole(token: &str, view: &GuardianView, fault: Option<&Fault>, clo
     // The one button that matters stays in sight while the page is scrolled.
     let is_first = |action: &&&str| matches!(**action, "acknowledge" | "arrive");
     for action in view.actions.iter().filter(|action| is_first(action)) {
-        body.push_str(&form(token, action, " class=\"go stick\"", button(lang, action)));
+        body.push_str(&form(token, action, " class=\"go stick\"", button(lang, action, view.incident.state)));
     }
     body.push_str(&call(lang, &view.community));
     for action in view.actions.iter().filter(|action| !is_first(action)) {
-        body.push_str(&form(token, action, "", button(lang, action)));
+        body.push_str(&form(token, action, "", button(lang, action, view.incident.state)));
     }
     let more = say(lang, "位置、轨迹与围栏（需验证手机）", "Places, track and fences (with a code)");
     body.push_str(&format!("<a class=\"call more\" href=\"/g/{}/elder\">{more}</a>", escaped(token)));
@@ -232,7 +232,7 @@ pub(super) fn refused(token: &str, link: &Link, fault: &Fault, is_sent: bool) ->
     };
     let mut body = format!("<h1>{title}</h1>{told}{}", call(lang, &link.community));
     if fault.code() == Code::LinkExpired {
-        body.push_str(&form(token, "resend", "", button(lang, "resend")));
+        body.push_str(&form(token, "resend", "", button(lang, "resend", IncidentState::Resolved)));
     }
     document(fault.status(), lang, title, &body, Dress::Plain)
 }
@@ -273,11 +273,12 @@ fn class(view: &GuardianView) -> &'static str {
     }
 }
 
-fn button(lang: Language, action: &str) -> &'static str {
+fn button(lang: Language, action: &str, state: IncidentState) -> &'static str {
     match action {
         "acknowledge" => say(lang, "我已知晓，马上去", "I know, I am going"),
         "extend" => say(lang, "还在路上，请再等等", "Still on my way"),
         "arrive" => say(lang, "我已到场", "I am there"),
+        "cannot" if state == IncidentState::OnSite => say(lang, "我不在现场", "I am not there"),
         "cannot" => say(lang, "我去不了", "I cannot go"),
         _ => say(lang, "重新发送链接", "Send the link again"),
     }

@@ -37,6 +37,27 @@ fn an_incident_is_filed_once_and_only_for_emergencies() {
 }
 
 #[test]
+fn what_happens_again_after_its_case_was_closed_has_another_one() {
+    check(
+        "sos 1; dispatch c1 by s1 to w1 v; accept c1 by w1; arrive c1 by w1; feedback c1 by w1 已扶起; verify c1 by s1; \
+         close c1 by s1 as helped v; sos 1; sos 1; rate c1 by g1 5; sos 1; reopen c1 by s1 又来; wait 2m",
+        expect![[r#"
+            00:00  c1 filed by itself [Filed Community]
+            00:00  c1 dispatched by s1 [Dispatched Community, with w1]
+            00:00  c1 accepted by w1 [Accepted Community, with w1]
+            00:00  c1 on_site by w1 [OnSite Community, with w1]
+            00:00  c1 feedback by w1 [Feedback Community, with w1]
+            00:00  c1 verified by s1 [Verified Community, with w1]
+            00:00  c1 closed by s1 [Closed Community, with w1]
+            00:00  c2 filed by itself [Filed Community]
+            00:00  c1 rated by g1 [Rated Community, with w1]
+            00:00  refused 409 case c2 of the same incident is open; act on that one
+            02:00  c2 whistled by itself [Filed Street]
+        "#]],
+    );
+}
+
+#[test]
 fn a_late_stage_whistles_by_itself_level_by_level() {
     check(
         "sos 1; wait 2h",

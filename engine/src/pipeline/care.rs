@@ -121,7 +121,7 @@ impl Pipeline {
         let topmost = || self.directory.orgs.keys().find(has_desk).cloned();
         Wearer {
             id: nobodys_id(device),
-            name: format!("未绑定设备{device}的使用人"),
+            name: name_of_nobody(device.as_str()),
             org: orgs.next().or_else(topmost).unwrap_or_else(|| OrgPath::new("/")),
             birth_year: None,
             consents: Vec::new(),
@@ -279,6 +279,15 @@ impl Pipeline {
         self.tell_task(change, at, decisions);
         Reply::Done(Some(Entity::Task(Box::new(task))))
     }
+}
+
+fn name_of_nobody(device: &str) -> String {
+    format!("未绑定设备{device}的使用人")
+}
+
+/// How somebody is called who is not in the registry, if they use a device that is bound to nobody.
+pub(super) fn name_of_stranger(wearer: &WearerId) -> Option<String> {
+    wearer.as_str().strip_prefix(UNBOUND_PREFIX).map(name_of_nobody)
 }
 
 fn nobodys_id(device: &DeviceId) -> WearerId {

@@ -8,6 +8,7 @@ use model::{
 };
 
 use super::Pipeline;
+use super::care::name_of_stranger;
 
 impl Pipeline {
     /// Does something to a case.
@@ -264,13 +265,15 @@ impl Pipeline {
             };
             people.retain(|contact| !has_heard(&contact.person));
             let elder = case.wearer.as_ref().and_then(|id| self.directory.wearers.get(id)).map(|entry| &*entry.wearer);
+            let stranger = case.wearer.as_ref().and_then(name_of_stranger);
+            let wearer_name = elder.map(|elder| elder.name.as_str()).or(stranger.as_deref());
             let community = self.directory.orgs.get(&case.org);
             let whistle = alerting::whistles::Whistle {
                 case,
                 level: joined.level,
                 community_name: community.map_or("", |org| org.name.as_str()),
                 wearer: &case.wearer.clone().unwrap_or_else(|| rules::area::wearer_of(&case.org, None)),
-                wearer_name: elder.map_or("", |wearer| wearer.name.as_str()),
+                wearer_name: wearer_name.unwrap_or_default(),
                 joined: &people,
             };
             self.whistles.tell(&whistle, at, &mut self.counters)

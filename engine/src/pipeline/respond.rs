@@ -366,8 +366,11 @@ impl Pipeline {
                 Alert::Incident { kind, incident, changed } => {
                     if kind == EventKind::IncidentResolved {
                         resolved.push(incident.id);
-                    } else if incident.case.is_none() && !incident.test && incident.is_emergency() {
-                        to_file.push(incident.clone());
+                    } else if !incident.test && incident.is_emergency() {
+                        // When it happens again, the case of the first time may have been closed.
+                        if incident.case.is_none() || kind == EventKind::IncidentRecurred {
+                            to_file.push(incident.clone());
+                        }
                     }
                     let org = incident.org.clone();
                     self.tell(kind, Entity::Incident(Box::new(incident)), Some(org), changed, at, decisions);
