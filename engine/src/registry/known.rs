@@ -2,7 +2,7 @@
 
 use channels::Reach;
 use chrono_tz::Tz;
-use model::{Device, DeviceId, Org, OrgPath, PersonId, WearerId};
+use model::{Device, DeviceId, Org, OrgPath, PersonId, Wearer, WearerId};
 use store::{State, StoreError};
 
 use crate::secrets::Secrets;
@@ -18,8 +18,8 @@ pub trait Known {
     fn has_roster(&self, path: &OrgPath) -> Result<bool, Unreadable>;
     /// Whether a person is there.
     fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable>;
-    /// Whether a wearer is there.
-    fn has_wearer(&self, id: &WearerId) -> Result<bool, Unreadable>;
+    /// A wearer.
+    fn wearer(&self, id: &WearerId) -> Result<Option<Wearer>, Unreadable>;
     /// A device.
     fn device(&self, id: &DeviceId) -> Result<Option<Device>, Unreadable>;
 }
@@ -89,8 +89,8 @@ impl Known for Nothing {
     fn has_person(&self, _: &PersonId) -> Result<bool, Unreadable> {
         Ok(false)
     }
-    fn has_wearer(&self, _: &WearerId) -> Result<bool, Unreadable> {
-        Ok(false)
+    fn wearer(&self, _: &WearerId) -> Result<Option<Wearer>, Unreadable> {
+        Ok(None)
     }
     fn device(&self, _: &DeviceId) -> Result<Option<Device>, Unreadable> {
         Ok(None)
@@ -113,8 +113,8 @@ impl Known for InState<'_> {
     fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable> {
         self.0.person(id).map(|found| found.is_some()).map_err(unreadable)
     }
-    fn has_wearer(&self, id: &WearerId) -> Result<bool, Unreadable> {
-        self.0.wearer(id).map(|found| found.is_some()).map_err(unreadable)
+    fn wearer(&self, id: &WearerId) -> Result<Option<Wearer>, Unreadable> {
+        self.0.wearer(id).map_err(unreadable)
     }
     fn device(&self, id: &DeviceId) -> Result<Option<Device>, Unreadable> {
         self.0.device(id).map_err(unreadable)

@@ -234,7 +234,11 @@ impl Walk<'_> {
                     (found, "person", "人员", id.as_str())
                 }
                 Reference::Wearer(id) => {
-                    let found = if wearers.contains_key(id.as_str()) { Ok(true) } else { known.has_wearer(id) };
+                    let found = if wearers.contains_key(id.as_str()) {
+                        Ok(true)
+                    } else {
+                        known.wearer(id).map(|wearer| wearer.is_some())
+                    };
                     (found, "wearer", "佩戴者", id.as_str())
                 }
             };

@@ -167,6 +167,16 @@ impl Walk<'_> {
                 None
             }
         };
+        let before = known.as_ref().and_then(|device| device.wearer.as_ref());
+        if let Some(before) = before.filter(|_| !row.has("wearer")) {
+            let detail = format!(
+                "this row does not say who wears it, and takes it off {before}: an alarm of it then reaches nobody but a \
+                 desk; a row stands for the whole device"
+            );
+            let detail_zh =
+                format!("此行未写佩戴者，设备将与 {before} 解绑：报警只会到值守台；每一行代表设备的全部内容");
+            self.warnings.add(wearer_at.clone(), detail, detail_zh);
+        }
         let faults = &mut self.faults;
         let may_lack = known.is_some() || !self.context.secrets_required;
         let secret = match row.has("secret") || !may_lack {

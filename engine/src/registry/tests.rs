@@ -5,7 +5,9 @@ mod geojson;
 use chrono_tz::Tz;
 use expect_test::{Expect, expect};
 use model::registry::{DailyWindow, Desk, EVERY_DAY};
-use model::{Datum, Device, DeviceId, Fence, FenceKind, Org, OrgPath, PersonId, Plan, Schedule, Shape, WearerId};
+use model::{
+    Datum, Device, DeviceId, Fence, FenceKind, Org, OrgPath, PersonId, Plan, Schedule, Shape, Wearer, WearerId,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -385,14 +387,15 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
         fn has_person(&self, id: &PersonId) -> Result<bool, Unreadable> {
             Ok(id.as_str() == "g1")
         }
-        fn has_wearer(&self, id: &WearerId) -> Result<bool, Unreadable> {
-            Ok(id.as_str() == "w0")
+        fn wearer(&self, id: &WearerId) -> Result<Option<Wearer>, Unreadable> {
+            let known = import(&example()).unwrap().change.wearers.remove(0);
+            Ok((id.as_str() == "w0").then(|| Wearer { id: id.clone(), ..known }))
         }
         fn device(&self, id: &DeviceId) -> Result<Option<Device>, Unreadable> {
             Ok((id.as_str() == "b0").then(|| Device {
                 id: id.clone(),
                 kind: "bracelet".into(),
-                wearer: None,
+                wearer: Some("w0".into()),
                 bindings: Vec::new(),
                 secret_hmac: [9; 32],
                 datum: Datum::Wgs84,
@@ -415,6 +418,17 @@ fn references_may_point_into_the_document_or_to_what_is_there() {
     });
     let import = import_over(There, document.to_string().as_bytes()).unwrap();
     assert_eq!(lines(&import.warnings), "", "a duty roster is a desk");
+
+    // Three columns of a table, to correct a name.
+    let document = json!({
+        "wearers": [{"id": "w0", "name": "甲", "org": "/luyang/", "guardians": ["g1"]}],
+        "devices": [{"id": "b0", "kind": "bracelet"}]
+    });
+    let import = import_over(There, document.to_string().as_bytes()).unwrap();
+    expect![[r#"
+        /wearers/0: w0 has these and the row does not mention them, so they are taken away: doctor, fences, thresholds, plan
+        /devices/0/wearer: this row does not say who wears it, and takes it off w0: an alarm of it then reaches nobody but a desk; a row stands for the whole device
+    "#]].assert_eq(&lines(&import.warnings));
 
     let document = json!({
         "wearers": [{"id": "w1", "name": "甲", "org": "/nowhere/", "guardians": ["g1", "g9"], "doctor": "d9"}],
@@ -443,7 +457,7 @@ fn a_registry_that_cannot_be_read_accepts_nothing() {
         fn has_person(&self, _: &PersonId) -> Result<bool, Unreadable> {
             Err(Unreadable("disk".into()))
         }
-        fn has_wearer(&self, _: &WearerId) -> Result<bool, Unreadable> {
+        fn wearer(&self, _: &WearerId) -> Result<Option<Wearer>, Unreadable> {
             Err(Unreadable("disk".into()))
         }
         fn device(&self, _: &DeviceId) -> Result<Option<Device>, Unreadable> {

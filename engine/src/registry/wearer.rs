@@ -1,6 +1,7 @@
 //! Wearers: their people, fences and plan.
 
-use model::{PersonId, Plan, Wearer, WearerId};
+use model::registry::WearerMode;
+use model::{PersonId, Plan, Thresholds, Wearer, WearerId};
 
 use super::rows::{id, name, org_path, phone};
 use super::thresholds::small;
@@ -40,6 +41,9 @@ impl Walk<'_> {
             let detail = "this wearer has no guardians: alarms go to the desk at once";
             self.warnings.add(row.pointer().to_owned(), detail, "该佩戴者没有监护人：报警将直接转至值守台");
         }
+        if let Some(id) = id {
+            self.warn_of_losses(&row, &WearerId::new(id));
+        }
         row.finish(&mut self.faults);
         let id = id?;
         if let (Some(name), Some(org)) = (name, org) {
@@ -66,6 +70,34 @@ impl Walk<'_> {
 }
 
 impl Walk<'_> {
+    /// A row stands for the whole wearer: what it does not mention is gone. Who corrects a phone number with a table of
+    /// three columns is to know which protection that takes away.
+    fn warn_of_losses(&mut self, row: &Object<'_>, id: &WearerId) {
+        let before = match self.context.known.wearer(id) {
+            Ok(Some(before)) => before,
+            Ok(None) => return,
+            Err(unreadable) => return self.unreadable(&unreadable),
+        };
+        let had = [
+            ("guardians", !before.guardians.is_empty()),
+            ("doctor", before.doctor.is_some()),
+            ("phone", before.phone.is_some()),
+            ("fences", !before.fences.is_empty()),
+            ("thresholds", before.thresholds != Thresholds::default()),
+            ("plan", before.plan != Plan::default()),
+            ("suspension", before.suspension.is_some()),
+            ("mode", before.mode != WearerMode::default()),
+            ("consents", !before.consents.is_empty()),
+        ];
+        let lost: Vec<&str> =
+            had.into_iter().filter(|(name, had)| *had && !row.has(name)).map(|(name, _)| name).collect();
+        if !lost.is_empty() {
+            let lost = lost.join(", ");
+            let detail = format!("{id} has these and the row does not mention them, so they are taken away: {lost}");
+            self.warnings.add(row.pointer().to_owned(), detail, format!("{id} 已有而此行未写的内容将被清除：{lost}"));
+        }
+    }
+
     /// What of a wearer may be tried out.
     pub(super) fn amend(&mut self, mut change: Object<'_>, wearer: &mut Wearer) {
         if let Some(object) = change.object("thresholds", &mut self.faults) {
