@@ -66,6 +66,32 @@ fn an_sos_of_a_device_that_nobody_wears_is_the_desks() {
 }
 
 #[test]
+fn a_whistle_about_a_device_that_nobody_wears_names_the_device() {
+    let (mut pipeline, mut records) = begun();
+    pipeline.decide(import(UNBOUND), at(-30.0), &mut records);
+    pipeline.decide(report(r#"{"type":"sos","id":"2"}"#), at(1.0), &mut records);
+    let resolve = StaffCommand::Incident {
+        id: pipeline.open_incidents().next().unwrap().id,
+        action: model::IncidentAction::Resolve,
+        if_match: Some(pipeline.open_incidents().next().unwrap().version),
+        note: None,
+        disposition: Some("false_alarm".into()),
+        on_behalf_of: None,
+    };
+    pipeline.decide(command(resolve, None), at(5.0), &mut records);
+    assert_eq!(pipeline.open_incidents().count(), 0);
+    let before = records.len();
+    pipeline.advance(at(600.0), &mut records);
+    let text = |(_, entity): (EventKind, Entity)| match entity {
+        Entity::Attempt(attempt) if attempt.channel == Channel::Sms => Some(attempt.text),
+        _ => None,
+    };
+    let whistles: Vec<String> = events(&records[before..]).into_iter().filter_map(text).collect();
+    assert!(!whistles.is_empty());
+    assert!(whistles.iter().all(|text| text.contains("未绑定设备b1的使用人")), "{whistles:?}");
+}
+
+#[test]
 fn an_sos_of_a_device_whose_wearer_is_not_known_is_the_desks() {
     let (mut pipeline, mut records) = begun();
     // Import refuses such a reference; a registry that was restored in part may hold one all the same.
