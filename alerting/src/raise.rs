@@ -205,6 +205,9 @@ pub(crate) fn contacts_to_fix(household: &Household<'_>) -> Vec<model::PersonId>
 /// anything else is only written down: it is being seen to.
 fn join(book: &mut Book, counters: &mut Counters, time: LocalTime, finding: &Finding, id: IncidentId) -> Vec<Output> {
     let Some(mut turn) = Turn::open(book, counters, time, id) else { return Vec::new() };
+    // Whoever was there has seen to what was then.
+    let was_over = turn.incident.condition == Condition::Cleared;
+    let is_of_its_own = finding.priority > Priority::Low && turn.was_on_site(was_over);
     let incident = &mut turn.incident;
     let graver = gravity(finding.kind, finding.priority) > gravity(incident.kind, incident.priority);
     let priority_before = incident.priority;
@@ -215,15 +218,15 @@ fn join(book: &mut Book, counters: &mut Counters, time: LocalTime, finding: &Fin
     if graver {
         incident.kind = finding.kind;
         incident.priority = incident.priority.max(finding.priority);
+    }
+    if graver || (is_of_its_own && finding.kind == incident.kind) {
         incident.explain.clone_from(&finding.explain.zh);
         incident.explain_en.clone_from(&finding.explain.en);
     }
-    let was_over = std::mem::replace(&mut incident.condition, Condition::Present) == Condition::Cleared;
+    incident.condition = Condition::Present;
     if finding.position.is_some() && !finding.late {
         incident.position = finding.position;
     }
-    // Whoever was there has seen to what was then.
-    let is_of_its_own = finding.priority > Priority::Low && turn.was_on_site(was_over);
     if graver || finding.kind.opens_case() || is_of_its_own {
         turn.recur(priority_before, graver);
         turn.ask_position(finding);
