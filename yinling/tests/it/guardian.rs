@@ -62,8 +62,13 @@ fn a_guardian_sees_the_track_and_draws_the_fence_with_a_code_to_their_own_phone(
 
     let (status, track) = curl_with(&[&format!("{data}/track")]);
     assert_eq!(status, 200, "{track}");
-    let (status, page) = curl_with(&[&format!("{link}/elder")]);
-    assert!(status == 200 && page.contains("谁查看过") && page.contains("31.82060"), "{page}");
+    // A position is in the view a moment after its alarm.
+    let page = eventually("the position", || {
+        let (status, page) = curl_with(&[&format!("{link}/elder")]);
+        assert_eq!(status, 200, "{page}");
+        page.contains("31.82060").then_some(page)
+    });
+    assert!(page.contains("谁查看过"), "{page}");
     // It survives a crash; the fence that she draws is in force at once, and its faults are told with their place.
     server.kill();
     let server = house.serve();
