@@ -307,8 +307,8 @@ impl Turn<'_> {
         self.calling.calls.iter().any(|call| !call.given_up && !self.was_never_sent(call.attempt) && to(call))
     }
 
-    /// Whoever had said that they were going, or there, is not counted on any more: everybody else hears it, and calling goes on from
-    /// the next contact.
+    /// Whoever had said that they were going, or there, is not counted on any more: everybody else hears it, and calling
+    /// goes on from the next contact.
     pub(crate) fn end_lease(&mut self, lost: Lost) {
         let going = self.incident.acknowledged_by.take().map(|by| by.person);
         let person = self.incident.on_site_by.take().or(going);
