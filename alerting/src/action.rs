@@ -22,6 +22,7 @@ pub(crate) struct Request<'a> {
     pub(crate) note: Option<&'a str>,
     pub(crate) disposition: Option<&'a str>,
     pub(crate) on_behalf_of: Option<&'a PersonId>,
+    pub(crate) name: &'a str,
 }
 
 /// Does it, or says why not.
@@ -39,6 +40,9 @@ pub(crate) fn act(
         return vec![Output::Refused(Problem::not_found("the incident"))];
     };
     let who = request.on_behalf_of.unwrap_or(&request.actor.person);
+    if matches!(request.action, IncidentAction::Acknowledge | IncidentAction::Arrive) {
+        turn.know(who, request.name);
+    }
     let remark = remark(&turn, request);
     if let Some(remark) = remark
         && request.action != IncidentAction::Resolve

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::attempt::CalleeRole;
-use model::escalation::{DeskStage, OpenCall};
+use model::escalation::{DESK_PERSON, DeskStage, OpenCall};
 use model::{
     AttemptId, AttemptOutcome, AttemptState, Category, Channel, Contact, Destination, EventKind, IncidentAction,
     IncidentState, Priority, Purpose, Timestamp,
@@ -28,8 +28,6 @@ pub const TALK_SECONDS_MAX: u32 = 60;
 pub const LOW_REMINDER_SECONDS: u32 = 86_400;
 /// How long "I see to it" holds for an incident of low priority.
 pub const LOW_LEASE_SECONDS: u32 = 86_400;
-/// What a desk phone that belongs to nobody is called, as a person.
-pub(crate) const DESK: &str = "desk";
 
 impl Turn<'_> {
     /// What is due happens: calls ring out, the next contact is rung, the lease ends, the desk is called again.
@@ -253,7 +251,7 @@ impl Turn<'_> {
         if !desk.iter().any(is_on_duty) {
             return (desk, Vec::new());
         }
-        desk.into_iter().partition(|contact| is_on_duty(contact) || contact.person.as_str() == DESK)
+        desk.into_iter().partition(|contact| is_on_duty(contact) || contact.person.as_str() == DESK_PERSON)
     }
 
     /// Rings whoever is first. The others wait for as long as a phone rings; where nobody of the first can be rung, they

@@ -25,7 +25,7 @@ pub const RESEND_WAIT_SECONDS_MAX: u32 = 300;
 /// The longest wait that a provider may ask for.
 pub(crate) const PROVIDER_WAIT_SECONDS_MAX: u32 = 3_600;
 /// How much of a reply is kept as a remark, in characters.
-const REMARK_CHARS_MAX: usize = 500;
+pub(crate) const REMARK_CHARS_MAX: usize = 500;
 
 /// What came of handing an attempt over, to whom, and whether anybody else could take it.
 pub(crate) struct Sent<'a> {
@@ -332,7 +332,7 @@ impl Turn<'_> {
     }
 
     /// Whether it is this person who is counted on: who said that they are going, or that they are there.
-    fn is_counted_on(&self, person: &PersonId) -> bool {
+    pub(crate) fn is_counted_on(&self, person: &PersonId) -> bool {
         match self.incident.state {
             IncidentState::Acknowledged => {
                 self.incident.acknowledged_by.as_ref().is_some_and(|by| by.person == *person)

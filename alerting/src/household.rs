@@ -1,11 +1,11 @@
-//! People who come into the registry while an incident is open are picked up; nobody who is in its plan drops out of
-//! it, and nothing begins anew.
+//! People who come into the registry while an incident is open are picked up, and nothing begins anew. Who is taken out of
+//! the guardians is not reached any more, unless nobody else could be; an elder who moves takes the incident along.
 
 use std::collections::BTreeSet;
 
 use model::attempt::CalleeRole;
 use model::case::WhistleLevel;
-use model::{Contact, Counters, EventKind, IncidentId, IncidentState, Priority, Purpose};
+use model::{Contact, Counters, Escalation, EventKind, IncidentId, IncidentState, PersonId, Priority, Purpose};
 
 use crate::book::Book;
 use crate::raise::contacts_to_fix;
@@ -28,6 +28,7 @@ pub(crate) fn refresh(
     let calling = &mut turn.calling;
     let new_guardians = pick_up(&mut calling.guardians, &household.guardians);
     let new_desk = pick_up(&mut calling.desk, &household.desk);
+    let left = let_go(calling, household);
     // Whoever is off the desk is on duty there no more; they stay in the plan, after the others.
     let is_off = |known: &&mut Contact| household.desk.iter().all(|contact| contact.person != known.person);
     calling.desk.iter_mut().filter(is_off).for_each(|known| known.available.clear());
@@ -46,9 +47,18 @@ pub(crate) fn refresh(
     let known = calling.order.len() as u16;
     calling.order.extend(known..calling.guardians.len() as u16);
     let to_fix = contacts_to_fix(household);
-    if turn.incident.contacts_to_fix != to_fix {
+    let has_moved = turn.incident.org != household.wearer.org;
+    if has_moved {
+        turn.incident.org.clone_from(&household.wearer.org);
+        household.community_name.clone_into(&mut turn.calling.community_name);
+    }
+    if has_moved || turn.incident.contacts_to_fix != to_fix {
         turn.incident.contacts_to_fix = to_fix;
         turn.tell(EventKind::IncidentUpdated);
+    }
+    let unsent = turn.book.unsent_of(id).filter(|attempt| left.contains(&attempt.callee.person));
+    for attempt in unsent.map(|attempt| attempt.id).collect::<Vec<_>>() {
+        turn.cancel(attempt);
     }
     turn.tell_the_new(&new_guardians, &new_desk, new_doctor);
     turn.finish()
@@ -70,9 +80,11 @@ pub(crate) fn whistle(
     }
     let mut reached = BTreeSet::new();
     for contact in joined {
-        if turn.calling.desk.iter().any(|known| known.person == contact.person) {
+        let has_heard = |known: &Contact| known.person == contact.person && !known.is_name_only();
+        if turn.calling.desk.iter().any(has_heard) {
             continue;
         }
+        turn.calling.desk.retain(|known| known.person != contact.person);
         turn.calling.desk.push(contact.clone());
         let message = wording::whistled(contact.lang, &turn.facts(), level);
         turn.text(CalleeRole::Desk, contact, Purpose::Alert, &message, &mut reached);
@@ -98,6 +110,22 @@ fn pick_up(known: &mut Vec<Contact>, now: &[Contact]) -> Vec<usize> {
         }
     }
     new
+}
+
+/// Whoever is no guardian any more stays in the plan by name only; whose phone rings is not hung up on. Says who that is.
+/// Where no guardian is left who has a number they stay as they are: an import that forgot them must not leave an elder alone.
+fn let_go(calling: &mut Escalation, household: &Household<'_>) -> Vec<PersonId> {
+    let is_guardian = |contact: &Contact| household.guardians.iter().any(|now| now.person == contact.person);
+    let has_number = |contact: &Contact| usable_phone(contact).is_some();
+    if !household.guardians.iter().any(has_number) {
+        return Vec::new();
+    }
+    let gone = calling.guardians.iter_mut().filter(|contact| !is_guardian(contact) && !contact.is_name_only());
+    gone.map(|contact| {
+        *contact = Contact::named(&contact.person, &contact.name);
+        contact.person.clone()
+    })
+    .collect()
 }
 
 /// Takes over how a person is reached. Says whether that makes them reachable otherwise than before.

@@ -17,6 +17,8 @@ pub mod auditor;
 mod book;
 mod busy;
 mod calling;
+mod case_messages;
+mod case_news;
 mod doctor;
 mod evidence;
 mod grammar;
@@ -31,7 +33,6 @@ mod stood_in;
 mod texting;
 mod turn;
 mod which;
-pub mod whistles;
 pub mod wording;
 
 use compact_str::CompactString;
@@ -51,6 +52,8 @@ pub use book::{
 pub use calling::{
     CONSOLE_SECONDS, DESK_PAGE_SECONDS, LISTEN_SECONDS_MAX, LOW_LEASE_SECONDS, LOW_REMINDER_SECONDS, TALK_SECONDS_MAX,
 };
+pub use case_messages::{CaseAnswer, CaseMessages, HANDLER_CALLS_MAX, HANDLER_GAP_SECONDS, Said, Told};
+pub use case_news::CaseNews;
 pub use doctor::{DOCTOR_REMINDER_SECONDS, DOCTOR_REMINDERS_MAX};
 pub use evidence::{MESSAGE_SENDS_MAX, RESEND_WAIT_SECONDS_MAX, VOICE_SENDS_MAX};
 pub use order::{CALLS_WINDOW_SECONDS, ROUTINE_CALLS_MAX};
@@ -59,7 +62,6 @@ pub use raise::JOIN_SECONDS;
 pub use reach::Reach;
 pub use rounds::Rounds;
 pub use which::{ASKED_MAX, LOW_FRESH_SECONDS};
-pub use whistles::Whistles;
 
 use book::Book;
 use turn::Turn;
@@ -151,6 +153,8 @@ pub enum Input<'a> {
         disposition: Option<&'a str>,
         /// For `acknowledge` and `arrive`: who goes, when it is not the actor.
         on_behalf_of: Option<&'a PersonId>,
+        /// The name of whoever goes, for the messages; empty: not known.
+        name: &'a str,
     },
     /// A community case was opened for an incident.
     CaseFiled {
@@ -158,6 +162,17 @@ pub enum Input<'a> {
         incident: IncidentId,
         /// Which.
         case: CaseId,
+    },
+    /// Something became of an incident's case.
+    Case {
+        /// The incident that it was filed for.
+        incident: IncidentId,
+        /// Who did it, or holds it.
+        person: &'a PersonId,
+        /// Their name, for the messages; empty: not known.
+        name: &'a str,
+        /// What.
+        news: CaseNews<'a>,
     },
     /// A better position of a wearer.
     Located {
@@ -248,8 +263,8 @@ impl Alerting {
                 evidence::sent(book, counters, time, attempt, &sent)
             }
             Input::StoodIn { incident, attempt } => stood_in::take(book, counters, time, incident, attempt),
-            Input::Action { id, actor, action, if_match, note, disposition, on_behalf_of } => {
-                let request = action::Request { actor, action, if_match, note, disposition, on_behalf_of };
+            Input::Action { id, actor, action, if_match, note, disposition, on_behalf_of, name } => {
+                let request = action::Request { actor, action, if_match, note, disposition, on_behalf_of, name };
                 action::act(book, counters, time, id, &request)
             }
             Input::CaseFiled { incident, case } => {
@@ -259,6 +274,9 @@ impl Alerting {
                     turn.tell(EventKind::IncidentUpdated);
                 }
                 turn.finish()
+            }
+            Input::Case { incident, person, name, news } => {
+                case_news::heard(book, counters, time, incident, (person, name), news)
             }
             Input::Located { wearer, position } => position::located(book, counters, time, wearer, position),
             Input::Household { incident, household } => {
@@ -367,6 +385,13 @@ impl Alerting {
     #[must_use]
     pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
         self.book.attempt(id)
+    }
+
+    /// The message of ours that a reply names by a code, if it was told to the same number as the one that it answers.
+    #[must_use]
+    pub fn named_by(&self, told: &Attempt, text: &str) -> Option<AttemptId> {
+        let code = grammar::read(text).code?;
+        which::named(&self.book, told, &code).map(|attempt| attempt.id)
     }
 
     /// Attempts that no provider has taken: to be sent, after a restart to be sent again.

@@ -95,6 +95,16 @@ impl Turn<'_> {
         self.begin_calling();
     }
 
+    /// Staff who take part without being in the plan are known by name in what the others are told; nobody rings or texts
+    /// them for it.
+    pub(crate) fn know(&mut self, person: &PersonId, name: &str) {
+        let calling = &self.calling;
+        let mut known = calling.guardians.iter().chain(&calling.doctor).chain(&calling.desk);
+        if !name.is_empty() && !known.any(|contact| contact.person == *person) {
+            self.calling.desk.push(Contact::named(person, name));
+        }
+    }
+
     /// A remark. Beyond the number that an incident keeps, the oldest gives way; the feed has them all.
     pub(crate) fn note(&mut self, by: &PersonId, text: String) {
         let notes = &mut self.incident.notes;

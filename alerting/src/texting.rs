@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use model::attempt::CalleeRole;
+use model::escalation::DESK_PERSON;
 use model::{Category, Channel, Contact, Destination, Priority, Purpose};
 
-use crate::calling::{DESK, purpose_of};
+use crate::calling::purpose_of;
 use crate::turn::{Turn, usable_phone};
 use crate::wording;
 
@@ -27,7 +28,7 @@ impl Turn<'_> {
             return;
         }
         // The desk's own phone, where it has none the people on it (on duty), and whoever of them was told before.
-        let is_own = |contact: &Contact| contact.person.as_str() == DESK && usable_phone(contact).is_some();
+        let is_own = |contact: &Contact| contact.person.as_str() == DESK_PERSON && usable_phone(contact).is_some();
         let has_own = self.calling.desk.iter().any(is_own);
         let told = |c: &Contact| self.calling.told.iter().any(|t| t.role == CalleeRole::Desk && t.person == c.person);
         let first = self.desk_by_turns().0;

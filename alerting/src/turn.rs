@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use model::attempt::CalleeRole;
 use model::{
     Attempt, AttemptId, AttemptOutcome, AttemptState, Callee, Channel, Contact, Counters, Destination, Escalation,
-    EventKind, Incident, IncidentId, IncidentState, Lane, PersonId, Priority, Purpose, Timestamp,
+    EventKind, Incident, IncidentId, IncidentKind, IncidentState, Lane, PersonId, Priority, Purpose, Timestamp,
 };
 
 use crate::Output;
@@ -203,8 +203,10 @@ impl<'a> Turn<'a> {
     pub(crate) fn facts(&self) -> Facts<'_> {
         // The gravest occurrence gave the incident its kind; of equals the last one is what people are called for.
         let newest = self.incident.occurrences.iter().rev().find(|o| o.kind == self.incident.kind);
+        let fell = || self.incident.occurrences.iter().any(|occurrence| occurrence.kind == IncidentKind::Fall);
         Facts {
             kind: self.incident.kind,
+            and_fell: self.incident.kind != IncidentKind::Fall && fell(),
             wearer_name: &self.calling.wearer_name,
             community_name: &self.calling.community_name,
             happened_at: newest.map_or(self.incident.raised_at, |o| o.measured),
@@ -238,7 +240,7 @@ pub(crate) fn contact_in<'c>(calling: &'c Escalation, callee: &Callee) -> Option
         CalleeRole::Desk => calling.desk.iter(),
         CalleeRole::Doctor => calling.doctor.as_slice().iter(),
         CalleeRole::Group => calling.group.as_slice().iter(),
-        CalleeRole::Wearer => [].iter(),
+        CalleeRole::Wearer | CalleeRole::Handler => [].iter(),
     };
     contacts.find(|contact| contact.person == callee.person)
 }
@@ -272,6 +274,7 @@ fn incident_changes(before: &Incident, after: &Incident) -> Vec<CompactString> {
             priority,
             state,
             condition,
+            org,
             position,
             explain,
             explain_en,

@@ -30,7 +30,7 @@ pub fn code(lang: Language) -> &'static str {
     }
 }
 
-pub(crate) use cases::{CaseFacts, case_whistled};
+pub(crate) use cases::{CaseFacts, case_given, case_given_voice, case_whistled};
 use names::disposition_name;
 pub use names::event;
 
@@ -82,6 +82,8 @@ impl LocalTime {
 pub struct Facts<'a> {
     /// What happened.
     pub kind: IncidentKind,
+    /// Whether the device reported a fall beside what happened.
+    pub and_fell: bool,
     /// To whom.
     pub wearer_name: &'a str,
     /// Where they belong.
@@ -179,21 +181,15 @@ fn reply_to_go(lang: Language) -> &'static str {
 #[must_use]
 pub fn alert_voice(lang: Language, facts: &Facts<'_>) -> Message {
     let mut words = Words::of(lang, facts);
-    // Nobody can follow coordinates by ear; the text message has them.
-    words.place = match (lang, facts.position.is_some()) {
-        (Language::ZhCn, true) => "位置见短信",
-        (Language::ZhCn, false) => "位置未知",
-        (Language::En, true) => "the place is in the text message",
-        (Language::En, false) => "the place is not known",
-    }
-    .to_owned();
+    words.place = place_by_ear(lang, facts.position.is_some());
+    let fell = if facts.and_fell { fell_too(lang) } else { "" };
     words.message(&["community", "name", "time", "event", "place"], "", |w| match lang {
         Language::ZhCn => format!(
-            "这里是{}。{}于{}{}，{}。确认并前往请按 1；无法处理请按 2；重听请按 3。",
+            "这里是{}。{}于{}{}，{}。{fell}确认并前往请按 1；无法处理请按 2；重听请按 3。",
             w.community, w.name, w.time, w.event, w.place
         ),
         Language::En => format!(
-            "This is {}. {} {} at {}; {}. If you are going, press 1; if you cannot, press 2; to hear this again, \
+            "This is {}. {} {} at {}; {}. {fell}If you are going, press 1; if you cannot, press 2; to hear this again, \
              press 3.",
             w.community, w.name, w.event, w.time, w.place
         ),
@@ -400,7 +396,11 @@ impl Words {
             name: shorten(facts.wearer_name, NAME_CHARS_MAX),
             time: time_of_day(lang, facts.happened_at, facts.time),
             event: event(lang, facts.kind),
-            explain: sentence(lang, beyond_the_event(lang, facts.kind, explain)),
+            explain: format!(
+                "{}{}",
+                if facts.and_fell { fell_too(lang) } else { "" },
+                sentence(lang, beyond_the_event(lang, facts.kind, explain))
+            ),
             place: place(lang, facts.position),
             holder: String::new(),
             disposition: String::new(),
@@ -466,6 +466,14 @@ fn beyond_the_event(lang: Language, kind: IncidentKind, explain: &str) -> &str {
     chinese.or_else(|| explain.split_once(". ").map(|(_, rest)| rest)).unwrap_or("")
 }
 
+/// It stands first: whoever goes must not shout through the door and wait.
+fn fell_too(lang: Language) -> &'static str {
+    match lang {
+        Language::ZhCn => "设备还报告疑似跌倒。",
+        Language::En => "The device reports a fall, too. ",
+    }
+}
+
 /// The finding's sentence with its full stop; nothing for nothing.
 fn sentence(lang: Language, explain: &str) -> String {
     let bare = explain.trim().trim_end_matches(['。', '.']);
@@ -474,6 +482,17 @@ fn sentence(lang: Language, explain: &str) -> String {
         Language::ZhCn => format!("{bare}。"),
         Language::En => format!("{bare}. "),
     }
+}
+
+/// Nobody can follow coordinates by ear; the text message has them.
+fn place_by_ear(lang: Language, is_known: bool) -> String {
+    let place = match (lang, is_known) {
+        (Language::ZhCn, true) => "位置见短信",
+        (Language::ZhCn, false) => "位置未知",
+        (Language::En, true) => "the place is in the text message",
+        (Language::En, false) => "the place is not known",
+    };
+    place.to_owned()
 }
 
 /// Coordinates: links may not stand in text messages (channels.md).

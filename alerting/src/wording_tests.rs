@@ -9,6 +9,7 @@ use model::case::WhistleLevel;
 
 fn facts<'a>(explain: &'a str, at: &str) -> Facts<'a> {
     Facts {
+        and_fell: false,
         kind: IncidentKind::Sos,
         wearer_name: "王桂兰",
         community_name: "银杏社区",
@@ -204,6 +205,7 @@ fn a_case_whose_alarm_has_ended_is_not_told_as_one_that_is_on() {
     let told = |kind, lang| {
         let facts = CaseFacts {
             kind,
+            is_on: false,
             wearer_name: "王桂兰",
             community_name: "银杏社区",
             filed_at: Timestamp::parse("2026-11-22T08:00:00+08:00").unwrap(),

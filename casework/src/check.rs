@@ -50,12 +50,14 @@ pub(crate) fn check(
             "who handled a case closes it only after another verified it",
             "处理过该工单的人结案前，须由他人核查",
         )),
-        CaseAction::Close | CaseAction::Reject if case.kind.is_emergency() && !is_seen_to(case) => Err(Problem::new(
-            ProblemCode::Invalid,
-            "an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the \
+        CaseAction::Close | CaseAction::Reject if case.kind.is_emergency() && seen_to(case).is_none() => {
+            Err(Problem::new(
+                ProblemCode::Invalid,
+                "an SOS or a fall ends only with an on-site or voice confirmation on record: `arrive` or `check_in` at the \
              place, or `voice` with whom you spoke and what was said",
-            "SOS 或跌倒工单须有现场（到场、打卡）或语音确认（voice：与谁通话、所述内容）记录，方可结束",
-        )),
+                "SOS 或跌倒工单须有现场（到场、打卡）或语音确认（voice：与谁通话、所述内容）记录，方可结束",
+            ))
+        }
         CaseAction::Arrive => check_distance(case, asked.request).map(|()| row),
         CaseAction::Merge => check_target(book, case, asked).map(|()| row),
         CaseAction::Reopen => check_nothing_newer(book, case).map(|()| row),
@@ -274,16 +276,18 @@ fn check_limits(case: &Case, request: &CaseRequest) -> Result<(), Problem> {
     Err(Problem::new(ProblemCode::LimitReached, detail, detail_zh))
 }
 
-/// Whether, since the case was last opened, somebody was on site or spoke to the wearer.
+/// When somebody was on site or spoke to the wearer, last, since the case was last opened.
 #[must_use]
-pub fn is_seen_to(case: &Case) -> bool {
+pub fn seen_to(case: &Case) -> Option<Timestamp> {
     let reopened = case.steps.iter().rposition(|step| step.action == CaseAction::Reopen);
     let steps = case.steps.get(reopened.unwrap_or(0)..).unwrap_or_default();
     let since = reopened.and_then(|place| case.steps.get(place)).map(|step| step.at);
-    let counts = |at: Timestamp| since.is_none_or(|since| at > since);
-    steps.iter().any(|step| step.action == CaseAction::Arrive)
-        || case.check_ins.iter().any(|check_in| check_in.is_there == Some(true) && counts(check_in.at))
-        || case.records.iter().any(|record| record.kind == RecordKind::Voice && counts(record.at))
+    let arrivals = steps.iter().filter(|step| step.action == CaseAction::Arrive).map(|step| step.at);
+    let there = case.check_ins.iter().filter(|check_in| check_in.is_there == Some(true)).map(|check_in| check_in.at);
+    let spoken = case.records.iter().filter(|record| record.kind == RecordKind::Voice);
+    let of_this_time = there.map(|at| (at, at)).chain(spoken.map(|record| (record.at, record.happened_at)));
+    let of_this_time = of_this_time.filter(|(at, _)| since.is_none_or(|since| *at > since));
+    arrivals.chain(of_this_time.map(|(_, happened_at)| happened_at)).max()
 }
 
 /// Who arrives with a place must be there; who has none can say so in words.

@@ -159,6 +159,17 @@ pub(crate) fn note_resolved(book: &mut Book, incident: IncidentId, now: Timestam
     vec![output]
 }
 
+/// The elder of an incident moved: a case that nobody holds yet goes along, to those who see the incident now.
+pub(crate) fn follow(book: &mut Book, incident: &Incident, now: Timestamp) -> Vec<Output> {
+    let goes_along = |case: &&Case| case.state == CaseState::Filed && case.org != incident.org;
+    let Some(before) = book.case_of(incident.id).filter(goes_along) else { return Vec::new() };
+    let mut case = before.clone();
+    case.org.clone_from(&incident.org);
+    let output = settle(before, case, model::EventKind::CaseNoted, now);
+    output.put_into(book);
+    vec![output]
+}
+
 fn take_incident(case: &mut Case, incident: &Incident) {
     // A fall that joined an SOS makes the case one of an emergency, and the other way round.
     let gravest = incident.occurrences.iter().map(|o| o.kind).find(|kind| kind.opens_case());

@@ -26,7 +26,7 @@ use model::{
 
 pub use book::{ENDED_KEPT_SECONDS, Snapshot};
 pub use calendar::Calendar;
-pub use check::{FALSE_ALARM, STEPS_MAX, is_seen_to};
+pub use check::{FALSE_ALARM, STEPS_MAX, seen_to};
 pub use filing::{PATROL_VISITS_MAX, Visited};
 pub use place::{CHECK_IN_ACCURACY_M_MAX, CHECK_IN_RADIUS_M};
 pub use sla::{Limit, Sla, StageLimits};
@@ -46,6 +46,8 @@ pub struct Casework {
 pub enum Input<'a> {
     /// An incident was raised or changed. One with an SOS or a fall gets a case, once; others get none.
     Incident(&'a Incident),
+    /// An incident's elder belongs to another organisation now.
+    IncidentMoved(&'a Incident),
     /// An incident was ended: noted on its case, which goes on until somebody closes it.
     IncidentResolved(IncidentId),
     /// Somebody hands an incident of any kind to the community: once, a second time changes nothing.
@@ -133,6 +135,7 @@ impl Casework {
         let Casework { book, sla } = self;
         match input {
             Input::Incident(incident) => filing::file(book, sla, incident, now, counters),
+            Input::IncidentMoved(incident) => filing::follow(book, incident, now),
             Input::IncidentResolved(incident) => filing::note_resolved(book, incident, now),
             Input::FileFor { actor, incident, text } => {
                 filing::file_for(book, sla, actor, incident, text, now, counters)

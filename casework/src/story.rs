@@ -96,6 +96,7 @@ pub(crate) fn by_itself(action: CaseAction, state: CaseState, at: Timestamp, not
 /// The names of the members that differ.
 fn changes(before: &Case, after: &Case) -> Vec<CompactString> {
     let differing = [
+        ("org", before.org != after.org),
         ("state", before.state != after.state),
         ("level", before.level != after.level),
         ("joined", before.joined != after.joined),

@@ -45,6 +45,8 @@ pub enum CalleeRole {
     Wearer,
     /// A community's group, through its robot.
     Group,
+    /// Whoever a case was given to.
+    Handler,
 }
 
 /// A telephone number, address or topic. JSON shows it masked (`+86138****0001`), disk holds it whole.
@@ -125,11 +127,12 @@ pub struct Attempt {
     pub id: AttemptId,
     /// Counts changes of this entity, from 1.
     pub version: u32,
-    /// For which incident; `None` for a call of a campaign, and for a case that no open incident stands behind.
+    /// For which incident; `None` for a call of a campaign, and for what is about a case.
     pub incident: Option<IncidentId>,
     /// For which campaign of welfare or test calls.
     pub campaign: Option<CampaignId>,
-    /// For which case, when a whistle brings somebody into one that no open incident stands behind.
+    /// For which case, when it was given to somebody, or a whistle brings somebody into one that no open incident stands
+    /// behind.
     pub case: Option<CaseId>,
     /// The incident's or case's kind; of a campaign's call, a welfare call.
     pub kind: CaseKind,
@@ -151,7 +154,7 @@ pub struct Attempt {
     pub purpose: Purpose,
     /// Which queue.
     pub lane: Lane,
-    /// The escalation cycle that it belongs to, from 1.
+    /// The escalation cycle that it belongs to, from 1; of a call about a case, the how manyth it is.
     pub cycle: u16,
     /// The message as it is to be sent or spoken.
     pub text: String,

@@ -22,7 +22,8 @@ pub struct Escalation {
     pub guardians: Vec<Contact>,
     /// The family doctor.
     pub doctor: Option<Contact>,
-    /// The human desk: the nearest one up the tree; empty when there is none.
+    /// The human desk: the nearest one up the tree; empty when there is none. Staff who took part without being on it come
+    /// after it, with a name and no number: nobody rings them for it.
     pub desk: Vec<Contact>,
     /// The community's group, spoken to by a robot.
     pub group: Option<Contact>,
@@ -74,6 +75,9 @@ pub enum DeskStage {
     Everybody,
 }
 
+/// As whom a desk's own phone is called: it belongs to nobody.
+pub const DESK_PERSON: &str = "desk";
+
 /// Somebody who can be reached, as they were when the incident was raised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Contact {
@@ -94,6 +98,30 @@ pub struct Contact {
     /// When they can be called; of somebody on a desk, when they are on duty. Empty: always, and on a desk with a roster
     /// only after those on duty.
     pub available: Vec<WeeklyWindow>,
+}
+
+impl Contact {
+    /// Somebody who is known by name only.
+    #[must_use]
+    pub fn named(person: &PersonId, name: &str) -> Contact {
+        Contact {
+            person: person.clone(),
+            name: name.to_owned(),
+            phone: None,
+            push: None,
+            email: None,
+            robot: None,
+            lang: Language::default(),
+            available: Vec::new(),
+        }
+    }
+
+    /// Whether nothing but their name is known.
+    #[must_use]
+    pub fn is_name_only(&self) -> bool {
+        let ways = [&self.phone, &self.push, &self.email, &self.robot];
+        ways.iter().all(|way| way.is_none())
+    }
 }
 
 /// A call that has not ended.

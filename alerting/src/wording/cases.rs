@@ -1,15 +1,19 @@
-//! What is said about a case that no open incident stands behind.
+//! What is said about a case.
 
 use model::case::WhistleLevel;
 use model::text::shorten;
 use model::{CaseKind, Language, Position, Timestamp};
 
-use super::{LocalTime, Message, NAME_CHARS_MAX, Words, event, place, sentence, time_of_day, whistled_to};
+use super::{
+    LocalTime, Message, NAME_CHARS_MAX, Words, event, place, place_by_ear, sentence, time_of_day, whistled_to,
+};
 
 /// What the message about a case tells.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CaseFacts<'a> {
     pub(crate) kind: CaseKind,
+    /// Whether an incident that nobody has ended stands behind it.
+    pub(crate) is_on: bool,
     /// About whom; empty: about a place.
     pub(crate) wearer_name: &'a str,
     pub(crate) community_name: &'a str,
@@ -24,15 +28,9 @@ pub(crate) struct CaseFacts<'a> {
 
 /// For whoever joins it by a whistle: nobody is asked to confirm anything by a reply.
 pub(crate) fn case_whistled(lang: Language, facts: &CaseFacts<'_>, level: WhistleLevel) -> Message {
-    let head = whistled_to(lang, level);
-    let mut words = Words::of_case(lang, facts);
-    if words.name.is_empty() {
-        words.name =
-            if facts.place.is_empty() { words.community.clone() } else { shorten(facts.place, NAME_CHARS_MAX) };
-    }
-    // Whoever reads it must not take it for an alarm that is still on: they would look past the one that is.
-    let is_over = matches!(facts.kind, CaseKind::Incident(_));
-    words.message(&["community", "name", "time", "event", "explain", "place"], "", |w| match lang {
+    let (head, is_over) = (whistled_to(lang, level), facts.is_over());
+    Words::of_case(lang, facts).message(&["community", "name", "time", "event", "explain", "place"], "", |w| match lang
+    {
         Language::ZhCn => {
             let ask =
                 if is_over { "警情已结束，工单尚未办结，请协助办理" } else { "请协助处理" };
@@ -49,6 +47,57 @@ pub(crate) fn case_whistled(lang: Language, facts: &CaseFacts<'_>, level: Whistl
     })
 }
 
+/// For whoever a case was given to. `is_asked`: whether they have not taken it yet.
+pub(crate) fn case_given(lang: Language, facts: &CaseFacts<'_>, is_asked: bool) -> Message {
+    let names = ["community", "name", "time", "event", "explain", "place"];
+    let tail = match lang {
+        _ if !is_asked => "",
+        Language::ZhCn => "回复1接单，回复2无法前往。",
+        Language::En => " Reply 1 to take it, 2 if you cannot.",
+    };
+    let is_over = facts.is_over();
+    Words::of_case(lang, facts).message(&names, tail, |w| match lang {
+        Language::ZhCn => {
+            let over = if is_over { "警情已结束，" } else { "" };
+            format!(
+                "【派单】{}：{}于{}{}，{over}工单交由您处理，请前往。{}{}。",
+                w.community, w.name, w.time, w.event, w.explain, w.place
+            )
+        }
+        Language::En => {
+            let over = if is_over { "the alarm has ended; " } else { "" };
+            format!(
+                "Given to you. {}: {} {} at {}; {over}the case is yours, please go. {}{}.",
+                w.community, w.name, w.event, w.time, w.explain, w.place
+            )
+        }
+    })
+}
+
+/// The same as it is spoken in a call, with the keys.
+pub(crate) fn case_given_voice(lang: Language, facts: &CaseFacts<'_>) -> Message {
+    let names = ["community", "name", "time", "event", "place"];
+    let mut words = Words::of_case(lang, facts);
+    words.place = place_by_ear(lang, facts.position.is_some() || !facts.place.is_empty());
+    words.message(&names, "", |w| match lang {
+        Language::ZhCn => format!(
+            "这里是{}。{}于{}{}，工单已派给您，{}。接单并前往请按 1；无法前往请按 2。",
+            w.community, w.name, w.time, w.event, w.place
+        ),
+        Language::En => format!(
+            "This is {}. {} {} at {}; the case was given to you; {}. If you are going, press 1; if you cannot, press 2.",
+            w.community, w.name, w.event, w.time, w.place
+        ),
+    })
+}
+
+impl CaseFacts<'_> {
+    /// Whoever reads of it must not take it for an alarm that is still on: they would look past the one that is.
+    fn is_over(&self) -> bool {
+        matches!(self.kind, CaseKind::Incident(_)) && !self.is_on
+    }
+}
+
 impl Words {
     fn of_case(lang: Language, facts: &CaseFacts<'_>) -> Words {
         let community = match lang {
@@ -63,9 +112,10 @@ impl Words {
             }
             position => place(lang, position),
         };
+        let about = [facts.wearer_name, facts.place, community].into_iter().find(|name| !name.is_empty());
         Words {
             community: shorten(community, NAME_CHARS_MAX),
-            name: shorten(facts.wearer_name, NAME_CHARS_MAX),
+            name: shorten(about.unwrap_or_default(), NAME_CHARS_MAX),
             time: time_of_day(lang, facts.filed_at, facts.time),
             event: case_event(lang, facts.kind),
             explain: sentence(lang, facts.text),

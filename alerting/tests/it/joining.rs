@@ -201,6 +201,18 @@ fn reopening_gives_way_to_what_is_open() {
 }
 
 #[test]
+fn a_fall_that_joins_an_sos_is_said() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("sos; wait 20s; fall; wait 20s");
+    let begun = model::Timestamp::parse(crate::ward::START).unwrap();
+    let alerts = ward.started.iter().filter(|attempt| attempt.purpose == model::Purpose::Alert);
+    let (before, after): (Vec<_>, Vec<_>) = alerts.partition(|a| a.created_at.millis_since(begun) < 20_000);
+    assert!(before.iter().all(|attempt| !attempt.text.contains("跌倒")), "{before:?}");
+    let said = |text: &str| text.contains("求助键") && text.contains("设备还报告疑似跌倒");
+    assert!(after.iter().any(|attempt| said(&attempt.text)), "{after:?}");
+}
+
+#[test]
 fn reopening_is_refused_while_another_of_its_kind_is_open() {
     let mut ward = Ward::new(Home::default());
     ward.play("sos; resolve by s1 test; sos");
@@ -213,6 +225,7 @@ fn reopening_is_refused_while_another_of_its_kind_is_open() {
         note: None,
         disposition: None,
         on_behalf_of: None,
+        name: "",
     });
     let alerting::Output::Refused(problem) = &ward.outputs[count].1 else { panic!("reopened beside i2") };
     assert_eq!(problem.code.status(), 409);

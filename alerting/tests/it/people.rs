@@ -165,7 +165,7 @@ fn a_desk_that_comes_while_nobody_can_be_reached_is_called_at_once() {
 }
 
 #[test]
-fn who_is_taken_off_the_list_stays_in_the_plan_that_runs() {
+fn a_list_that_is_emptied_leaves_the_plan_that_runs_as_it_was() {
     let mut ward = Ward::new(Home::default());
     ward.play("sos");
     ward.home.guardians.clear();
@@ -174,6 +174,18 @@ fn who_is_taken_off_the_list_stays_in_the_plan_that_runs() {
     ward.play("household; wait 5m");
     assert_eq!(ward.rung("g3").len(), 5);
     assert_eq!(ward.rung("s1").len(), 1, "the desk as it was");
+}
+
+#[test]
+fn who_is_no_guardian_any_more_is_not_reached_while_another_one_is() {
+    let mut ward = Ward::new(Home::default());
+    ward.play("sos");
+    ward.home.guardians.remove(1);
+    ward.play("household; wait 5m");
+    assert_eq!((ward.rung("g2").len(), ward.rung("g3").len()), (0, 5));
+    let told = ward.told();
+    ward.play("resolve by s1 helped");
+    assert!(!ward.told()[told.len()..].contains("g2"), "{}", ward.told());
 }
 
 #[test]

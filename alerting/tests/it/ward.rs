@@ -359,6 +359,7 @@ impl Ward {
             note: (!resolves && !text.is_empty()).then_some(text.as_str()),
             disposition: (resolves && !text.is_empty()).then_some(text.as_str()),
             on_behalf_of: on_behalf_of.as_ref(),
+            name: "",
         });
     }
 

@@ -67,7 +67,7 @@ proptest! {
         for output in &desk.outputs {
             let casework::Output::Case { kind, case, .. } = output else { continue };
             if !case.state.is_open() && case.kind.is_emergency() && case.state != CaseState::Merged {
-                prop_assert!(casework::is_seen_to(case), "ended unseen: {:?}", case);
+                prop_assert!(casework::seen_to(case).is_some(), "ended unseen: {:?}", case);
             }
             if let Some(before) = states.insert(case.id, case.state) {
                 let row = CASE_TABLE.iter().any(|r| r.from == before && r.to == case.state && r.event == Some(*kind));

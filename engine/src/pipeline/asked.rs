@@ -36,7 +36,7 @@ impl Pipeline {
 
     /// Attempts that were decided and have no outcome yet: after a start they are sent (again).
     pub fn unsent_attempts(&self) -> impl Iterator<Item = &Attempt> {
-        let of_cases = self.whistles.pending_attempts();
+        let of_cases = self.case_messages.pending_attempts();
         self.alerting.pending_attempts().chain(self.rounds.pending_attempts()).chain(of_cases)
     }
 
@@ -62,6 +62,7 @@ impl Pipeline {
     /// Attempts that a provider was handed and may still speak of, oldest first. Only for a start: it copies them.
     pub fn handed_over_attempts(&self) -> Vec<Attempt> {
         let mut attempts = self.alerting.snapshot().into_attempts();
+        attempts.extend(self.case_messages.snapshot());
         attempts.retain(|attempt| !attempt.wants_sending() || attempt.sends > 0);
         attempts.sort_by_key(|attempt| attempt.changed_at);
         attempts

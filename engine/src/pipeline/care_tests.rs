@@ -180,8 +180,9 @@ fn a_guardian_who_is_added_while_it_is_open_is_called() {
     pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);
     let document = r#"{"orgs":[{"path":"/luyang/xinghua/yinxing/","name":"银杏社区","desk":{"phone":"+8613800000010"}}],
         "people":[{"id":"g1","role":"guardian","name":"王芳","phone":"+8613800000001"},
+                  {"id":"g2","role":"guardian","name":"王强","phone":"+8613800000002"},
                   {"id":"g3","role":"guardian","name":"赵磊","phone":"+8613800000003"}],
-        "wearers":[{"id":"w1","name":"王桂兰","org":"/luyang/xinghua/yinxing/","guardians":["g1","g3"]}]}"#;
+        "wearers":[{"id":"w1","name":"王桂兰","org":"/luyang/xinghua/yinxing/","guardians":["g1","g2","g3"]}]}"#;
     pipeline.decide(import(document), at(5.0), &mut records);
     for person in ["g1", "g2"] {
         pipeline.advance(at(20.0), &mut records);
@@ -189,6 +190,33 @@ fn a_guardian_who_is_added_while_it_is_open_is_called() {
         pipeline.decide(callback(call, AttemptOutcome::Busy, None), at(21.0), &mut records);
     }
     call_of(&records, "g3");
+    check_recovery(&pipeline, &records);
+}
+
+#[test]
+fn an_elder_who_moves_takes_the_alarm_along_and_its_case_if_nobody_holds_it() {
+    let moved = r#"{"orgs":[{"path":"/luyang/other/","name":"槐花社区","desk":{"phone":"+8613800000011"}}],
+        "people":[{"id":"g1","role":"guardian","name":"王芳","phone":"+8613800000001"}],
+        "wearers":[{"id":"w1","name":"王桂兰","org":"/luyang/other/","guardians":["g1"]}]}"#;
+    let (mut pipeline, mut records) = begun();
+    pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);
+    pipeline.decide(import(moved), at(5.0), &mut records);
+    let incident = pipeline.open_incidents().next().unwrap().clone();
+    let case = pipeline.casework.case_of(incident.id).unwrap().clone();
+    assert_eq!((incident.org.as_str(), case.org.as_str()), ("/luyang/other/", "/luyang/other/"));
+    let call = call_of(&records, "g1");
+    pipeline.decide(callback(call, AttemptOutcome::Key, Some("2")), at(6.0), &mut records);
+    let desk = call_of(&records, "desk");
+    assert_eq!(pipeline.attempt(desk).unwrap().to.0, "+8613800000011", "the desk of where they are now");
+    check_recovery(&pipeline, &records);
+
+    let (mut pipeline, mut records) = begun();
+    pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);
+    let request = Box::new(model::case::CaseRequest::new(model::CaseAction::Accept));
+    let id = pipeline.casework.open_cases().next().unwrap().id;
+    pipeline.decide(command(StaffCommand::Case { id, if_match: Some(1), request }, None), at(1.0), &mut records);
+    pipeline.decide(import(moved), at(5.0), &mut records);
+    assert_eq!(pipeline.casework.case(id).unwrap().org.as_str(), "/luyang/xinghua/yinxing/", "somebody has it in hand");
     check_recovery(&pipeline, &records);
 }
 

@@ -1,14 +1,13 @@
 //! The community's cases: what is asked of casework, and what it decided.
 
 use casework::{Input, Output, Visited};
-use model::case::{CaseFiling, CasePlace, CaseRequest, Joined, PatrolOrder, PatrolWho, Receipt};
+use model::case::{CaseFiling, CasePlace, CaseRequest, PatrolOrder, PatrolWho, Receipt};
 use model::{
-    Actor, Case, CaseAction, CaseId, Datum, Decision, DutyRoster, Entity, EventKind, Input as Recorded, OrgPath,
-    PersonId, Problem, ProblemCode, Reply, Timestamp, Wearer, WearerId,
+    Actor, CaseAction, CaseId, Datum, Decision, DutyRoster, Entity, EventKind, OrgPath, PersonId, Problem, ProblemCode,
+    Reply, Timestamp, Wearer, WearerId,
 };
 
 use super::Pipeline;
-use super::care::name_of_stranger;
 
 impl Pipeline {
     /// Does something to a case.
@@ -210,24 +209,14 @@ impl Pipeline {
         Reply::Done(case.map(|case| Entity::Case(Box::new(case))))
     }
 
-    /// Turns what casework decided into events; a case that was just filed is made known to its incident.
+    /// Turns what casework decided into events, and lets each change have its consequences.
     pub(super) fn tell_cases(&mut self, outputs: Vec<Output>, at: Timestamp, decisions: &mut Vec<Decision>) {
         for output in outputs {
             match output {
                 Output::Case { kind, case, changed } => {
-                    let filed = (kind == EventKind::CaseFiled).then_some((case.incident, case.id));
                     let org = case.org.clone();
-                    let joined = case.joined.last().filter(|_| kind == EventKind::CaseWhistled).cloned();
-                    let whistled = joined.map(|joined| (joined, case.clone()));
-                    self.tell(kind, Entity::Case(case), Some(org), changed, at, decisions);
-                    if let Some((joined, case)) = whistled {
-                        self.tell_joined(&case, &joined, at, decisions);
-                    }
-                    if let Some((Some(incident), case)) = filed {
-                        let input = alerting::Input::CaseFiled { incident, case };
-                        let outputs = self.alerting.handle(input, at, &mut self.counters);
-                        self.respond(outputs, at, decisions);
-                    }
+                    self.tell(kind, Entity::Case(case.clone()), Some(org), changed.clone(), at, decisions);
+                    self.follow_case(kind, &case, &changed, at, decisions);
                 }
                 Output::Patrol(patrol) => {
                     let org: OrgPath = patrol.order.org.clone();
@@ -244,56 +233,6 @@ impl Pipeline {
                 Output::Refused(_) => self.faults += 1,
             }
         }
-    }
-
-    /// Whoever joined a case by a whistle hears of it: by its incident while that is open, else by a message about the
-    /// case itself, and where nobody is on duty, the desk.
-    fn tell_joined(&mut self, case: &Case, joined: &Joined, at: Timestamp, decisions: &mut Vec<Decision>) {
-        let people = joined.people.iter().filter_map(|id| self.directory.contact(id));
-        let mut people: Vec<model::Contact> = people.collect();
-        let is_open = |id: &model::IncidentId| self.alerting.incident(*id).is_some_and(|it| it.state.is_open());
-        let outputs = if let Some(incident) = case.incident.filter(is_open) {
-            let input = alerting::Input::Whistled { incident, level: joined.level, joined: &people };
-            self.alerting.handle(input, at, &mut self.counters)
-        } else {
-            if people.is_empty() {
-                people = self.directory.desk_contacts(&joined.org, &self.casework);
-            }
-            let has_heard = |id: &PersonId| {
-                let before = case.joined.len().saturating_sub(1);
-                case.joined.iter().take(before).any(|joined| joined.people.contains(id))
-            };
-            people.retain(|contact| !has_heard(&contact.person));
-            let elder = case.wearer.as_ref().and_then(|id| self.directory.wearers.get(id)).map(|entry| &*entry.wearer);
-            let stranger = case.wearer.as_ref().and_then(name_of_stranger);
-            let wearer_name = elder.map(|elder| elder.name.as_str()).or(stranger.as_deref());
-            let community = self.directory.orgs.get(&case.org);
-            let whistle = alerting::whistles::Whistle {
-                case,
-                level: joined.level,
-                community_name: community.map_or("", |org| org.name.as_str()),
-                wearer: &case.wearer.clone().unwrap_or_else(|| rules::area::wearer_of(&case.org, None)),
-                wearer_name: wearer_name.unwrap_or_default(),
-                joined: &people,
-            };
-            self.whistles.tell(&whistle, at, &mut self.counters)
-        };
-        self.respond(outputs, at, decisions);
-    }
-
-    /// What providers say about a message to whoever joined a case. Says whether it is one.
-    pub(super) fn whistles_evidence(&mut self, input: &Recorded, at: Timestamp, decisions: &mut Vec<Decision>) -> bool {
-        let outputs = match input {
-            Recorded::Callback { attempt, outcome, .. } if self.whistles.holds(*attempt) => {
-                self.whistles.callback(*attempt, *outcome, at)
-            }
-            Recorded::Sent { attempt, result, provider, others_left, reference } if self.whistles.holds(*attempt) => {
-                self.whistles.sent(*attempt, result, (provider, *others_left, reference.as_deref()), at)
-            }
-            _ => return false,
-        };
-        self.respond(outputs, at, decisions);
-        true
     }
 }
 

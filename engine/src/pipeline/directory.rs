@@ -273,6 +273,11 @@ impl Directory {
         })
     }
 
+    /// A person's name; empty for whom nobody registered.
+    pub fn name_of(&self, id: &PersonId) -> String {
+        self.people.get(id).map_or_else(String::new, |person| person.name.clone())
+    }
+
     /// A guardian of a wearer, with the hours in which they can be called.
     pub fn guardian(&self, wearer: &Wearer, id: &PersonId) -> Option<Contact> {
         let mut contact = self.contact(id)?;
@@ -362,7 +367,7 @@ impl Directory {
 
     fn people_of(&self, desk: &Desk, org: &OrgPath) -> Vec<Contact> {
         let phone = desk.phone.clone().map(|phone| Contact {
-            person: PersonId::new("desk"),
+            person: PersonId::new(model::escalation::DESK_PERSON),
             name: self.orgs.get(org).map_or_else(String::new, |org| org.name.clone()),
             phone: Some(Destination(phone)),
             push: None,

@@ -132,7 +132,7 @@ impl Pipeline {
             self.casework.erase(erasure, &names);
             self.reach.erase(erasure);
             self.rounds.erase(erasure);
-            self.whistles.erase(erasure);
+            self.case_messages.erase(erasure);
             self.replies.erase(erasure, &names);
             self.audit.erase(erasure, &names);
             if erasure.kind == ErasedKind::Wearer {

@@ -105,7 +105,7 @@ pub struct Core {
     casework: casework::Snapshot,
     reach: alerting::reach::ReachSnapshot,
     rounds: alerting::rounds::RoundsSnapshot,
-    whistles: Vec<model::Attempt>,
+    case_messages: Vec<model::Attempt>,
     down_commands: Vec<DownCommand>,
     replies: Replies,
     tokens: BTreeMap<TokenId, ApiToken>,
@@ -143,7 +143,7 @@ impl Pipeline {
                 casework: self.casework.snapshot(),
                 reach: self.reach.snapshot(),
                 rounds: self.rounds.snapshot(),
-                whistles: self.whistles.snapshot(),
+                case_messages: self.case_messages.snapshot(),
                 down_commands: self.down_commands.open().cloned().collect(),
                 replies: self.replies.clone(),
                 tokens: self.tokens.clone(),
@@ -204,7 +204,7 @@ impl Pipeline {
                 self.casework = Casework::restore(core.casework);
                 self.reach = alerting::Reach::restore(core.reach);
                 self.rounds = alerting::Rounds::restore(core.rounds);
-                self.whistles = alerting::Whistles::restore(core.whistles);
+                self.case_messages = alerting::CaseMessages::restore(core.case_messages);
                 core.down_commands.into_iter().for_each(|command| self.down_commands.apply(command));
                 self.replies = core.replies;
                 self.tokens = core.tokens;

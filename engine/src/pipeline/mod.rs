@@ -13,6 +13,9 @@ mod campaigns;
 mod care;
 #[cfg(test)]
 mod care_tests;
+mod case_news;
+#[cfg(test)]
+mod case_tests;
 mod cases;
 mod directory;
 mod down_commands;
@@ -39,7 +42,7 @@ mod webhooks;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use alerting::{Alerting, Reach, Rounds, Whistles};
+use alerting::{Alerting, CaseMessages, Reach, Rounds};
 use casework::Casework;
 use chrono::{Offset, TimeZone};
 use chrono_tz::Tz;
@@ -108,7 +111,7 @@ pub struct Pipeline {
     alerting: Alerting,
     reach: Reach,
     rounds: Rounds,
-    whistles: Whistles,
+    case_messages: CaseMessages,
     casework: Casework,
     down_commands: DownCommands,
     replies: Replies,
@@ -142,7 +145,7 @@ impl Pipeline {
             alerting: Alerting::default(),
             reach: Reach::default(),
             rounds: Rounds::default(),
-            whistles: Whistles::default(),
+            case_messages: CaseMessages::default(),
             casework: Casework::default(),
             down_commands: DownCommands::default(),
             replies: Replies::default(),

@@ -136,7 +136,7 @@ impl Pipeline {
                 self.reach.note(kind, attempt);
                 match (attempt.campaign, attempt.case) {
                     (Some(_), _) => self.rounds.apply_attempt((**attempt).clone()),
-                    (None, Some(_)) => self.whistles.apply_attempt((**attempt).clone()),
+                    (None, Some(_)) => self.case_messages.apply_attempt((**attempt).clone()),
                     (None, None) => self.alerting.apply_attempt((**attempt).clone()),
                 }
             }

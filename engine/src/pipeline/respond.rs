@@ -92,7 +92,7 @@ impl Pipeline {
     /// What providers, people through them, and a restart tell us.
     pub(super) fn evidence(&mut self, input: &Recorded, at: Timestamp, decisions: &mut Vec<Decision>) {
         self.tell_local_time(at);
-        if self.rounds_evidence(input, at, decisions) || self.whistles_evidence(input, at, decisions) {
+        if self.rounds_evidence(input, at, decisions) || self.case_evidence(input, at, decisions) {
             return;
         }
         let input = match input {
@@ -146,6 +146,7 @@ impl Pipeline {
                 if !self.alerting.incident(*id).is_some_and(|incident| actor.scope.contains(&incident.org)) {
                     return Reply::Refused(Problem::not_found("the incident"));
                 }
+                let name = self.directory.name_of(on_behalf_of.as_ref().unwrap_or(&actor.person));
                 let input = alerting::Input::Action {
                     id: *id,
                     actor,
@@ -154,6 +155,7 @@ impl Pipeline {
                     note: note.as_deref(),
                     disposition: disposition.as_deref(),
                     on_behalf_of: on_behalf_of.as_ref(),
+                    name: &name,
                 };
                 let outputs = self.alerting.handle(input, at, &mut self.counters);
                 match outputs.into_iter().try_fold(Vec::new(), keep_unless_refused) {
@@ -282,7 +284,7 @@ impl Pipeline {
         let offset = self.utc_offset_minutes(at);
         self.alerting.set_utc_offset_minutes(offset);
         self.rounds.set_utc_offset_minutes(offset);
-        self.whistles.set_utc_offset_minutes(offset);
+        self.case_messages.set_utc_offset_minutes(offset);
         self.casework.set_utc_offset_minutes(offset);
     }
 
@@ -360,10 +362,13 @@ impl Pipeline {
     /// Turns what alerting decided into events, and hands on what casework and devices are to know. Cases come
     /// after everything that alerting said at once: what they lead to is a later version of the incident.
     pub(super) fn respond(&mut self, outputs: Vec<Alert>, at: Timestamp, decisions: &mut Vec<Decision>) {
-        let (mut resolved, mut to_file) = (Vec::new(), Vec::new());
+        let (mut resolved, mut to_file, mut moved) = (Vec::new(), Vec::new(), Vec::new());
         for output in outputs {
             match output {
                 Alert::Incident { kind, incident, changed } => {
+                    if changed.iter().any(|member| member == "org") {
+                        moved.push(incident.clone());
+                    }
                     if kind == EventKind::IncidentResolved {
                         resolved.push(incident.id);
                     } else if !incident.test && incident.is_emergency() {
@@ -388,6 +393,10 @@ impl Pipeline {
         }
         for incident in &to_file {
             let outputs = self.casework.handle(casework::Input::Incident(incident), at, &mut self.counters);
+            self.tell_cases(outputs, at, decisions);
+        }
+        for incident in &moved {
+            let outputs = self.casework.handle(casework::Input::IncidentMoved(incident), at, &mut self.counters);
             self.tell_cases(outputs, at, decisions);
         }
         for id in resolved {

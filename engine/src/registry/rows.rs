@@ -1,6 +1,7 @@
 //! Organisations, people, devices, and the fields that rows have in common.
 
 use compact_str::CompactString;
+use model::escalation::DESK_PERSON;
 use model::id::{ID_BYTES_MAX, is_well_formed};
 use model::registry::{Desk, Push};
 use model::{Channel, Datum, Device, DeviceId, Language, Org, OrgPath, Person, PersonId, Role, WearerId};
@@ -113,6 +114,10 @@ impl Walk<'_> {
         }
         self.warn_of_unreached(&pointer, phone.as_ref(), email.as_ref(), push.as_ref());
         let id = id?;
+        if id == DESK_PERSON {
+            let detail = "this id stands for a desk's own phone: give the person another one";
+            self.faults.add(below(&pointer, "id"), detail, "该 id 专指值班台自身的电话，请为此人换一个 id");
+        }
         if let (Some(role), Some(name)) = (role, name) {
             self.change.people.push(Person { id: PersonId::new(id), role, name, phone, email, push, lang });
         }

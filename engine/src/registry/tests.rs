@@ -162,6 +162,13 @@ fn the_least_that_is_required_is_enough() {
 }
 
 #[test]
+fn a_desks_own_phone_is_nobody() {
+    let document = json!({"people": [{"id": "desk", "role": "desk", "name": "王芳", "phone": "+8613800000001"}]});
+    let faults = import(&document).unwrap_err();
+    assert_eq!(lines(&faults), "/people/0/id: this id stands for a desk's own phone: give the person another one\n");
+}
+
+#[test]
 fn a_name_of_any_script_is_taken_as_written_and_one_that_hides_something_is_refused() {
     let of = |name: &str| {
         let document = json!({

@@ -232,6 +232,7 @@ export default {
   "role.admin": "administrator",
   "role.integration": "integration",
   "role.wearer": "elder",
+  "role.handler": "sent there",
   "desk": "the desk",
   "engine": "the system",
 

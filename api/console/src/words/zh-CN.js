@@ -232,6 +232,7 @@ export default {
   "role.admin": "管理员",
   "role.integration": "对接系统",
   "role.wearer": "本人",
+  "role.handler": "受派人员",
   "desk": "值班台",
   "engine": "系统",
 

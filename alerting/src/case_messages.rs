@@ -1,0 +1,397 @@
+//! Staff hear of a case: whoever it is given to, and whoever a whistle brings into one that no open incident stands behind
+//! (a person's report, a visit, an alarm that has ended). While an incident is open it tells whoever joins itself, with
+//! everybody else whom it concerns.
+//!
+//! To whom an SOS or a fall is given is rung, too: they are counted on, and a text is read when somebody looks. A key, or
+//! a reply, takes the case or gives it back. A call that nobody takes is repeated, as long as the case waits for them;
+//! what comes after is the case's own clock, which whistles.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::attempt::CalleeRole;
+use model::case::{CasePlace, WhistleLevel};
+use model::record::SendResult;
+use model::{
+    Attempt, AttemptId, AttemptOutcome, AttemptState, Callee, Case, CaseId, CaseState, Channel, Contact, Counters,
+    Erasure, EventKind, Lane, PersonId, Priority, Purpose, Timestamp, WearerId,
+};
+
+use crate::book::ATTEMPTS_KEPT_SECONDS;
+use crate::evidence::{
+    MESSAGE_SENDS_MAX, PROVIDER_WAIT_SECONDS_MAX, REMARK_CHARS_MAX, Sent, VOICE_SENDS_MAX, backoff_seconds,
+};
+use crate::grammar::{self, Answer};
+use crate::texting::ways;
+use crate::turn::{attempt_changes, usable_phone};
+use crate::wording::{self, CaseFacts, LocalTime, Message};
+use crate::{Output, UTC_OFFSET_MINUTES_DEFAULT};
+
+/// How often somebody is rung for a case that was given to them, as long as they do not take it.
+pub const HANDLER_CALLS_MAX: u16 = 3;
+/// How long after a call that nobody took the next one rings.
+pub const HANDLER_GAP_SECONDS: u32 = 60;
+
+/// The messages and calls on their way, and for a while those that were.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseMessages {
+    attempts: BTreeMap<AttemptId, Attempt>,
+    utc_offset_minutes: i32,
+}
+
+/// A case, with what its messages need to know beside it.
+#[derive(Debug, Clone)]
+pub struct Told<'a> {
+    /// Which.
+    pub case: &'a Case,
+    /// Whether an incident that nobody has ended stands behind it.
+    pub is_on: bool,
+    /// The community's name.
+    pub community_name: String,
+    /// About whom; of a case about a place, in whose name an area's incident is.
+    pub wearer: WearerId,
+    /// Their name; empty for a place.
+    pub wearer_name: String,
+}
+
+/// What somebody answered to a message or a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseAnswer {
+    /// About which case.
+    pub case: CaseId,
+    /// Who.
+    pub person: PersonId,
+    /// What.
+    pub said: Said,
+}
+
+/// What was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// They take it.
+    Takes,
+    /// They cannot.
+    CannotTake,
+    /// Something else, in their words.
+    Remark(String),
+}
+
+impl Default for CaseMessages {
+    fn default() -> CaseMessages {
+        CaseMessages { attempts: BTreeMap::new(), utc_offset_minutes: UTC_OFFSET_MINUTES_DEFAULT }
+    }
+}
+
+impl CaseMessages {
+    /// With which offset the messages tell the time of day, in minutes east of UTC (−1 080 to 1 080).
+    pub fn set_utc_offset_minutes(&mut self, minutes: i32) {
+        self.utc_offset_minutes = minutes.clamp(-1080, 1080);
+    }
+
+    /// Tells whoever joined by a whistle, each over every way that they have, and each number once.
+    pub fn whistled(
+        &mut self,
+        told: &Told<'_>,
+        level: WhistleLevel,
+        joined: &[Contact],
+        now: Timestamp,
+        counters: &mut Counters,
+    ) -> Vec<Output> {
+        let (facts, mut outputs, mut reached) = (self.facts(told, now), Vec::new(), BTreeSet::new());
+        for contact in joined {
+            let message = wording::case_whistled(contact.lang, &facts, level);
+            for (channel, to) in ways(CalleeRole::Desk, contact) {
+                if to.is_some_and(|to| reached.insert((channel, to.clone()))) {
+                    outputs.extend(self.start(told, CalleeRole::Desk, contact, channel, &message, now, counters));
+                }
+            }
+        }
+        outputs
+    }
+
+    /// Tells somebody that the case is theirs, over every way that they have; rings them, if it is an emergency's and waits
+    /// for them to take it.
+    pub fn given(
+        &mut self,
+        told: &Told<'_>,
+        contact: &Contact,
+        now: Timestamp,
+        counters: &mut Counters,
+    ) -> Vec<Output> {
+        let facts = self.facts(told, now);
+        let role = CalleeRole::Handler;
+        let is_rung = told.case.kind.is_emergency() && waits_for(told.case, &contact.person);
+        let message = wording::case_given(contact.lang, &facts, told.case.state == CaseState::Dispatched);
+        let mut outputs = Vec::new();
+        for (channel, to) in ways(role, contact) {
+            if to.is_some() {
+                outputs.extend(self.start(told, role, contact, channel, &message, now, counters));
+            }
+        }
+        if is_rung {
+            let spoken = wording::case_given_voice(contact.lang, &facts);
+            outputs.extend(self.start(told, role, contact, Channel::Voice, &spoken, now, counters));
+        }
+        outputs
+    }
+
+    /// The case changed: whoever it waits for no longer is not rung for it any more, and what was not yet sent to somebody
+    /// who does not hold it is not sent.
+    pub fn settle(&mut self, case: &Case, now: Timestamp) -> Vec<Output> {
+        let is_theirs = |attempt: &Attempt| {
+            let holds = case.state.is_open() && case.handler.as_ref() == Some(&attempt.callee.person);
+            if attempt.channel == Channel::Voice { waits_for(case, &attempt.callee.person) } else { holds }
+        };
+        let is_unwanted = |attempt: &&Attempt| {
+            let may_still_ring = attempt.channel == Channel::Voice && !attempt.state.is_over();
+            let of_it = attempt.case == Some(case.id) && attempt.callee.role == CalleeRole::Handler;
+            of_it && (attempt.wants_sending() || may_still_ring) && !is_theirs(attempt)
+        };
+        let unwanted: Vec<Attempt> = self.attempts.values().filter(is_unwanted).cloned().collect();
+        let cancelled = |attempt| Attempt { state: AttemptState::Cancelled, ..attempt };
+        unwanted.into_iter().map(|a| self.change(cancelled(a), EventKind::AttemptCancelled, now)).collect()
+    }
+
+    /// What came of handing one to its provider: it is sent again, by another one or later, until it was taken or has
+    /// been tried often enough.
+    pub fn sent(
+        &mut self,
+        id: AttemptId,
+        result: &SendResult,
+        (provider, others_left, reference): (&str, bool, Option<&str>),
+        now: Timestamp,
+    ) -> Vec<Output> {
+        let Some(attempt) = self.attempts.get(&id).filter(|attempt| attempt.wants_sending()) else { return Vec::new() };
+        let sends = attempt.sends.saturating_add(1);
+        let sends_max = if attempt.channel == Channel::Voice { VOICE_SENDS_MAX } else { MESSAGE_SENDS_MAX };
+        let sent = Sent { result, provider, others_left, reference };
+        let is_hopeless = matches!(result, SendResult::Final { .. }) && attempt.passed_over.is_empty();
+        let mut after = attempt.clone();
+        after.sends = sends;
+        let kind = match sent.result {
+            SendResult::Accepted | SendResult::Shown => {
+                after.state = AttemptState::Accepted;
+                after.reference = sent.reference.map(Into::into);
+                EventKind::AttemptAccepted
+            }
+            _ if sent.others_left && sends < MESSAGE_SENDS_MAX => {
+                after.passed_over.push(sent.provider.into());
+                after.not_before = now;
+                EventKind::AttemptRetrying
+            }
+            _ if sends >= sends_max || is_hopeless => {
+                (after.state, after.outcome) = (AttemptState::Failed, Some(AttemptOutcome::Failed));
+                EventKind::AttemptFailed
+            }
+            SendResult::Retry { .. } | SendResult::Unknown { .. } | SendResult::Final { .. } => {
+                let asked = if let SendResult::Retry { after_seconds, .. } = sent.result { *after_seconds } else { 0 };
+                let wait = asked.min(PROVIDER_WAIT_SECONDS_MAX).max(backoff_seconds(sends));
+                after.passed_over.clear();
+                after.not_before = now.plus_seconds(wait);
+                EventKind::AttemptRetrying
+            }
+        };
+        vec![self.change(after, kind, now)]
+    }
+
+    /// What a provider, or somebody through it, said of one later. What is older than what is known changes nothing; what
+    /// somebody answers is for the case, whatever is known.
+    pub fn callback(
+        &mut self,
+        id: AttemptId,
+        outcome: AttemptOutcome,
+        (key, text): (Option<&str>, Option<&str>),
+        now: Timestamp,
+    ) -> (Vec<Output>, Option<CaseAnswer>) {
+        use AttemptOutcome as O;
+        let Some(attempt) = self.attempts.get(&id).cloned() else { return (Vec::new(), None) };
+        let is_call = attempt.channel == Channel::Voice;
+        let said = match outcome {
+            O::Key => match key.map(str::trim) {
+                Some("1") => Some(Said::Takes),
+                Some("2") => Some(Said::CannotTake),
+                _ => None,
+            },
+            O::Reply => Some(answer_in(text.unwrap_or_default(), &attempt)),
+            _ => None,
+        };
+        let step = match (outcome, &said) {
+            (O::Delivered, _) => Some((AttemptState::Delivered, EventKind::AttemptDelivered)),
+            (O::Failed | O::Unreachable, _) => Some((AttemptState::Failed, EventKind::AttemptFailed)),
+            (O::NoAnswer | O::Busy, _) if is_call => Some((AttemptState::Failed, EventKind::AttemptFailed)),
+            (O::Ended, _) if is_call => Some((AttemptState::Ended, EventKind::AttemptEnded)),
+            (O::Declined, _) if is_call => Some((AttemptState::Declined, EventKind::AttemptDeclined)),
+            (O::Answered, _) if is_call => Some((AttemptState::Answered, EventKind::AttemptAnswered)),
+            (_, Some(Said::Takes)) => Some((AttemptState::Confirmed, EventKind::AttemptConfirmed)),
+            (_, Some(Said::CannotTake)) => Some((AttemptState::Declined, EventKind::AttemptDeclined)),
+            _ => None,
+        };
+        let moved = step.filter(|(state, _)| state.rank() > attempt.state.rank());
+        let outputs = moved.map(|(state, kind)| {
+            let after = Attempt { state, outcome: Some(outcome), ..attempt.clone() };
+            self.change(after, kind, now)
+        });
+        let answer = |case| said.map(|said| CaseAnswer { case, person: attempt.callee.person.clone(), said });
+        (outputs.into_iter().collect(), attempt.case.and_then(answer))
+    }
+
+    /// A call about this case that nobody took is followed by another one, as long as the case waits for them.
+    pub fn ring_again(
+        &mut self,
+        id: AttemptId,
+        case: &Case,
+        now: Timestamp,
+        counters: &mut Counters,
+    ) -> Option<Output> {
+        let is_missed = |attempt: &&Attempt| {
+            let over = matches!(attempt.state, AttemptState::Failed | AttemptState::Ended | AttemptState::Declined);
+            attempt.channel == Channel::Voice && over && attempt.changed_at == now
+        };
+        let missed = self.attempts.get(&id).filter(is_missed)?;
+        if missed.cycle >= HANDLER_CALLS_MAX || !waits_for(case, &missed.callee.person) {
+            return None;
+        }
+        let attempt = Attempt {
+            id: counters.next_attempt(),
+            version: 1,
+            cycle: missed.cycle + 1,
+            state: AttemptState::Pending,
+            outcome: None,
+            created_at: now,
+            changed_at: now,
+            not_before: now.plus_seconds(HANDLER_GAP_SECONDS),
+            sends: 0,
+            passed_over: Vec::new(),
+            reference: None,
+            ..missed.clone()
+        };
+        Some(self.begin(attempt))
+    }
+
+    /// A message or call that is held.
+    #[must_use]
+    pub fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.get(&id)
+    }
+
+    /// Messages and calls that no provider has taken.
+    pub fn pending_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.values().filter(|attempt| attempt.wants_sending())
+    }
+
+    /// Takes one in as it was decided: deciding and recovery do this alike. What was sent a while ago goes.
+    pub fn apply_attempt(&mut self, attempt: Attempt) {
+        let now = attempt.changed_at;
+        let is_kept =
+            |known: &Attempt| known.wants_sending() || known.changed_at.plus_seconds(ATTEMPTS_KEPT_SECONDS) > now;
+        self.attempts.retain(|_, known| is_kept(known));
+        self.attempts.insert(attempt.id, attempt);
+    }
+
+    /// Forgets what is about, or goes to, somebody who was erased.
+    pub fn erase(&mut self, erasure: &Erasure) {
+        let is_theirs = |a: &Attempt| erasure.is_wearer(&a.wearer) || erasure.is_person(&a.callee.person);
+        self.attempts.retain(|_, attempt| !is_theirs(attempt));
+    }
+
+    /// Everything, for the checkpoint.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Attempt> {
+        self.attempts.values().cloned().collect()
+    }
+
+    /// From a checkpoint; the offset is the default one.
+    #[must_use]
+    pub fn restore(snapshot: Vec<Attempt>) -> CaseMessages {
+        let attempts = snapshot.into_iter().map(|attempt| (attempt.id, attempt)).collect();
+        CaseMessages { attempts, ..CaseMessages::default() }
+    }
+
+    fn facts<'a>(&self, told: &'a Told<'_>, now: Timestamp) -> CaseFacts<'a> {
+        let place = told.case.place.as_ref();
+        CaseFacts {
+            kind: told.case.kind,
+            is_on: told.is_on,
+            wearer_name: &told.wearer_name,
+            community_name: &told.community_name,
+            filed_at: told.case.filed_at,
+            position: place.and_then(|place: &CasePlace| place.position),
+            place: place.map_or("", |place| place.text.as_str()),
+            text: &told.case.text,
+            time: LocalTime { now, utc_offset_minutes: self.utc_offset_minutes },
+        }
+    }
+
+    /// Decides on one, if the person can be reached so.
+    fn start(
+        &mut self,
+        told: &Told<'_>,
+        role: CalleeRole,
+        contact: &Contact,
+        channel: Channel,
+        message: &Message,
+        now: Timestamp,
+        counters: &mut Counters,
+    ) -> Option<Output> {
+        let to = match channel {
+            Channel::Voice => usable_phone(contact),
+            _ => ways(role, contact).into_iter().find_map(|(way, to)| to.filter(|_| way == channel)),
+        }?;
+        let case = told.case;
+        Some(self.begin(Attempt {
+            id: counters.next_attempt(),
+            version: 1,
+            incident: None,
+            campaign: None,
+            case: Some(case.id),
+            kind: case.kind,
+            priority: case.priority,
+            wearer: told.wearer.clone(),
+            org: case.org.clone(),
+            channel,
+            callee: Callee { person: contact.person.clone(), role },
+            to: to.clone(),
+            lang: contact.lang,
+            purpose: Purpose::Alert,
+            lane: if case.priority == Priority::High { Lane::Alarm } else { Lane::Routine },
+            cycle: 1,
+            text: message.said_over(channel),
+            params: message.params.clone(),
+            state: AttemptState::Pending,
+            outcome: None,
+            created_at: now,
+            changed_at: now,
+            not_before: now,
+            sends: 0,
+            passed_over: Vec::new(),
+            reference: None,
+        }))
+    }
+
+    fn begin(&mut self, attempt: Attempt) -> Output {
+        self.apply_attempt(attempt.clone());
+        Output::Attempt { kind: EventKind::AttemptStarted, attempt, changed: Vec::new() }
+    }
+
+    fn change(&mut self, mut after: Attempt, kind: EventKind, now: Timestamp) -> Output {
+        (after.version, after.changed_at) = (after.version + 1, now);
+        let changed = self.attempts.get(&after.id).map(|before| attempt_changes(before, &after)).unwrap_or_default();
+        self.apply_attempt(after.clone());
+        Output::Attempt { kind, attempt: after, changed }
+    }
+}
+
+/// Whether a case was given to somebody who has not taken it yet.
+fn waits_for(case: &Case, person: &PersonId) -> bool {
+    case.state == CaseState::Dispatched && case.handler.as_ref() == Some(person)
+}
+
+/// What a reply says of its case. One with a code is about whatever the code names.
+fn answer_in(text: &str, told: &Attempt) -> Said {
+    let reply = grammar::read(text);
+    let is_this = |code: &String| code.parse() == Ok(told.id) || told.case.is_some_and(|case| code.parse() == Ok(case));
+    match reply.answer {
+        Answer::Going if reply.code.as_ref().is_none_or(is_this) => Said::Takes,
+        Answer::CannotGo if reply.code.as_ref().is_none_or(is_this) => Said::CannotTake,
+        _ => Said::Remark(text.trim().chars().take(REMARK_CHARS_MAX).collect()),
+    }
+}

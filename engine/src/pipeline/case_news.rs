@@ -1,0 +1,193 @@
+//! What a change of a case leads to: its incident hears who goes, is there or is done, whoever the case is given to or who
+//! joins it hears of that, and what they answer is done to the case.
+
+use alerting::{CaseAnswer, CaseNews, Said, Told};
+use compact_str::CompactString;
+use model::case::{CaseRequest, Joined};
+use model::{
+    Actor, AttemptOutcome, Case, CaseAction, CaseState, Decision, EventKind, IncidentId, Input as Recorded, PersonId,
+    Role, Timestamp,
+};
+
+use super::Pipeline;
+use super::care::name_of_stranger;
+
+impl Pipeline {
+    /// Lets the change of a case have its consequences.
+    pub(super) fn follow_case(
+        &mut self,
+        kind: EventKind,
+        case: &Case,
+        changed: &[CompactString],
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
+        if kind == EventKind::CaseWhistled
+            && let Some(joined) = case.joined.last()
+        {
+            self.tell_joined(case, joined, at, decisions);
+        }
+        if let Some(incident) = case.incident {
+            self.tell_incident(kind, case, incident, at, decisions);
+        }
+        let outputs = self.case_messages.settle(case, at);
+        self.respond(outputs, at, decisions);
+        if changed.iter().any(|member| member == "handler") {
+            self.tell_handler(case, at, decisions);
+        }
+    }
+
+    /// The incident of a case hears what concerns it.
+    fn tell_incident(
+        &mut self,
+        kind: EventKind,
+        case: &Case,
+        incident: IncidentId,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let by = case.steps.last().and_then(|step| step.by.as_ref());
+        let handler = case.handler.as_ref();
+        let counted_on = || {
+            let going = self.alerting.incident(incident)?.acknowledged_by.as_ref().map(|going| &going.person);
+            going.filter(|going| handler != Some(going) && case.handlers.contains(going)).cloned()
+        };
+        let news = match kind {
+            EventKind::CaseFiled => {
+                let input = alerting::Input::CaseFiled { incident, case: case.id };
+                let outputs = self.alerting.handle(input, at, &mut self.counters);
+                return self.respond(outputs, at, decisions);
+            }
+            // Who takes it for another has not said that the other goes.
+            EventKind::CaseAccepted if by == handler => by.cloned().map(|by| (by, CaseNews::Accepted)),
+            EventKind::CaseOnSite => handler.or(by).cloned().map(|there| (there, CaseNews::Arrived)),
+            EventKind::CaseReturned | EventKind::CaseReassigned | EventKind::CaseHandedOff => {
+                counted_on().map(|going| (going, CaseNews::TakenFrom))
+            }
+            EventKind::CaseClosed => casework::seen_to(case).zip(by.cloned()).map(|(seen_to, by)| {
+                let disposition = case.disposition.as_deref().unwrap_or_default();
+                let note = case.steps.last().and_then(|step| step.note.as_deref()).unwrap_or_default();
+                (by, CaseNews::Closed { disposition, note, seen_to })
+            }),
+            _ => None,
+        };
+        let Some((person, news)) = news else { return };
+        let name = self.directory.name_of(&person);
+        let input = alerting::Input::Case { incident, person: &person, name: &name, news };
+        let outputs = self.alerting.handle(input, at, &mut self.counters);
+        self.respond(outputs, at, decisions);
+    }
+
+    /// Whoever holds a case now hears of it, unless they took it themselves.
+    fn tell_handler(&mut self, case: &Case, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let by = case.steps.last().and_then(|step| step.by.as_ref());
+        let given = case.handler.as_ref().filter(|handler| by != Some(handler));
+        let Some(contact) = given.and_then(|handler| self.directory.contact(handler)) else { return };
+        let told = self.told(case);
+        let outputs = self.case_messages.given(&told, &contact, at, &mut self.counters);
+        self.respond(outputs, at, decisions);
+    }
+
+    /// Whoever joined a case by a whistle hears of it: by its incident while that is open, else by a message about the
+    /// case itself, and where nobody is on duty, the desk.
+    fn tell_joined(&mut self, case: &Case, joined: &Joined, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let people = joined.people.iter().filter_map(|id| self.directory.contact(id));
+        let mut people: Vec<model::Contact> = people.collect();
+        let told = self.told(case);
+        let outputs = if let Some(incident) = case.incident.filter(|_| told.is_on) {
+            let input = alerting::Input::Whistled { incident, level: joined.level, joined: &people };
+            self.alerting.handle(input, at, &mut self.counters)
+        } else {
+            if people.is_empty() {
+                people = self.directory.desk_contacts(&joined.org, &self.casework);
+            }
+            let has_heard = |id: &PersonId| {
+                let before = case.joined.len().saturating_sub(1);
+                case.joined.iter().take(before).any(|joined| joined.people.contains(id))
+            };
+            people.retain(|contact| !has_heard(&contact.person));
+            self.case_messages.whistled(&told, joined.level, &people, at, &mut self.counters)
+        };
+        self.respond(outputs, at, decisions);
+    }
+
+    /// A case, with what its messages say beside it.
+    fn told<'a>(&self, case: &'a Case) -> Told<'a> {
+        let elder = case.wearer.as_ref().and_then(|id| self.directory.wearers.get(id)).map(|entry| &*entry.wearer);
+        let stranger = case.wearer.as_ref().and_then(name_of_stranger);
+        let is_open = |id: IncidentId| self.alerting.incident(id).is_some_and(|it| it.state.is_open());
+        Told {
+            case,
+            is_on: case.incident.is_some_and(is_open),
+            community_name: self.directory.orgs.get(&case.org).map_or_else(String::new, |org| org.name.clone()),
+            wearer: case.wearer.clone().unwrap_or_else(|| rules::area::wearer_of(&case.org, None)),
+            wearer_name: elder.map(|elder| elder.name.clone()).or(stranger).unwrap_or_default(),
+        }
+    }
+
+    /// What providers and people say about a message or call to staff about a case. Says whether it is one.
+    pub(super) fn case_evidence(&mut self, input: &Recorded, at: Timestamp, decisions: &mut Vec<Decision>) -> bool {
+        let (Recorded::Callback { attempt: id, .. } | Recorded::Sent { attempt: id, .. }) = input else { return false };
+        let Some(told) = self.case_messages.attempt(*id) else { return false };
+        match input {
+            Recorded::Callback { outcome, key, text, .. } => {
+                let text = text.as_deref();
+                // A phone is told of alarms, too, and a code may name one.
+                let named = text.and_then(|text| self.alerting.named_by(told, text));
+                if let Some(attempt) = named.filter(|_| *outcome == AttemptOutcome::Reply) {
+                    let input = alerting::Input::Callback { attempt, outcome: *outcome, key: None, text };
+                    let outputs = self.alerting.handle(input, at, &mut self.counters);
+                    self.respond(outputs, at, decisions);
+                    return true;
+                }
+                let (outputs, answer) = self.case_messages.callback(*id, *outcome, (key.as_deref(), text), at);
+                self.respond(outputs, at, decisions);
+                if let Some(answer) = answer {
+                    self.answer_for(answer, at, decisions);
+                }
+            }
+            Recorded::Sent { result, provider, others_left, reference, .. } => {
+                let by = (provider.as_str(), *others_left, reference.as_deref());
+                let outputs = self.case_messages.sent(*id, result, by, at);
+                self.respond(outputs, at, decisions);
+            }
+            _ => {}
+        }
+        let case = self.case_messages.attempt(*id).and_then(|attempt| self.casework.case(attempt.case?));
+        let again = case.and_then(|case| self.case_messages.ring_again(*id, case, at, &mut self.counters));
+        self.respond(again.into_iter().collect(), at, decisions);
+        true
+    }
+
+    /// Does to a case what somebody answered by phone. What does not fit the case as it stands changes nothing.
+    fn answer_for(&mut self, answer: CaseAnswer, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let Some(case) = self.casework.case(answer.case) else { return };
+        let is_theirs = case.handler.as_ref() == Some(&answer.person);
+        let mut request = match answer.said {
+            Said::Takes if is_theirs && case.state == CaseState::Dispatched => CaseRequest::new(CaseAction::Accept),
+            Said::CannotTake if is_theirs && matches!(case.state, CaseState::Dispatched | CaseState::Accepted) => {
+                let mut request = CaseRequest::new(CaseAction::Return);
+                request.note = Some("电话或短信答复：无法前往 / said by phone: cannot go".to_owned());
+                request
+            }
+            Said::Remark(ref text) if !text.is_empty() => {
+                let mut request = CaseRequest::new(CaseAction::Note);
+                request.note = Some(text.clone());
+                request
+            }
+            Said::Takes | Said::CannotTake | Said::Remark(_) => return,
+        };
+        request.handler = (request.action == CaseAction::Accept).then(|| answer.person.clone());
+        // Whoever was sent may go, whatever else they are.
+        let role = self.directory.people.get(&answer.person).map(|person| person.role);
+        let may = |role: &Role| request.action.in_state(case.state).is_some_and(|row| row.who.contains(role));
+        let role = role.filter(may).unwrap_or(Role::Volunteer);
+        let actor = Actor { person: answer.person, role, scope: case.org.clone() };
+        let id = case.id;
+        let input = casework::Input::Action { id, actor: &actor, if_match: None, request: &request };
+        let mut outputs = self.casework.handle(input, at, &mut self.counters);
+        // It holds as many remarks as it may: the answer stands in the journal.
+        outputs.retain(|output| !matches!(output, casework::Output::Refused(_)));
+        self.tell_cases(outputs, at, decisions);
+    }
+}

@@ -1,0 +1,219 @@
+//! Stories of a case beside its incident: whoever is sent hears of it and answers by phone, and what they say at the case
+//! is said of the alarm.
+
+use expect_test::{Expect, expect};
+use model::case::CaseRequest;
+use model::{
+    Actor, AttemptOutcome, AttemptState, Case, CaseAction, CaseState, Channel, Decision, Entity, IncidentState, Input,
+    OrgPath, PersonId, Record, Role, StaffCommand,
+};
+
+use super::Pipeline;
+use super::tests::{ZONE, at, begun, call_of, callback, image, recovered, report};
+
+const WORKERS: &str = r#"{"people":[
+    {"id":"worker","role":"grid_worker","name":"小李","phone":"+8613800000021"},
+    {"id":"other","role":"grid_worker","name":"小赵","phone":"+8613800000022"}]}"#;
+
+/// One elder's SOS with its case, and two workers.
+struct Story {
+    pipeline: Pipeline,
+    records: Vec<Record>,
+}
+
+impl Story {
+    fn begin() -> Story {
+        let (mut pipeline, mut records) = begun();
+        let change = crate::registry::validate_alone(WORKERS.as_bytes(), ZONE).unwrap();
+        let import = super::tests::command(StaffCommand::Import(Box::new(change)), None);
+        pipeline.decide(import, at(-30.0), &mut records);
+        pipeline.decide(report(r#"{"type":"sos","id":"1"}"#), at(0.0), &mut records);
+        Story { pipeline, records }
+    }
+
+    fn case(&self) -> &Case {
+        self.pipeline.casework.open_cases().next().unwrap()
+    }
+
+    fn state(&self) -> IncidentState {
+        self.pipeline.alerting.incident(self.case().incident.unwrap()).unwrap().state
+    }
+
+    /// Somebody does something to the case, after so many seconds.
+    fn act(&mut self, seconds: f64, who: &str, action: CaseAction, change: impl FnOnce(&mut CaseRequest)) {
+        let mut request = CaseRequest::new(action);
+        change(&mut request);
+        let role = if who == "admin" { Role::Admin } else { Role::GridWorker };
+        let actor = Actor { person: PersonId::new(who), role, scope: OrgPath::new("/luyang/") };
+        let command =
+            StaffCommand::Case { id: self.case().id, if_match: Some(self.case().version), request: Box::new(request) };
+        self.decide(seconds, Input::Command { actor, idempotency_key: None, command });
+        let refused = |decision: &Decision| matches!(decision, Decision::Reply(reply) if matches!(**reply, model::Reply::Refused(_)));
+        assert!(!self.records.last().unwrap().decisions.iter().any(refused), "{:?}", self.records.last());
+    }
+
+    fn dispatch(&mut self, seconds: f64, to: &str) {
+        self.act(seconds, "admin", CaseAction::Dispatch, |request| request.handler = Some(PersonId::new(to)));
+    }
+
+    fn decide(&mut self, seconds: f64, input: Input) {
+        self.pipeline.decide(input, at(seconds), &mut self.records);
+    }
+
+    fn key(&mut self, seconds: f64, to: &str, key: &str) {
+        let call = call_of(&self.records, to);
+        self.decide(seconds, callback(call, AttemptOutcome::Key, Some(key)));
+    }
+
+    /// What went to somebody's phones: when it was decided, over what, in which state it is now, and its words.
+    fn sent_to(&self, person: &str) -> String {
+        let mut attempts = std::collections::BTreeMap::new();
+        for decision in self.records.iter().flat_map(|record| &record.decisions) {
+            let Decision::Event(event) = decision else { continue };
+            if let Entity::Attempt(attempt) = &event.entity
+                && attempt.callee.person.as_str() == person
+            {
+                attempts.insert(attempt.id, attempt.clone());
+            }
+        }
+        let line = |a: &Box<model::Attempt>| {
+            let seconds = a.not_before.millis_since(at(0.0)) / 1000;
+            format!("{seconds} {:?} {:?} {}\n", a.channel, a.state, a.text)
+        };
+        attempts.values().map(line).collect()
+    }
+
+    fn check(&self, person: &str, expected: Expect) {
+        expected.assert_eq(&self.sent_to(person));
+        assert_eq!(image(&self.pipeline), image(&recovered(&self.records)), "recovered from the journal");
+    }
+}
+
+#[test]
+fn whoever_is_sent_is_told_and_takes_it_by_a_key() {
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    story.key(20.0, "worker", "1");
+    assert_eq!((story.case().state, story.state()), (CaseState::Accepted, IncidentState::Acknowledged));
+    assert_eq!(story.case().steps.last().unwrap().by.as_ref().unwrap().as_str(), "worker");
+    story.check("worker", expect![[r#"
+        10 Sms Pending 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        10 Voice Confirmed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+    "#]]);
+    story.check("g1", expect![[r#"
+        0 Sms Cancelled 银杏社区提醒：王桂兰于08:00按下求助键。位置未知。回复1确认前往。
+        0 Voice Cancelled 这里是银杏社区。王桂兰于08:00按下求助键，位置未知。确认并前往请按 1；无法处理请按 2；重听请按 3。
+        20 Sms Pending 银杏社区：王桂兰按下求助键，小李 已接警，正在赶去。
+    "#]]);
+}
+
+#[test]
+fn whoever_is_sent_is_rung_again_until_the_case_waits_for_them_no_longer() {
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    for seconds in [30.0, 110.0, 190.0] {
+        let call = call_of(&story.records, "worker");
+        story.decide(seconds, callback(call, AttemptOutcome::NoAnswer, None));
+    }
+    story.check("worker", expect![[r#"
+        10 Sms Pending 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        10 Voice Failed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+        90 Voice Failed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+        170 Voice Failed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+    "#]]);
+    assert_eq!(story.state(), IncidentState::Notifying, "nobody said that they go");
+
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    let call = call_of(&story.records, "worker");
+    story.decide(30.0, callback(call, AttemptOutcome::Busy, None));
+    story.act(40.0, "admin", CaseAction::Reassign, |request| {
+        request.handler = Some(PersonId::new("other"));
+        request.note = Some("占线".into());
+    });
+    story.check("worker", expect![[r#"
+        10 Sms Cancelled 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        10 Voice Failed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+        90 Voice Cancelled 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+    "#]]);
+    story.key(41.0, "worker", "1");
+    assert_eq!(story.case().state, CaseState::Dispatched, "it is not theirs any more");
+    story.key(50.0, "other", "2");
+    assert_eq!((story.case().state, story.case().handler.as_ref()), (CaseState::Filed, None));
+    story.check("other", expect![[r#"
+        40 Sms Cancelled 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        40 Voice Declined 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+    "#]]);
+}
+
+#[test]
+fn a_reply_takes_the_case_and_words_are_kept() {
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    let texts = story.pipeline.case_messages.snapshot();
+    let text = texts.iter().find(|a| a.channel == Channel::Sms && a.callee.person.as_str() == "worker").unwrap().id;
+    let reply = |text: &str| Some(text.to_owned());
+    let replied =
+        |said| Input::Callback { attempt: text, outcome: AttemptOutcome::Reply, key: None, text: reply(said) };
+    story.decide(20.0, replied("马上到，先送完药"));
+    assert_eq!(story.case().notes.last().unwrap().text, "马上到，先送完药");
+    story.decide(21.0, replied("1 i9"));
+    assert_eq!(story.case().state, CaseState::Dispatched, "a code that names something else");
+    story.decide(25.0, replied("1"));
+    assert_eq!(story.case().state, CaseState::Accepted);
+    story.decide(90.0, replied("2"));
+    assert_eq!((story.case().state, story.state()), (CaseState::Filed, IncidentState::Notifying), "taken back");
+    story.check("worker", expect![[r#"
+        10 Sms Confirmed 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        10 Voice Cancelled 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+    "#]]);
+}
+
+#[test]
+fn who_arrives_or_closes_at_the_case_ends_the_calls() {
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    story.act(15.0, "worker", CaseAction::Accept, |_| {});
+    assert_eq!(story.state(), IncidentState::Acknowledged);
+    story.act(300.0, "worker", CaseAction::Arrive, |_| {});
+    assert_eq!(story.state(), IncidentState::OnSite);
+    let rings = |story: &Story| story.sent_to("g1").contains("Voice Pending");
+    assert!(!rings(&story), "{}", story.sent_to("g1"));
+    story.act(400.0, "admin", CaseAction::Close, |request| request.disposition = Some("helped".into()));
+    let incident = story.pipeline.alerting.incident(model::IncidentId::new(0, 1)).unwrap();
+    assert_eq!(incident.state, IncidentState::Resolved);
+    assert_eq!(incident.resolution.as_ref().unwrap().disposition, "helped");
+    story.check("g1", expect![[r#"
+        0 Sms Cancelled 银杏社区提醒：王桂兰于08:00按下求助键。位置未知。回复1确认前往。
+        0 Voice Cancelled 这里是银杏社区。王桂兰于08:00按下求助键，位置未知。确认并前往请按 1；无法处理请按 2；重听请按 3。
+        15 Sms Cancelled 银杏社区：王桂兰按下求助键，小李 已接警，正在赶去。
+        400 Sms Pending 银杏社区：王桂兰于08:00按下求助键，现已处理完毕：已得到帮助。
+    "#]]);
+}
+
+#[test]
+fn what_happens_after_the_visit_is_not_closed_with_the_case() {
+    let mut story = Story::begin();
+    story.act(10.0, "worker", CaseAction::Accept, |_| {});
+    story.act(300.0, "worker", CaseAction::Arrive, |_| {});
+    story.decide(350.0, report(r#"{"type":"sos","id":"2"}"#));
+    story.act(400.0, "admin", CaseAction::Close, |request| request.disposition = Some("helped".into()));
+    let incident = story.pipeline.alerting.incident(model::IncidentId::new(0, 1)).unwrap();
+    assert!(incident.state.is_open());
+    assert!(incident.notes.last().unwrap().text.contains("工单已结案"), "{:?}", incident.notes);
+    assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
+}
+
+#[test]
+fn who_takes_a_case_for_another_stops_no_calls() {
+    let mut story = Story::begin();
+    story.act(10.0, "admin", CaseAction::Accept, |request| request.handler = Some(PersonId::new("worker")));
+    assert_eq!((story.case().state, story.state()), (CaseState::Accepted, IncidentState::Notifying));
+    story.check(
+        "worker",
+        expect![[r#"
+        10 Sms Pending 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。
+    "#]],
+    );
+    assert!(story.pipeline.case_messages.pending_attempts().all(|a| a.state == AttemptState::Pending));
+}
