@@ -16,6 +16,8 @@ pub const G2: &str = "+8613800000002";
 pub const G3: &str = "+8613800000003";
 /// The phone of the community's desk.
 pub const DESK: &str = "+8613800000010";
+/// The grid worker's phone.
+pub const WORKER: &str = "+8613800000011";
 
 /// A plan that waits for seconds where the default waits for minutes.
 pub fn quick_plan() -> Value {
@@ -41,7 +43,7 @@ pub fn household(plan: Value) -> Value {
             {"id": "g2", "role": "guardian", "name": "王强", "phone": G2},
             {"id": "g3", "role": "guardian", "name": "李静", "phone": G3},
             {"id": "d1", "role": "doctor", "name": "于医生", "phone": "+8613800000009", "email": "d1@example.org"},
-            {"id": "s1", "role": "grid_worker", "name": "陈网格", "phone": "+8613800000011"},
+            {"id": "s1", "role": "grid_worker", "name": "陈网格", "phone": WORKER},
         ],
         "wearers": [{
             "id": "w1", "name": "王桂兰", "org": COMMUNITY, "birth_year": 1943,
