@@ -64,6 +64,15 @@ pub struct CaseAnswer {
     pub said: Said,
 }
 
+/// What follows a call that nobody took.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Missed {
+    /// Another one.
+    RingsAgain(Output),
+    /// Nothing: they were rung as often as anybody is.
+    GivenUp(PersonId),
+}
+
 /// What was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Said {
@@ -234,21 +243,18 @@ impl CaseMessages {
         (outputs.into_iter().collect(), attempt.case.and_then(answer))
     }
 
-    /// A call about this case that nobody took is followed by another one, as long as the case waits for them.
-    pub fn ring_again(
-        &mut self,
-        id: AttemptId,
-        case: &Case,
-        now: Timestamp,
-        counters: &mut Counters,
-    ) -> Option<Output> {
+    /// What follows a call about a case that nobody took just now, if the case still waits for them.
+    pub fn missed(&mut self, id: AttemptId, case: &Case, now: Timestamp, counters: &mut Counters) -> Option<Missed> {
         let is_missed = |attempt: &&Attempt| {
             let over = matches!(attempt.state, AttemptState::Failed | AttemptState::Ended | AttemptState::Declined);
             attempt.channel == Channel::Voice && over && attempt.changed_at == now
         };
         let missed = self.attempts.get(&id).filter(is_missed)?;
-        if missed.cycle >= HANDLER_CALLS_MAX || !waits_for(case, &missed.callee.person) {
+        if !waits_for(case, &missed.callee.person) {
             return None;
+        }
+        if missed.cycle >= HANDLER_CALLS_MAX {
+            return Some(Missed::GivenUp(missed.callee.person.clone()));
         }
         let attempt = Attempt {
             id: counters.next_attempt(),
@@ -264,7 +270,7 @@ impl CaseMessages {
             reference: None,
             ..missed.clone()
         };
-        Some(self.begin(attempt))
+        Some(Missed::RingsAgain(self.begin(attempt)))
     }
 
     /// A message or call that is held.

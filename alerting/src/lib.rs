@@ -52,7 +52,7 @@ pub use book::{
 pub use calling::{
     CONSOLE_SECONDS, DESK_PAGE_SECONDS, LISTEN_SECONDS_MAX, LOW_LEASE_SECONDS, LOW_REMINDER_SECONDS, TALK_SECONDS_MAX,
 };
-pub use case_messages::{CaseAnswer, CaseMessages, HANDLER_CALLS_MAX, HANDLER_GAP_SECONDS, Said, Told};
+pub use case_messages::{CaseAnswer, CaseMessages, HANDLER_CALLS_MAX, HANDLER_GAP_SECONDS, Missed, Said, Told};
 pub use case_news::CaseNews;
 pub use doctor::{DOCTOR_REMINDER_SECONDS, DOCTOR_REMINDERS_MAX};
 pub use evidence::{MESSAGE_SENDS_MAX, RESEND_WAIT_SECONDS_MAX, VOICE_SENDS_MAX};

@@ -2,8 +2,8 @@
 
 use model::case::{CaseFiling, CasePlace, PatrolOrder, WhistleLevel};
 use model::{
-    Actor, Case, CaseAction, CaseKind, CaseState, CaseStep, Counters, Incident, IncidentId, OrgPath, Patrol, Priority,
-    Problem, ProblemCode, Role, Timestamp, WearerId,
+    Actor, Case, CaseAction, CaseId, CaseKind, CaseState, CaseStep, Counters, Incident, IncidentId, OrgPath, Patrol,
+    Priority, Problem, ProblemCode, Role, Timestamp, WearerId,
 };
 
 use crate::Output;
@@ -149,11 +149,16 @@ fn refusal(actor: &Actor, order: &PatrolOrder, count: usize) -> Option<Problem> 
 
 /// The incident was ended; the case goes on until somebody closes it.
 pub(crate) fn note_resolved(book: &mut Book, incident: IncidentId, now: Timestamp) -> Vec<Output> {
+    let Some(id) = book.case_of(incident).map(|case| case.id) else { return Vec::new() };
+    remark(book, id, format!("报警 {incident} 已结束 / incident {incident} resolved"), now)
+}
+
+/// What the engine itself has to say about an open case.
+pub(crate) fn remark(book: &mut Book, id: CaseId, text: String, now: Timestamp) -> Vec<Output> {
     let takes_it = |case: &&Case| case.state.is_open() && case.steps.len() < crate::STEPS_MAX;
-    let Some(before) = book.case_of(incident).filter(takes_it) else { return Vec::new() };
+    let Some(before) = book.case(id).filter(takes_it) else { return Vec::new() };
     let mut case = before.clone();
-    let remark = format!("报警 {incident} 已结束 / incident {incident} resolved");
-    case.steps.push(by_itself(CaseAction::Note, case.state, now, Some(remark)));
+    case.steps.push(by_itself(CaseAction::Note, case.state, now, Some(text)));
     let output = settle(before, case, model::EventKind::CaseNoted, now);
     output.put_into(book);
     vec![output]

@@ -50,6 +50,13 @@ pub enum Input<'a> {
     IncidentMoved(&'a Incident),
     /// An incident was ended: noted on its case, which goes on until somebody closes it.
     IncidentResolved(IncidentId),
+    /// What the engine itself has to say about a case: written down, if it is open.
+    Remark {
+        /// Which.
+        case: CaseId,
+        /// What.
+        text: &'a str,
+    },
     /// Somebody hands an incident of any kind to the community: once, a second time changes nothing.
     FileFor {
         /// Who.
@@ -136,6 +143,7 @@ impl Casework {
         match input {
             Input::Incident(incident) => filing::file(book, sla, incident, now, counters),
             Input::IncidentMoved(incident) => filing::follow(book, incident, now),
+            Input::Remark { case, text } => filing::remark(book, case, text.to_owned(), now),
             Input::IncidentResolved(incident) => filing::note_resolved(book, incident, now),
             Input::FileFor { actor, incident, text } => {
                 filing::file_for(book, sla, actor, incident, text, now, counters)

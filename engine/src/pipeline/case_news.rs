@@ -1,12 +1,12 @@
 //! What a change of a case leads to: its incident hears who goes, is there or is done, whoever the case is given to or who
 //! joins it hears of that, and what they answer is done to the case.
 
-use alerting::{CaseAnswer, CaseNews, Said, Told};
+use alerting::{CaseAnswer, CaseNews, HANDLER_CALLS_MAX, Missed, Said, Told};
 use compact_str::CompactString;
 use model::case::{CaseRequest, Joined};
 use model::{
-    Actor, AttemptOutcome, Case, CaseAction, CaseState, Decision, EventKind, IncidentId, Input as Recorded, PersonId,
-    Role, Timestamp,
+    Actor, AttemptOutcome, Case, CaseAction, CaseId, CaseState, Decision, EventKind, IncidentId, Input as Recorded,
+    PersonId, Role, Timestamp,
 };
 
 use super::Pipeline;
@@ -85,7 +85,17 @@ impl Pipeline {
         let Some(contact) = given.and_then(|handler| self.directory.contact(handler)) else { return };
         let told = self.told(case);
         let outputs = self.case_messages.given(&told, &contact, at, &mut self.counters);
+        if outputs.is_empty() {
+            let who = &contact.name;
+            let text = format!("{who}没有可用的联系方式，请当面或另行通知 / nothing reaches {who}: tell them yourself");
+            return self.remark_on(case.id, &text, at, decisions);
+        }
         self.respond(outputs, at, decisions);
+    }
+
+    fn remark_on(&mut self, case: CaseId, text: &str, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let outputs = self.casework.handle(casework::Input::Remark { case, text }, at, &mut self.counters);
+        self.tell_cases(outputs, at, decisions);
     }
 
     /// Whoever joined a case by a whistle hears of it: by its incident while that is open, else by a message about the
@@ -153,9 +163,21 @@ impl Pipeline {
             }
             _ => {}
         }
-        let case = self.case_messages.attempt(*id).and_then(|attempt| self.casework.case(attempt.case?));
-        let again = case.and_then(|case| self.case_messages.ring_again(*id, case, at, &mut self.counters));
-        self.respond(again.into_iter().collect(), at, decisions);
+        let Some(case) = self.case_messages.attempt(*id).and_then(|attempt| self.casework.case(attempt.case?)) else {
+            return true;
+        };
+        match self.case_messages.missed(*id, case, at, &mut self.counters) {
+            Some(Missed::RingsAgain(call)) => self.respond(vec![call], at, decisions),
+            Some(Missed::GivenUp(person)) => {
+                let who = Some(self.directory.name_of(&person)).filter(|name| !name.is_empty());
+                let who = who.unwrap_or_else(|| person.to_string());
+                let remark =
+                    format!("致电{who} {HANDLER_CALLS_MAX} 次，未接单 / {who} was rung {HANDLER_CALLS_MAX} times");
+                let id = case.id;
+                self.remark_on(id, &remark, at, decisions);
+            }
+            None => {}
+        }
         true
     }
 

@@ -13,6 +13,7 @@ use super::tests::{ZONE, at, begun, call_of, callback, image, recovered, report}
 
 const WORKERS: &str = r#"{"people":[
     {"id":"worker","role":"grid_worker","name":"小李","phone":"+8613800000021"},
+    {"id":"mute","role":"volunteer","name":"老周"},
     {"id":"other","role":"grid_worker","name":"小赵","phone":"+8613800000022"}]}"#;
 
 /// One elder's SOS with its case, and two workers.
@@ -122,6 +123,8 @@ fn whoever_is_sent_is_rung_again_until_the_case_waits_for_them_no_longer() {
         170 Voice Failed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
     "#]]);
     assert_eq!(story.state(), IncidentState::Notifying, "nobody said that they go");
+    let said = story.case().steps.last().unwrap().note.as_deref();
+    assert_eq!(said, Some("致电小李 3 次，未接单 / 小李 was rung 3 times"));
 
     let mut story = Story::begin();
     story.dispatch(10.0, "worker");
@@ -144,6 +147,15 @@ fn whoever_is_sent_is_rung_again_until_the_case_waits_for_them_no_longer() {
         40 Sms Cancelled 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
         40 Voice Declined 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
     "#]]);
+}
+
+#[test]
+fn who_cannot_be_reached_is_said_at_the_case() {
+    let mut story = Story::begin();
+    story.dispatch(10.0, "mute");
+    let said = story.case().steps.last().unwrap().note.as_deref().unwrap_or_default();
+    assert!(said.starts_with("老周没有可用的联系方式"), "{said}");
+    assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
 }
 
 #[test]

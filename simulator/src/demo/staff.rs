@@ -84,13 +84,7 @@ async fn see_through(people: People, case: String, incident: Option<String>) -> 
         tokio::time::sleep(Duration::from_secs(*seconds)).await;
         let body = match *action {
             "dispatch" => json!({"handler": GRID_WORKER}),
-            "arrive" => {
-                if let Some(incident) = &incident {
-                    // A guardian may have arrived before: then this is refused, and nothing is lost.
-                    let _ = people.grid.act(&format!("incidents/{incident}"), "arrive", json!({})).await;
-                }
-                json!({"note": "到场，老人清醒"})
-            }
+            "arrive" => json!({"note": "到场，老人清醒"}),
             "feedback" => json!({"note": "已协助老人，家属在旁"}),
             "close" => json!({"disposition": "helped", "note": "家属接手，无需送医"}),
             _ => json!({}),
@@ -99,7 +93,8 @@ async fn see_through(people: People, case: String, incident: Option<String>) -> 
         client.act(&format!("cases/{case}"), action, body).await?;
     }
     if let Some(incident) = incident {
-        resolve(&people.desk, &incident).await?;
+        // It ended with its case, unless the button was pressed once more meanwhile: most often this is refused.
+        let _ = resolve(&people.desk, &incident).await;
     }
     Ok(())
 }
