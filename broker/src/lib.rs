@@ -8,6 +8,7 @@
 //! `session` is the protocol without a socket, `connection` moves its bytes and keeps its time, `registry` knows who
 //! is in, `threshold` lets so many in and out at a time, `feed` is the router.
 
+mod certificate;
 mod config;
 mod connection;
 mod door;
@@ -27,6 +28,7 @@ mod tls;
 mod topic;
 mod wire;
 
+pub use certificate::validity;
 pub use config::DoorConfig;
 pub use door::{Door, DoorError, listen};
 pub use host::{BoxFuture, Credentials, Grant, Host, Inbound, Item, Items, Lane, Parcel, Refusal};

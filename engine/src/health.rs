@@ -16,6 +16,7 @@ use crate::inbox::Inbox;
 use crate::outbox::Outbox;
 use crate::pulse::Pulse;
 use crate::release::Release;
+use crate::tls::Tls;
 use crate::watchdog::Watch;
 
 /// The loop counts as stuck when it did not go round for so long, in milliseconds.
@@ -81,6 +82,8 @@ pub struct Seen {
     pub recovered_seq: AtomicU64,
     /// Damaged places that the journal's recovery met.
     pub damage: AtomicU64,
+    /// The certificate of both doors, if they have one.
+    pub tls: OnceLock<Arc<Tls>>,
     /// Whether the last export or truncation failed.
     pub upkeep_failed: AtomicBool,
 }
@@ -152,6 +155,14 @@ impl Vitals {
              be among them; look at those days' incidents, mend or remove the file, restart"
                 .to_owned()
         });
+        let tls = self.seen.tls.get().map(|tls| {
+            let condition = tls.condition(now);
+            match (condition.fault, condition.warning) {
+                (Some(fault), _) => Check::new("tls", false, fault),
+                (None, Some(warning)) => Check::warning("tls", &warning),
+                (None, None) => Check::new("tls", true, String::new()),
+            }
+        });
         let providers = self.channels.configured().map(|shell| {
             let known = shell.reachability();
             Check::new("provider", known.ok, format!("{}: {}", known.name, known.reason()))
@@ -181,7 +192,7 @@ impl Vitals {
             watchdog,
             unread,
         ];
-        Health { live: vec![turns], ready: ready.into_iter().chain(providers).collect() }
+        Health { live: vec![turns], ready: ready.into_iter().chain(tls).chain(providers).collect() }
     }
 
     /// Everything that is counted, as Prometheus text.
@@ -226,6 +237,15 @@ impl Vitals {
             "What the newest checkpoint covers",
             self.written.seq.load(Relaxed),
         );
+        if let Some(tls) = self.seen.tls.get() {
+            let until = tls.condition(self.clock.now()).until.millis().div_euclid(1_000).unsigned_abs();
+            text.put(
+                "yinling_tls_not_after_seconds",
+                "gauge",
+                "When the certificate ends, in seconds since 1970",
+                until,
+            );
+        }
         let open = self.seen.open_incidents.load(Relaxed);
         text.put("yinling_open_incidents", "gauge", "Incidents that are not over", open);
         let untaken = self.seen.untaken_incidents.load(Relaxed);

@@ -6,9 +6,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use model::Clock;
 use rustix::fs::{Access, access};
 use store::{Disk, RealDisk};
 
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::tls;
@@ -72,7 +74,11 @@ pub fn cannot_listen(address: SocketAddr, key: &str, error: &io::Error) -> Setup
 pub fn look(config: &Config) -> (Vec<String>, Vec<String>) {
     let (mut faults, mut warnings) = (Vec::new(), Vec::new());
     match config.tls.clone().or_else(|| tls::of_data_dir(&config.data)) {
-        Some(settings) => faults.extend(tls::faults(&settings)),
+        Some(settings) => {
+            let (fault, warning) = tls::timely(&settings, SystemClock::new(None).now());
+            faults.extend(tls::faults(&settings).into_iter().chain(fault));
+            warnings.extend(warning);
+        }
         None => faults.extend(tls::unasked(config)),
     }
     match DataDir::open(&config.data) {

@@ -18,10 +18,16 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
+use model::{Clock, Timestamp};
+
+use crate::clock::SystemClock;
 use crate::config::{Config, TlsSettings};
 
 /// How often the files are looked at.
 const LOOKED_AT_SECONDS: u64 = 5;
+/// So long before its end a certificate is spoken of: whoever renews it by hand needs the days, and what renews it by itself
+/// has done so by then (ACME clients do with a third of the time left).
+pub const ENDS_SOON_SECONDS: i64 = 14 * 86_400;
 /// The folder of a data directory in which `init --self-signed` leaves a certificate.
 pub const FOLDER: &str = "tls";
 const CERTIFICATE_FILE: &str = "certificate.pem";
@@ -38,8 +44,57 @@ pub struct Tls {
 struct Both {
     http: Arc<ServerConfig>,
     mqtt: Arc<ServerConfig>,
+    /// From when and until when all certificates of the file hold, as far as they say.
+    holds: Holds,
     /// The files as they were when these were made.
     files: Vec<Option<Seen>>,
+    /// What is wrong with the files that came since, which are not used.
+    refused: Option<String>,
+}
+
+/// From when and until when certificates hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holds {
+    /// From then on.
+    pub from: Timestamp,
+    /// Until then.
+    pub until: Timestamp,
+}
+
+impl Holds {
+    fn of(certificates: &[CertificateDer<'_>]) -> Holds {
+        let known = certificates.iter().filter_map(|certificate| broker::validity(certificate));
+        let always = Holds { from: Timestamp::EPOCH, until: Timestamp::LATEST };
+        known.fold(always, |holds, (from, until)| Holds { from: holds.from.max(from), until: holds.until.min(until) })
+    }
+
+    /// Why nobody accepts it now.
+    fn fault(self, now: Timestamp) -> Option<String> {
+        if now > self.until {
+            return Some(format!(
+                "the certificate ended at {}: every device and browser refuses it; renew it",
+                self.until
+            ));
+        }
+        (now < self.from).then(|| format!("the certificate holds from {} on only; is the clock right?", self.from))
+    }
+
+    /// That it ends soon.
+    fn warning(self, now: Timestamp) -> Option<String> {
+        let ends_soon = self.until.millis_since(now) < ENDS_SOON_SECONDS * 1_000;
+        ends_soon.then(|| format!("the certificate ends at {}; renew it before that", self.until))
+    }
+}
+
+/// How the certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Until when it holds.
+    pub until: Timestamp,
+    /// What is wrong.
+    pub fault: Option<String>,
+    /// What is worth saying.
+    pub warning: Option<String>,
 }
 
 /// By what a change of a file is noticed.
@@ -74,9 +129,29 @@ impl Tls {
         Arc::new(move || Arc::clone(&tls.now.read().mqtt))
     }
 
-    /// Reads the files again; when they cannot be used, what was read before goes on.
-    pub fn reload(&self) {
-        match read(&self.settings) {
+    /// How the certificate is that new connections get.
+    #[must_use]
+    pub fn condition(&self, now: Timestamp) -> Condition {
+        let both = self.now.read();
+        let refused = both.refused.as_ref().map(|why| format!("new files are not used: {why}"));
+        Condition {
+            until: both.holds.until,
+            fault: both.holds.fault(now),
+            warning: refused.or(both.holds.warning(now)),
+        }
+    }
+
+    /// Reads the files again; when they cannot be used, what was read before goes on. So it does when the new certificate
+    /// does not hold now and the one before does: a device that is turned away cannot call for help.
+    pub fn reload(&self, now: Timestamp) {
+        let holds = self.now.read().holds;
+        let read = read(&self.settings).and_then(|both| match both.holds.fault(now) {
+            Some(fault) if holds.fault(now).is_none() => {
+                Err(anyhow!("{}: {fault}", self.settings.certificate.display()))
+            }
+            _ => Ok(both),
+        });
+        match read {
             Ok(both) => {
                 *self.now.write() = both;
                 metrics::counter!("tls_reloads_total", "result" => "done").increment(1);
@@ -84,7 +159,10 @@ impl Tls {
             }
             Err(error) => {
                 // Noted as seen: it is told once, and read again when it changes again.
-                self.now.write().files = seen(&self.settings);
+                let mut now = self.now.write();
+                now.files = seen(&self.settings);
+                now.refused = Some(format!("{error:#}"));
+                drop(now);
                 metrics::counter!("tls_reloads_total", "result" => "failed").increment(1);
                 tracing::error!("the TLS certificate cannot be used and the one before goes on: {error:#}");
             }
@@ -95,7 +173,7 @@ impl Tls {
     ///
     /// # Errors
     /// When the signal cannot be listened to.
-    pub fn watch(self: &Arc<Self>) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    pub fn watch(self: &Arc<Self>, clock: Arc<SystemClock>) -> anyhow::Result<tokio::task::JoinHandle<()>> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut asked = signal(SignalKind::hangup()).context("listening to SIGHUP")?;
         let tls = Arc::clone(self);
@@ -107,13 +185,25 @@ impl Tls {
                     _ = every.tick() => false,
                 };
                 if is_asked || tls.now.read().files != seen(&tls.settings) {
-                    let tls = Arc::clone(&tls);
+                    let (tls, now) = (Arc::clone(&tls), clock.now());
                     // Files may be slow; what is served must not be.
-                    let _ = tokio::task::spawn_blocking(move || tls.reload()).await;
+                    let _ = tokio::task::spawn_blocking(move || tls.reload(now)).await;
                 }
             }
         }))
     }
+}
+
+/// What time says against the certificate that the settings name: a fault, and what is worth saying. Nothing of one that
+/// cannot be used anyhow.
+#[must_use]
+pub fn timely(settings: &TlsSettings, now: Timestamp) -> (Option<String>, Option<String>) {
+    let Ok(certificates) = certificates(&settings.certificate) else { return (None, None) };
+    let holds = Holds::of(&certificates);
+    let told = |what: String| format!("[tls] {}: {what}", settings.certificate.display());
+    let fault = holds.fault(now).map(told);
+    let warning = holds.warning(now).filter(|_| fault.is_none()).map(told);
+    (fault, warning)
 }
 
 /// Everything that is wrong with what the settings name: each file by itself, and that they belong together.
@@ -157,7 +247,8 @@ fn read(settings: &TlsSettings) -> anyhow::Result<Both> {
     let files = seen(settings);
     let http = server(settings, false, &[b"http/1.1"])?;
     let mqtt = server(settings, true, &[])?;
-    Ok(Both { http: Arc::new(http), mqtt: Arc::new(mqtt), files })
+    let holds = Holds::of(&certificates(&settings.certificate)?);
+    Ok(Both { http: Arc::new(http), mqtt: Arc::new(mqtt), holds, files, refused: None })
 }
 
 /// TLS 1.2 and 1.3, nothing before. Only devices bring certificates of their own.
@@ -250,6 +341,8 @@ mod tests {
         let settings = of_data_dir(dir.path()).unwrap();
         let tls = Tls::load(&settings).unwrap();
         let first = (tls.http())();
+        let now = Timestamp::parse("2026-11-22T08:00:00Z").unwrap();
+        assert_eq!(tls.condition(now).fault, None);
         assert_eq!(first.alpn_protocols, [b"http/1.1"]);
 
         let other = tempfile::tempdir().unwrap();
@@ -267,11 +360,52 @@ mod tests {
         assert!(told(&swapped).contains("no certificate"), "{}", told(&swapped));
 
         fs::write(&certificate, "nonsense").unwrap();
-        tls.reload();
+        tls.reload(now);
         assert!(Arc::ptr_eq(&first, &(tls.http())()), "the one before goes on");
         fs::copy(&foreign.certificate, &certificate).unwrap();
         fs::copy(&foreign.key, &settings.key).unwrap();
-        tls.reload();
+        tls.reload(now);
         assert!(!Arc::ptr_eq(&first, &(tls.http())()));
+        assert_eq!(tls.condition(now).fault, None, "what was refused is over");
+    }
+
+    #[test]
+    fn a_certificate_that_does_not_hold_now_replaces_none_that_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let certificate = make_self_signed(dir.path(), &[]).unwrap();
+        let settings = of_data_dir(dir.path()).unwrap();
+        let tls = Tls::load(&settings).unwrap();
+        let first = (tls.http())();
+        let now = Timestamp::parse("2026-11-22T08:00:00Z").unwrap();
+        let from_to = |from: i32, to: (i32, u8, u8)| {
+            let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+            (params.not_before, params.not_after) =
+                (rcgen::date_time_ymd(from, 1, 1), rcgen::date_time_ymd(to.0, to.1, to.2));
+            let key = rcgen::KeyPair::generate().unwrap();
+            fs::write(&settings.key, key.serialize_pem()).unwrap();
+            fs::write(&certificate, params.self_signed(&key).unwrap().pem()).unwrap();
+        };
+        from_to(2019, (2020, 1, 2));
+        tls.reload(now);
+        assert!(Arc::ptr_eq(&first, &(tls.http())()), "the one before goes on");
+        assert_eq!(tls.condition(now).fault, None);
+        let warning = tls.condition(now).warning.unwrap();
+        assert!(warning.contains("new files are not used") && warning.contains("ended at 2020-01-02"), "{warning}");
+        assert!(timely(&settings, now).0.unwrap().contains("certificate.pem: the certificate ended"));
+        from_to(2027, (2028, 1, 2));
+        tls.reload(now);
+        assert!(tls.condition(now).warning.unwrap().contains("holds from 2027-01-01"), "{:?}", tls.condition(now));
+        from_to(2025, (2026, 12, 1));
+        tls.reload(now);
+        assert!(!Arc::ptr_eq(&first, &(tls.http())()));
+        let condition = tls.condition(now);
+        assert_eq!((condition.fault, condition.until), (None, Timestamp::parse("2026-12-01T00:00:00Z").unwrap()));
+        assert!(condition.warning.unwrap().contains("ends at 2026-12-01"));
+        // One that has ended goes on only as long as nothing else is there.
+        from_to(2019, (2020, 1, 2));
+        tls.reload(Timestamp::parse("2026-12-02T00:00:00Z").unwrap());
+        assert_eq!(tls.condition(now).until, Timestamp::parse("2020-01-02T00:00:00Z").unwrap());
+        assert!(tls.condition(now).fault.unwrap().contains("ended at 2020-01-02T00:00:00.000Z"));
+        assert_eq!(timely(&of_data_dir(dir.path()).unwrap(), now).1, None);
     }
 }

@@ -94,7 +94,8 @@ impl Doors {
         let mut https = None;
         if let Some(TlsDoors { tls, http, mqtt }) = self.tls {
             door.open_tls(mqtt, tls.mqtt());
-            tasks.push(tls.watch()?);
+            tasks.push(tls.watch(Arc::clone(&house.clock))?);
+            let _ = house.vitals.seen.tls.set(Arc::clone(&tls));
             https = Some((http, tls.http()));
         }
         Ok((door, HttpDoors { http: self.http, https }))
