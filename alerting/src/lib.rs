@@ -163,6 +163,14 @@ pub enum Input<'a> {
         /// Which.
         case: CaseId,
     },
+    /// An elder is about to be erased, again, from a backup of when something was open about them: it ends, and nobody
+    /// hears of it.
+    Erasing {
+        /// Whom.
+        wearer: &'a WearerId,
+        /// Who does it.
+        by: &'a PersonId,
+    },
     /// Something became of an incident's case.
     Case {
         /// The incident that it was filed for.
@@ -274,6 +282,15 @@ impl Alerting {
                     turn.tell(EventKind::IncidentUpdated);
                 }
                 turn.finish()
+            }
+            Input::Erasing { wearer, by } => {
+                let open: Vec<IncidentId> = book.open_of(wearer).map(|incident| incident.id).collect();
+                let end = |id| {
+                    let mut turn = Turn::open(book, counters, time, id)?;
+                    turn.erased(by);
+                    Some(turn.finish())
+                };
+                open.into_iter().filter_map(end).flatten().collect()
             }
             Input::Case { incident, person, name, news } => {
                 case_news::heard(book, counters, time, incident, (person, name), news)

@@ -13,6 +13,8 @@ use crate::calling::LOW_LEASE_SECONDS;
 use crate::turn::{Turn, usable_phone};
 use crate::wording::{self, HELP_IS_COMING, Taken};
 
+/// How an incident ends whose elder was erased.
+const ERASED: &str = "erased";
 /// So long after an arrival whoever arrived is taken to be still there: who left and did not say so must not stand between
 /// the elder and the next alarm. The number is ours.
 pub const ON_SITE_SECONDS: u32 = 1_800;
@@ -79,6 +81,17 @@ impl Turn<'_> {
         self.tell(EventKind::IncidentResolved);
         self.stop(|purpose| purpose != Purpose::Ended);
         self.text_the_told(Purpose::Ended, None, |lang, facts| wording::ended(lang, facts, disposition));
+    }
+
+    /// Whom it was about was erased: it ends without a word to anybody.
+    pub(crate) fn erased(&mut self, by: &PersonId) {
+        self.incident.state = IncidentState::Resolved;
+        self.calling.doctor_next_at = None;
+        self.incident.unreachable = false;
+        let (by, at) = (by.clone(), self.now());
+        self.incident.resolution = Some(Resolution { by, at, disposition: ERASED.to_owned(), note: String::new() });
+        self.tell(EventKind::IncidentResolved);
+        self.stop(|_| true);
     }
 
     /// It was not over: everybody is told and called as at the beginning.

@@ -13,6 +13,8 @@ use crate::story::{by_itself, filed, settle};
 
 /// How many visits one patrol begins at most: what one record of the journal takes.
 pub const PATROL_VISITS_MAX: usize = 500;
+/// How a case ends whose elder was erased.
+const ERASED: &str = "erased";
 /// Who may begin patrols.
 const PATROLLERS: &[Role] =
     &[Role::Admin, Role::Operator, Role::Desk, Role::Street, Role::Department, Role::Integration];
@@ -151,6 +153,20 @@ fn refusal(actor: &Actor, order: &PatrolOrder, count: usize) -> Option<Problem> 
 pub(crate) fn note_resolved(book: &mut Book, incident: IncidentId, now: Timestamp) -> Vec<Output> {
     let Some(id) = book.case_of(incident).map(|case| case.id) else { return Vec::new() };
     remark(book, id, format!("报警 {incident} 已结束 / incident {incident} resolved"), now)
+}
+
+/// Whom these cases are about is about to be erased: they end as they are.
+pub(crate) fn erasing(book: &mut Book, wearer: &WearerId, now: Timestamp) -> Vec<Output> {
+    let open = book.open_cases().filter(|case| case.wearer.as_ref() == Some(wearer)).cloned().collect::<Vec<_>>();
+    let ended = open.into_iter().map(|before| {
+        let mut case = before.clone();
+        (case.state, case.due_at, case.disposition) = (CaseState::Closed, None, Some(ERASED.to_owned()));
+        case.steps.push(by_itself(CaseAction::Close, case.state, now, None));
+        let output = settle(&before, case, model::EventKind::CaseClosed, now);
+        output.put_into(book);
+        output
+    });
+    ended.collect()
 }
 
 /// What the engine itself has to say about an open case.

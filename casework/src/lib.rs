@@ -21,7 +21,7 @@ use model::erasure::{Erasure, Names};
 use model::registry::WeeklyWindow;
 use model::{
     Actor, Case, CaseId, Counters, DutyRoster, EventKind, Incident, IncidentId, OrgPath, Patrol, PersonId, Problem,
-    Timestamp,
+    Timestamp, WearerId,
 };
 
 pub use book::{ENDED_KEPT_SECONDS, Snapshot};
@@ -50,6 +50,8 @@ pub enum Input<'a> {
     IncidentMoved(&'a Incident),
     /// An incident was ended: noted on its case, which goes on until somebody closes it.
     IncidentResolved(IncidentId),
+    /// An elder is about to be erased, again, from a backup of when cases were open about them.
+    Erasing(&'a WearerId),
     /// What the engine itself has to say about a case: written down, if it is open.
     Remark {
         /// Which.
@@ -143,6 +145,7 @@ impl Casework {
         match input {
             Input::Incident(incident) => filing::file(book, sla, incident, now, counters),
             Input::IncidentMoved(incident) => filing::follow(book, incident, now),
+            Input::Erasing(wearer) => filing::erasing(book, wearer, now),
             Input::Remark { case, text } => filing::remark(book, case, text.to_owned(), now),
             Input::IncidentResolved(incident) => filing::note_resolved(book, incident, now),
             Input::FileFor { actor, incident, text } => {

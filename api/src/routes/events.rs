@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use model::{Actor, Entity, Event, EventHead, EventKind, Role};
+use model::{Actor, Entity, Event, EventHead, EventKind};
 use serde::{Deserialize, Serialize, Serializer};
 use store::State as View;
 
@@ -14,7 +14,7 @@ use crate::page::checked_limit;
 use crate::params::{Params, bad_parameter, shortened, time_of};
 use crate::problem::{Code, Fault};
 use crate::recent::Audience;
-use crate::scope::sees_event;
+use crate::scope::{sees_event, sees_own_elders_only};
 use crate::shared::Shared;
 use crate::{exact, look};
 
@@ -105,9 +105,9 @@ impl Filter {
         Ok(Filter { actor, audience })
     }
 
-    /// Whether it takes the state to say who is meant: for a doctor, whose patient that is.
+    /// Whether it takes the state to say who is meant: for who sees single elders, whose that is.
     pub(crate) fn asks_the_state(&self) -> bool {
-        self.actor.role == Role::Doctor
+        sees_own_elders_only(self.actor.role)
     }
 
     /// Whether an event may pass, by its kind and place: what does not need not be read.

@@ -18,7 +18,7 @@ use crate::body::Json;
 use crate::headers::{CommandHeaders, IdempotencyKey};
 use crate::params::{Segments, shortened};
 use crate::problem::Fault;
-use crate::scope::visible_to;
+use crate::scope::{sees_own_elders_only, visible_to};
 use crate::shared::Shared;
 use crate::token;
 
@@ -34,7 +34,7 @@ pub(crate) struct TokenBody {
     role: Role,
     /// The part of the tree that it sees; the maker's own by default.
     scope: Option<String>,
-    /// In whose name it acts: the person of the registry. A doctor's token has to say whose it is.
+    /// In whose name it acts: the person of the registry. A doctor's or guardian's token has to say whose it is.
     person: Option<String>,
 }
 
@@ -102,11 +102,11 @@ pub(crate) async fn create(
         None => caller.actor.scope.clone(),
     };
     let person = checked_id("/person", body.person.as_deref())?.map(PersonId::new);
-    if body.role == Role::Doctor && person.is_none() {
+    if sees_own_elders_only(body.role) && person.is_none() {
         return Err(Fault::invalid(
             "/person",
-            "a doctor's token names the doctor, whose patients it shows",
-            "医生令牌须注明医生本人，仅可查看其签约老人",
+            "a doctor's or guardian's token names them: it shows their patients, or whom they care for",
+            "医生、监护人令牌须注明本人，仅可查看其签约或照护的老人",
         ));
     }
     let mut random = [0; token::RANDOM_BYTES];

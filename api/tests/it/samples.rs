@@ -24,7 +24,7 @@ pub fn actors() -> BTreeMap<String, Actor> {
         ("admin", actor("t-admin", Role::Admin, "/")),
         ("desk", actor("t-desk", Role::Desk, "/luyang/xinghua/")),
         ("elsewhere", actor("t-else", Role::Desk, SHUSHAN)),
-        ("guardian", actor("t-guardian", Role::Guardian, YINXING)),
+        ("guardian", actor("g1", Role::Guardian, YINXING)),
         ("volunteer", actor("t-volunteer", Role::Volunteer, YINXING)),
         ("doctor", actor("g2", Role::Doctor, YINXING)),
         ("district", actor("t-district", Role::Admin, "/luyang/")),

@@ -97,6 +97,15 @@ impl Pipeline {
         {
             return Reply::Refused(problem);
         }
+        if erasure.kind == ErasedKind::Wearer {
+            // Whoever is erased for the first time has nothing open; a backup may be from when they had.
+            let wearer = WearerId::new(&erasure.subject);
+            let ending = alerting::Input::Erasing { wearer: &wearer, by: &actor.person };
+            let outputs = self.alerting.handle(ending, at, &mut self.counters);
+            self.respond(outputs, at, decisions);
+            let outputs = self.casework.handle(casework::Input::Erasing(&wearer), at, &mut self.counters);
+            self.tell_cases(outputs, at, decisions);
+        }
         let change = self.without(&erasure);
         erasure.org = is_there.as_deref().and_then(common);
         for account in self.accounts.all().filter(|account| erasure.is_person(&account.person)) {

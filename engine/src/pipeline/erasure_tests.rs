@@ -52,6 +52,15 @@ fn what_is_open_is_brought_to_its_end_first_and_who_is_erased_is_forgotten_by_ev
     // As after a restore, when nobody can be asked any more.
     let before = records.len() as u64;
     pipeline.decide(command(erase(ErasedKind::Wearer, "w1", true), None), at(5.0), &mut records);
+    let told = |decision: &Decision| match decision {
+        Decision::Event(event) => Some((event.kind.name(), event.entity.subject())),
+        _ => None,
+    };
+    let told: Vec<_> = records.last().unwrap().decisions.iter().filter_map(told).collect();
+    for ended in [("incident.resolved", "incidents/i1"), ("case.closed", "cases/c1")] {
+        assert!(told.contains(&(ended.0, ended.1.to_owned())), "nothing of theirs stays on a list: {told:?}");
+    }
+    assert!(!told.iter().any(|(kind, _)| *kind == "attempt.started"), "and nobody hears of it: {told:?}");
     pipeline.decide(command(erase(ErasedKind::Person, "g2", true), None), at(6.0), &mut records);
     pipeline.decide(command(erase(ErasedKind::Person, "nobody", true), None), at(6.0), &mut records);
     assert!(matches!(answer(&records), Reply::Done(_)), "who is not there is to stay away, too");

@@ -32,9 +32,9 @@ const STAFF: &[&str] = &["admin", "operator", "integration", "desk", "grid_worke
 const DISPATCHERS: &[&str] = &["admin", "operator", "integration", "desk", "street", "department"];
 const ASKERS: &[&str] =
     &["admin", "operator", "integration", "desk", "grid_worker", "street", "department", "doctor", "guardian"];
-/// A guardian's token is no guardian of hers: that is a person of the registry, who comes by a link.
-const RESPONDERS: &[&str] =
-    &["admin", "operator", "integration", "desk", "grid_worker", "volunteer", "street", "department", "doctor"];
+/// Those who see single elders, by a person of the registry.
+const SINGLE: &[&str] = &["doctor", "guardian"];
+const RESPONDERS: &[&str] = &ROLES;
 /// Who can take an alarm at a console.
 const WATCHERS: &[&str] = &["admin", "operator", "desk", "grid_worker", "street", "department"];
 const BREAKERS: &[&str] = &["admin", "operator", "desk", "grid_worker", "street", "department", "doctor"];
@@ -262,23 +262,25 @@ fn every_role_may_what_its_row_says_and_nobody_sees_outside() {
     .into();
     let token_of = |role: &str, scope: &str, doctor: &str| -> (String, String) {
         let mut asked = json!({"label": role, "role": role, "scope": scope});
-        if role == "doctor" {
-            asked["person"] = json!(doctor);
+        if SINGLE.contains(&role) {
+            asked["person"] = json!(if role == "doctor" { doctor.to_owned() } else { doctor.replace('d', "g") });
         }
         let made = api.post("/tokens", &asked);
         assert_eq!(made.status, 201, "{made:?}");
         (made.body["id"].as_str().unwrap().to_owned(), made.body["token"].as_str().unwrap().to_owned())
     };
     let token = |role: &str, scope: &str| token_of(role, scope, "d1");
-    let nameless = api.post("/tokens", &json!({"label": "x", "role": "doctor", "scope": org}));
-    assert_eq!((nameless.status, &nameless.body["errors"][0]["pointer"]), (422, &json!("/person")), "{nameless:?}");
+    for role in SINGLE {
+        let nameless = api.post("/tokens", &json!({"label": "x", "role": role, "scope": org}));
+        assert_eq!((nameless.status, &nameless.body["errors"][0]["pointer"]), (422, &json!("/person")), "{nameless:?}");
+    }
     let mut wrong = Vec::new();
     let mut asked = 0;
     for role in ROLES {
         let (_, inside) = token(role, &org);
         let (_, outside) = token_of(role, "/elsewhere/", "d2");
-        // Another family doctor, for the same part of the tree.
-        let (_, colleague) = token_of("doctor", &org, "d2");
+        // Another family doctor or guardian, for the same part of the tree.
+        let (_, colleague) = token_of(role, &org, "d9");
         for (method, address, body, who, outside_is) in ROWS {
             if *who == OPEN || *address == "/api/v1/events/stream" {
                 continue;
@@ -313,10 +315,10 @@ fn every_role_may_what_its_row_says_and_nobody_sees_outside() {
                 wrong.push(format!("{role} outside: {method} {path}: {elsewhere}, not 404"));
             }
             let is_an_elders = address.contains("{id}") && ELDERS.iter().any(|kind| path[1..].starts_with(kind));
-            if role == "doctor" && is_an_elders {
+            if SINGLE.contains(&role) && is_an_elders {
                 let theirs = ask(&colleague);
                 if theirs != 404 && !(theirs == 403 && (!who.contains(&role) || *who == BY_TABLE)) {
-                    wrong.push(format!("another doctor: {method} {path}: {theirs}, not 404"));
+                    wrong.push(format!("another {role}: {method} {path}: {theirs}, not 404"));
                 }
             }
             if *who == BY_TABLE {
