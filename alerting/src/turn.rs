@@ -2,6 +2,7 @@
 
 use compact_str::CompactString;
 use model::attempt::CalleeRole;
+use model::explain::FENCE_ENTRY;
 use model::{
     Attempt, AttemptId, AttemptOutcome, AttemptState, Callee, Channel, Contact, Counters, Destination, Escalation,
     EventKind, Incident, IncidentId, IncidentKind, IncidentState, Lane, PersonId, Priority, Purpose, Timestamp,
@@ -206,6 +207,7 @@ impl<'a> Turn<'a> {
         let fell = || self.incident.occurrences.iter().any(|occurrence| occurrence.kind == IncidentKind::Fall);
         Facts {
             kind: self.incident.kind,
+            entered: newest.is_some_and(|occurrence| occurrence.explain.rule == FENCE_ENTRY),
             and_fell: self.incident.kind != IncidentKind::Fall && fell(),
             wearer_name: &self.calling.wearer_name,
             community_name: &self.calling.community_name,

@@ -31,8 +31,8 @@ pub fn code(lang: Language) -> &'static str {
 }
 
 pub(crate) use cases::{CaseFacts, case_given, case_given_voice, case_whistled};
-use names::disposition_name;
 pub use names::event;
+use names::{disposition_name, entered};
 
 const MILLIS_PER_MINUTE: i64 = 60_000;
 const MINUTES_PER_DAY: i64 = 1_440;
@@ -82,6 +82,8 @@ impl LocalTime {
 pub struct Facts<'a> {
     /// What happened.
     pub kind: IncidentKind,
+    /// Whether it is an area to be kept out of that they went into, not one to stay in that they left.
+    pub entered: bool,
     /// Whether the device reported a fall beside what happened.
     pub and_fell: bool,
     /// To whom.
@@ -395,7 +397,7 @@ impl Words {
             community: shorten(community, NAME_CHARS_MAX),
             name: shorten(facts.wearer_name, NAME_CHARS_MAX),
             time: time_of_day(lang, facts.happened_at, facts.time),
-            event: event(lang, facts.kind),
+            event: if facts.entered { entered(lang) } else { event(lang, facts.kind) },
             explain: format!(
                 "{}{}",
                 if facts.and_fell { fell_too(lang) } else { "" },

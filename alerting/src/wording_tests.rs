@@ -9,6 +9,7 @@ use model::case::WhistleLevel;
 
 fn facts<'a>(explain: &'a str, at: &str) -> Facts<'a> {
     Facts {
+        entered: false,
         and_fell: false,
         kind: IncidentKind::Sos,
         wearer_name: "王桂兰",
@@ -220,4 +221,14 @@ fn a_case_whose_alarm_has_ended_is_not_told_as_one_that_is_on() {
     assert!(told(sos, Language::ZhCn).contains("警情已结束，工单尚未办结"), "{}", told(sos, Language::ZhCn));
     assert!(told(sos, Language::En).contains("the alarm has ended"), "{}", told(sos, Language::En));
     assert!(!told(CaseKind::Report, Language::ZhCn).contains("已结束"), "{}", told(CaseKind::Report, Language::ZhCn));
+}
+
+#[test]
+fn who_went_into_the_river_has_not_left_the_safe_area() {
+    let zh = "进入禁入区“river”：界内 6 米。";
+    let facts = Facts { kind: IncidentKind::FenceExit, entered: true, ..facts(zh, "2026-11-22T08:00:00+08:00") };
+    for text in [alert_text(Language::ZhCn, &facts, true).text, alert_voice(Language::ZhCn, &facts).text] {
+        assert!(text.contains("进入禁入区域") && !text.contains("离开"), "{text}");
+    }
+    assert!(alert_voice(Language::En, &facts).text.contains("went into an area to be kept out of"));
 }

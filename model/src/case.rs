@@ -245,6 +245,12 @@ impl CaseAction {
         !matches!(self, CaseAction::File | CaseAction::Photo | CaseAction::Receipt)
     }
 
+    /// The roles that may do it in a state; none where it is not possible.
+    #[must_use]
+    pub fn roles(self, state: CaseState) -> &'static [Role] {
+        self.in_state(state).map_or(&[], |row| row.who)
+    }
+
     /// The name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {

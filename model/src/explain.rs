@@ -23,6 +23,10 @@ pub struct Explain {
     pub en: String,
 }
 
+/// The rule by which somebody went into an area to be kept out of: of the same kind as a fence that is left, and told in
+/// other words.
+pub const FENCE_ENTRY: &str = "fence_entry";
+
 /// One number that a decision rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Reading {

@@ -1,5 +1,6 @@
 //! Left an area that is to be stayed in, or went into one that is to be stayed out of; and back. `geofence` has made sure of it; this says what it means.
 
+use model::explain::FENCE_ENTRY;
 use model::{Change, Crossing, CrossingDirection, Finding, IncidentKind, Priority};
 
 use crate::Context;
@@ -60,6 +61,8 @@ pub(crate) fn found(context: &Context<'_>, crossing: &Crossing) -> Finding {
             format!("Out of the area to be kept out of \"{fence}\" again: {distance_m:.0} m away."),
         ),
     };
+    let is_exclusion = matches!(crossing.direction, CrossingDirection::Enter | CrossingDirection::Leave);
+    let rule = if is_exclusion { FENCE_ENTRY } else { RULE };
     let (late_zh, late_en) = lateness(context.late, crossing.measured, context.now, &mut readings);
     Finding {
         kind: IncidentKind::FenceExit,
@@ -72,6 +75,6 @@ pub(crate) fn found(context: &Context<'_>, crossing: &Crossing) -> Finding {
         late: context.late,
         confirmed: true,
         position: Some(crossing.located.position),
-        explain: explain(RULE, RULE_VERSION, readings, zh + &late_zh, en + &late_en),
+        explain: explain(rule, RULE_VERSION, readings, zh + &late_zh, en + &late_en),
     }
 }

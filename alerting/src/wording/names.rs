@@ -52,6 +52,14 @@ pub fn event(lang: Language, kind: IncidentKind) -> &'static str {
     }
 }
 
+/// The same of somebody who went into an area to be kept out of.
+pub(super) fn entered(lang: Language) -> &'static str {
+    match lang {
+        Language::ZhCn => "进入禁入区域",
+        Language::En => "went into an area to be kept out of",
+    }
+}
+
 pub(super) fn disposition_name(lang: Language, disposition: &str) -> String {
     let known = match (lang, disposition) {
         (Language::ZhCn, "helped") => "已得到帮助",

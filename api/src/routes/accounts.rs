@@ -149,7 +149,7 @@ pub(crate) async fn create(
     let name = checked_name(body.name)?.unwrap_or_else(|| body.id.clone());
     checked_role(body.role)?;
     let scope = match body.scope {
-        Some(scope) => checked_scope(&scope, &caller.actor)?,
+        Some(scope) => checked_scope(&shared, &scope, &caller.actor).await?,
         None => caller.actor.scope.clone(),
     };
     let account = Account {
@@ -233,7 +233,10 @@ pub(crate) async fn change(
         person: checked_id("/person", body.person.as_deref())?.map(PersonId::new),
         name: checked_name(body.name)?,
         role: body.role,
-        scope: body.scope.map(|scope| checked_scope(&scope, &caller.actor)).transpose()?,
+        scope: match body.scope {
+            Some(scope) => Some(checked_scope(&shared, &scope, &caller.actor).await?),
+            None => None,
+        },
         password_hash: match body.password {
             Some(password) => Some(hashed(&shared, password).await?),
             None => None,
@@ -336,7 +339,7 @@ fn checked_role(role: Role) -> Result<(), Fault> {
     }
 }
 
-pub(crate) fn checked_scope(scope: &str, actor: &Actor) -> Result<OrgPath, Fault> {
+pub(crate) async fn checked_scope(shared: &Shared, scope: &str, actor: &Actor) -> Result<OrgPath, Fault> {
     let scope = OrgPath::new(scope);
     if !(scope.as_str() == "/" || scope.is_well_formed()) {
         let detail = "a scope is / or a path like /luyang/xinghua/, with a slash at both ends";
@@ -345,6 +348,16 @@ pub(crate) fn checked_scope(scope: &str, actor: &Actor) -> Result<OrgPath, Fault
     if !actor.scope.contains(&scope) {
         let detail = format!("the scope must lie within yours, {}", actor.scope);
         return Err(Fault::invalid("/scope", detail, format!("范围须在您的范围 {} 之内", actor.scope)));
+    }
+    let sought = scope.clone();
+    let is_there = shared.read(move |state| {
+        let mut is_there = sought.as_str() == "/";
+        state.for_each_org(&mut |org| is_there |= sought.contains(&org.path))?;
+        Ok(is_there)
+    });
+    if !is_there.await? {
+        let detail = format!("there is no organisation at {scope} or below: nothing would ever be seen there");
+        return Err(Fault::invalid("/scope", detail, format!("{scope} 及其下没有组织，将看不到任何内容")));
     }
     Ok(scope)
 }

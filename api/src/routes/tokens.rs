@@ -98,7 +98,7 @@ pub(crate) async fn create(
     }
     checked_text("/label", Some(&body.label), LABEL_BYTES_MAX)?;
     let scope = match body.scope {
-        Some(scope) => checked_scope(&scope, &caller.actor)?,
+        Some(scope) => checked_scope(&shared, &scope, &caller.actor).await?,
         None => caller.actor.scope.clone(),
     };
     let person = checked_id("/person", body.person.as_deref())?.map(PersonId::new);

@@ -200,10 +200,7 @@ impl Pipeline {
             Said::Takes | Said::CannotTake | Said::Remark(_) => return,
         };
         request.handler = (request.action == CaseAction::Accept).then(|| answer.person.clone());
-        // Whoever was sent may go, whatever else they are.
-        let role = self.directory.people.get(&answer.person).map(|person| person.role);
-        let may = |role: &Role| request.action.in_state(case.state).is_some_and(|row| row.who.contains(role));
-        let role = role.filter(may).unwrap_or(Role::Volunteer);
+        let role = self.directory.people.get(&answer.person).map_or(Role::Volunteer, |person| person.role);
         let actor = Actor { person: answer.person, role, scope: case.org.clone() };
         let id = case.id;
         let input = casework::Input::Action { id, actor: &actor, if_match: None, request: &request };

@@ -3,8 +3,8 @@
 use casework::{Input, Output, Visited};
 use model::case::{CaseFiling, CasePlace, CaseRequest, PatrolOrder, PatrolWho, Receipt};
 use model::{
-    Actor, CaseAction, CaseId, Datum, Decision, DutyRoster, Entity, EventKind, OrgPath, PersonId, Problem, ProblemCode,
-    Reply, Timestamp, Wearer, WearerId,
+    Actor, CaseAction, CaseId, CaseState, Datum, Decision, DutyRoster, Entity, EventKind, OrgPath, PersonId, Problem,
+    ProblemCode, Reply, Timestamp, Wearer, WearerId,
 };
 
 use super::Pipeline;
@@ -24,6 +24,15 @@ impl Pipeline {
         let named = request.handler.as_ref().filter(|_| request.action != CaseAction::HandOff);
         if let Some(stranger) = named.filter(|person| self.directory.people.slot(*person).is_none()) {
             return Reply::Refused(no_such_person("/handler".into(), stranger));
+        }
+        let takes_none = |person: &&PersonId| {
+            let role = self.directory.people.get(*person).map(|person| person.role);
+            role.is_some_and(|role| !CaseAction::Accept.roles(CaseState::Dispatched).contains(&role))
+        };
+        if let Some(person) = named.filter(takes_none) {
+            let detail = format!("{person} is registered in a role that takes no cases");
+            let problem = Problem::new(ProblemCode::Invalid, detail, format!("{person} 登记的角色不能办理工单"));
+            return Reply::Refused(problem.at("/handler", "takes no cases", "不能办理工单"));
         }
         let mut request = request.clone();
         if let Some(spot) = &mut request.spot {

@@ -159,6 +159,17 @@ fn changed(
             };
             webhook.version += 1;
         }
+        WebhookAct::Rotate if webhook.rotated_until.is_some_and(|until| until > at) => {
+            let until = webhook.rotated_until.unwrap_or(at);
+            let detail = format!(
+                "until {until} the secret before this one signs, too; rotating again would end it before its day is over"
+            );
+            return Err(Problem::new(
+                ProblemCode::IllegalInState,
+                detail,
+                format!("旧密钥在 {until} 前仍有效，此前不能再次轮换"),
+            ));
+        }
         WebhookAct::Rotate => {
             webhook.secret_generation += 1;
             webhook.rotated_until = Some(at.plus_seconds(ROTATION_SECONDS));

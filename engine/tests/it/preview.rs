@@ -250,8 +250,9 @@ fn what_was_found_is_regenerated_from_the_journal_to_the_byte(house: &House) {
         blood_pressure Cleared: systolic diastolic
         blood_pressure Raised: systolic diastolic systolic_threshold diastolic_threshold
         fall Raised: confidence window
+        fence_entry Cleared: distance
+        fence_entry Raised: distance accuracy fixes
         fence_exit Cleared: distance
-        fence_exit Raised: distance accuracy fixes
         fence_exit Raised: distance margin accuracy fixes
         heart_rate Cleared: heart_rate
         heart_rate Raised: heart_rate threshold readings
