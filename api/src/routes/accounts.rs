@@ -351,9 +351,13 @@ pub(crate) async fn checked_scope(shared: &Shared, scope: &str, actor: &Actor) -
     }
     let sought = scope.clone();
     let is_there = shared.read(move |state| {
-        let mut is_there = sought.as_str() == "/";
-        state.for_each_org(&mut |org| is_there |= sought.contains(&org.path))?;
-        Ok(is_there)
+        let (mut orgs, mut is_there) = (0, sought.as_str() == "/");
+        state.for_each_org(&mut |org| {
+            orgs += 1;
+            is_there |= sought.contains(&org.path);
+        })?;
+        // Where nothing is registered yet, whoever sets it up may begin with the people.
+        Ok(is_there || orgs == 0)
     });
     if !is_there.await? {
         let detail = format!("there is no organisation at {scope} or below: nothing would ever be seen there");

@@ -118,7 +118,7 @@ fn a_disk_that_stops_is_said_and_nothing_is_acknowledged_meanwhile() {
     let (house, _phones, server) = served(patient_plan());
     let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
     assert_eq!(device.report(&up(BRACELET), br#"{"type":"alive","id":"before"}"#), 0);
-    let tamper = Tamper::with(&server, &[], "inject=fdatasync,fsync:delay_enter=8000000");
+    let tamper = Tamper::with(&server, &[], "inject=fdatasync,fsync:delay_enter=60000000");
     let packet = device.publish(&up(BRACELET), br#"{"type":"sos","id":"meanwhile"}"#, 1).unwrap();
     readiness_says(&server, Some("journal"));
     device.patience(Duration::from_millis(200));
@@ -166,7 +166,7 @@ fn main_loop_of(server: &Server) -> u32 {
 fn a_loop_that_stands_still_is_said() {
     let (_house, _phones, server) = served(patient_plan());
     readiness_says(&server, None);
-    let tamper = Tamper::with(&server, &[main_loop_of(&server)], "inject=all:delay_enter=8000000");
+    let tamper = Tamper::with(&server, &[main_loop_of(&server)], "inject=all:delay_enter=60000000");
     readiness_says(&server, Some("loop"));
     drop(tamper);
     readiness_says(&server, None);
