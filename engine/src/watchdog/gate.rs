@@ -1,6 +1,7 @@
 //! The engine's side: nothing is sent under an epoch that is not its own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -135,7 +136,7 @@ impl Gate {
         if !self.empty_log(held).await {
             return false;
         }
-        match self.ground.raise(Holder::Engine) {
+        match self.on_disk(|ground| ground.raise(Holder::Engine)).await {
             // What it was about to send and had written down before the epoch was raised.
             Ok(_) if !self.empty_log(held).await => return false,
             Ok(epoch) => self.own.store(epoch, Ordering::Release),
@@ -144,10 +145,20 @@ impl Gate {
         true
     }
 
+    /// Does something to the files where it may wait for a disk that hangs: on the runtime it would hold up the API, and with it
+    /// the key that somebody presses.
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Ground) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let ground = self.ground.clone();
+        tokio::task::spawn_blocking(move || work(&ground)).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
     /// Has everything that is in the log written down.
     async fn empty_log(&self, held: &mut Held) -> bool {
         loop {
-            let Taken { deeds, mut unread } = match self.ground.take() {
+            let Taken { deeds, mut unread } = match self.on_disk(Ground::take).await {
                 Ok(Some(taken)) => taken,
                 Ok(None) => return true,
                 Err(error) => {
@@ -187,8 +198,10 @@ impl Gate {
                     return false;
                 }
             }
-            unread.iter().for_each(|line| self.keep(line));
-            if let Err(error) = self.ground.forget() {
+            for line in unread {
+                self.keep(line).await;
+            }
+            if let Err(error) = self.on_disk(Ground::forget).await {
                 tracing::error!(%error, "the watchdog's log cannot be removed");
                 return false;
             }
@@ -201,11 +214,11 @@ impl Gate {
     }
 
     /// A line that cannot be read is kept for staff, and it shows.
-    fn keep(&self, line: &str) {
+    async fn keep(&self, line: String) {
         metrics::counter!("yinling_watchdog_lines_unread_total").increment(1);
         self.watch.unread.store(true, Ordering::Relaxed);
         let path = self.ground.unread();
-        match self.ground.keep_unread(line) {
+        match self.on_disk(move |ground| ground.keep_unread(&line)).await {
             Ok(true) => {
                 tracing::error!(path = %path.display(), "a line of the watchdog's log cannot be read; it is kept")
             }
