@@ -74,10 +74,10 @@ impl Story {
             if let Entity::Attempt(attempt) = &event.entity
                 && attempt.callee.person.as_str() == person
             {
-                attempts.insert(attempt.id, attempt.clone());
+                attempts.insert(attempt.id, attempt.as_ref().clone());
             }
         }
-        let line = |a: &Box<model::Attempt>| {
+        let line = |a: &model::Attempt| {
             let seconds = a.not_before.millis_since(at(0.0)) / 1000;
             format!("{seconds} {:?} {:?} {}\n", a.channel, a.state, a.text)
         };
