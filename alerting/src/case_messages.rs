@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compact_str::CompactString;
 use model::attempt::CalleeRole;
 use model::case::{CasePlace, WhistleLevel};
 use model::record::SendResult;
@@ -343,6 +344,8 @@ impl CaseMessages {
             _ => ways(role, contact).into_iter().find_map(|(way, to)| to.filter(|_| way == channel)),
         }?;
         let case = told.case;
+        let mut params = message.params.clone();
+        params.push((CompactString::const_new("code"), case.id.to_string()));
         Some(self.begin(Attempt {
             id: counters.next_attempt(),
             version: 1,
@@ -361,7 +364,7 @@ impl CaseMessages {
             lane: if case.priority == Priority::High { Lane::Alarm } else { Lane::Routine },
             cycle: 1,
             text: message.said_over(channel),
-            params: message.params.clone(),
+            params,
             state: AttemptState::Pending,
             outcome: None,
             created_at: now,

@@ -26,7 +26,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) fn act(book: &mut Book, sla: &Sla, id: CaseId, asked: Asked<'_>, now: Timestamp) -> Vec<Output> {
     let visible = book.case(id).filter(|case| asked.actor.scope.contains(&case.org));
     let Some(case) = visible else { return vec![Output::Refused(Problem::not_found("the case"))] };
-    if let Err(problem) = check_role(case, asked.request.action, asked.actor.role) {
+    if let Err(problem) = check_role(case, asked.request.action, asked.actor) {
         return vec![Output::Refused(problem)];
     }
     if is_done_already(case, asked.request) {

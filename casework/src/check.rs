@@ -4,7 +4,7 @@ use compact_str::CompactString;
 use model::case::{CHECK_INS_MAX, CaseRequest, PHOTOS_MAX, QuestionKind, RECORDS_MAX, RecordKind, WhistleLevel};
 use model::incident::{NOTES_MAX, Transition};
 use model::registry::Role;
-use model::{Case, CaseAction, CaseKind, CaseState, Fault, Problem, ProblemCode, Timestamp};
+use model::{Actor, Case, CaseAction, CaseKind, CaseState, Fault, Problem, ProblemCode, Timestamp};
 
 use crate::action::Asked;
 use crate::book::Book;
@@ -32,9 +32,9 @@ pub(crate) fn check(
     asked: Asked<'_>,
     now: Timestamp,
 ) -> Result<&'static Transition<CaseState, CaseAction>, Problem> {
-    let (action, role) = (asked.request.action, asked.actor.role);
+    let action = asked.request.action;
     let row = action.in_state(case.state).ok_or_else(|| illegal(case, asked))?;
-    check_role(case, action, role)?;
+    check_role(case, action, asked.actor)?;
     check_holder(case, asked)?;
     if !asked.by_receipt {
         check_version(case, asked)?;
@@ -71,13 +71,13 @@ pub(crate) fn check(
 }
 
 /// Whether a role may do this to a case as it stands. What is not in the table is another matter.
-pub(crate) fn check_role(case: &Case, action: CaseAction, role: Role) -> Result<(), Problem> {
-    if action.in_state(case.state).is_none_or(|row| row.who.contains(&role)) {
+pub(crate) fn check_role(case: &Case, action: CaseAction, actor: &Actor) -> Result<(), Problem> {
+    if action.in_state(case.state).is_none_or(|row| row.who.contains(&actor.role)) {
         return Ok(());
     }
     let detail = "your role may not do this to a case";
     let mut problem = Problem::new(ProblemCode::NotAllowed, detail, "您的角色无权执行此操作");
-    problem.allowed_actions = allowed(case, role);
+    problem.allowed_actions = allowed(case, actor);
     Err(problem)
 }
 
@@ -87,18 +87,7 @@ fn not_the_handler(detail: &str, detail_zh: &str) -> Problem {
 
 /// Workers and volunteers act on what they hold; what was given to another is the other's.
 fn check_holder(case: &Case, asked: Asked<'_>) -> Result<(), Problem> {
-    let is_theirs = case.handler.as_ref().is_none_or(|handler| *handler == asked.actor.person);
-    let works = matches!(asked.actor.role, Role::GridWorker | Role::Volunteer);
-    let of_the_holder = matches!(
-        asked.request.action,
-        CaseAction::Accept
-            | CaseAction::Arrive
-            | CaseAction::CheckIn
-            | CaseAction::Feedback
-            | CaseAction::Return
-            | CaseAction::Close
-    );
-    if is_theirs || !works || !of_the_holder {
+    if !is_anothers(case, asked.actor) || !is_of_the_holder(asked.request.action) {
         return Ok(());
     }
     let holder = case.handler.as_ref().map_or_else(String::new, ToString::to_string);
@@ -107,6 +96,24 @@ fn check_holder(case: &Case, asked: Asked<'_>) -> Result<(), Problem> {
     problem.allowed_actions = vec![CaseAction::Whistle.name().into(), CaseAction::Note.name().into()];
     problem.holder = case.handler.clone();
     Err(problem)
+}
+
+/// Whether somebody who acts on what they hold only has to leave it to another.
+fn is_anothers(case: &Case, actor: &Actor) -> bool {
+    let works = matches!(actor.role, Role::GridWorker | Role::Volunteer);
+    works && case.handler.as_ref().is_some_and(|handler| *handler != actor.person)
+}
+
+fn is_of_the_holder(action: CaseAction) -> bool {
+    matches!(
+        action,
+        CaseAction::Accept
+            | CaseAction::Arrive
+            | CaseAction::CheckIn
+            | CaseAction::Feedback
+            | CaseAction::Return
+            | CaseAction::Close
+    )
 }
 
 fn check_version(case: &Case, asked: Asked<'_>) -> Result<(), Problem> {
@@ -353,15 +360,15 @@ fn illegal(case: &Case, asked: Asked<'_>) -> Problem {
         None => (format!("{action} is not possible now"), "工单当前状态下不能执行此操作".to_owned()),
     };
     let mut problem = Problem::new(ProblemCode::IllegalInState, detail, detail_zh);
-    problem.allowed_actions = allowed(case, asked.actor.role);
+    problem.allowed_actions = allowed(case, asked.actor);
     problem.holder = holder.cloned();
     problem
 }
 
-/// What a role may do to a case now, at `POST /cases/{id}/actions/{action}`.
-fn allowed(case: &Case, role: Role) -> Vec<CompactString> {
-    let mut actions = CaseAction::allowed(case.state, role);
-    actions.retain(|action| action.is_command());
+/// What somebody may do to a case now, at `POST /cases/{id}/actions/{action}`.
+fn allowed(case: &Case, actor: &Actor) -> Vec<CompactString> {
+    let mut actions = CaseAction::allowed(case.state, actor.role);
+    actions.retain(|action| action.is_command() && !(is_of_the_holder(*action) && is_anothers(case, actor)));
     if case.level == WhistleLevel::Department {
         actions.retain(|action| *action != CaseAction::Whistle);
     }

@@ -41,7 +41,7 @@ fn follow(
     receipt: &Receipt,
     now: Timestamp,
 ) -> Result<Vec<Output>, Problem> {
-    check_role(case, CaseAction::Receipt, actor.role)?;
+    check_role(case, CaseAction::Receipt, actor)?;
     let known = case.external.as_ref();
     if let Some(external) = known {
         check_same(case, external, receipt)?;

@@ -28,11 +28,11 @@ impl Pipeline {
             self.tell_joined(case, joined, at, decisions);
         }
         if let Some(incident) = case.incident {
-            self.tell_incident(kind, case, incident, at, decisions);
+            self.tell_incident((kind, changed), case, incident, at, decisions);
         }
         let outputs = self.case_messages.settle(case, at);
         self.respond(outputs, at, decisions);
-        if changed.iter().any(|member| member == "handler") {
+        if has_changed_hands(changed) {
             self.tell_handler(case, at, decisions);
         }
     }
@@ -40,13 +40,15 @@ impl Pipeline {
     /// The incident of a case hears what concerns it.
     fn tell_incident(
         &mut self,
-        kind: EventKind,
+        (kind, changed): (EventKind, &[CompactString]),
         case: &Case,
         incident: IncidentId,
         at: Timestamp,
         decisions: &mut Vec<Decision>,
     ) {
         let by = case.steps.last().and_then(|step| step.by.as_ref());
+        let role = case.steps.last().and_then(|step| step.role);
+        let goes = matches!(role, Some(Role::GridWorker | Role::Volunteer));
         let handler = case.handler.as_ref();
         let counted_on = || {
             let going = self.alerting.incident(incident)?.acknowledged_by.as_ref().map(|going| &going.person);
@@ -58,8 +60,10 @@ impl Pipeline {
                 let outputs = self.alerting.handle(input, at, &mut self.counters);
                 return self.respond(outputs, at, decisions);
             }
-            // Who takes it for another has not said that the other goes.
-            EventKind::CaseAccepted if by == handler => by.cloned().map(|by| (by, CaseNews::Accepted)),
+            // Who takes it for another has not said that the other goes; nor has a desk that takes charge of it.
+            EventKind::CaseAccepted if by == handler && (goes || !has_changed_hands(changed)) => {
+                by.cloned().map(|by| (by, CaseNews::Accepted))
+            }
             EventKind::CaseOnSite => handler.or(by).cloned().map(|there| (there, CaseNews::Arrived)),
             EventKind::CaseReturned | EventKind::CaseReassigned | EventKind::CaseHandedOff => {
                 counted_on().map(|going| (going, CaseNews::TakenFrom))
@@ -209,4 +213,8 @@ impl Pipeline {
         outputs.retain(|output| !matches!(output, casework::Output::Refused(_)));
         self.tell_cases(outputs, at, decisions);
     }
+}
+
+fn has_changed_hands(changed: &[CompactString]) -> bool {
+    changed.iter().any(|member| member == "handler")
 }

@@ -217,6 +217,16 @@ fn what_happens_after_the_visit_is_not_closed_with_the_case() {
 }
 
 #[test]
+fn a_desk_that_takes_charge_of_a_case_has_not_said_that_it_goes() {
+    let mut story = Story::begin();
+    story.act(10.0, "admin", CaseAction::Accept, |_| {});
+    assert_eq!((story.case().state, story.state()), (CaseState::Accepted, IncidentState::Notifying));
+    let mut story = Story::begin();
+    story.act(10.0, "worker", CaseAction::Accept, |_| {});
+    assert_eq!((story.case().state, story.state()), (CaseState::Accepted, IncidentState::Acknowledged));
+}
+
+#[test]
 fn who_takes_a_case_for_another_stops_no_calls() {
     let mut story = Story::begin();
     story.act(10.0, "admin", CaseAction::Accept, |request| request.handler = Some(PersonId::new("worker")));
