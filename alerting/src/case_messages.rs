@@ -172,7 +172,8 @@ impl CaseMessages {
     ) -> Vec<Output> {
         let Some(attempt) = self.attempts.get(&id).filter(|attempt| attempt.wants_sending()) else { return Vec::new() };
         let sends = attempt.sends.saturating_add(1);
-        let sends_max = if attempt.channel == Channel::Voice { VOICE_SENDS_MAX } else { MESSAGE_SENDS_MAX };
+        let is_call = attempt.channel == Channel::Voice;
+        let sends_max = if is_call { VOICE_SENDS_MAX } else { MESSAGE_SENDS_MAX };
         let sent = Sent { result, provider, others_left, reference };
         let is_hopeless = matches!(result, SendResult::Final { .. }) && attempt.passed_over.is_empty();
         let mut after = attempt.clone();
@@ -193,7 +194,11 @@ impl CaseMessages {
                 EventKind::AttemptFailed
             }
             SendResult::Retry { .. } | SendResult::Unknown { .. } | SendResult::Final { .. } => {
-                let asked = if let SendResult::Retry { after_seconds, .. } = sent.result { *after_seconds } else { 0 };
+                // A call does not wait for as long as a provider may like.
+                let asked = match sent.result {
+                    SendResult::Retry { after_seconds, .. } if !is_call => *after_seconds,
+                    _ => 0,
+                };
                 let wait = asked.min(PROVIDER_WAIT_SECONDS_MAX).max(backoff_seconds(sends));
                 after.passed_over.clear();
                 after.not_before = now.plus_seconds(wait);
@@ -244,11 +249,12 @@ impl CaseMessages {
         (outputs.into_iter().collect(), attempt.case.and_then(answer))
     }
 
-    /// What follows a call about a case that nobody took just now, if the case still waits for them.
+    /// What follows a call about a case that is over now and that nobody took, if the case still waits for them. Asked once for
+    /// each call, when it ended: providers say more than once that one is over.
     pub fn missed(&mut self, id: AttemptId, case: &Case, now: Timestamp, counters: &mut Counters) -> Option<Missed> {
         let is_missed = |attempt: &&Attempt| {
             let over = matches!(attempt.state, AttemptState::Failed | AttemptState::Ended | AttemptState::Declined);
-            attempt.channel == Channel::Voice && over && attempt.changed_at == now
+            attempt.channel == Channel::Voice && over
         };
         let missed = self.attempts.get(&id).filter(is_missed)?;
         if !waits_for(case, &missed.callee.person) {

@@ -32,7 +32,7 @@ pub fn code(lang: Language) -> &'static str {
 
 pub(crate) use cases::{CaseFacts, case_given, case_given_voice, case_whistled};
 pub use names::event;
-use names::{disposition_name, entered};
+use names::{disposition_name, entered, fell_too, place_by_ear};
 
 const MILLIS_PER_MINUTE: i64 = 60_000;
 const MINUTES_PER_DAY: i64 = 1_440;
@@ -468,14 +468,6 @@ fn beyond_the_event(lang: Language, kind: IncidentKind, explain: &str) -> &str {
     chinese.or_else(|| explain.split_once(". ").map(|(_, rest)| rest)).unwrap_or("")
 }
 
-/// It stands first: whoever goes must not shout through the door and wait.
-fn fell_too(lang: Language) -> &'static str {
-    match lang {
-        Language::ZhCn => "设备还报告疑似跌倒。",
-        Language::En => "The device reports a fall, too. ",
-    }
-}
-
 /// The finding's sentence with its full stop; nothing for nothing.
 fn sentence(lang: Language, explain: &str) -> String {
     let bare = explain.trim().trim_end_matches(['。', '.']);
@@ -484,17 +476,6 @@ fn sentence(lang: Language, explain: &str) -> String {
         Language::ZhCn => format!("{bare}。"),
         Language::En => format!("{bare}. "),
     }
-}
-
-/// Nobody can follow coordinates by ear; the text message has them.
-fn place_by_ear(lang: Language, is_known: bool) -> String {
-    let place = match (lang, is_known) {
-        (Language::ZhCn, true) => "位置见短信",
-        (Language::ZhCn, false) => "位置未知",
-        (Language::En, true) => "the place is in the text message",
-        (Language::En, false) => "the place is not known",
-    };
-    place.to_owned()
 }
 
 /// Coordinates: links may not stand in text messages (channels.md).

@@ -44,15 +44,17 @@ pub struct Tls {
 struct Both {
     http: Arc<ServerConfig>,
     mqtt: Arc<ServerConfig>,
-    /// From when and until when all certificates of the file hold, as far as they say.
+    /// From when and until when the server's own certificate holds, as far as it says.
     holds: Holds,
     /// The files as they were when these were made.
     files: Vec<Option<Seen>>,
     /// What is wrong with the files that came since, which are not used.
     refused: Option<String>,
+    /// When they will hold, if that is why.
+    again_at: Option<Timestamp>,
 }
 
-/// From when and until when certificates hold.
+/// From when and until when a certificate holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holds {
     /// From then on.
@@ -62,10 +64,11 @@ pub struct Holds {
 }
 
 impl Holds {
+    /// Of the first one, which is the server's own: whoever connects looks for a way past an old one behind it.
     fn of(certificates: &[CertificateDer<'_>]) -> Holds {
-        let known = certificates.iter().filter_map(|certificate| broker::validity(certificate));
-        let always = Holds { from: Timestamp::EPOCH, until: Timestamp::LATEST };
-        known.fold(always, |holds, (from, until)| Holds { from: holds.from.max(from), until: holds.until.min(until) })
+        let own = certificates.first().and_then(|certificate| broker::validity(certificate));
+        let (from, until) = own.unwrap_or((Timestamp::EPOCH, Timestamp::LATEST));
+        Holds { from, until }
     }
 
     /// Why nobody accepts it now.
@@ -145,7 +148,9 @@ impl Tls {
     /// does not hold now and the one before does: a device that is turned away cannot call for help.
     pub fn reload(&self, now: Timestamp) {
         let holds = self.now.read().holds;
-        let read = read(&self.settings).and_then(|both| match both.holds.fault(now) {
+        let read = read(&self.settings);
+        let again_at = read.as_ref().ok().map(|both| both.holds.from).filter(|from| *from > now);
+        let read = read.and_then(|both| match both.holds.fault(now) {
             Some(fault) if holds.fault(now).is_none() => {
                 Err(anyhow!("{}: {fault}", self.settings.certificate.display()))
             }
@@ -158,15 +163,22 @@ impl Tls {
                 tracing::info!("the TLS certificate was read again; new connections get it");
             }
             Err(error) => {
-                // Noted as seen: it is told once, and read again when it changes again.
+                // Noted as seen: it is told once, and read again when it changes again, or when it holds.
                 let mut now = self.now.write();
                 now.files = seen(&self.settings);
                 now.refused = Some(format!("{error:#}"));
+                now.again_at = again_at;
                 drop(now);
                 metrics::counter!("tls_reloads_total", "result" => "failed").increment(1);
                 tracing::error!("the TLS certificate cannot be used and the one before goes on: {error:#}");
             }
         }
+    }
+
+    /// Whether the files changed, or what was refused because it did not hold yet holds by now.
+    fn wants_reading(&self, now: Timestamp) -> bool {
+        let both = self.now.read();
+        both.files != seen(&self.settings) || both.again_at.is_some_and(|at| now >= at)
     }
 
     /// Reads the files again when one of them changed, and on SIGHUP.
@@ -184,8 +196,9 @@ impl Tls {
                     _ = asked.recv() => true,
                     _ = every.tick() => false,
                 };
-                if is_asked || tls.now.read().files != seen(&tls.settings) {
-                    let (tls, now) = (Arc::clone(&tls), clock.now());
+                let now = clock.now();
+                if is_asked || tls.wants_reading(now) {
+                    let tls = Arc::clone(&tls);
                     // Files may be slow; what is served must not be.
                     let _ = tokio::task::spawn_blocking(move || tls.reload(now)).await;
                 }
@@ -248,7 +261,7 @@ fn read(settings: &TlsSettings) -> anyhow::Result<Both> {
     let http = server(settings, false, &[b"http/1.1"])?;
     let mqtt = server(settings, true, &[])?;
     let holds = Holds::of(&certificates(&settings.certificate)?);
-    Ok(Both { http: Arc::new(http), mqtt: Arc::new(mqtt), holds, files, refused: None })
+    Ok(Both { http: Arc::new(http), mqtt: Arc::new(mqtt), holds, files, refused: None, again_at: None })
 }
 
 /// TLS 1.2 and 1.3, nothing before. Only devices bring certificates of their own.
@@ -395,6 +408,8 @@ mod tests {
         from_to(2027, (2028, 1, 2));
         tls.reload(now);
         assert!(tls.condition(now).warning.unwrap().contains("holds from 2027-01-01"), "{:?}", tls.condition(now));
+        assert!(!tls.wants_reading(now));
+        assert!(tls.wants_reading(Timestamp::parse("2027-01-01T00:00:00Z").unwrap()), "by itself, once it holds");
         from_to(2025, (2026, 12, 1));
         tls.reload(now);
         assert!(!Arc::ptr_eq(&first, &(tls.http())()));

@@ -60,6 +60,25 @@ pub(super) fn entered(lang: Language) -> &'static str {
     }
 }
 
+/// It stands first: whoever goes must not shout through the door and wait.
+pub(super) fn fell_too(lang: Language) -> &'static str {
+    match lang {
+        Language::ZhCn => "设备还报告疑似跌倒。",
+        Language::En => "The device reports a fall, too. ",
+    }
+}
+
+/// Nobody can follow coordinates by ear; the text message has them.
+pub(super) fn place_by_ear(lang: Language, is_known: bool) -> String {
+    let place = match (lang, is_known) {
+        (Language::ZhCn, true) => "位置见短信",
+        (Language::ZhCn, false) => "位置未知",
+        (Language::En, true) => "the place is in the text message",
+        (Language::En, false) => "the place is not known",
+    };
+    place.to_owned()
+}
+
 pub(super) fn disposition_name(lang: Language, disposition: &str) -> String {
     let known = match (lang, disposition) {
         (Language::ZhCn, "helped") => "已得到帮助",

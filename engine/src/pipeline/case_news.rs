@@ -143,7 +143,7 @@ impl Pipeline {
     pub(super) fn case_evidence(&mut self, input: &Recorded, at: Timestamp, decisions: &mut Vec<Decision>) -> bool {
         let (Recorded::Callback { attempt: id, .. } | Recorded::Sent { attempt: id, .. }) = input else { return false };
         let Some(told) = self.case_messages.attempt(*id) else { return false };
-        match input {
+        let (outputs, answer) = match input {
             Recorded::Callback { outcome, key, text, .. } => {
                 let text = text.as_deref();
                 // A phone is told of alarms, too, and a code may name one.
@@ -154,18 +154,25 @@ impl Pipeline {
                     self.respond(outputs, at, decisions);
                     return true;
                 }
-                let (outputs, answer) = self.case_messages.callback(*id, *outcome, (key.as_deref(), text), at);
-                self.respond(outputs, at, decisions);
-                if let Some(answer) = answer {
-                    self.answer_for(answer, at, decisions);
-                }
+                self.case_messages.callback(*id, *outcome, (key.as_deref(), text), at)
             }
             Recorded::Sent { result, provider, others_left, reference, .. } => {
                 let by = (provider.as_str(), *others_left, reference.as_deref());
-                let outputs = self.case_messages.sent(*id, result, by, at);
-                self.respond(outputs, at, decisions);
+                (self.case_messages.sent(*id, result, by, at), None)
             }
-            _ => {}
+            _ => return false,
+        };
+        let is_over = |output: &alerting::Output| match output {
+            alerting::Output::Attempt { attempt, .. } => attempt.state.is_over(),
+            _ => false,
+        };
+        let has_ended = outputs.iter().any(is_over);
+        self.respond(outputs, at, decisions);
+        if let Some(answer) = answer {
+            self.answer_for(answer, at, decisions);
+        }
+        if !has_ended {
+            return true;
         }
         let Some(case) = self.case_messages.attempt(*id).and_then(|attempt| self.casework.case(attempt.case?)) else {
             return true;

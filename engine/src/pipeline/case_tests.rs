@@ -114,7 +114,10 @@ fn whoever_is_sent_is_rung_again_until_the_case_waits_for_them_no_longer() {
     story.dispatch(10.0, "worker");
     for seconds in [30.0, 110.0, 190.0] {
         let call = call_of(&story.records, "worker");
-        story.decide(seconds, callback(call, AttemptOutcome::NoAnswer, None));
+        // Some providers say it twice, in one post.
+        for outcome in [AttemptOutcome::NoAnswer, AttemptOutcome::Ended, AttemptOutcome::NoAnswer] {
+            story.decide(seconds, callback(call, outcome, None));
+        }
     }
     story.check("worker", expect![[r#"
         10 Sms Pending 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
