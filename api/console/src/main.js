@@ -131,6 +131,7 @@ function everySecond() {
 }
 
 store.onAlarm.add((incident) => { if (!incident.test) sound.announce(incident.priority); });
+store.onMoved.add((incident) => toast(t("alarm.moved", { who: store.wearerName(incident.wearer) }), { kind: "bad" }));
 window.addEventListener("hashchange", show);
 startKeys(() => page);
 setInterval(everySecond, SECOND_MS);

@@ -2,7 +2,7 @@
 import { Problem, all, get, list } from "./api.js";
 import { coalesced } from "./dom.js";
 import { Live } from "./live.js";
-import { isOneOf } from "./session.js";
+import { isOneOf, me } from "./session.js";
 
 /** How many names and calls are asked for at once. */
 const REQUESTS_MAX = 6;
@@ -41,6 +41,8 @@ export function touch(topic) {
 
 /** Calls of new alarms, for the sound: `(incident, event type)`. */
 export const onAlarm = new Set();
+/** Incidents that moved to another part of the tree. */
+export const onMoved = new Set();
 /** Every event as it comes, for pages that follow something of their own. */
 export const onEvent = new Set();
 
@@ -145,7 +147,9 @@ export function keep(map, entity) {
 function take(event) {
   const { type, data } = event;
   const [noun] = event.subject.split("/");
-  if (noun === "incidents") {
+  if ((noun === "incidents" || noun === "cases") && me && !data.org.startsWith(me.org)) {
+    leave(noun === "incidents" ? incidents : cases, data);
+  } else if (noun === "incidents") {
     keep(incidents, data);
     remember(data.id, event);
     if (type === "incident.raised" || type === "incident.recurred" || type === "incident.reopened" ||
@@ -173,6 +177,13 @@ function take(event) {
     touch("registry");
   }
   for (const f of onEvent) f(event);
+}
+
+/** What an elder who moved away took along: it belongs to another part of the tree, and nothing can be done to it here. */
+function leave(map, data) {
+  if (!map.delete(data.id)) return;
+  if (map === incidents) for (const f of onMoved) f(data);
+  touch(map === incidents ? "incident" : "case");
 }
 
 const newer = (before, after) => (before && before.version > after.version ? before : after);

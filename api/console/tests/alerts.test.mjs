@@ -1,6 +1,6 @@
 // 实时告警, as somebody at the desk uses it.
 import { after, before, test } from "node:test";
-import { House, assert, endBrowser, eventually, open } from "./house.mjs";
+import { House, REGISTRY, assert, endBrowser, eventually, open } from "./house.mjs";
 
 let house;
 before(async () => { house = await House.start(); });
@@ -154,4 +154,24 @@ test("a map may go while a frame of it is still to be drawn", async () => {
   });
   await page.calm();
   await page.context().close();
+});
+
+test("an elder who moves away takes the alarm along: the desk is told, and is not left with what it cannot act on", async () => {
+  const page = await open(house, "#/alerts", { token: await house.tokenFor("desk"), expected: [404] });
+  house.sos(3);
+  await row(page, "刘秀英").getByRole("button").click();
+  await page.getByRole("button", { name: "受理", exact: true }).waitFor();
+  const elder = { ...REGISTRY.wearers[2], org: "/luyang/xinghua/guihua/" };
+  const orgs = [{ path: elder.org, name: "桂花社区", desk: { phone: "+8613800000014" } }];
+  await house.api("POST", "/import", { orgs, wearers: [elder] });
+  await page.locator(".toast", { hasText: "刘秀英 已转至其他社区" }).waitFor();
+  await row(page, "刘秀英").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "受理", exact: true }).waitFor({ state: "detached" });
+  const other = await open(house, "#/alerts", { token: await house.tokenFor("desk", elder.org) });
+  await row(other, "刘秀英").getByRole("button").click();
+  await other.getByRole("button", { name: "受理", exact: true }).waitFor();
+  for (const one of [page, other]) {
+    await one.calm();
+    await one.context().close();
+  }
 });

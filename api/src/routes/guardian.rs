@@ -127,12 +127,11 @@ impl Link {
         // Who is a guardian no more sees and does nothing any more, whatever they were sent.
         let (wearer, person) = (attempt.wearer.clone(), attempt.callee.person.clone());
         let wearer = shared.read(move |view| view.wearer(&wearer)).await?;
-        if !wearer.is_some_and(|wearer| wearer.guardians.contains(&person)) {
-            return Err(unknown());
-        }
-        let org = attempt.org.clone();
+        let wearer = wearer.filter(|wearer| wearer.guardians.contains(&person)).ok_or_else(unknown)?;
+        // Where the elder lives now: they may have moved since the message went out.
+        let org = wearer.org.clone();
         let community = shared.read(move |view| community(view, &org)).await?;
-        let actor = Actor { person: attempt.callee.person.clone(), role: Role::Guardian, scope: attempt.org.clone() };
+        let actor = Actor { person: attempt.callee.person.clone(), role: Role::Guardian, scope: wearer.org };
         let expires_at = attempt.created_at.plus_seconds(LINK_SECONDS);
         Ok(Link { attempt, actor, expires_at, community })
     }

@@ -206,8 +206,35 @@ impl Pipeline {
         for (incident, wearer) in open {
             let Pipeline { alerting, directory, casework, counters, .. } = self;
             let household = || directory.household(&wearer, casework);
+            let case = casework.case_of(incident).map(|case| case.org.clone());
+            let before = (alerting.incident(incident).map(|incident| incident.org.clone()), case);
             let outputs = alerting.handle(alerting::Input::Household { incident, household: &household }, at, counters);
             self.respond(outputs, at, decisions);
+            self.tell_who_is_left(incident, before, at, decisions);
+        }
+    }
+
+    /// The community that an elder has left in the middle of an alarm hears where it went: its pages follow the feed, and
+    /// what they show could not be acted on there any more.
+    fn tell_who_is_left(
+        &mut self,
+        id: IncidentId,
+        (incident, case): (Option<OrgPath>, Option<OrgPath>),
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
+        let changed = vec!["org".into()];
+        if let (Some(before), Some(now)) = (incident, self.alerting.incident(id))
+            && before != now.org
+        {
+            let entity = Entity::Incident(Box::new(now.clone()));
+            self.tell(EventKind::IncidentUpdated, entity, Some(before), changed.clone(), at, decisions);
+        }
+        if let (Some(before), Some(now)) = (case, self.casework.case_of(id))
+            && before != now.org
+        {
+            let entity = Entity::Case(Box::new(now.clone()));
+            self.tell(EventKind::CaseNoted, entity, Some(before), changed, at, decisions);
         }
     }
 

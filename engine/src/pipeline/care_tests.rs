@@ -204,6 +204,19 @@ fn an_elder_who_moves_takes_the_alarm_along_and_its_case_if_nobody_holds_it() {
     let incident = pipeline.open_incidents().next().unwrap().clone();
     let case = pipeline.casework.case_of(incident.id).unwrap().clone();
     assert_eq!((incident.org.as_str(), case.org.as_str()), ("/luyang/other/", "/luyang/other/"));
+    // Who had it on the screen sees it go.
+    let told = |record: &Record| {
+        let events = record.decisions.iter().filter_map(|decision| match decision {
+            Decision::Event(event) if event.changed.iter().any(|member| member == "org") => Some(&**event),
+            _ => None,
+        });
+        let heard = |event: &model::Event| format!("{} {}", event.entity.subject(), event.org.as_ref().unwrap());
+        events.map(heard).collect::<Vec<_>>()
+    };
+    let (i, c) = (format!("incidents/{}", incident.id), format!("cases/{}", case.id));
+    let (here, there) = ("/luyang/xinghua/yinxing/", "/luyang/other/");
+    let heard = records.iter().flat_map(told).collect::<Vec<_>>();
+    assert_eq!(heard, [format!("{i} {there}"), format!("{c} {there}"), format!("{i} {here}"), format!("{c} {here}")]);
     let call = call_of(&records, "g1");
     pipeline.decide(callback(call, AttemptOutcome::Key, Some("2")), at(6.0), &mut records);
     let desk = call_of(&records, "desk");

@@ -5,8 +5,9 @@ use model::event::{CLOCK_SKEW_SHOWN_SECONDS, DeviceStatus, RegistrySummary};
 use model::record::Input as Recorded;
 use model::staff::BedsideNote;
 use model::{
-    Actor, Change, Decision, DeviceId, DownCommand, DownCommandKind, Entity, EventKind, Finding, IncidentKind, OrgPath,
-    Position, Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp, WearerId,
+    Actor, Change, Decision, DeviceId, DownCommand, DownCommandKind, Entity, EventKind, Finding, Incident,
+    IncidentKind, OrgPath, Position, Problem, ProblemCode, RegistryChange, Reply, Role, StaffCommand, Timestamp,
+    WearerId,
 };
 
 use super::Pipeline;
@@ -143,7 +144,7 @@ impl Pipeline {
         match command {
             StaffCommand::Import(change) => self.import(actor, change, at, decisions),
             StaffCommand::Incident { id, action, if_match, note, disposition, on_behalf_of } => {
-                if !self.alerting.incident(*id).is_some_and(|incident| actor.scope.contains(&incident.org)) {
+                if !self.alerting.incident(*id).is_some_and(|incident| self.concerns(actor, incident)) {
                     return Reply::Refused(Problem::not_found("the incident"));
                 }
                 let name = self.directory.name_of(on_behalf_of.as_ref().unwrap_or(&actor.person));
@@ -252,6 +253,13 @@ impl Pipeline {
             StaffCommand::EndSession(secret) => self.accounts.end_session(secret, decisions),
             StaffCommand::Observe(note) => self.observe_bedside(actor, note, at, decisions),
         }
+    }
+
+    /// Whether an incident is one of a caller's: in their part of the tree, and a guardian's only of whom they care for.
+    fn concerns(&self, actor: &Actor, incident: &Incident) -> bool {
+        let entry = || self.directory.wearers.get(&incident.wearer);
+        let cares = || entry().is_some_and(|entry| entry.wearer.guardians.contains(&actor.person));
+        actor.scope.contains(&incident.org) && (actor.role != Role::Guardian || cares())
     }
 
     /// Somebody noted at the bedside what no bracelet measures.

@@ -179,3 +179,31 @@ fn a_guardian_goes_by_the_link_in_the_message_and_is_told_who_looked() {
     assert!(!house.dump_text(None).contains(token), "a link is on disk as it is");
     assert!(!std::fs::read_to_string(house.file("serve.log")).unwrap().contains(token), "a link is in the log");
 }
+
+#[test]
+fn an_elder_who_moves_while_it_runs_is_still_their_guardians_and_no_longer_whose_that_was() {
+    let phones = Phones::start();
+    let house = House::new(&phones, "");
+    let server = house.serve();
+    server.import(&household(patient_plan()));
+    let api = server.api();
+    let made = api.post("/tokens", &json!({"label": "g3", "role": "guardian", "person": "g3"})).body;
+    let third = api.with_token(made["token"].as_str().unwrap());
+    let mut device = Wire::login(server.mqtt, BRACELET, SECRET, 4).unwrap();
+    device.report(&up(BRACELET), br#"{"type":"sos","id":"s1","lat":31.8206,"lon":117.2272}"#);
+    let message = phones.expect_text(G2);
+    let link = message.text[message.text.find("http://").unwrap()..].trim().to_owned();
+    let acknowledge = format!("/incidents/{}/actions/acknowledge", message.incident);
+
+    let mut moved = household(patient_plan());
+    moved["wearers"][0]["org"] = json!("/luyang/xinghua/guihua/");
+    moved["wearers"][0]["guardians"] = json!(["g1", "g2"]);
+    server.import(&moved);
+    assert_eq!(third.post(&acknowledge, &json!({})).status, 404, "who is a guardian no more sees nothing of it either");
+
+    let (status, page) = curl(&[&link]);
+    assert!(status == 200 && page.contains("还没有人确认前往") && page.contains("桂花社区"), "{page}");
+    assert_eq!(curl(&["-X", "POST", "-d", "", &format!("{link}/acknowledge")]).0, 303);
+    let incident = api.get(&format!("/incidents/{}", message.incident)).body;
+    assert_eq!(incident["acknowledged_by"]["person"], "g2", "{incident}");
+}

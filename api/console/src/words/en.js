@@ -176,6 +176,7 @@ export default {
   "action.hint.acknowledge": "I see to it: calling stops and the family is told",
   "action.on_behalf": "For somebody",
   "action.on_behalf_hint": "The family called and will go: take it in their name",
+  "alarm.moved": "{who} now belongs to another community, and the alarm with them: it goes on there",
   "acknowledge.done": "Taken. Be there, or ask for more time, within {span}",
   "acknowledge.lost": "Already taken by {who}",
   "acknowledge.bulk_title": "Take {n} alerts",

@@ -176,6 +176,7 @@ export default {
   "action.hint.acknowledge": "我来处理：停止继续呼叫，并告诉家属",
   "action.on_behalf": "代为确认",
   "action.on_behalf_hint": "家属来电说会去：以其名义受理",
+  "alarm.moved": "{who} 已转至其他社区，告警随之转移，由该社区继续处置",
   "acknowledge.done": "已受理，{span}内须到场或延长",
   "acknowledge.lost": "已由 {who} 受理",
   "acknowledge.bulk_title": "受理 {n} 条报警",
