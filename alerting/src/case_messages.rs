@@ -4,7 +4,8 @@
 //!
 //! To whom an SOS or a fall is given is rung, too: they are counted on, and a text is read when somebody looks. A key, or
 //! a reply, takes the case or gives it back. A call that nobody takes is repeated, as long as the case waits for them;
-//! what comes after is the case's own clock, which whistles.
+//! what comes after is the case's own clock, which whistles. Whoever was told that it is theirs hears when it is not any
+//! more: two must not go where one is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +14,8 @@ use model::attempt::CalleeRole;
 use model::case::{CasePlace, WhistleLevel};
 use model::record::SendResult;
 use model::{
-    Attempt, AttemptId, AttemptOutcome, AttemptState, Callee, Case, CaseId, CaseState, Channel, Contact, Counters,
-    Erasure, EventKind, Lane, PersonId, Priority, Purpose, Timestamp, WearerId,
+    Attempt, AttemptId, AttemptOutcome, AttemptState, Callee, Case, CaseAction, CaseId, CaseState, Channel, Contact,
+    Counters, Erasure, EventKind, Lane, PersonId, Priority, Purpose, Timestamp, WearerId,
 };
 
 use crate::book::ATTEMPTS_KEPT_SECONDS;
@@ -109,9 +110,10 @@ impl CaseMessages {
         let (facts, mut outputs, mut reached) = (self.facts(told, now), Vec::new(), BTreeSet::new());
         for contact in joined {
             let message = wording::case_whistled(contact.lang, &facts, level);
+            let callee = (CalleeRole::Desk, contact, Purpose::Alert);
             for (channel, to) in ways(CalleeRole::Desk, contact) {
                 if to.is_some_and(|to| reached.insert((channel, to.clone()))) {
-                    outputs.extend(self.start(told, CalleeRole::Desk, contact, channel, &message, now, counters));
+                    outputs.extend(self.start(told, callee, channel, &message, now, counters));
                 }
             }
         }
@@ -128,33 +130,98 @@ impl CaseMessages {
         counters: &mut Counters,
     ) -> Vec<Output> {
         let facts = self.facts(told, now);
-        let role = CalleeRole::Handler;
         let is_rung = told.case.kind.is_emergency() && waits_for(told.case, &contact.person);
         let message = wording::case_given(contact.lang, &facts, told.case.state == CaseState::Dispatched);
-        let mut outputs = Vec::new();
-        for (channel, to) in ways(role, contact) {
-            if to.is_some() {
-                outputs.extend(self.start(told, role, contact, channel, &message, now, counters));
-            }
-        }
+        let mut outputs = self.text(told, (contact, Purpose::Alert), &message, now, counters);
         if is_rung {
             let spoken = wording::case_given_voice(contact.lang, &facts);
-            outputs.extend(self.start(told, role, contact, Channel::Voice, &spoken, now, counters));
+            let callee = (CalleeRole::Handler, contact, Purpose::Alert);
+            outputs.extend(self.start(told, callee, Channel::Voice, &spoken, now, counters));
         }
         outputs
     }
 
-    /// The case changed: whoever it waits for no longer is not rung for it any more, and what was not yet sent to somebody
-    /// who does not hold it is not sent.
+    /// Tells somebody that a case is not theirs any more, unless they are about to be told. `holder`: the name of whose it is now; empty: nobody's.
+    pub fn released(
+        &mut self,
+        told: &Told<'_>,
+        contact: &Contact,
+        holder: &str,
+        now: Timestamp,
+        counters: &mut Counters,
+    ) -> Vec<Output> {
+        let is_it = |a: &Attempt| a.purpose == Purpose::Taken && a.callee.person == contact.person && a.wants_sending();
+        if self.attempts.values().any(|attempt| attempt.case == Some(told.case.id) && is_it(attempt)) {
+            return Vec::new();
+        }
+        let message = wording::case_released(contact.lang, &self.facts(told, now), holder);
+        self.text(told, (contact, Purpose::Taken), &message, now, counters)
+    }
+
+    /// Tells whoever a case is with that its alarm has ended.
+    pub fn alarm_ended(
+        &mut self,
+        told: &Told<'_>,
+        contact: &Contact,
+        disposition: &str,
+        now: Timestamp,
+        counters: &mut Counters,
+    ) -> Vec<Output> {
+        let message = wording::case_alarm_ended(contact.lang, &self.facts(told, now), disposition);
+        self.text(told, (contact, Purpose::Ended), &message, now, counters)
+    }
+
+    /// Writes to a handler, over every way that they have.
+    fn text(
+        &mut self,
+        told: &Told<'_>,
+        (contact, purpose): (&Contact, Purpose),
+        message: &Message,
+        now: Timestamp,
+        counters: &mut Counters,
+    ) -> Vec<Output> {
+        let callee = (CalleeRole::Handler, contact, purpose);
+        let ways = ways(CalleeRole::Handler, contact).into_iter().filter(|(_, to)| to.is_some());
+        ways.filter_map(|(channel, _)| self.start(told, callee, channel, message, now, counters)).collect()
+    }
+
+    /// Whoever believes that a case is theirs to go for, and need not: they were told so, did not decline, and the case is
+    /// somebody else's by now or over before they were there.
+    #[must_use]
+    pub fn misled(&self, case: &Case) -> Vec<PersonId> {
+        let mut last: BTreeMap<&PersonId, &Attempt> = BTreeMap::new();
+        for attempt in
+            self.attempts.values().filter(|a| a.case == Some(case.id) && a.callee.role == CalleeRole::Handler)
+        {
+            let is_said = attempt.purpose == Purpose::Taken || !attempt.wants_sending();
+            if is_said && !matches!(attempt.state, AttemptState::Cancelled | AttemptState::Failed) {
+                last.insert(&attempt.callee.person, attempt);
+            }
+        }
+        let was_there = |person| {
+            case.steps.iter().any(|step| step.action == CaseAction::Arrive && step.by.as_ref() == Some(person))
+        };
+        let is_theirs = |person| case.handler.as_ref() == Some(person) && (case.state.is_open() || was_there(person));
+        let believes = |attempt: &Attempt| attempt.purpose != Purpose::Taken && attempt.state != AttemptState::Declined;
+        let misled = last.into_iter().filter(|(person, attempt)| believes(attempt) && !is_theirs(person));
+        misled.map(|(person, _)| person.clone()).collect()
+    }
+
+    /// The case changed: whoever it waits for no longer is not rung for it any more, and what was not yet sent and does not
+    /// hold any more is not sent.
     pub fn settle(&mut self, case: &Case, now: Timestamp) -> Vec<Output> {
-        let is_theirs = |attempt: &Attempt| {
-            let holds = case.state.is_open() && case.handler.as_ref() == Some(&attempt.callee.person);
-            if attempt.channel == Channel::Voice { waits_for(case, &attempt.callee.person) } else { holds }
+        let holds = |attempt: &Attempt| {
+            let is_theirs = case.state.is_open() && case.handler.as_ref() == Some(&attempt.callee.person);
+            match (attempt.purpose, attempt.channel) {
+                (Purpose::Taken, _) => !is_theirs,
+                (_, Channel::Voice) => waits_for(case, &attempt.callee.person),
+                _ => is_theirs,
+            }
         };
         let is_unwanted = |attempt: &&Attempt| {
             let may_still_ring = attempt.channel == Channel::Voice && !attempt.state.is_over();
             let of_it = attempt.case == Some(case.id) && attempt.callee.role == CalleeRole::Handler;
-            of_it && (attempt.wants_sending() || may_still_ring) && !is_theirs(attempt)
+            of_it && (attempt.wants_sending() || may_still_ring) && !holds(attempt)
         };
         let unwanted: Vec<Attempt> = self.attempts.values().filter(is_unwanted).cloned().collect();
         let cancelled = |attempt| Attempt { state: AttemptState::Cancelled, ..attempt };
@@ -338,8 +405,7 @@ impl CaseMessages {
     fn start(
         &mut self,
         told: &Told<'_>,
-        role: CalleeRole,
-        contact: &Contact,
+        (role, contact, purpose): (CalleeRole, &Contact, Purpose),
         channel: Channel,
         message: &Message,
         now: Timestamp,
@@ -366,7 +432,7 @@ impl CaseMessages {
             callee: Callee { person: contact.person.clone(), role },
             to: to.clone(),
             lang: contact.lang,
-            purpose: Purpose::Alert,
+            purpose,
             lane: if case.priority == Priority::High { Lane::Alarm } else { Lane::Routine },
             cycle: 1,
             text: message.said_over(channel),

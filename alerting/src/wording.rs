@@ -30,7 +30,7 @@ pub fn code(lang: Language) -> &'static str {
     }
 }
 
-pub(crate) use cases::{CaseFacts, case_given, case_given_voice, case_whistled};
+pub(crate) use cases::{CaseFacts, case_alarm_ended, case_given, case_given_voice, case_released, case_whistled};
 pub use names::event;
 use names::{disposition_name, entered, fell_too, place_by_ear};
 

@@ -5,7 +5,8 @@ use model::text::shorten;
 use model::{CaseKind, Language, Position, Timestamp};
 
 use super::{
-    LocalTime, Message, NAME_CHARS_MAX, Words, event, place, place_by_ear, sentence, time_of_day, whistled_to,
+    LocalTime, Message, NAME_CHARS_MAX, Words, disposition_name, event, place, place_by_ear, sentence, time_of_day,
+    whistled_to,
 };
 
 /// What the message about a case tells.
@@ -87,6 +88,45 @@ pub(crate) fn case_given_voice(lang: Language, facts: &CaseFacts<'_>) -> Message
         Language::En => format!(
             "This is {}. {} {} at {}; the case was given to you; {}. If you are going, press 1; if you cannot, press 2.",
             w.community, w.name, w.event, w.time, w.place
+        ),
+    })
+}
+
+/// For whoever was told that a case is theirs, when it is not any more. `holder`: whose it is now; empty: nobody's.
+pub(crate) fn case_released(lang: Language, facts: &CaseFacts<'_>, holder: &str) -> Message {
+    let mut words = Words::of_case(lang, facts);
+    let nobody = match lang {
+        Language::ZhCn => "社区",
+        Language::En => "the community",
+    };
+    words.holder = shorten(if holder.is_empty() { nobody } else { holder }, NAME_CHARS_MAX);
+    words.message(&["community", "name", "time", "event", "holder"], "", |w| match lang {
+        Language::ZhCn => {
+            let now = if holder.is_empty() { String::new() } else { format!("已由{}办理，", w.holder) };
+            format!("【撤派】{}：{}于{}{}，工单{now}不再由您处理，您无需前往。", w.community, w.name, w.time, w.event)
+        }
+        Language::En => {
+            let now = if holder.is_empty() { String::new() } else { format!("; it is with {} now", w.holder) };
+            format!(
+                "No longer yours. {}: {} {} at {}; you need not go for this case{now}.",
+                w.community, w.name, w.event, w.time
+            )
+        }
+    })
+}
+
+/// For whoever is on the way for a case: its alarm has ended, and how.
+pub(crate) fn case_alarm_ended(lang: Language, facts: &CaseFacts<'_>, disposition: &str) -> Message {
+    let mut words = Words::of_case(lang, facts);
+    words.disposition = disposition_name(lang, disposition);
+    words.message(&["community", "name", "time", "event", "disposition"], "", |w| match lang {
+        Language::ZhCn => format!(
+            "{}：{}于{}{}，警情已结束：{}。工单仍由您办理。",
+            w.community, w.name, w.time, w.event, w.disposition
+        ),
+        Language::En => format!(
+            "{}: {} {} at {}. The alarm has ended: {}. Its case is still yours.",
+            w.community, w.name, w.event, w.time, w.disposition
         ),
     })
 }

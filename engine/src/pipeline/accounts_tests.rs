@@ -25,7 +25,7 @@ fn account(id: &str, scope: &str) -> Account {
     }
 }
 
-fn create(id: &str, scope: &str) -> StaffCommand {
+pub(super) fn create(id: &str, scope: &str) -> StaffCommand {
     StaffCommand::CreateAccount(Box::new(account(id, scope)))
 }
 

@@ -3,10 +3,11 @@
 
 use alerting::{CaseAnswer, CaseNews, HANDLER_CALLS_MAX, Missed, Said, Told};
 use compact_str::CompactString;
+use model::attempt::CalleeRole;
 use model::case::{CaseRequest, Joined};
 use model::{
-    Actor, AttemptOutcome, Case, CaseAction, CaseId, CaseState, Decision, EventKind, IncidentId, Input as Recorded,
-    PersonId, Role, Timestamp,
+    AccountState, Actor, AttemptOutcome, Case, CaseAction, CaseId, CaseState, Decision, EventKind, IncidentId,
+    Input as Recorded, OrgPath, PersonId, Role, Timestamp,
 };
 
 use super::Pipeline;
@@ -35,6 +36,24 @@ impl Pipeline {
         if has_changed_hands(changed) {
             self.tell_handler(case, at, decisions);
         }
+        // Of a case that ends by itself, with whom it is about erased, nobody hears.
+        if let Some(by) = case.steps.last().and_then(|step| step.by.as_ref())
+            && (has_changed_hands(changed) || !case.state.is_open())
+        {
+            for person in self.case_messages.misled(case).iter().filter(|person| by != *person) {
+                self.release(case, person, at, decisions);
+            }
+        }
+    }
+
+    /// Somebody hears that a case is not theirs.
+    fn release(&mut self, case: &Case, person: &PersonId, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let Some(contact) = self.directory.contact(person) else { return };
+        let holder = case.handler.as_ref().filter(|handler| case.state.is_open() && *handler != person);
+        let holder = holder.map(|holder| self.directory.name_of(holder)).unwrap_or_default();
+        let told = self.told(case);
+        let outputs = self.case_messages.released(&told, &contact, &holder, at, &mut self.counters);
+        self.respond(outputs, at, decisions);
     }
 
     /// The incident of a case hears what concerns it.
@@ -89,11 +108,38 @@ impl Pipeline {
         let Some(contact) = given.and_then(|handler| self.directory.contact(handler)) else { return };
         let told = self.told(case);
         let outputs = self.case_messages.given(&told, &contact, at, &mut self.counters);
+        let who = &contact.name;
         if outputs.is_empty() {
-            let who = &contact.name;
             let text = format!("{who}没有可用的联系方式，请当面或另行通知 / nothing reaches {who}: tell them yourself");
-            return self.remark_on(case.id, &text, at, decisions);
+            self.remark_on(case.id, &text, at, decisions);
         }
+        self.respond(outputs, at, decisions);
+        if self.sees_nothing_of(&contact.person, &case.org) {
+            let text = format!(
+                "{who}的账号管辖范围不含本社区，页面上看不到本工单，只能电话或短信答复 / {who}'s account does not reach this \
+                 community: they answer by phone only"
+            );
+            self.remark_on(case.id, &text, at, decisions);
+        }
+    }
+
+    /// Whether somebody can sign in, and sees nothing there of an organisation.
+    fn sees_nothing_of(&self, person: &PersonId, org: &OrgPath) -> bool {
+        let is_theirs = |account: &&model::Account| account.person == *person && account.state == AccountState::Active;
+        let mut theirs = self.accounts.all().filter(is_theirs).peekable();
+        theirs.peek().is_some() && !theirs.any(|account| account.scope.contains(org))
+    }
+
+    /// Whoever is on the way for a case hears that its alarm has ended, unless they ended it themselves.
+    pub(super) fn tell_handler_of_end(&mut self, id: IncidentId, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let is_on_the_way = |case: &&Case| matches!(case.state, CaseState::Dispatched | CaseState::Accepted);
+        let Some(case) = self.casework.case_of(id).filter(is_on_the_way).cloned() else { return };
+        let Some(ended) = self.alerting.incident(id).and_then(|incident| incident.resolution.as_ref()) else { return };
+        let handler = case.handler.as_ref().filter(|handler| **handler != ended.by);
+        let Some(contact) = handler.and_then(|handler| self.directory.contact(handler)) else { return };
+        let disposition = ended.disposition.clone();
+        let told = self.told(&case);
+        let outputs = self.case_messages.alarm_ended(&told, &contact, &disposition, at, &mut self.counters);
         self.respond(outputs, at, decisions);
     }
 
@@ -143,6 +189,7 @@ impl Pipeline {
     pub(super) fn case_evidence(&mut self, input: &Recorded, at: Timestamp, decisions: &mut Vec<Decision>) -> bool {
         let (Recorded::Callback { attempt: id, .. } | Recorded::Sent { attempt: id, .. }) = input else { return false };
         let Some(told) = self.case_messages.attempt(*id) else { return false };
+        let was_given = told.callee.role == CalleeRole::Handler;
         let (outputs, answer) = match input {
             Recorded::Callback { outcome, key, text, .. } => {
                 let text = text.as_deref();
@@ -169,7 +216,7 @@ impl Pipeline {
         let has_ended = outputs.iter().any(is_over);
         self.respond(outputs, at, decisions);
         if let Some(answer) = answer {
-            self.answer_for(answer, at, decisions);
+            self.answer_for(answer, was_given, at, decisions);
         }
         if !has_ended {
             return true;
@@ -192,12 +239,20 @@ impl Pipeline {
         true
     }
 
-    /// Does to a case what somebody answered by phone. What does not fit the case as it stands changes nothing.
-    fn answer_for(&mut self, answer: CaseAnswer, at: Timestamp, decisions: &mut Vec<Decision>) {
+    /// Does to a case what somebody answered by phone. What does not fit the case as it stands changes nothing; whoever takes
+    /// what was given to them, `was_given`, and is not theirs any more, hears that.
+    fn answer_for(&mut self, answer: CaseAnswer, was_given: bool, at: Timestamp, decisions: &mut Vec<Decision>) {
         let Some(case) = self.casework.case(answer.case) else { return };
         let is_theirs = case.handler.as_ref() == Some(&answer.person);
+        // Who gave it back may think again, as long as it is nobody's.
+        let is_nobodys = was_given && case.handler.is_none() && case.state == CaseState::Filed;
+        let waits = is_nobodys || (is_theirs && case.state == CaseState::Dispatched);
         let mut request = match answer.said {
-            Said::Takes if is_theirs && case.state == CaseState::Dispatched => CaseRequest::new(CaseAction::Accept),
+            Said::Takes if waits => CaseRequest::new(CaseAction::Accept),
+            Said::Takes if was_given && (!is_theirs || !case.state.is_open()) => {
+                let case = case.clone();
+                return self.release(&case, &answer.person, at, decisions);
+            }
             Said::CannotTake if is_theirs && matches!(case.state, CaseState::Dispatched | CaseState::Accepted) => {
                 let mut request = CaseRequest::new(CaseAction::Return);
                 request.note = Some("电话或短信答复：无法前往 / said by phone: cannot go".to_owned());

@@ -9,6 +9,7 @@ use model::{
 };
 
 use super::Pipeline;
+use super::accounts_tests::create;
 use super::tests::{ZONE, at, begun, call_of, callback, image, recovered, report};
 
 const WORKERS: &str = r#"{"people":[
@@ -162,6 +163,22 @@ fn who_cannot_be_reached_is_said_at_the_case() {
 }
 
 #[test]
+fn a_case_given_to_somebody_whose_account_does_not_reach_it_says_so() {
+    for (scopes, is_said) in [(&["/other/"][..], true), (&["/other/", "/luyang/"], false), (&[], false)] {
+        let mut story = Story::begin();
+        for (number, scope) in scopes.iter().enumerate() {
+            let StaffCommand::CreateAccount(mut account) = create(&format!("worker{number}"), scope) else { panic!() };
+            account.person = PersonId::new("worker");
+            story.decide(5.0, super::tests::command(StaffCommand::CreateAccount(account), None));
+        }
+        story.dispatch(10.0, "worker");
+        let remark = story.case().steps.last().unwrap().note.as_deref().unwrap_or_default();
+        assert_eq!(remark.starts_with("小李的账号管辖范围不含本社区"), is_said, "{scopes:?}: {remark}");
+        assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
+    }
+}
+
+#[test]
 fn a_reply_takes_the_case_and_words_are_kept() {
     let mut story = Story::begin();
     story.dispatch(10.0, "worker");
@@ -241,4 +258,52 @@ fn who_takes_a_case_for_another_stops_no_calls() {
     "#]],
     );
     assert!(story.pipeline.case_messages.pending_attempts().all(|a| a.state == AttemptState::Pending));
+}
+
+#[test]
+fn whoever_need_not_go_any_more_hears_of_it() {
+    // Sent and heard of it; then it goes to another, who says so themselves.
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    story.key(20.0, "worker", "1");
+    story.act(60.0, "admin", CaseAction::Reassign, |request| {
+        request.handler = Some(PersonId::new("other"));
+        request.note = Some("就在楼下".into());
+    });
+    story.key(61.0, "worker", "1");
+    story.key(65.0, "other", "1");
+    assert_eq!(story.case().handler.as_ref().unwrap().as_str(), "other");
+    story.act(90.0, "other", CaseAction::Arrive, |_| {});
+    story.act(400.0, "admin", CaseAction::Close, |request| request.disposition = Some("helped".into()));
+    story.check("worker", expect![[r#"
+        10 Sms Cancelled 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        10 Voice Confirmed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+        60 Sms Pending 【撤派】银杏社区：王桂兰于08:00按下求助键，工单已由小赵办理，不再由您处理，您无需前往。
+    "#]]);
+    story.check("other", expect![[r#"
+        60 Sms Cancelled 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        60 Voice Confirmed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+    "#]]);
+
+    // Whoever gave it back knows; who thinks again takes it, and is told when it is over before they are there.
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    story.key(20.0, "worker", "2");
+    assert_eq!((story.case().state, story.case().handler.as_ref()), (CaseState::Filed, None));
+    story.key(30.0, "worker", "1");
+    assert_eq!((story.case().state, story.state()), (CaseState::Accepted, IncidentState::Acknowledged));
+    let resolve = StaffCommand::Incident {
+        id: story.case().incident.unwrap(),
+        action: model::incident::IncidentAction::Resolve,
+        if_match: None,
+        note: None,
+        disposition: Some("false_alarm".into()),
+        on_behalf_of: None,
+    };
+    story.decide(40.0, super::tests::command(resolve, None));
+    story.check("worker", expect![[r#"
+        10 Sms Cancelled 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        10 Voice Confirmed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+        40 Sms Pending 银杏社区：王桂兰于08:00按下求助键，警情已结束：误报。工单仍由您办理。
+    "#]]);
 }

@@ -100,11 +100,12 @@ impl Pipeline {
         if erasure.kind == ErasedKind::Wearer {
             // Whoever is erased for the first time has nothing open; a backup may be from when they had.
             let wearer = WearerId::new(&erasure.subject);
+            // Its case first: whoever goes for one is told when an alarm ends, and of this one nobody hears.
+            let outputs = self.casework.handle(casework::Input::Erasing(&wearer), at, &mut self.counters);
+            self.tell_cases(outputs, at, decisions);
             let ending = alerting::Input::Erasing { wearer: &wearer, by: &actor.person };
             let outputs = self.alerting.handle(ending, at, &mut self.counters);
             self.respond(outputs, at, decisions);
-            let outputs = self.casework.handle(casework::Input::Erasing(&wearer), at, &mut self.counters);
-            self.tell_cases(outputs, at, decisions);
         }
         let change = self.without(&erasure);
         erasure.org = is_there.as_deref().and_then(common);

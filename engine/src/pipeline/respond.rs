@@ -410,6 +410,7 @@ impl Pipeline {
         for id in resolved {
             let outputs = self.casework.handle(casework::Input::IncidentResolved(id), at, &mut self.counters);
             self.tell_cases(outputs, at, decisions);
+            self.tell_handler_of_end(id, at, decisions);
         }
     }
 
