@@ -217,6 +217,12 @@ pub(crate) struct Envelope {
     data: EventData,
 }
 
+/// The bytes themselves, not JSON.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code)]
+pub(crate) struct Binary(Vec<u8>);
+
 /// RFC 7946, in WGS-84; longitude first.
 #[derive(ToSchema)]
 #[allow(dead_code)] // described, not built: the engine draws fences, `history` draws tracks

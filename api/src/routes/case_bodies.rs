@@ -83,7 +83,7 @@ pub(crate) struct CaseActionBody {
     system: Option<String>,
     /// For `feedback` on a patrol's visit: question → answer.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, Object>)]
+    #[schema(value_type = BTreeMap<String, Value>)]
     answers: BTreeMap<CompactString, Value>,
 }
 

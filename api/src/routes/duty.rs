@@ -222,6 +222,9 @@ fn checked_shift(at: &str, shift: &ShiftJson) -> Result<Shift, Fault> {
         checked_id(&format!("{at}/people/{place}"), Some(id))?;
         people.push(PersonId::new(id));
     }
+    if people.is_empty() {
+        return Err(Fault::invalid(&format!("{at}/people"), "at least one person", "至少选择一人"));
+    }
     let mut days = 0u8;
     for (place, name) in shift.days.iter().enumerate() {
         let day = DAYS.iter().position(|day| day == name).ok_or_else(|| {

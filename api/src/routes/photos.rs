@@ -35,7 +35,7 @@ const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbo
         ("Idempotency-Key" = Option<String>, Header, description = "The same key gives the same answer."),
         ("If-Match" = Option<String>, Header, description = "The entity's `ETag`."),
     ),
-    request_body(content = Vec<u8>, description = "A JPEG or PNG.", content_type = "image/jpeg"),
+    request_body(content = crate::openapi::Binary, description = "A JPEG or PNG.", content_type = "image/jpeg"),
     responses((status = 200, description = "As committed.", body = Case), (status = 201, description = "New, as committed.", body = Case)),
 )]
 pub(crate) async fn add(
@@ -73,7 +73,7 @@ pub(crate) async fn add(
     params(
         ("hash" = String, Path, description = "Its SHA-256."),
     ),
-    responses((status = 200, description = "The image.", content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png")))),
+    responses((status = 200, description = "The image.", content((crate::openapi::Binary = "image/jpeg"), (crate::openapi::Binary = "image/png")))),
 )]
 pub(crate) async fn one(
     State(shared): State<Arc<Shared>>,

@@ -25,7 +25,7 @@ const SIGNATURE: &str = "x-twilio-signature";
     tag = "callbacks",
     security(()),
     params(("channel" = String, Path, description = "`sms`, `voice`, …"), ("token" = String, Path, description = "The secret of the address.")),
-    request_body(content = Vec<u8>, description = "Whatever the provider posts.", content_type = "application/octet-stream"),
+    request_body(content = crate::openapi::Binary, description = "Whatever the provider posts.", content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "Taken in, in the words that the provider waits for.", content((String = "application/json"), (String = "text/plain"), (String = "application/xml"))),
     ),

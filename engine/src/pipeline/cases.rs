@@ -4,7 +4,7 @@ use casework::{Input, Output, Visited};
 use model::case::{CaseFiling, CasePlace, CaseRequest, PatrolOrder, PatrolWho, Receipt};
 use model::{
     Actor, CaseAction, CaseId, CaseState, Datum, Decision, DutyRoster, Entity, EventKind, OrgPath, PersonId, Problem,
-    ProblemCode, Reply, Timestamp, Wearer, WearerId,
+    ProblemCode, Reply, Role, Timestamp, Wearer, WearerId,
 };
 
 use super::Pipeline;
@@ -134,14 +134,8 @@ impl Pipeline {
         if !self.directory.orgs.contains_key(&roster.org) {
             return Reply::Refused(Problem::not_found("the organisation"));
         }
-        for (u, unit) in roster.units.iter().enumerate() {
-            for (s, shift) in unit.shifts.iter().enumerate() {
-                let stranger =
-                    shift.people.iter().enumerate().find(|(_, id)| self.directory.people.slot(*id).is_none());
-                if let Some((p, stranger)) = stranger {
-                    return Reply::Refused(no_such_person(format!("/units/{u}/shifts/{s}/people/{p}"), stranger));
-                }
-            }
+        if let Some(problem) = self.not_for_duty(roster) {
+            return Reply::Refused(problem);
         }
         let outputs = self.casework.handle(Input::Duty { actor, if_match, roster }, at, &mut self.counters);
         match outputs.as_slice() {
@@ -156,6 +150,28 @@ impl Pipeline {
             }
             _ => Reply::Done(None),
         }
+    }
+
+    /// Who is on a roster and cannot be: unknown, or a guardian, who is not to hear of everybody's alarms.
+    fn not_for_duty(&self, roster: &DutyRoster) -> Option<Problem> {
+        for (u, unit) in roster.units.iter().enumerate() {
+            for (s, shift) in unit.shifts.iter().enumerate() {
+                for (p, id) in shift.people.iter().enumerate() {
+                    let pointer = format!("/units/{u}/shifts/{s}/people/{p}");
+                    match self.directory.people.get(id) {
+                        None => return Some(no_such_person(pointer, id)),
+                        Some(person) if person.role == Role::Guardian => {
+                            let (detail, zh) =
+                                (format!("{id} is a guardian, and no staff"), format!("{id} 登记为家属"));
+                            let problem = Problem::new(ProblemCode::Invalid, detail, zh);
+                            return Some(problem.at(pointer, "is a guardian", "是家属，不是工作人员"));
+                        }
+                        Some(_) => {}
+                    }
+                }
+            }
+        }
+        None
     }
 
     /// Whom a patrol visits.
