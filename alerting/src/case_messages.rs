@@ -19,6 +19,7 @@ use model::{
 };
 
 use crate::book::ATTEMPTS_KEPT_SECONDS;
+use crate::calling::LISTEN_SECONDS_MAX;
 use crate::evidence::{
     MESSAGE_SENDS_MAX, PROVIDER_WAIT_SECONDS_MAX, REMARK_CHARS_MAX, Sent, VOICE_SENDS_MAX, backoff_seconds,
 };
@@ -32,11 +33,16 @@ use crate::{Output, UTC_OFFSET_MINUTES_DEFAULT};
 pub const HANDLER_CALLS_MAX: u16 = 3;
 /// How long after a call that nobody took the next one rings.
 pub const HANDLER_GAP_SECONDS: u32 = 60;
+/// How long nothing may be heard of a call that a provider took, before it counts as one that nobody took: it rings for a
+/// minute. Once somebody picked up it is [`LISTEN_SECONDS_MAX`].
+pub const HANDLER_RING_SECONDS_MAX: u32 = 90;
 
 /// The messages and calls on their way, and for a while those that were.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CaseMessages {
     attempts: BTreeMap<AttemptId, Attempt>,
+    /// When the first call of which nothing is heard counts as missed.
+    next_due: Option<Timestamp>,
     utc_offset_minutes: i32,
 }
 
@@ -88,7 +94,7 @@ pub enum Said {
 
 impl Default for CaseMessages {
     fn default() -> CaseMessages {
-        CaseMessages { attempts: BTreeMap::new(), utc_offset_minutes: UTC_OFFSET_MINUTES_DEFAULT }
+        CaseMessages { attempts: BTreeMap::new(), next_due: None, utc_offset_minutes: UTC_OFFSET_MINUTES_DEFAULT }
     }
 }
 
@@ -365,12 +371,33 @@ impl CaseMessages {
             |known: &Attempt| known.wants_sending() || known.changed_at.plus_seconds(ATTEMPTS_KEPT_SECONDS) > now;
         self.attempts.retain(|_, known| is_kept(known));
         self.attempts.insert(attempt.id, attempt);
+        self.next_due = self.first_due();
+    }
+
+    fn first_due(&self) -> Option<Timestamp> {
+        self.attempts.values().filter_map(silent_until).min()
+    }
+
+    /// When a call of which nothing is heard counts as missed next; `None`: none is out.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.next_due
+    }
+
+    /// Calls of which nothing was heard for too long count as missed: not every provider says how one ended.
+    pub fn advance(&mut self, now: Timestamp) -> Vec<Output> {
+        let is_due = |attempt: &&Attempt| silent_until(attempt).is_some_and(|due| due <= now);
+        let silent: Vec<Attempt> = self.attempts.values().filter(is_due).cloned().collect();
+        let missed =
+            |attempt| Attempt { state: AttemptState::Failed, outcome: Some(AttemptOutcome::NoAnswer), ..attempt };
+        silent.into_iter().map(|attempt| self.change(missed(attempt), EventKind::AttemptFailed, now)).collect()
     }
 
     /// Forgets what is about, or goes to, somebody who was erased.
     pub fn erase(&mut self, erasure: &Erasure) {
         let is_theirs = |a: &Attempt| erasure.is_wearer(&a.wearer) || erasure.is_person(&a.callee.person);
         self.attempts.retain(|_, attempt| !is_theirs(attempt));
+        self.next_due = self.first_due();
     }
 
     /// Everything, for the checkpoint.
@@ -383,7 +410,9 @@ impl CaseMessages {
     #[must_use]
     pub fn restore(snapshot: Vec<Attempt>) -> CaseMessages {
         let attempts = snapshot.into_iter().map(|attempt| (attempt.id, attempt)).collect();
-        CaseMessages { attempts, ..CaseMessages::default() }
+        let mut messages = CaseMessages { attempts, ..CaseMessages::default() };
+        messages.next_due = messages.first_due();
+        messages
     }
 
     fn facts<'a>(&self, told: &'a Told<'_>, now: Timestamp) -> CaseFacts<'a> {
@@ -464,6 +493,16 @@ impl CaseMessages {
 /// Whether a case was given to somebody who has not taken it yet.
 fn waits_for(case: &Case, person: &PersonId) -> bool {
     case.state == CaseState::Dispatched && case.handler.as_ref() == Some(person)
+}
+
+/// Until when something has to be heard of a call; `None`: nothing has.
+fn silent_until(attempt: &Attempt) -> Option<Timestamp> {
+    let seconds = match attempt.state {
+        AttemptState::Accepted | AttemptState::Delivered => HANDLER_RING_SECONDS_MAX,
+        AttemptState::Answered => LISTEN_SECONDS_MAX,
+        _ => return None,
+    };
+    (attempt.channel == Channel::Voice).then(|| attempt.changed_at.plus_seconds(seconds))
 }
 
 /// What a reply says of its case. One with a code is about whatever the code names.

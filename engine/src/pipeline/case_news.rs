@@ -6,8 +6,8 @@ use compact_str::CompactString;
 use model::attempt::CalleeRole;
 use model::case::{CaseRequest, Joined};
 use model::{
-    AccountState, Actor, AttemptOutcome, Case, CaseAction, CaseId, CaseState, Decision, EventKind, IncidentId,
-    Input as Recorded, OrgPath, PersonId, Role, Timestamp,
+    AccountState, Actor, AttemptId, AttemptOutcome, Case, CaseAction, CaseId, CaseState, Decision, EventKind,
+    IncidentId, Input as Recorded, OrgPath, PersonId, Role, Timestamp,
 };
 
 use super::Pipeline;
@@ -209,22 +209,28 @@ impl Pipeline {
             }
             _ => return false,
         };
-        let is_over = |output: &alerting::Output| match output {
-            alerting::Output::Attempt { attempt, .. } => attempt.state.is_over(),
-            _ => false,
-        };
-        let has_ended = outputs.iter().any(is_over);
+        let over = ended(&outputs);
         self.respond(outputs, at, decisions);
         if let Some(answer) = answer {
             self.answer_for(answer, was_given, at, decisions);
         }
-        if !has_ended {
-            return true;
-        }
-        let Some(case) = self.case_messages.attempt(*id).and_then(|attempt| self.casework.case(attempt.case?)) else {
-            return true;
-        };
-        match self.case_messages.missed(*id, case, at, &mut self.counters) {
+        over.into_iter().for_each(|call| self.follow_call(call, at, decisions));
+        true
+    }
+
+    /// Calls about cases of which nothing is heard any more.
+    pub(super) fn advance_case_messages(&mut self, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let outputs = self.case_messages.advance(at);
+        let over = ended(&outputs);
+        self.respond(outputs, at, decisions);
+        over.into_iter().for_each(|call| self.follow_call(call, at, decisions));
+    }
+
+    /// What follows a call that is over: the next one, as long as the case waits for whoever did not take it.
+    fn follow_call(&mut self, id: AttemptId, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let case = self.case_messages.attempt(id).and_then(|attempt| self.casework.case(attempt.case?));
+        let Some(case) = case else { return };
+        match self.case_messages.missed(id, case, at, &mut self.counters) {
             Some(Missed::RingsAgain(call)) => self.respond(vec![call], at, decisions),
             Some(Missed::GivenUp(person)) => {
                 let who = Some(self.directory.name_of(&person)).filter(|name| !name.is_empty());
@@ -236,7 +242,6 @@ impl Pipeline {
             }
             None => {}
         }
-        true
     }
 
     /// Does to a case what somebody answered by phone. What does not fit the case as it stands changes nothing; whoever takes
@@ -275,6 +280,15 @@ impl Pipeline {
         outputs.retain(|output| !matches!(output, casework::Output::Refused(_)));
         self.tell_cases(outputs, at, decisions);
     }
+}
+
+/// The messages and calls that are over by now.
+fn ended(outputs: &[alerting::Output]) -> Vec<AttemptId> {
+    let over = |output: &alerting::Output| match output {
+        alerting::Output::Attempt { attempt, .. } if attempt.state.is_over() => Some(attempt.id),
+        _ => None,
+    };
+    outputs.iter().filter_map(over).collect()
 }
 
 fn has_changed_hands(changed: &[CompactString]) -> bool {

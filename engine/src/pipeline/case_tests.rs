@@ -154,6 +154,38 @@ fn whoever_is_sent_is_rung_again_until_the_case_waits_for_them_no_longer() {
 }
 
 #[test]
+fn a_call_of_which_nothing_is_heard_counts_as_missed() {
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    let sent = |attempt| Input::Sent {
+        attempt,
+        result: model::record::SendResult::Accepted,
+        provider: "voice".into(),
+        others_left: false,
+        reference: None,
+    };
+    let call = call_of(&story.records, "worker");
+    story.decide(11.0, sent(call));
+    story.pipeline.advance(at(100.0), &mut story.records);
+    assert_eq!(call_of(&story.records, "worker"), call, "it may still ring");
+    story.pipeline.advance(at(101.0), &mut story.records);
+    let second = call_of(&story.records, "worker");
+    // Somebody, or their mailbox, picks up, and says nothing.
+    story.decide(161.0, sent(second));
+    story.decide(170.0, callback(second, AttemptOutcome::Answered, None));
+    story.pipeline.advance(at(349.0), &mut story.records);
+    assert_eq!(call_of(&story.records, "worker"), second, "they may still listen");
+    story.pipeline.advance(at(350.0), &mut story.records);
+    let third = call_of(&story.records, "worker");
+    story.decide(410.0, sent(third));
+    story.pipeline.advance(at(500.0), &mut story.records);
+    let said =
+        story.case().steps.iter().any(|step| step.note.as_deref().is_some_and(|n| n.starts_with("致电小李 3 次")));
+    assert!(said, "{:?}", story.case().steps);
+    assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
+}
+
+#[test]
 fn who_cannot_be_reached_is_said_at_the_case() {
     let mut story = Story::begin();
     story.dispatch(10.0, "mute");

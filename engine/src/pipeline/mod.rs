@@ -303,7 +303,7 @@ impl Pipeline {
 
     /// When something but the fences and rules falls due next.
     fn next_due_elsewhere(&self) -> Option<Timestamp> {
-        let timers = [self.area.next_due(), self.next_tests()];
+        let timers = [self.area.next_due(), self.next_tests(), self.case_messages.next_due()];
         let cores =
             [self.alerting.next_due(), self.casework.next_due(), self.down_commands.next_due(), self.rounds.next_due()];
         timers.into_iter().chain(cores).flatten().min()

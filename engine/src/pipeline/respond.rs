@@ -128,6 +128,7 @@ impl Pipeline {
         self.respond(outputs, at, decisions);
         let outputs = self.casework.advance(at, &mut self.counters);
         self.tell_cases(outputs, at, decisions);
+        self.advance_case_messages(at, decisions);
         let changes = self.down_commands.advance(at);
         self.tell_commands(changes, at, decisions);
     }
