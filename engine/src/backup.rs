@@ -55,12 +55,22 @@ pub struct Manifest {
 /// Makes a backup of `data` in the new directory `to`.
 ///
 /// # Errors
-/// A directory that is not initialised, a target that is not empty, a disk that refuses, a journal that is damaged.
+/// A directory that is not initialised, a target that is not empty or lies in `data`, a disk that refuses, a journal that
+/// is damaged.
 pub fn backup(data: &Path, to: &Path, with_keys: bool) -> anyhow::Result<Manifest> {
     let data = DataDir::open(data)?;
     fresh(to)?;
     // Before its first byte: an erasure has to know of it however it ends.
     let to_absolute = fs::canonicalize(to).with_context(|| format!("finding {}", to.display()))?;
+    let root = fs::canonicalize(data.root()).with_context(|| format!("finding {}", data.root().display()))?;
+    if to_absolute.starts_with(&root) {
+        fs::remove_dir(to).with_context(|| format!("clearing {}", to.display()))?;
+        bail!(
+            "{} lies in the data directory itself: what takes that away takes the backup with it; choose another place, \
+             best on another disk",
+            to.display()
+        );
+    }
     let begun = SystemClock::new(None).now();
     let mut known = KnownBackup { path: to_absolute, at: begun, from_seq: 0 };
     erasure::note_backup(data.root(), &known).context("writing down which backups there are")?;
@@ -319,6 +329,10 @@ mod tests {
         assert_eq!((made.through_seq, made.epoch, made.keys), (2, 1, false));
         assert!(!kept.join(KEYS).exists() && !kept.join("state").exists());
         assert!(backup(&data, &kept, false).unwrap_err().to_string().contains("not empty"));
+
+        let within = data.join("kept");
+        assert!(backup(&data, &within, false).unwrap_err().to_string().contains("in the data directory itself"));
+        assert!(!within.exists());
 
         assert!(restore(&kept, &back, None, None).unwrap_err().to_string().contains("--keys"));
         assert_eq!(restore(&kept, &back, Some(&data.join(KEYS)), None).unwrap(), made);
