@@ -15,8 +15,11 @@ pub enum CaseNews<'a> {
     Accepted,
     /// Somebody is there.
     Arrived,
-    /// It is with this person no longer.
-    TakenFrom,
+    /// It is with this person no longer; whether they gave it back themselves.
+    TakenFrom {
+        /// Else it was given to somebody else.
+        gave_back: bool,
+    },
     /// It was closed, as this, with this remark. `seen_to`: when somebody was there or spoke to the wearer, last.
     Closed {
         /// What it was, 1–64 bytes.
@@ -48,8 +51,10 @@ pub(crate) fn heard(
             turn.know(person, name);
             turn.arrive(person);
         }
-        CaseNews::TakenFrom if turn.incident.state == IncidentState::Acknowledged && turn.is_counted_on(person) => {
-            turn.end_lease(Lost::CannotGo);
+        CaseNews::TakenFrom { gave_back }
+            if turn.incident.state == IncidentState::Acknowledged && turn.is_counted_on(person) =>
+        {
+            turn.end_lease(if gave_back { Lost::CannotGo } else { Lost::Relieved });
         }
         CaseNews::Closed { disposition, note, seen_to } if turn.incident.state.is_open() => {
             let incident = &turn.incident;
@@ -64,7 +69,7 @@ pub(crate) fn heard(
                 turn.tell(EventKind::IncidentNoted);
             }
         }
-        CaseNews::Accepted | CaseNews::Arrived | CaseNews::TakenFrom | CaseNews::Closed { .. } => {}
+        CaseNews::Accepted | CaseNews::Arrived | CaseNews::TakenFrom { .. } | CaseNews::Closed { .. } => {}
     }
     turn.finish()
 }

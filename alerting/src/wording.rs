@@ -207,6 +207,8 @@ pub enum Lost {
     CannotGo,
     /// They had said that they were there, and say that they are not.
     NotThere,
+    /// Somebody else was given the case.
+    Relieved,
 }
 
 /// To those who were told: whoever said that they were going does not come; somebody still has to go.
@@ -221,6 +223,7 @@ pub fn lease_ended(lang: Language, facts: &Facts<'_>, holder: &str, lost: Lost, 
                 Lost::NotArrived => "已接警但尚未到场",
                 Lost::CannotGo => "接警后表示无法前往",
                 Lost::NotThere => "表示不在现场",
+                Lost::Relieved => "接警后被改派，不再前往",
             };
             format!("{}提醒：{}于{}{}，{}{lost}，仍需有人前往。", w.community, w.name, w.time, w.event, w.holder)
         }
@@ -229,6 +232,7 @@ pub fn lease_ended(lang: Language, facts: &Facts<'_>, holder: &str, lost: Lost, 
                 Lost::NotArrived => "took it but has not arrived",
                 Lost::CannotGo => "took it and cannot go after all",
                 Lost::NotThere => "says that they are not there",
+                Lost::Relieved => "took it, and it was given to somebody else",
             };
             format!(
                 "{}: {} {} at {}. {} {lost}; somebody still has to go.",

@@ -31,6 +31,7 @@ fn check(lang: Language, expected: Expect) {
         lease_ended(lang, &facts, "王芳", Lost::NotArrived, true),
         lease_ended(lang, &facts, "王芳", Lost::CannotGo, true),
         lease_ended(lang, &facts, "王芳", Lost::NotThere, true),
+        lease_ended(lang, &facts, "王芳", Lost::Relieved, true),
         desk_text(lang, &facts, false),
         desk_text(lang, &facts, true),
         taken(lang, &facts, Taken::Going("王芳")),
@@ -52,6 +53,7 @@ fn in_chinese() {
             银杏社区提醒：王桂兰于08:00按下求助键，王芳已接警但尚未到场，仍需有人前往。回复1确认前往。
             银杏社区提醒：王桂兰于08:00按下求助键，王芳接警后表示无法前往，仍需有人前往。回复1确认前往。
             银杏社区提醒：王桂兰于08:00按下求助键，王芳表示不在现场，仍需有人前往。回复1确认前往。
+            银杏社区提醒：王桂兰于08:00按下求助键，王芳接警后被改派，不再前往，仍需有人前往。回复1确认前往。
             银杏社区紧急：王桂兰于08:00按下求助键，联系人未能处理，请立即前往。位置 31.82061,117.22720。回复1确认前往。
             银杏社区再次提醒：王桂兰于08:00按下求助键，联系人未能处理，请立即前往。位置 31.82061,117.22720。回复1确认前往。
             银杏社区：王桂兰按下求助键，王芳 已接警，正在赶去。
@@ -72,6 +74,7 @@ fn in_english() {
             银杏社区: 王桂兰 pressed the SOS button at 08:00. 王芳 took it but has not arrived; somebody still has to go. Reply 1 if you are going.
             银杏社区: 王桂兰 pressed the SOS button at 08:00. 王芳 took it and cannot go after all; somebody still has to go. Reply 1 if you are going.
             银杏社区: 王桂兰 pressed the SOS button at 08:00. 王芳 says that they are not there; somebody still has to go. Reply 1 if you are going.
+            银杏社区: 王桂兰 pressed the SOS button at 08:00. 王芳 took it, and it was given to somebody else; somebody still has to go. Reply 1 if you are going.
             银杏社区, urgent: 王桂兰 pressed the SOS button at 08:00. No contact can see to it; please act now. Position 31.82061,117.22720. Reply 1 if you are going.
             银杏社区, again: 王桂兰 pressed the SOS button at 08:00. No contact can see to it; please act now. Position 31.82061,117.22720. Reply 1 if you are going.
             银杏社区: 王桂兰 pressed the SOS button. 王芳 has taken it and is going.

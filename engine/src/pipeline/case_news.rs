@@ -85,7 +85,10 @@ impl Pipeline {
             }
             EventKind::CaseOnSite => handler.or(by).cloned().map(|there| (there, CaseNews::Arrived)),
             EventKind::CaseReturned | EventKind::CaseReassigned | EventKind::CaseHandedOff => {
-                counted_on().map(|going| (going, CaseNews::TakenFrom))
+                counted_on().map(|going| {
+                    let gave_back = by == Some(&going);
+                    (going, CaseNews::TakenFrom { gave_back })
+                })
             }
             EventKind::CaseClosed => casework::seen_to(case).zip(by.cloned()).map(|(seen_to, by)| {
                 let disposition = case.disposition.as_deref().unwrap_or_default();
