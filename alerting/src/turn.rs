@@ -207,6 +207,7 @@ impl<'a> Turn<'a> {
         let fell = || self.incident.occurrences.iter().any(|occurrence| occurrence.kind == IncidentKind::Fall);
         Facts {
             kind: self.incident.kind,
+            asked_for_help: self.incident.priority == Priority::High,
             entered: newest.is_some_and(|occurrence| occurrence.explain.rule == FENCE_ENTRY),
             and_fell: self.incident.kind != IncidentKind::Fall && fell(),
             wearer_name: &self.calling.wearer_name,

@@ -32,7 +32,7 @@ pub fn code(lang: Language) -> &'static str {
 
 pub(crate) use cases::{CaseFacts, case_alarm_ended, case_given, case_given_voice, case_released, case_whistled};
 pub use names::event;
-use names::{disposition_name, entered, fell_too, place_by_ear};
+use names::{beyond_the_event, disposition_name, entered, fell_too, in_a_welfare_call, place_by_ear};
 
 const MILLIS_PER_MINUTE: i64 = 60_000;
 const MINUTES_PER_DAY: i64 = 1_440;
@@ -84,6 +84,8 @@ pub struct Facts<'a> {
     pub kind: IncidentKind,
     /// Whether it is an area to be kept out of that they went into, not one to stay in that they left.
     pub entered: bool,
+    /// Whether they asked for help in a welfare call, and did not leave it unanswered.
+    pub asked_for_help: bool,
     /// Whether the device reported a fall beside what happened.
     pub and_fell: bool,
     /// To whom.
@@ -401,7 +403,11 @@ impl Words {
             community: shorten(community, NAME_CHARS_MAX),
             name: shorten(facts.wearer_name, NAME_CHARS_MAX),
             time: time_of_day(lang, facts.happened_at, facts.time),
-            event: if facts.entered { entered(lang) } else { event(lang, facts.kind) },
+            event: match facts.kind {
+                IncidentKind::WelfareCall => in_a_welfare_call(lang, facts.asked_for_help),
+                _ if facts.entered => entered(lang),
+                kind => event(lang, kind),
+            },
             explain: format!(
                 "{}{}",
                 if facts.and_fell { fell_too(lang) } else { "" },
@@ -459,17 +465,6 @@ fn time_of_day(lang: Language, at: Timestamp, time: LocalTime) -> String {
         (Language::En, 1) => format!("{clock} yesterday"),
         (Language::En, days) => format!("{clock} {days} days ago"),
     }
-}
-
-/// What the explanation adds to the event: that the button was pressed, or that the blood pressure is too high, is said
-/// already; that it was an hour ago, or how high, is not.
-fn beyond_the_event(lang: Language, kind: IncidentKind, explain: &str) -> &str {
-    if kind != IncidentKind::Sos {
-        let rest = explain.strip_prefix(event(lang, kind));
-        return rest.and_then(|rest| rest.strip_prefix(['：', ':'])).map_or(explain, str::trim_start);
-    }
-    let chinese = explain.split_once('。').map(|(_, rest)| rest);
-    chinese.or_else(|| explain.split_once(". ").map(|(_, rest)| rest)).unwrap_or("")
 }
 
 /// The finding's sentence with its full stop; nothing for nothing.

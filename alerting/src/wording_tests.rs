@@ -10,6 +10,7 @@ use model::case::WhistleLevel;
 fn facts<'a>(explain: &'a str, at: &str) -> Facts<'a> {
     Facts {
         entered: false,
+        asked_for_help: false,
         and_fell: false,
         kind: IncidentKind::Sos,
         wearer_name: "王桂兰",
@@ -234,4 +235,18 @@ fn who_went_into_the_river_has_not_left_the_safe_area() {
         assert!(text.contains("进入禁入区域") && !text.contains("离开"), "{text}");
     }
     assert!(alert_voice(Language::En, &facts).text.contains("went into an area to be kept out of"));
+}
+
+#[test]
+fn a_welfare_call_that_nobody_took_is_no_cry_for_help() {
+    let facts = facts("", "2026-11-22T08:00:00+08:00");
+    for (asked_for_help, zh, en) in
+        [(true, "在问候电话中求助", "asked for help in"), (false, "未接听问候电话", "did not answer")]
+    {
+        let facts = Facts { kind: IncidentKind::WelfareCall, asked_for_help, ..facts };
+        let text = alert_voice(Language::ZhCn, &facts).text;
+        assert!(text.contains(&format!("于08:00{zh}，")), "{text}");
+        let text = alert_voice(Language::En, &facts).text;
+        assert!(text.contains(&format!("{en} the welfare call at 08:00")), "{text}");
+    }
 }

@@ -60,6 +60,27 @@ pub(super) fn entered(lang: Language) -> &'static str {
     }
 }
 
+/// What came of a welfare call.
+pub(super) fn in_a_welfare_call(lang: Language, asked_for_help: bool) -> &'static str {
+    match (lang, asked_for_help) {
+        (Language::ZhCn, true) => "在问候电话中求助",
+        (Language::ZhCn, false) => "未接听问候电话",
+        (Language::En, true) => "asked for help in the welfare call",
+        (Language::En, false) => "did not answer the welfare call",
+    }
+}
+
+/// What the explanation adds to the event: that the button was pressed, or that the blood pressure is too high, is said
+/// already; that it was an hour ago, or how high, is not.
+pub(super) fn beyond_the_event(lang: Language, kind: IncidentKind, explain: &str) -> &str {
+    if kind != IncidentKind::Sos {
+        let rest = explain.strip_prefix(event(lang, kind));
+        return rest.and_then(|rest| rest.strip_prefix(['：', ':'])).map_or(explain, str::trim_start);
+    }
+    let chinese = explain.split_once('。').map(|(_, rest)| rest);
+    chinese.or_else(|| explain.split_once(". ").map(|(_, rest)| rest)).unwrap_or("")
+}
+
 /// It stands first: whoever goes must not shout through the door and wait.
 pub(super) fn fell_too(lang: Language) -> &'static str {
     match lang {

@@ -120,7 +120,7 @@ export default {
   "kind.wandering": "Wandering",
   "kind.immobility": "No motion",
   "kind.irregular_pulse": "Irregular pulse",
-  "kind.welfare_call": "Asked for help by phone",
+  "kind.welfare_call": "Welfare call: help or no answer",
   "kind.news2_high": "Early warning score high",
   "kind.blood_pressure_watch": "Blood pressure to watch",
   "kind.orthostatic_drop": "Drop on standing",

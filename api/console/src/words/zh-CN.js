@@ -120,7 +120,7 @@ export default {
   "kind.wandering": "疑似走失",
   "kind.immobility": "长时间未活动",
   "kind.irregular_pulse": "脉搏不齐",
-  "kind.welfare_call": "关怀电话求助",
+  "kind.welfare_call": "问候电话求助或未接",
   "kind.news2_high": "早期预警评分高",
   "kind.blood_pressure_watch": "血压偏高（留意）",
   "kind.orthostatic_drop": "体位性低血压",
