@@ -5,7 +5,7 @@
 pub(crate) struct Reply {
     /// What it means.
     pub(crate) answer: Answer,
-    /// The code of an attempt or incident that stands behind it, in small letters.
+    /// The code of an attempt, incident or case that stands behind it, in small letters.
     pub(crate) code: Option<String>,
 }
 
@@ -41,9 +41,9 @@ pub(crate) fn read(text: &str) -> Reply {
 const ANSWERS: [(&str, Answer); 4] =
     [("1", Answer::Going), ("确认", Answer::Going), ("收到", Answer::Going), ("2", Answer::CannotGo)];
 
-/// Whether this begins as the codes of attempts and incidents do.
+/// Whether this begins as the codes of attempts, incidents and cases do.
 fn is_code(text: &str) -> bool {
-    text.len() > 1 && text.starts_with(['i', 'I', 'a', 'A'])
+    text.len() > 1 && text.starts_with(['i', 'I', 'a', 'A', 'c', 'C'])
 }
 
 /// The plain form of a full-width character (U+FF01–U+FF5E, and the ideographic space).
@@ -70,7 +70,9 @@ mod tests {
         {
             assert_eq!(read(going), (Answer::Going, String::new()), "{going:?}");
         }
-        for (coded, code) in [("1 a18", "a18"), ("收到 I3", "i3"), ("\u{ff11}\u{ff49}\u{ff13}", "i3"), ("1 2", "2")] {
+        for (coded, code) in
+            [("1 a18", "a18"), ("收到 I3", "i3"), ("1c4", "c4"), ("\u{ff11}\u{ff49}\u{ff13}", "i3"), ("1 2", "2")]
+        {
             assert_eq!(read(coded), (Answer::Going, code.to_owned()), "{coded:?}");
         }
         assert_eq!(read("2 i3"), (Answer::CannotGo, "i3".to_owned()));
