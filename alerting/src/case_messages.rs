@@ -2,7 +2,7 @@
 //! (a person's report, a visit, an alarm that has ended). While an incident is open it tells whoever joins itself, with
 //! everybody else whom it concerns.
 //!
-//! To whom an SOS or a fall is given is rung, too: they are counted on, and a text is read when somebody looks. A key, or
+//! To whom an SOS or a fall is given while it is on is rung, too: they are counted on, and a text is read when somebody looks. A key, or
 //! a reply, takes the case or gives it back. A call that nobody takes is repeated, as long as the case waits for them;
 //! what comes after is the case's own clock, which whistles. Whoever was told that it is theirs hears when it is not any
 //! more: two must not go where one is sent.
@@ -126,8 +126,8 @@ impl CaseMessages {
         outputs
     }
 
-    /// Tells somebody that the case is theirs, over every way that they have; rings them, if it is an emergency's and waits
-    /// for them to take it.
+    /// Tells somebody that the case is theirs, over every way that they have; rings them, if it is an emergency's that is on
+    /// and waits for them to take it.
     pub fn given(
         &mut self,
         told: &Told<'_>,
@@ -136,7 +136,7 @@ impl CaseMessages {
         counters: &mut Counters,
     ) -> Vec<Output> {
         let facts = self.facts(told, now);
-        let is_rung = told.case.kind.is_emergency() && waits_for(told.case, &contact.person);
+        let is_rung = told.is_on && told.case.kind.is_emergency() && waits_for(told.case, &contact.person);
         let message = wording::case_given(contact.lang, &facts, told.case.state == CaseState::Dispatched);
         let mut outputs = self.text(told, (contact, Purpose::Alert), &message, now, counters);
         if is_rung {
@@ -162,6 +162,18 @@ impl CaseMessages {
         }
         let message = wording::case_released(contact.lang, &self.facts(told, now), holder);
         self.text(told, (contact, Purpose::Taken), &message, now, counters)
+    }
+
+    /// The alarm of a case has ended: nobody is rung for it any more.
+    pub fn hush(&mut self, case: CaseId, now: Timestamp) -> Vec<Output> {
+        let rings = |a: &&Attempt| a.case == Some(case) && a.channel == Channel::Voice && !a.state.is_over();
+        let ringing: Vec<Attempt> = self.attempts.values().filter(rings).cloned().collect();
+        self.cancel(ringing, now)
+    }
+
+    fn cancel(&mut self, attempts: Vec<Attempt>, now: Timestamp) -> Vec<Output> {
+        let cancelled = |attempt| Attempt { state: AttemptState::Cancelled, ..attempt };
+        attempts.into_iter().map(|a| self.change(cancelled(a), EventKind::AttemptCancelled, now)).collect()
     }
 
     /// Tells whoever a case is with that its alarm has ended.
@@ -230,8 +242,7 @@ impl CaseMessages {
             of_it && (attempt.wants_sending() || may_still_ring) && !holds(attempt)
         };
         let unwanted: Vec<Attempt> = self.attempts.values().filter(is_unwanted).cloned().collect();
-        let cancelled = |attempt| Attempt { state: AttemptState::Cancelled, ..attempt };
-        unwanted.into_iter().map(|a| self.change(cancelled(a), EventKind::AttemptCancelled, now)).collect()
+        self.cancel(unwanted, now)
     }
 
     /// What came of handing one to its provider: it is sent again, by another one or later, until it was taken or has

@@ -133,10 +133,13 @@ impl Pipeline {
         theirs.peek().is_some() && !theirs.any(|account| account.scope.contains(org))
     }
 
-    /// Whoever is on the way for a case hears that its alarm has ended, unless they ended it themselves.
+    /// Whoever is on the way for a case is not rung for its alarm any more, which has ended, and hears of that, unless they
+    /// ended it themselves.
     pub(super) fn tell_handler_of_end(&mut self, id: IncidentId, at: Timestamp, decisions: &mut Vec<Decision>) {
         let is_on_the_way = |case: &&Case| matches!(case.state, CaseState::Dispatched | CaseState::Accepted);
         let Some(case) = self.casework.case_of(id).filter(is_on_the_way).cloned() else { return };
+        let hushed = self.case_messages.hush(case.id, at);
+        self.respond(hushed, at, decisions);
         let Some(ended) = self.alerting.incident(id).and_then(|incident| incident.resolution.as_ref()) else { return };
         let handler = case.handler.as_ref().filter(|handler| **handler != ended.by);
         let Some(contact) = handler.and_then(|handler| self.directory.contact(handler)) else { return };
@@ -178,14 +181,18 @@ impl Pipeline {
     fn told<'a>(&self, case: &'a Case) -> Told<'a> {
         let elder = case.wearer.as_ref().and_then(|id| self.directory.wearers.get(id)).map(|entry| &*entry.wearer);
         let stranger = case.wearer.as_ref().and_then(name_of_stranger);
-        let is_open = |id: IncidentId| self.alerting.incident(id).is_some_and(|it| it.state.is_open());
         Told {
             case,
-            is_on: case.incident.is_some_and(is_open),
+            is_on: self.is_on(case),
             community_name: self.directory.orgs.get(&case.org).map_or_else(String::new, |org| org.name.clone()),
             wearer: case.wearer.clone().unwrap_or_else(|| rules::area::wearer_of(&case.org, None)),
             wearer_name: elder.map(|elder| elder.name.clone()).or(stranger).unwrap_or_default(),
         }
+    }
+
+    /// Whether an incident that nobody has ended stands behind a case.
+    fn is_on(&self, case: &Case) -> bool {
+        case.incident.and_then(|id| self.alerting.incident(id)).is_some_and(|incident| incident.state.is_open())
     }
 
     /// What providers and people say about a message or call to staff about a case. Says whether it is one.
@@ -229,10 +236,11 @@ impl Pipeline {
         over.into_iter().for_each(|call| self.follow_call(call, at, decisions));
     }
 
-    /// What follows a call that is over: the next one, as long as the case waits for whoever did not take it.
+    /// What follows a call that is over: the next one, as long as the alarm is on and the case waits for whoever did not
+    /// take it.
     fn follow_call(&mut self, id: AttemptId, at: Timestamp, decisions: &mut Vec<Decision>) {
         let case = self.case_messages.attempt(id).and_then(|attempt| self.casework.case(attempt.case?));
-        let Some(case) = case else { return };
+        let Some(case) = case.filter(|case| self.is_on(case)) else { return };
         match self.case_messages.missed(id, case, at, &mut self.counters) {
             Some(Missed::RingsAgain(call)) => self.respond(vec![call], at, decisions),
             Some(Missed::GivenUp(person)) => {

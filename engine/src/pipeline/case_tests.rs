@@ -58,6 +58,19 @@ impl Story {
         self.act(seconds, "admin", CaseAction::Dispatch, |request| request.handler = Some(PersonId::new(to)));
     }
 
+    /// The desk ends the alarm.
+    fn resolve(&mut self, seconds: f64, disposition: &str) {
+        let resolve = StaffCommand::Incident {
+            id: self.case().incident.unwrap(),
+            action: model::incident::IncidentAction::Resolve,
+            if_match: None,
+            note: None,
+            disposition: Some(disposition.to_owned()),
+            on_behalf_of: None,
+        };
+        self.decide(seconds, super::tests::command(resolve, None));
+    }
+
     fn decide(&mut self, seconds: f64, input: Input) {
         self.pipeline.decide(input, at(seconds), &mut self.records);
     }
@@ -324,18 +337,29 @@ fn whoever_need_not_go_any_more_hears_of_it() {
     assert_eq!((story.case().state, story.case().handler.as_ref()), (CaseState::Filed, None));
     story.key(30.0, "worker", "1");
     assert_eq!((story.case().state, story.state()), (CaseState::Accepted, IncidentState::Acknowledged));
-    let resolve = StaffCommand::Incident {
-        id: story.case().incident.unwrap(),
-        action: model::incident::IncidentAction::Resolve,
-        if_match: None,
-        note: None,
-        disposition: Some("false_alarm".into()),
-        on_behalf_of: None,
-    };
-    story.decide(40.0, super::tests::command(resolve, None));
+    story.resolve(40.0, "false_alarm");
     story.check("worker", expect![[r#"
         10 Sms Cancelled 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
         10 Voice Confirmed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
         40 Sms Pending 银杏社区：王桂兰于08:00按下求助键，警情已结束：误报。工单仍由您办理。
+    "#]]);
+    // Nobody is rung for what has ended.
+    story.act(50.0, "admin", CaseAction::Reassign, |request| {
+        request.handler = Some(PersonId::new("other"));
+        request.note = Some("顺路看看".into());
+    });
+    story.check("other", expect![[r#"
+        50 Sms Pending 【派单】银杏社区：王桂兰于08:00按下求助键，警情已结束，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+    "#]]);
+
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    let call = call_of(&story.records, "worker");
+    story.resolve(40.0, "helped");
+    story.decide(41.0, callback(call, AttemptOutcome::NoAnswer, None));
+    story.check("worker", expect![[r#"
+        10 Sms Pending 【派单】银杏社区：王桂兰于08:00按下求助键，工单交由您处理，请前往。位置未知。回复1接单，回复2无法前往。
+        10 Voice Failed 这里是银杏社区。王桂兰于08:00按下求助键，工单已派给您，位置未知。接单并前往请按 1；无法前往请按 2。
+        40 Sms Pending 银杏社区：王桂兰于08:00按下求助键，警情已结束：已得到帮助。工单仍由您办理。
     "#]]);
 }
