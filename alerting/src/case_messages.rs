@@ -2,10 +2,10 @@
 //! (a person's report, a visit, an alarm that has ended). While an incident is open it tells whoever joins itself, with
 //! everybody else whom it concerns.
 //!
-//! To whom an SOS or a fall is given while it is on is rung, too: they are counted on, and a text is read when somebody looks. A key, or
-//! a reply, takes the case or gives it back. A call that nobody takes is repeated, as long as the case waits for them;
-//! what comes after is the case's own clock, which whistles. Whoever was told that it is theirs hears when it is not any
-//! more: two must not go where one is sent.
+//! To whom an SOS or a fall is given while it is on is rung, too: they are counted on, and a text is read when somebody
+//! looks. A key, or a reply, takes the case or gives it back. A call that nobody takes is repeated, as long as the case
+//! waits for them; what comes after is the case's own clock, which whistles. Whoever was told that it is theirs hears when
+//! it is not any more: two must not go where one is sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -147,7 +147,8 @@ impl CaseMessages {
         outputs
     }
 
-    /// Tells somebody that a case is not theirs any more, unless they are about to be told. `holder`: the name of whose it is now; empty: nobody's.
+    /// Tells somebody that a case is not theirs any more, unless they are about to be told. `holder`: the name of whose it is
+    /// now; empty: nobody's.
     pub fn released(
         &mut self,
         told: &Told<'_>,
@@ -220,7 +221,9 @@ impl CaseMessages {
             case.steps.iter().any(|step| step.action == CaseAction::Arrive && step.by.as_ref() == Some(person))
         };
         let is_theirs = |person| case.handler.as_ref() == Some(person) && (case.state.is_open() || was_there(person));
-        let believes = |attempt: &Attempt| attempt.purpose != Purpose::Taken && attempt.state != AttemptState::Declined;
+        // Whoever rejects a call has said nothing.
+        let says_no = |a: &Attempt| a.state == AttemptState::Declined && a.outcome != Some(AttemptOutcome::Declined);
+        let believes = |attempt: &Attempt| attempt.purpose != Purpose::Taken && !says_no(attempt);
         let misled = last.into_iter().filter(|(person, attempt)| believes(attempt) && !is_theirs(person));
         misled.map(|(person, _)| person.clone()).collect()
     }
@@ -333,15 +336,17 @@ impl CaseMessages {
         (outputs.into_iter().collect(), attempt.case.and_then(answer))
     }
 
-    /// What follows a call about a case that is over now and that nobody took, if the case still waits for them. Asked once for
-    /// each call, when it ended: providers say more than once that one is over.
+    /// What follows a call about a case that is over now and that nobody took, if the case still waits for them, and if nothing
+    /// followed yet: providers say more than once that one is over, and some only when it counts as missed already.
     pub fn missed(&mut self, id: AttemptId, case: &Case, now: Timestamp, counters: &mut Counters) -> Option<Missed> {
         let is_missed = |attempt: &&Attempt| {
             let over = matches!(attempt.state, AttemptState::Failed | AttemptState::Ended | AttemptState::Declined);
             attempt.channel == Channel::Voice && over
         };
         let missed = self.attempts.get(&id).filter(is_missed)?;
-        if !waits_for(case, &missed.callee.person) {
+        let of_it = |a: &Attempt| a.channel == Channel::Voice && a.case == missed.case && a.callee == missed.callee;
+        let is_followed = self.attempts.values().any(|a| of_it(a) && a.created_at > missed.created_at);
+        if is_followed || !waits_for(case, &missed.callee.person) {
             return None;
         }
         if missed.cycle >= HANDLER_CALLS_MAX {

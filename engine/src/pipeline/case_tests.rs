@@ -183,6 +183,8 @@ fn a_call_of_which_nothing_is_heard_counts_as_missed() {
     assert_eq!(call_of(&story.records, "worker"), call, "it may still ring");
     story.pipeline.advance(at(101.0), &mut story.records);
     let second = call_of(&story.records, "worker");
+    story.decide(102.0, callback(call, AttemptOutcome::Declined, None));
+    assert_eq!(story.sent_to("worker").matches("Voice").count(), 2, "what is said late rings nobody twice");
     // Somebody, or their mailbox, picks up, and says nothing.
     story.decide(161.0, sent(second));
     story.decide(170.0, callback(second, AttemptOutcome::Answered, None));
