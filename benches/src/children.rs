@@ -329,6 +329,10 @@ pub(crate) fn be_load(load: &Load) -> anyhow::Result<()> {
         at_once: load.at_once,
         now: SystemClock::new(None).now(),
     })?;
+    // A figure of half a run is none.
+    if let Some(why) = report.broke {
+        bail!(why);
+    }
     let said = Loaded {
         rate: report.rate(),
         p50_us: report.latency_us.value_at_quantile(0.5),

@@ -125,6 +125,8 @@ pub struct LoadReport {
     pub busy: f64,
     /// The share in which it wanted to and had no processor, 0–1.
     pub waited: f64,
+    /// Why it ended before its time; the figures are those of until then.
+    pub broke: Option<String>,
 }
 
 impl LoadReport {
@@ -153,17 +155,22 @@ impl LoadReport {
 
 /// Connects everybody, then loads. All connections run on one thread.
 ///
-/// A connection that ends before its CONNACK is tried again, [`CONNECT_TRIES_MAX`] times in all.
+/// A connection that ends before its CONNACK is tried again, [`CONNECT_TRIES_MAX`] times in all. One that breaks later, or
+/// a server that acknowledges nothing any more, ends the load: [`LoadReport::broke`].
 ///
 /// # Errors
-/// When a connection cannot be made, is refused, or breaks, or when the server acknowledges nothing any more.
+/// When a connection cannot be made or is refused.
 pub fn run(options: &LoadOptions) -> anyhow::Result<LoadReport> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(load(options, SILENT_MAX))
 }
 
 async fn load(options: &LoadOptions, silent_max: Duration) -> anyhow::Result<LoadReport> {
     let clock = RunningClock::from(options.now);
-    let latency_us = Arc::new(Mutex::new(new_histogram()?));
+    let tally = Arc::new(Mutex::new(Tally {
+        acknowledged: 0,
+        late_sends: 0,
+        latency_us: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?,
+    }));
     let began = Instant::now();
     let shared = Arc::new(options.clone());
     let mut connections = Vec::with_capacity(options.connections);
@@ -172,7 +179,7 @@ async fn load(options: &LoadOptions, silent_max: Duration) -> anyhow::Result<Loa
         // A task each: whoever is connected says so at once, and not when all the others are connected, too.
         let mut opening = JoinSet::new();
         for number in first..last {
-            opening.spawn(Connection::open(Arc::clone(&shared), number, clock, Arc::clone(&latency_us)));
+            opening.spawn(Connection::open(Arc::clone(&shared), number, clock, Arc::clone(&tally)));
         }
         while let Some(opened) = opening.join_next().await {
             connections.push(opened.context("a connection's task panicked")??);
@@ -199,50 +206,55 @@ async fn load(options: &LoadOptions, silent_max: Duration) -> anyhow::Result<Loa
             }
         };
     }
-    let mut done = Done::default();
+    let broke = wait(&mut tasks, &tally, end, silent_max).await?;
+    let elapsed = begun.elapsed();
+    let broke = broke.map(|why| format!("given up {:.1} s after the first report: {why:#}", elapsed.as_secs_f64()));
+    let (busy, waited) = share.so_far(elapsed);
+    let Tally { acknowledged, late_sends, latency_us } = tally.lock().clone();
+    Ok(LoadReport { acknowledged, elapsed, latency_us, late_sends, connected_in, connect_retries, busy, waited, broke })
+}
+
+/// Until all are done, or one cannot go on: then why.
+async fn wait(
+    tasks: &mut JoinSet<anyhow::Result<()>>,
+    tally: &Mutex<Tally>,
+    end: Instant,
+    silent_max: Duration,
+) -> anyhow::Result<Option<anyhow::Error>> {
     // Looked at from outside and seldom: a timer for each read would be the generator's own load.
     let (mut heard, mut since) = (0, end);
     loop {
-        let one = match tokio::time::timeout_at((since + silent_max).into(), tasks.join_next()).await {
-            Ok(None) => break,
-            Ok(Some(one)) => one.context("a connection's task panicked")?,
+        match tokio::time::timeout_at((since + silent_max).into(), tasks.join_next()).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(one)) => match one.context("a connection's task panicked")? {
+                Ok(()) => {}
+                Err(why) => return Ok(Some(why)),
+            },
             Err(_) => {
-                let now = latency_us.lock().len();
-                ensure!(now > heard, "the server acknowledged nothing more for {:.0} s", silent_max.as_secs_f64());
+                let now = tally.lock().acknowledged;
+                if now == heard {
+                    let seconds = silent_max.as_secs_f64();
+                    return Ok(Some(anyhow!("the server acknowledged nothing more for {seconds:.0} s")));
+                }
                 (heard, since) = (now, Instant::now());
-                continue;
             }
-        };
-        let one =
-            one.with_context(|| format!("given up {:.1} s after the first report", begun.elapsed().as_secs_f64()))?;
-        done.acknowledged += one.acknowledged;
-        done.late_sends += one.late_sends;
+        }
     }
-    let elapsed = begun.elapsed();
-    let (busy, waited) = share.so_far(elapsed);
-    let latency_us = latency_us.lock().clone();
-    let Done { acknowledged, late_sends } = done;
-    Ok(LoadReport { acknowledged, elapsed, latency_us, late_sends, connected_in, connect_retries, busy, waited })
 }
 
-fn new_histogram() -> anyhow::Result<Histogram<u64>> {
-    Ok(Histogram::new_with_bounds(1, LATENCY_US_MAX, 3)?)
-}
-
-/// What one connection did.
-#[derive(Debug, Clone, Copy, Default)]
-struct Done {
+/// What all connections did; one for all: fifty thousand histograms would not fit into memory.
+#[derive(Debug, Clone)]
+struct Tally {
     acknowledged: u64,
     late_sends: u64,
+    latency_us: Histogram<u64>,
 }
 
 struct Connection {
     socket: TcpStream,
     frames: Frames,
     clock: RunningClock,
-    done: Done,
-    /// One for all: fifty thousand of them would not fit into memory.
-    latency_us: Arc<Mutex<Histogram<u64>>>,
+    tally: Arc<Mutex<Tally>>,
     /// Bytes of a PUBACK that has not arrived whole.
     pending: usize,
     /// How often it had to be tried again.
@@ -262,7 +274,7 @@ impl Connection {
         options: Arc<LoadOptions>,
         number: usize,
         clock: RunningClock,
-        latency_us: Arc<Mutex<Histogram<u64>>>,
+        tally: Arc<Mutex<Tally>>,
     ) -> anyhow::Result<Connection> {
         let id = format!("load{number:06}");
         let (secret, topic) = match &options.target {
@@ -288,11 +300,11 @@ impl Connection {
             tokio::time::sleep((CONNECT_PAUSE * (1 << (retries - 1))).mul_f64(spread)).await;
         };
         let frames = Frames::new(&topic, options.now);
-        Ok(Connection { socket, frames, clock, done: Done::default(), latency_us, pending: 0, retries })
+        Ok(Connection { socket, frames, clock, tally, pending: 0, retries })
     }
 
     /// Sends nothing but a ping now and then.
-    async fn stay(mut self, first: Instant, end: Instant) -> anyhow::Result<Done> {
+    async fn stay(mut self, first: Instant, end: Instant) -> anyhow::Result<()> {
         const PINGREQ: [u8; 2] = [0xC0, 0];
         const PINGRESP: [u8; 2] = [0xD0, 0];
         let mut next = first;
@@ -302,15 +314,21 @@ impl Connection {
             self.socket.write_all(&PINGREQ).await.context(BROKE)?;
             self.socket.read_exact(&mut answer).await.context(BROKE)?;
             ensure!(answer == PINGRESP, "the server answered a ping with something else");
-            self.latency_us.lock().saturating_record(micros(next.elapsed()));
-            self.done.acknowledged += 1;
+            self.acknowledged(1, next);
             next += PING_EVERY;
         }
         tokio::time::sleep_until(end.into()).await;
-        Ok(self.done)
+        Ok(())
     }
 
-    async fn closed_loop(mut self, window: usize, end: Instant) -> anyhow::Result<Done> {
+    /// So many at once, which began then.
+    fn acknowledged(&self, reports: u64, begun: Instant) {
+        let mut tally = self.tally.lock();
+        tally.acknowledged += reports;
+        tally.latency_us.saturating_record(micros(begun.elapsed()));
+    }
+
+    async fn closed_loop(mut self, window: usize, end: Instant) -> anyhow::Result<()> {
         let (mut out, mut input) = (Vec::new(), vec![0_u8; (window * PUBACK_BYTES).clamp(64, 64 * 1024)]);
         while Instant::now() < end {
             out.clear();
@@ -325,13 +343,12 @@ impl Connection {
                 let read = self.socket.read(&mut input).await.context(BROKE)?;
                 missing = missing.saturating_sub(self.count(&input[..read])?);
             }
-            self.done.acknowledged += window as u64;
-            self.latency_us.lock().saturating_record(micros(sent.elapsed()));
+            self.acknowledged(window as u64, sent);
         }
-        Ok(self.done)
+        Ok(())
     }
 
-    async fn open_loop(mut self, first: Instant, interval: Duration, end: Instant) -> anyhow::Result<Done> {
+    async fn open_loop(mut self, first: Instant, interval: Duration, end: Instant) -> anyhow::Result<()> {
         let (mut out, mut input) = (Vec::new(), vec![0_u8; 4 * 1024]);
         let (mut sent, mut acknowledged) = (0_u64, 0_u64);
         let due = |number: u64| first + interval.mul_f64(number as f64);
@@ -342,7 +359,7 @@ impl Connection {
             while due(sent) <= now && due(sent) < end && sent - acknowledged < ON_THE_WAY_MAX as u64 {
                 let was_free = sent - acknowledged < ON_THE_WAY_MAX as u64 / 2;
                 if was_free && micros(now - due(sent)) > GENERATOR_LATE_US {
-                    self.done.late_sends += 1;
+                    self.tally.lock().late_sends += 1;
                 }
                 self.frames.append(&mut out, (sent % 60_000) as u16 + 1, measured);
                 sent += 1;
@@ -351,8 +368,7 @@ impl Connection {
                 self.socket.write_all(&out).await.context(BROKE)?;
             }
             if due(sent) >= end && acknowledged == sent {
-                self.done.acknowledged = acknowledged;
-                return Ok(self.done);
+                return Ok(());
             }
             let full = sent - acknowledged >= ON_THE_WAY_MAX as u64 || due(sent) >= end;
             tokio::select! {
@@ -360,9 +376,10 @@ impl Connection {
                     let came = self.count(&input[..read.context(BROKE)?])? as u64;
                     let now = Instant::now();
                     // PUBACKs come in the order of the PUBLISHes.
-                    let mut latency_us = self.latency_us.lock();
+                    let mut tally = self.tally.lock();
+                    tally.acknowledged += came;
                     for number in acknowledged..acknowledged + came {
-                        latency_us.saturating_record(micros(now.saturating_duration_since(due(number))));
+                        tally.latency_us.saturating_record(micros(now.saturating_duration_since(due(number))));
                     }
                     acknowledged += came;
                 }

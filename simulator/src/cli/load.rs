@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use model::Clock;
 use serde_json::json;
 
@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let report = load::run(&options)?;
     tell(args, &report)?;
-    Ok(0)
+    report.broke.map_or(Ok(0), |why| Err(anyhow!(why)))
 }
 
 /// In parts that one import takes: `registry.json`, `registry.2.json`…
@@ -109,7 +109,7 @@ fn tell(args: &Args, report: &LoadReport) -> anyhow::Result<()> {
             "connect_retries": report.connect_retries,
             "latency_us": {"p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": report.latency_us.max()},
             "late_sends": report.late_sends, "generator_busy": report.busy, "generator_waited_for_cpu": report.waited,
-            "generator_is_the_limit": limit,
+            "generator_is_the_limit": limit, "broke": report.broke,
         });
         return say(&told.to_string());
     }

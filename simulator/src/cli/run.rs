@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde_json::json;
@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     write(args, &verdicts)?;
     done?;
     // A miss weighs more than a threshold.
-    let codes = verdicts.iter().map(Verdict::exit_code).filter(|code| *code != 0);
+    let codes = verdicts.iter().map(|(verdict, _)| verdict.exit_code()).filter(|code| *code != 0);
     Ok(codes.min().unwrap_or(0))
 }
 
@@ -104,16 +104,17 @@ fn all(
     scenarios: &[Scenario],
     args: &Args,
     mutant: Option<Mutant>,
-    verdicts: &mut Vec<Verdict>,
+    verdicts: &mut Vec<(Verdict, Duration)>,
 ) -> anyhow::Result<()> {
     for (name, scenario) in names.iter().zip(scenarios) {
         for seed in &args.seed {
+            let began = Instant::now();
             let verdict = one(scenario, *seed, args, mutant).with_context(|| format!("{name} (seed {seed})"))?;
             let mut told = verdict.table();
             if verdict.exit_code() != 0 {
                 told += &format!("again: {}\n", again(name, *seed, args));
             }
-            verdicts.push(verdict);
+            verdicts.push((verdict, began.elapsed()));
             say(&told)?;
         }
     }
@@ -170,14 +171,14 @@ fn again(name: &str, seed: u64, args: &Args) -> String {
     format!("yinling-sim run {} --seed {seed}{devices}{mutant}{live}", quoted(name))
 }
 
-fn write(args: &Args, verdicts: &[Verdict]) -> anyhow::Result<()> {
+fn write(args: &Args, verdicts: &[(Verdict, Duration)]) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
-        let all = json!({"runs": verdicts.iter().map(Verdict::json).collect::<Vec<_>>()});
+        let all = json!({"runs": verdicts.iter().map(|(verdict, _)| verdict.json()).collect::<Vec<_>>()});
         std::fs::write(path, format!("{all:#}\n")).with_context(|| format!("writing {}", path.display()))?;
     }
     if let Some(path) = &args.junit {
         let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
-        let suites: String = verdicts.iter().map(|verdict| verdict.junit().replace(head, "")).collect();
+        let suites: String = verdicts.iter().map(|(verdict, took)| verdict.junit(*took).replace(head, "")).collect();
         let text = format!("{head}<testsuites>\n{suites}</testsuites>\n");
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }

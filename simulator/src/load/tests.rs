@@ -39,6 +39,27 @@ fn a_server_that_hangs_is_not_waited_for_for_ever() {
         while socket.read(&mut [0_u8; 4096]).is_ok_and(|read| read > 0) {}
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let failed = runtime.block_on(load(&options(address), Duration::from_millis(200))).unwrap_err();
-    assert!(format!("{failed:#}").contains("acknowledged nothing more"), "{failed:#}");
+    let report = runtime.block_on(load(&options(address), Duration::from_millis(200))).unwrap();
+    let broke = report.broke.expect("it hangs");
+    assert!(broke.contains("acknowledged nothing more"), "{broke}");
+}
+
+#[test]
+fn what_was_measured_until_the_server_died_is_not_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.read_exact(&mut [0_u8; 14]).unwrap();
+        socket.write_all(&[0x20, 2, 0, 0]).unwrap();
+        // One window is acknowledged; then it is gone.
+        let _ = socket.read(&mut [0_u8; 4096]).unwrap();
+        socket.write_all(&[0x40, 2, 0, 1, 0x40, 2, 0, 2, 0x40, 2, 0, 3]).unwrap();
+        let _ = socket.read(&mut [0_u8; 4096]).unwrap();
+    });
+    let options = LoadOptions { duration: Duration::from_secs(60), ..options(address) };
+    let report = run(&options).unwrap();
+    assert_eq!((report.acknowledged, report.latency_us.len()), (3, 1));
+    let broke = report.broke.expect("the server is gone");
+    assert!(broke.starts_with("given up ") && broke.contains("connection"), "{broke}");
 }

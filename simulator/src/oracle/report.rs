@@ -1,6 +1,7 @@
 //! What the oracle says: as a table, as JSON, as JUnit.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use model::IncidentKind;
@@ -226,9 +227,10 @@ impl Verdict {
         })
     }
 
-    /// For a CI: one test case for each line of the scenario and each kind.
+    /// For a CI: one test case for each line of the scenario and each kind. They are judged together, so only the suite
+    /// has a time: how long the run took.
     #[must_use]
-    pub fn junit(&self) -> String {
+    pub fn junit(&self, took: Duration) -> String {
         let is_told = |kind: &IncidentKind| {
             self.figures.iter().any(|figures| figures.kind == *kind) || self.faults.iter().any(|f| f.kind == *kind)
         };
@@ -242,9 +244,10 @@ impl Verdict {
         let failures = cases.iter().filter(|case| case.failure.is_some()).count();
         let suite = format!("{} seed {}", self.scenario, self.seed);
         let mut out = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\">\n",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" time=\"{:.3}\">\n",
             escaped(&suite),
-            cases.len()
+            cases.len(),
+            took.as_secs_f64()
         );
         for case in &cases {
             let name = escaped(&case.name);

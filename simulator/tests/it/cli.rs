@@ -60,6 +60,7 @@ fn a_miss_ends_with_1_and_the_line_that_runs_it_again() {
     let junit = std::fs::read_to_string(place.path().join("v.xml")).unwrap();
     assert_eq!(junit.matches("<?xml").count(), 1);
     assert_eq!((junit.matches("<testsuite ").count(), junit.matches("</testsuite>").count()), (2, 2));
+    assert_eq!(junit.matches(" time=\"").count(), 2, "each run's: {junit}");
     assert!(junit.contains("<testsuite name=\"fence_exit seed 3\"") && junit.contains("<failure>"), "{junit}");
     let names: Vec<&str> = junit.split("name=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let of_sos: Vec<&&str> = names.iter().filter(|name| name.starts_with("w1 sos")).collect();
