@@ -111,7 +111,7 @@ pub enum Target {
 pub struct LoadReport {
     /// Reports whose PUBACK came.
     pub acknowledged: u64,
-    /// From the first report to the last PUBACK.
+    /// From the first report to the last PUBACK, or until it was given up: then the silence before that counts, too.
     pub elapsed: Duration,
     /// Closed loop: a window's round trip. Open loop: from a report's intended time to its PUBACK. Microseconds.
     pub latency_us: Histogram<u64>,
@@ -144,6 +144,12 @@ impl LoadReport {
             let (busy, waited) = (percent(self.busy), percent(self.waited));
             format!("its thread ran {busy} % of the time and waited for a processor {waited} %")
         })
+    }
+
+    /// A quantile of the latency, microseconds; `None` when nothing was acknowledged: 0 would be a good one.
+    #[must_use]
+    pub fn latency_at(&self, quantile: f64) -> Option<u64> {
+        (!self.latency_us.is_empty()).then(|| self.latency_us.value_at_quantile(quantile))
     }
 
     /// Acknowledged reports a second.

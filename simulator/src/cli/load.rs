@@ -100,14 +100,14 @@ fn write_registry(path: &Path, connections: usize, secret: &str) -> anyhow::Resu
 }
 
 fn tell(args: &Args, report: &LoadReport) -> anyhow::Result<()> {
-    let at = |quantile| report.latency_us.value_at_quantile(quantile);
+    let at = |quantile| report.latency_at(quantile);
     let limit = report.generator_limit();
     if args.json {
         let told = json!({
             "acknowledged": report.acknowledged, "rate": report.rate(), "seconds": report.elapsed.as_secs_f64(),
             "connected_in_s": report.connected_in.as_secs_f64(), "connections": args.connections,
             "connect_retries": report.connect_retries,
-            "latency_us": {"p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": report.latency_us.max()},
+            "latency_us": {"p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": at(1.0)},
             "late_sends": report.late_sends, "generator_busy": report.busy, "generator_waited_for_cpu": report.waited,
             "generator_is_the_limit": limit, "broke": report.broke,
         });
@@ -123,8 +123,8 @@ fn tell(args: &Args, report: &LoadReport) -> anyhow::Result<()> {
     if !args.idle {
         let (seconds, rate) = (report.elapsed.as_secs_f64(), report.rate());
         say(&format!("{} reports acknowledged in {seconds:.2} s: {rate:.0}/s", report.acknowledged))?;
-        let max = report.latency_us.max();
-        say(&format!("latency µs: p50 {}  p99 {}  p99.9 {}  max {max}", at(0.5), at(0.99), at(0.999)))?;
+        let at = |quantile| at(quantile).map_or("–".to_owned(), |us| us.to_string());
+        say(&format!("latency µs: p50 {}  p99 {}  p99.9 {}  max {}", at(0.5), at(0.99), at(0.999), at(1.0)))?;
     }
     match limit {
         Some(why) => say(&format!("NOTE the generator, not the server, was the limit: {why}")),
