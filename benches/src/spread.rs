@@ -10,6 +10,10 @@ impl Spread {
         self.0.sort_by(f64::total_cmp);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn median(&self) -> f64 {
         match self.0.len() {
             0 => f64::NAN,

@@ -20,31 +20,31 @@ fn kib(bytes: f64) -> String {
     format!("{:.1} KiB", bytes / 1024.0)
 }
 
+/// A peer that is not installed has no column.
 pub(crate) fn ingest(windows: &[Window], connections: usize) -> String {
+    let has_mosquitto = windows.iter().any(|window| !window.mosquitto.rate.is_empty());
+    let mosquitto = |column: &'static str| if has_mosquitto { column } else { "" };
     let mut text = format!(
-        "| QoS 1, {connections} connections, window | rumqttd, RAM only, M/s | mosquitto, RAM only, M/s | Yinling, \
-         fdatasynced, M/s | ratio to rumqttd | reach |\n|---:|---:|---:|---:|---:|---:|\n"
+        "| QoS 1, {connections} connections, window | rumqttd, RAM only, M/s |{} Yinling, fdatasynced, M/s | ratio to \
+         rumqttd | reach |\n|---:|---:|{}---:|---:|---:|\n",
+        mosquitto(" mosquitto, RAM only, M/s |"),
+        mosquitto("---:|"),
     );
+    let sides = |window: &Window, tell: &dyn Fn(&Side) -> String| {
+        let sides = [Some(&window.peer), has_mosquitto.then_some(&window.mosquitto), Some(&window.yinling)];
+        sides.into_iter().flatten().map(tell).collect::<Vec<_>>()
+    };
     for window in windows {
-        let rate = |side: &Side| side.rate.told(1e6, 3);
         let reach = window.target().map_or("–".to_owned(), |target| format!("≥ {target}"));
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | **{:.2}** | {reach} |",
-            window.window,
-            rate(&window.peer),
-            rate(&window.mosquitto),
-            rate(&window.yinling),
-            window.ratio(),
-        );
+        let rates = sides(window, &|side| side.rate.told(1e6, 3)).join(" | ");
+        let _ = writeln!(text, "| {} | {rates} | **{:.2}** | {reach} |", window.window, window.ratio());
     }
     text.push_str(
         "\n| the same runs | processor time of the server a report, µs | idle · stolen, % | p99 of a window, ms | \
          behind |\n|---:|---|---|---|---:|\n",
     );
     for window in windows {
-        let sides = [&window.peer, &window.mosquitto, &window.yinling];
-        let each = |tell: &dyn Fn(&Side) -> String| sides.map(tell).join(" / ");
+        let each = |tell: &dyn Fn(&Side) -> String| sides(window, tell).join(" / ");
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | ≤ {} |",
@@ -55,9 +55,11 @@ pub(crate) fn ingest(windows: &[Window], connections: usize) -> String {
             window.lag_max,
         );
     }
-    text.push_str(
-        "\nMedian, lowest and highest run. Three figures stand for rumqttd / mosquitto / Yinling. Behind: reports that \
-         were durable and not yet in the view when a run ended.",
+    let _ = write!(
+        text,
+        "\nMedian, lowest and highest run. Several figures stand for rumqttd / {}Yinling. Behind: reports that were durable \
+         and not yet in the view when a run ended.",
+        mosquitto("mosquitto / ")
     );
     let limited: u32 = windows.iter().map(|window| window.generator_limited).sum();
     if limited > 0 {
@@ -130,14 +132,11 @@ pub(crate) fn storm(storm: &Storm) -> String {
         "| {} come back at the same moment | all are in after, s | knocked again | reach |\n|---|---:|---:|---|\n",
         storm.devices
     );
-    let _ = writeln!(
-        text,
-        "| **Yinling** | {} | {} | ≤ 10 |\n| mosquitto, everybody let in unasked | {} | {} | – |",
-        storm.yinling_s.told(1.0, 2),
-        storm.yinling_retries,
-        storm.mosquitto_s.told(1.0, 2),
-        storm.mosquitto_retries,
-    );
+    let _ = writeln!(text, "| **Yinling** | {} | {} | ≤ 10 |", storm.yinling_s.told(1.0, 2), storm.yinling_retries);
+    if !storm.mosquitto_s.is_empty() {
+        let (took, retries) = (storm.mosquitto_s.told(1.0, 2), storm.mosquitto_retries);
+        let _ = writeln!(text, "| mosquitto, everybody let in unasked | {took} | {retries} | – |");
+    }
     let _ = write!(
         text,
         "\n{} SOS meanwhile: to the provider p50 {:.1}, p99 {:.1}, max **{:.1} ms** (reach: ≤ 100); to the PUBACK p50 {:.1}, \
@@ -197,4 +196,26 @@ pub(crate) fn feed(feed: &Feed) -> String {
     row(format!("a page of what just happened, {events} events behind it"), &feed.newest, "p99 ≤ 20");
     row("a page of the oldest".to_owned(), &feed.oldest, "p99 ≤ 20");
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Window, ingest};
+
+    #[test]
+    fn a_peer_that_is_not_installed_has_no_column() {
+        let mut window = Window { window: 10, ..Window::default() };
+        for side in [&mut window.peer, &mut window.yinling] {
+            side.rate.add(1e6);
+            side.processor_us.add(2.0);
+            side.idle.add(0.1);
+            side.stolen.add(0.0);
+        }
+        let alone = ingest(&[window], 64);
+        assert!(!alone.contains("mosquitto") && !alone.contains("NaN"), "{alone}");
+        assert!(alone.contains("| 10 | 1.000 (1.000–1.000) | 1.000 (1.000–1.000) | **1.00** | ≥ 1.5 |"), "{alone}");
+        let mut with = Window { window: 10, ..Window::default() };
+        with.mosquitto.rate.add(2e6);
+        assert!(ingest(&[with], 64).contains("| mosquitto, RAM only, M/s |"));
+    }
 }

@@ -172,7 +172,7 @@ fn acceptor(case: &Case, asked: Asked<'_>) -> PersonId {
     named.unwrap_or(&asked.actor.person).clone()
 }
 
-/// The case that another was merged into notes it.
+/// The case that another was merged into notes it, and [`taken_over`] reads which.
 fn take_over(target: &Case, merged: CaseId, asked: Asked<'_>, now: Timestamp) -> Output {
     let remark = match said(asked.request) {
         Some(reason) => format!("{merged} 并入：{reason} / {merged} merged: {reason}"),
@@ -181,6 +181,14 @@ fn take_over(target: &Case, merged: CaseId, asked: Asked<'_>, now: Timestamp) ->
     let mut after = target.clone();
     after.steps.push(step(asked, target.state, Some(remark), now));
     settle(target, after, EventKind::CaseNoted, now)
+}
+
+/// Which case was merged into the one that has this step, if it tells of that. A case has no member for it.
+pub(crate) fn taken_over(step: &CaseStep) -> Option<CaseId> {
+    // The step of the one that was merged says why, in somebody's words.
+    let tells = step.action == CaseAction::Merge && step.state != model::CaseState::Merged;
+    let remark = step.note.as_deref().filter(|_| tells)?;
+    remark.split(' ').next()?.parse().ok()
 }
 
 fn step(asked: Asked<'_>, state: model::CaseState, note: Option<String>, at: Timestamp) -> CaseStep {

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::erasure::{Erasure, Names};
-use model::{Case, CaseId, DutyRoster, IncidentId, OrgPath, Timestamp};
+use model::{Case, CaseId, CaseState, DutyRoster, IncidentId, OrgPath, Timestamp};
 use serde::{Deserialize, Serialize};
+
+use crate::action;
 
 /// How long a case that has ended is held, so that it can be rated, remarked on and reopened.
 pub const ENDED_KEPT_SECONDS: u32 = 30 * 86_400;
@@ -37,6 +39,14 @@ impl Book {
 
     pub(crate) fn open_cases(&self) -> impl Iterator<Item = &Case> {
         self.cases.values().filter(|case| case.state.is_open())
+    }
+
+    /// The cases that were merged into one, and into those. Only one that is open takes in another, and one that was merged
+    /// never opens again: none comes twice.
+    pub(crate) fn merged_into(&self, case: &Case) -> Vec<&Case> {
+        let direct = case.steps.iter().filter_map(action::taken_over).filter_map(|id| self.case(id));
+        let direct = direct.filter(|merged| merged.state == CaseState::Merged);
+        direct.flat_map(|merged| self.merged_into(merged).into_iter().chain([merged])).collect()
     }
 
     pub(crate) fn next_due(&self) -> Option<Timestamp> {

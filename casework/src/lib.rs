@@ -226,6 +226,12 @@ impl Casework {
         self.book.case_of(incident)
     }
 
+    /// The cases that were merged into one, and into those.
+    #[must_use]
+    pub fn merged_into(&self, case: &Case) -> Vec<&Case> {
+        self.book.merged_into(case)
+    }
+
     /// Every case in which somebody still has to do something, oldest first.
     pub fn open_cases(&self) -> impl Iterator<Item = &Case> {
         self.book.open_cases()

@@ -119,6 +119,13 @@ struct DeviceClock {
     old_since: u32,
 }
 
+/// No time in seconds since 1970 is larger, nor could be multiplied: 2100-01-01.
+const SECONDS_MAX: i64 = 4_102_444_800;
+/// A time in seconds is taken for one if it is at most so old on arrival: a month of what was stored.
+const SECONDS_AGE_MAX: i64 = 30 * 86_400;
+/// ... and at most so far ahead: a zone that was added.
+const SECONDS_AHEAD_MAX: i64 = 86_400;
+
 /// Reports that were equally old on arrival for so long, seconds, come from a clock that is behind.
 pub const SURE_SECONDS: i64 = 600;
 
@@ -127,6 +134,7 @@ impl DeviceClock {
         let Some(claimed) = report.measured else {
             return Measured { at: received, late: false, skew_ms: 0, clamped: false };
         };
+        let claimed = self.meant(claimed, received);
         let skew_ms = claimed.millis_since(received);
         let mut age_millis = -skew_ms;
         if age_millis > LATE_AFTER_SECONDS * 1000 {
@@ -138,6 +146,18 @@ impl DeviceClock {
         }
         let at = received.plus_millis(-age_millis.max(0));
         Measured { at, late: age_millis > LATE_AFTER_SECONDS * 1000, skew_ms, clamped: skew_ms > 0 }
+    }
+
+    /// What a device means that counts seconds since 1970 where milliseconds are asked for: as those they are a day of
+    /// January 1970, and whoever wears it would be watched by nobody. A clock that began at 1970 passes the same numbers
+    /// within three quarters of an hour, in its third week, and is long known to be behind by then.
+    fn meant(&self, claimed: Timestamp, received: Timestamp) -> Timestamp {
+        if claimed.millis() > SECONDS_MAX || self.behind_seconds > 0 {
+            return claimed;
+        }
+        let in_seconds = Timestamp::from_millis(claimed.millis() * 1000);
+        let since = in_seconds.millis_since(received);
+        if (-SECONDS_AGE_MAX * 1000..=SECONDS_AHEAD_MAX * 1000).contains(&since) { in_seconds } else { claimed }
     }
 
     /// Hears of a report that was old on arrival; by how many seconds the clock is behind.

@@ -28,8 +28,20 @@ impl Pipeline {
         {
             self.tell_joined(case, joined, at, decisions);
         }
-        if let Some(incident) = case.incident {
-            self.tell_incident((kind, changed), case, incident, at, decisions);
+        if kind == EventKind::CaseFiled
+            && let Some(incident) = case.incident
+        {
+            let input = alerting::Input::CaseFiled { incident, case: case.id };
+            let outputs = self.alerting.handle(input, at, &mut self.counters);
+            self.respond(outputs, at, decisions);
+        }
+        let merged = self.merged_incidents(case);
+        for incident in case.incident.into_iter().chain(merged) {
+            let news = self.news_for(incident, (kind, changed), case);
+            self.tell_incident(incident, news, at, decisions);
+        }
+        if kind == EventKind::CaseNoted {
+            self.tell_merged(case, at, decisions);
         }
         let outputs = self.case_messages.settle(case, at);
         self.respond(outputs, at, decisions);
@@ -56,39 +68,51 @@ impl Pipeline {
         self.respond(outputs, at, decisions);
     }
 
-    /// The incident of a case hears what concerns it.
-    fn tell_incident(
-        &mut self,
-        (kind, changed): (EventKind, &[CompactString]),
-        case: &Case,
-        incident: IncidentId,
-        at: Timestamp,
-        decisions: &mut Vec<Decision>,
-    ) {
-        let by = case.steps.last().and_then(|step| step.by.as_ref());
-        let role = case.steps.last().and_then(|step| step.role);
-        let goes = matches!(role, Some(Role::GridWorker | Role::Volunteer));
-        let handler = case.handler.as_ref();
-        let counted_on = || {
-            let going = self.alerting.incident(incident)?.acknowledged_by.as_ref().map(|going| &going.person);
-            going.filter(|going| handler != Some(going) && case.handlers.contains(going)).cloned()
+    /// The incidents of the cases that were merged into one, as far as they are about the same wearer: who stands at her door
+    /// has seen to hers, and not to a neighbour's.
+    fn merged_incidents(&self, case: &Case) -> Vec<IncidentId> {
+        let merged = self.casework.merged_into(case).into_iter();
+        merged
+            .filter(|merged| merged.wearer.is_some() && merged.wearer == case.wearer)
+            .filter_map(|m| m.incident)
+            .collect()
+    }
+
+    /// The incident of a case that was merged just now hears how far the other one is.
+    fn tell_merged(&mut self, case: &Case, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let has_merged = case.steps.last().is_some_and(|step| step.action == CaseAction::Merge);
+        let newest = self.casework.merged_into(case).pop().and_then(|merged| merged.incident);
+        let Some(incident) = newest.filter(|id| has_merged && self.merged_incidents(case).contains(id)) else { return };
+        let taken = case.steps.iter().rfind(|step| step.action == CaseAction::Accept);
+        let goes = taken.is_some_and(|step| step.by == case.handler && is_who_goes(step.role));
+        let news = match case.state {
+            CaseState::Accepted if goes => CaseNews::Accepted,
+            CaseState::OnSite | CaseState::Feedback | CaseState::Verified => CaseNews::Arrived,
+            _ => return,
         };
-        let news = match kind {
-            EventKind::CaseFiled => {
-                let input = alerting::Input::CaseFiled { incident, case: case.id };
-                let outputs = self.alerting.handle(input, at, &mut self.counters);
-                return self.respond(outputs, at, decisions);
-            }
+        self.tell_incident(incident, case.handler.clone().map(|handler| (handler, news)), at, decisions);
+    }
+
+    /// What a change of a case says to an incident, and who did it.
+    fn news_for<'a>(
+        &self,
+        incident: IncidentId,
+        (kind, changed): (EventKind, &[CompactString]),
+        case: &'a Case,
+    ) -> Option<(PersonId, CaseNews<'a>)> {
+        let by = case.steps.last().and_then(|step| step.by.as_ref());
+        let goes = case.steps.last().is_some_and(|step| is_who_goes(step.role));
+        let handler = case.handler.as_ref();
+        match kind {
             // Who takes it for another has not said that the other goes; nor has a desk that takes charge of it.
             EventKind::CaseAccepted if by == handler && (goes || !has_changed_hands(changed)) => {
                 by.cloned().map(|by| (by, CaseNews::Accepted))
             }
             EventKind::CaseOnSite => handler.or(by).cloned().map(|there| (there, CaseNews::Arrived)),
             EventKind::CaseReturned | EventKind::CaseReassigned | EventKind::CaseHandedOff => {
-                counted_on().map(|going| {
-                    let gave_back = by == Some(&going);
-                    (going, CaseNews::TakenFrom { gave_back })
-                })
+                let going = self.alerting.incident(incident)?.acknowledged_by.as_ref().map(|going| &going.person)?;
+                let is_counted_on = handler != Some(going) && case.handlers.contains(going);
+                is_counted_on.then(|| (going.clone(), CaseNews::TakenFrom { gave_back: by == Some(going) }))
             }
             EventKind::CaseClosed => casework::seen_to(case).zip(by.cloned()).map(|(seen_to, by)| {
                 let disposition = case.disposition.as_deref().unwrap_or_default();
@@ -96,7 +120,17 @@ impl Pipeline {
                 (by, CaseNews::Closed { disposition, note, seen_to })
             }),
             _ => None,
-        };
+        }
+    }
+
+    /// An incident hears what is new at its case.
+    fn tell_incident(
+        &mut self,
+        incident: IncidentId,
+        news: Option<(PersonId, CaseNews<'_>)>,
+        at: Timestamp,
+        decisions: &mut Vec<Decision>,
+    ) {
         let Some((person, news)) = news else { return };
         let name = self.directory.name_of(&person);
         let input = alerting::Input::Case { incident, person: &person, name: &name, news };
@@ -300,6 +334,11 @@ fn ended(outputs: &[alerting::Output]) -> Vec<AttemptId> {
         _ => None,
     };
     outputs.iter().filter_map(over).collect()
+}
+
+/// Whether who took a case goes there: staff may have taken charge of it only.
+fn is_who_goes(role: Option<Role>) -> bool {
+    matches!(role, Some(Role::GridWorker | Role::Volunteer))
 }
 
 fn has_changed_hands(changed: &[CompactString]) -> bool {

@@ -43,12 +43,22 @@ impl Story {
 
     /// Somebody does something to the case, after so many seconds.
     fn act(&mut self, seconds: f64, who: &str, action: CaseAction, change: impl FnOnce(&mut CaseRequest)) {
+        self.act_on(self.case().clone(), seconds, who, action, change);
+    }
+
+    fn act_on(
+        &mut self,
+        case: Case,
+        seconds: f64,
+        who: &str,
+        action: CaseAction,
+        change: impl FnOnce(&mut CaseRequest),
+    ) {
         let mut request = CaseRequest::new(action);
         change(&mut request);
         let role = if who == "admin" { Role::Admin } else { Role::GridWorker };
         let actor = Actor { person: PersonId::new(who), role, scope: OrgPath::new("/luyang/") };
-        let command =
-            StaffCommand::Case { id: self.case().id, if_match: Some(self.case().version), request: Box::new(request) };
+        let command = StaffCommand::Case { id: case.id, if_match: Some(case.version), request: Box::new(request) };
         self.decide(seconds, Input::Command { actor, idempotency_key: None, command });
         let refused = |decision: &Decision| matches!(decision, Decision::Reply(reply) if matches!(**reply, model::Reply::Refused(_)));
         assert!(!self.records.last().unwrap().decisions.iter().any(refused), "{:?}", self.records.last());
@@ -281,6 +291,53 @@ fn what_happens_after_the_visit_is_not_closed_with_the_case() {
     assert!(incident.state.is_open());
     assert!(incident.notes.last().unwrap().text.contains("工单已结案"), "{:?}", incident.notes);
     assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
+}
+
+/// An SOS that was ended while somebody was on the way, and another while they still are: the second case is merged into
+/// the first one.
+#[test]
+fn the_alarm_of_a_case_that_was_merged_goes_with_the_other_case() {
+    let neighbour = r#"{"orgs":[{"path":"/luyang/xinghua/taoyuan/","name":"桃园社区"}],
+        "wearers":[{"id":"w2","name":"李桂芳","org":"/luyang/xinghua/taoyuan/"}],
+        "devices":[{"id":"b2","kind":"bracelet","wearer":"w2","secret":"not used here"}]}"#;
+    let merged = |wearer: &str, until: CaseState| {
+        let mut story = Story::begin();
+        let change = crate::registry::validate_alone(neighbour.as_bytes(), ZONE).unwrap();
+        story.decide(1.0, super::tests::command(StaffCommand::Import(Box::new(change)), None));
+        story.dispatch(10.0, "worker");
+        story.key(20.0, "worker", "1");
+        story.resolve(30.0, "false_alarm");
+        let mut pressed = report(r#"{"type":"sos","id":"2"}"#);
+        if let Input::Report { device, .. } = &mut pressed {
+            *device = model::DeviceId::new(if wearer == "w1" { "b1" } else { "b2" });
+        }
+        story.decide(1000.0, pressed);
+        let second = story.pipeline.casework.open_cases().nth(1).unwrap().clone();
+        let incident = second.incident.unwrap();
+        if until == CaseState::Merged {
+            // It is merged when somebody is there already.
+            story.act(1005.0, "worker", CaseAction::Arrive, |_| {});
+        }
+        let into = story.case().id;
+        story.act_on(second, 1010.0, "admin", CaseAction::Merge, |request| {
+            request.into = Some(into);
+            request.note = Some("同一位老人".into());
+        });
+        let mut states = vec![story.pipeline.alerting.incident(incident).unwrap().state];
+        if until == CaseState::Closed {
+            story.act(1100.0, "worker", CaseAction::Arrive, |_| {});
+            states.push(story.pipeline.alerting.incident(incident).unwrap().state);
+            story.act(1200.0, "admin", CaseAction::Close, |request| request.disposition = Some("helped".into()));
+            states.push(story.pipeline.alerting.incident(incident).unwrap().state);
+        }
+        assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
+        states
+    };
+    use IncidentState::{Acknowledged, Exhausted, OnSite, Resolved};
+    assert_eq!(merged("w1", CaseState::Closed), [Acknowledged, OnSite, Resolved]);
+    assert_eq!(merged("w1", CaseState::Merged), [OnSite]);
+    // Nobody stood at the neighbour's door, whatever the desk thinks.
+    assert_eq!(merged("w2", CaseState::Closed), [Exhausted; 3]);
 }
 
 #[test]

@@ -149,6 +149,38 @@ fn a_clock_that_is_behind_is_known_after_ten_minutes() {
 }
 
 #[test]
+fn seconds_since_1970_are_understood_where_they_are_near_now() {
+    let admit = |admission: &mut Admission, t: i64, received: Timestamp| match admission
+        .admit(&decoded(&format!(r#"{{"type":"heart_rate","bpm":72,"t":{t}}}"#)), received)
+    {
+        Admitted::Fresh(measured) => measured,
+        Admitted::Repeat => panic!("{t} is news"),
+    };
+    let now = at(0).millis() / 1000;
+    for (claimed, expected) in [
+        (now - 7, "7"),
+        (now - 3600, "3600!"),
+        (now + 8 * 3600, "0"),
+        (now - 30 * DAY, "2592000!"),
+        (now - 30 * DAY - 1, "1793512886!"),
+        (now + DAY + 1, "1793510207!"),
+        (7, "1795305599!"),
+    ] {
+        let measured = admit(&mut Admission::default(), claimed, at(0));
+        let age = at(0).millis_since(measured.at) / 1000;
+        assert_eq!(format!("{age}{}", if measured.late { "!" } else { "" }), expected, "{claimed}");
+    }
+    // A clock that began at 1970, and has run for as many milliseconds as there are seconds now, is none of these.
+    let mut admission = Admission::default();
+    let began = at(0).plus_millis(-now);
+    for minute in (0..31_000).step_by(5) {
+        let received = began.plus_seconds(minute * 60);
+        let measured = admit(&mut admission, received.millis_since(began), received);
+        assert_eq!(measured.late, minute < 10, "after {minute} minutes");
+    }
+}
+
+#[test]
 fn how_wrong_a_clock_is_is_known() {
     let mut admission = Admission::default();
     let mut say = |second: i64, ahead: i64| {
