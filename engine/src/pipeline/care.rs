@@ -164,9 +164,9 @@ impl Pipeline {
         let mut touched: BTreeSet<u32> = change.wearers.iter().filter_map(|wearer| wearers.slot(&wearer.id)).collect();
         // Nobody was registered with a guardian who was not there: that they are new concerns only who comes with them. So a
         // city that is imported in parts is not gone through once for each part.
-        if !people.changed.is_empty() {
-            let theirs = |wearer: &Wearer| wearer.guardians.iter().any(|person| people.changed.contains(person));
-            touched.extend(wearers.iter().filter(|(_, entry)| theirs(&entry.wearer)).map(|(slot, _)| slot));
+        for person in &people.changed {
+            let theirs = self.directory.who_name(person);
+            touched.extend(theirs.filter(|(_, entry)| entry.wearer.guardians.contains(person)).map(|(slot, _)| slot));
         }
         let of_desk = |org: &OrgPath| {
             change.orgs.iter().any(|o| o.path.contains(org))

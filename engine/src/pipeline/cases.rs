@@ -199,8 +199,7 @@ impl Pipeline {
             }
             return Ok(visited);
         }
-        let here = self.directory.wearers.iter().map(|(_, entry)| &*entry.wearer);
-        let chosen = here.filter(|wearer| order.org.contains(&wearer.org)).filter(|wearer| match order.who {
+        let chosen = self.directory.wearers_under(&order.org).filter(|wearer| match order.who {
             PatrolWho::LivingAlone => wearer.lives_alone,
             PatrolWho::Uncovered => self.reach.is_uncovered(&wearer.id),
             PatrolWho::Listed => false,

@@ -13,7 +13,8 @@ use model::{
 };
 
 use super::entries::{DeviceEntry, DeviceHot, WearerEntry, WearerHot, compile};
-use super::slots::{Found, SLICE_SLOTS, Slots};
+use super::mentions::Mentions;
+use super::slots::{Found, Slots};
 
 /// How many devices are looked at together: more than a processor has looks under way at once.
 pub(super) const FORESEEN_TOGETHER: usize = 32;
@@ -31,6 +32,8 @@ pub struct Directory {
     pub wearers: Slots<WearerId, WearerEntry>,
     /// Devices with what is known about them.
     pub devices: Slots<DeviceId, DeviceEntry>,
+    /// Which wearers name whom, and live where.
+    mentions: Mentions,
     /// The wearers whose guardians' numbers are tried by test calls.
     pub tested: BTreeSet<WearerId>,
     /// The people who run the house: the last desk of all.
@@ -46,14 +49,15 @@ impl Directory {
     /// highest: wearers that hold it have arranged themselves already.
     pub fn apply(&mut self, change: &RegistryChange, zone: Tz, seq: u64) -> usize {
         let mut broken_fences = 0;
-        let is_new = |org: &Org| org.fences != self.orgs.get(&org.path).map_or(&[][..], |known| &known.fences);
-        let have_fences_changed = change.orgs.iter().any(is_new);
+        let is_new = |org: &&Org| org.fences != self.orgs.get(&org.path).map_or(&[][..], |known| &known.fences);
+        let fenced_anew: Vec<&OrgPath> = change.orgs.iter().filter(is_new).map(|org| &org.path).collect();
         for org in &change.orgs {
             self.orgs.insert(org.path.clone(), org.clone());
         }
-        if have_fences_changed {
+        if !fenced_anew.is_empty() {
             broken_fences += self.share_fences(zone);
-            for slot in 0..(self.wearers.slices() * SLICE_SLOTS) as u32 {
+            let touched: BTreeSet<u32> = fenced_anew.into_iter().flat_map(|org| self.mentions.under(org)).collect();
+            for slot in touched {
                 let is_arranged = self.wearers.holds(slot, seq);
                 let Some(entry) = self.wearers.at_mut(slot) else { continue };
                 entry.inherit(&self.zones, is_arranged);
@@ -69,9 +73,10 @@ impl Directory {
             }
         }
         for wearer in &change.wearers {
-            self.note_wearer(wearer);
-            match self.wearers.get_mut(&wearer.id) {
-                Some(entry) => {
+            match self.wearers.slot(&wearer.id).and_then(|slot| Some((slot, self.wearers.at_mut(slot)?))) {
+                Some((slot, entry)) => {
+                    self.mentions.forget(&self.people, slot, &entry.wearer);
+                    self.mentions.note(&self.people, slot, wearer);
                     entry.register(wearer.clone());
                     let (own, broken) = compile(wearer, zone);
                     entry.arrange(own, &self.zones, false);
@@ -80,9 +85,11 @@ impl Directory {
                 None => {
                     let (entry, broken) = WearerEntry::new(wearer.clone(), WearerHot::default(), &self.zones, zone);
                     broken_fences += broken;
-                    self.wearers.insert(wearer.id.clone(), entry);
+                    let slot = self.wearers.insert(wearer.id.clone(), entry);
+                    self.mentions.note(&self.people, slot, wearer);
                 }
             }
+            self.note_tested(wearer);
         }
         for device in &change.devices {
             match self.devices.get_mut(&device.id) {
@@ -117,8 +124,38 @@ impl Directory {
         }
     }
 
+    /// Puts a wearer back into the slot that a checkpoint named; people come before.
+    pub fn put_back(&mut self, slot: u32, entry: WearerEntry) {
+        self.mentions.note(&self.people, slot, &entry.wearer);
+        self.note_tested(&entry.wearer);
+        self.wearers.put_back(slot, entry.wearer.id.clone(), entry);
+    }
+
+    /// Takes a wearer out: their slot, and what was there.
+    pub fn remove(&mut self, wearer: &WearerId) -> Option<(u32, WearerEntry)> {
+        let slot = self.wearers.slot(wearer)?;
+        let entry = self.wearers.remove(wearer)?;
+        self.mentions.forget(&self.people, slot, &entry.wearer);
+        self.tested.remove(wearer);
+        Some((slot, entry))
+    }
+
+    /// The wearers who name a person as who cares for them or agreed for them, with their slots, in order.
+    pub fn who_name<'a>(&'a self, person: &'a PersonId) -> impl Iterator<Item = (u32, &'a WearerEntry)> {
+        let slots = self.people.slot(person).into_iter().flat_map(|slot| self.mentions.of_person(slot));
+        let entries = slots.filter_map(|slot| Some((slot, self.wearers.at(slot)?)));
+        entries.filter(|(_, entry)| names(&entry.wearer, person))
+    }
+
+    /// The wearers of an organisation and all below it, in the order of their slots.
+    pub fn wearers_under(&self, org: &OrgPath) -> impl Iterator<Item = &Wearer> {
+        let slots: BTreeSet<u32> = self.mentions.under(org).collect();
+        let wearers = slots.into_iter().filter_map(|slot| self.wearers.at(slot)).map(|entry| &*entry.wearer);
+        wearers.filter(|wearer| org.contains(&wearer.org))
+    }
+
     /// Keeps the index of whose guardians' numbers are tried.
-    pub fn note_wearer(&mut self, wearer: &Wearer) {
+    fn note_tested(&mut self, wearer: &Wearer) {
         if wearer.plan.test_calls_every_days > 0 {
             self.tested.insert(wearer.id.clone());
         } else {
@@ -421,4 +458,10 @@ impl Directory {
             group: self.group_of(&wearer.org),
         }
     }
+}
+
+/// Whether a registration names a person: to care for a wearer, or as having agreed for them.
+fn names(wearer: &Wearer, person: &PersonId) -> bool {
+    let has_agreed = wearer.consents.iter().any(|consent| consent.by.as_ref() == Some(person));
+    wearer.guardians.contains(person) || wearer.doctor.as_ref() == Some(person) || has_agreed
 }

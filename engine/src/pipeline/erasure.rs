@@ -153,11 +153,9 @@ impl Pipeline {
         match erasure.kind {
             ErasedKind::Wearer => {
                 let id = WearerId::new(&erasure.subject);
-                let slot = self.directory.wearers.slot(&id);
-                if let (Some(entry), Some(slot)) = (self.directory.wearers.remove(&id), slot) {
+                if let Some((slot, entry)) = self.directory.remove(&id) {
                     self.rule_timers.forget(&entry.hot, slot);
                 }
-                self.directory.tested.remove(&id);
             }
             ErasedKind::Person => {
                 let id = PersonId::new(&erasure.subject);
@@ -196,7 +194,7 @@ impl Pipeline {
             ErasedKind::Person => {
                 let id = PersonId::new(&erasure.subject);
                 self.directory.people.get(&id)?;
-                let cared_for = self.directory.wearers.iter().filter(|(_, entry)| cares_for(&entry.wearer, &id));
+                let cared_for = self.directory.who_name(&id);
                 let desks = self.directory.orgs.values().filter(|org| is_on_desk(org, &id)).map(|org| org.path.clone());
                 Some(cared_for.map(|(_, entry)| entry.wearer.org.clone()).chain(desks).collect())
             }
@@ -291,7 +289,7 @@ impl Pipeline {
             return change;
         }
         let id = PersonId::new(&erasure.subject);
-        for (_, entry) in self.directory.wearers.iter().filter(|(_, entry)| cares_for(&entry.wearer, &id)) {
+        for (_, entry) in self.directory.who_name(&id) {
             let mut wearer = Wearer::clone(&entry.wearer);
             wearer.guardians.retain(|guardian| *guardian != id);
             wearer.availability.retain(|hours| hours.person != id);
@@ -312,11 +310,6 @@ impl Pipeline {
         }
         change
     }
-}
-
-fn cares_for(wearer: &Wearer, person: &PersonId) -> bool {
-    let has_agreed = wearer.consents.iter().any(|consent| consent.by.as_ref() == Some(person));
-    wearer.guardians.contains(person) || wearer.doctor.as_ref() == Some(person) || has_agreed
 }
 
 fn is_on_desk(org: &model::Org, person: &PersonId) -> bool {

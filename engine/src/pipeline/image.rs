@@ -225,11 +225,9 @@ impl Pipeline {
             }
             Section::Wearers(wearers) => {
                 for (slot, wearer, hot) in wearers {
-                    let name = wearer.id.clone();
-                    directory.note_wearer(&wearer);
                     let (entry, broken) = WearerEntry::new(wearer, hot, &directory.zones, self.zone);
                     self.faults += broken as u64;
-                    directory.wearers.put_back(slot, name, entry);
+                    directory.put_back(slot, entry);
                 }
             }
             Section::Devices(devices) => {

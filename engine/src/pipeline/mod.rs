@@ -28,6 +28,7 @@ mod index;
 mod links;
 #[cfg(test)]
 mod links_tests;
+mod mentions;
 mod recovery;
 mod replies;
 mod respond;
