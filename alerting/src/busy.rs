@@ -12,7 +12,7 @@ use crate::turn::{Turn, usable_phone};
 const BUSY_AGAIN_SECONDS: u32 = 60;
 
 impl Turn<'_> {
-    /// Rings a phone of the desk again that was busy: after a minute, and then after as long as this page of the desk has
+    /// Rings a phone of the desk again that was busy, or that its provider could not ring just then: after a minute, and then after as long as this page of the desk has
     /// gone on, so that there are four before the next page and not one every minute: providers let a number be called
     /// only so often.
     pub(crate) fn ring_busy_again(&mut self, attempt: &Attempt) {

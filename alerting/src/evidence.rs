@@ -147,6 +147,10 @@ pub(crate) fn sent(
                 attempt.sends = sends;
             });
             turn.hand_over(id);
+            // Where it was the desk's, nobody may be next: a provider that was away for a second rests no page.
+            if is_voice && !matches!(sent.result, SendResult::Final { .. }) {
+                turn.ring_busy_again(&attempt);
+            }
         }
     }
     turn.finish()

@@ -193,7 +193,12 @@ impl Rounds {
 
     /// Calls that no provider has taken: to be sent, after a restart to be sent again.
     pub fn pending_attempts(&self) -> impl Iterator<Item = &Attempt> {
-        self.attempts.values().map(|(_, attempt)| attempt).filter(|attempt| attempt.wants_sending())
+        self.attempts().filter(|attempt| attempt.wants_sending())
+    }
+
+    /// Every call of a campaign that goes on.
+    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.values().map(|(_, attempt)| attempt)
     }
 
     /// Recovery: a campaign as it was decided. One that ended is let go of with its people.

@@ -49,6 +49,17 @@ impl Book {
         direct.flat_map(|merged| self.merged_into(merged).into_iter().chain([merged])).collect()
     }
 
+    /// The open case in which a case goes on: itself, or the one that it was merged into in the end.
+    pub(crate) fn goes_on_in<'a>(&'a self, case: &'a Case) -> Option<&'a Case> {
+        match case.state {
+            CaseState::Merged => {
+                let has_it = |open: &&Case| self.merged_into(open).iter().any(|merged| merged.id == case.id);
+                self.open_cases().find(has_it)
+            }
+            state => Some(case).filter(|_| state.is_open()),
+        }
+    }
+
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)
     }

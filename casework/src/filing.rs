@@ -38,9 +38,7 @@ pub(crate) fn file(
     now: Timestamp,
     counters: &mut Counters,
 ) -> Vec<Output> {
-    // One that was merged goes on in another.
-    let goes_on = |case: &Case| case.state.is_open() || case.state == CaseState::Merged;
-    if !incident.is_emergency() || book.case_of(incident.id).is_some_and(goes_on) {
+    if !incident.is_emergency() || book.case_of(incident.id).and_then(|case| book.goes_on_in(case)).is_some() {
         return Vec::new();
     }
     let step = by_itself(CaseAction::File, CaseState::Filed, now, None);

@@ -232,6 +232,12 @@ impl Casework {
         self.book.merged_into(case)
     }
 
+    /// The open case in which the case of an incident goes on: that one, or the one that it was merged into.
+    #[must_use]
+    pub fn goes_on_in(&self, incident: IncidentId) -> Option<&Case> {
+        self.book.case_of(incident).and_then(|case| self.book.goes_on_in(case))
+    }
+
     /// Every case in which somebody still has to do something, oldest first.
     pub fn open_cases(&self) -> impl Iterator<Item = &Case> {
         self.book.open_cases()

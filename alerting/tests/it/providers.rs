@@ -28,6 +28,30 @@ fn a_call_that_one_provider_refuses_goes_to_the_next_at_once() {
 }
 
 #[test]
+fn the_desk_is_rung_again_soon_where_its_call_was_refused_for_now() {
+    check(
+        "sos; key g1 2; key g2 2; providers hold; key g3 2; sent voice desk retry 5s; wait 61s; sent voice desk accepted",
+        expect![[r#"
+            00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+            00:00  g1 declined | call g2
+            00:00  g2 declined | call g3
+            00:00  g3 declined | EXHAUSTED | text desk s1 | call desk s1
+            00:00  desk call failed (failed) | call desk
+        "#]],
+    );
+    check(
+        "sos; key g1 2; key g2 2; providers hold; key g3 2; sent voice desk final; wait 61s",
+        expect![[r#"
+        00:00  RAISED Sos High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
+        00:00  g1 declined | call g2
+        00:00  g2 declined | call g3
+        00:00  g3 declined | EXHAUSTED | text desk s1 | call desk s1
+        00:00  desk call failed (failed)
+    "#]],
+    );
+}
+
+#[test]
 fn an_unknown_end_is_tried_once_more_with_the_same_provider_before_another_is() {
     let mut ward = Ward::new(Home::default());
     ward.play("providers hold; sos");

@@ -63,6 +63,7 @@ impl Pipeline {
     pub fn handed_over_attempts(&self) -> Vec<Attempt> {
         let mut attempts = self.alerting.snapshot().into_attempts();
         attempts.extend(self.case_messages.snapshot());
+        attempts.extend(self.rounds.attempts().cloned());
         attempts.retain(|attempt| !attempt.wants_sending() || attempt.sends > 0);
         attempts.sort_by_key(|attempt| attempt.changed_at);
         attempts

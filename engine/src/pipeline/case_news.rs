@@ -85,9 +85,12 @@ impl Pipeline {
         let Some(incident) = newest.filter(|id| has_merged && self.merged_incidents(case).contains(id)) else { return };
         let taken = case.steps.iter().rfind(|step| step.action == CaseAction::Accept);
         let goes = taken.is_some_and(|step| step.by == case.handler && is_who_goes(step.role));
+        // Who was there before it happened has not seen to it, and may have left.
+        let last = self.alerting.incident(incident).and_then(|incident| incident.occurrences.last()).map(|o| o.at);
+        let saw_it = last.is_some_and(|last| casework::seen_to(case).is_some_and(|seen_to| seen_to >= last));
         let news = match case.state {
             CaseState::Accepted if goes => CaseNews::Accepted,
-            CaseState::OnSite | CaseState::Feedback | CaseState::Verified => CaseNews::Arrived,
+            CaseState::OnSite if saw_it => CaseNews::Arrived,
             _ => return,
         };
         self.tell_incident(incident, case.handler.clone().map(|handler| (handler, news)), at, decisions);
@@ -109,7 +112,12 @@ impl Pipeline {
                 by.cloned().map(|by| (by, CaseNews::Accepted))
             }
             EventKind::CaseOnSite => handler.or(by).cloned().map(|there| (there, CaseNews::Arrived)),
-            EventKind::CaseReturned | EventKind::CaseReassigned | EventKind::CaseHandedOff => {
+            // Whoever was to go for the one that was merged hears that they need not.
+            EventKind::CaseMerged | EventKind::CaseReturned | EventKind::CaseReassigned | EventKind::CaseHandedOff => {
+                let handler = match kind {
+                    EventKind::CaseMerged => self.casework.goes_on_in(incident).and_then(|into| into.handler.as_ref()),
+                    _ => handler,
+                };
                 let going = self.alerting.incident(incident)?.acknowledged_by.as_ref().map(|going| &going.person)?;
                 let is_counted_on = handler != Some(going) && case.handlers.contains(going);
                 is_counted_on.then(|| (going.clone(), CaseNews::TakenFrom { gave_back: by == Some(going) }))
@@ -171,7 +179,10 @@ impl Pipeline {
     /// ended it themselves.
     pub(super) fn tell_handler_of_end(&mut self, id: IncidentId, at: Timestamp, decisions: &mut Vec<Decision>) {
         let is_on_the_way = |case: &&Case| matches!(case.state, CaseState::Dispatched | CaseState::Accepted);
-        let Some(case) = self.casework.case_of(id).filter(is_on_the_way).cloned() else { return };
+        let Some(case) = self.casework.goes_on_in(id).filter(is_on_the_way).cloned() else { return };
+        if self.is_on(&case) {
+            return;
+        }
         let hushed = self.case_messages.hush(case.id, at);
         self.respond(hushed, at, decisions);
         let Some(ended) = self.alerting.incident(id).and_then(|incident| incident.resolution.as_ref()) else { return };
@@ -194,7 +205,7 @@ impl Pipeline {
         let people = joined.people.iter().filter_map(|id| self.directory.contact(id));
         let mut people: Vec<model::Contact> = people.collect();
         let told = self.told(case);
-        let outputs = if let Some(incident) = case.incident.filter(|_| told.is_on) {
+        let outputs = if let Some(incident) = self.open_behind(case) {
             let input = alerting::Input::Whistled { incident, level: joined.level, joined: &people };
             self.alerting.handle(input, at, &mut self.counters)
         } else {
@@ -224,9 +235,14 @@ impl Pipeline {
         }
     }
 
-    /// Whether an incident that nobody has ended stands behind a case.
+    /// An incident that nobody has ended, behind a case or behind one that was merged into it.
+    fn open_behind(&self, case: &Case) -> Option<IncidentId> {
+        let mut incidents = case.incident.into_iter().chain(self.merged_incidents(case));
+        incidents.find(|id| self.alerting.incident(*id).is_some_and(|incident| incident.state.is_open()))
+    }
+
     fn is_on(&self, case: &Case) -> bool {
-        case.incident.and_then(|id| self.alerting.incident(id)).is_some_and(|incident| incident.state.is_open())
+        self.open_behind(case).is_some()
     }
 
     /// What providers and people say about a message or call to staff about a case. Says whether it is one.

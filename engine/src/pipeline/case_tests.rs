@@ -341,6 +341,81 @@ fn the_alarm_of_a_case_that_was_merged_goes_with_the_other_case() {
 }
 
 #[test]
+fn who_was_there_before_it_happened_has_not_seen_to_what_is_merged() {
+    let mut story = Story::begin();
+    story.act(10.0, "worker", CaseAction::Accept, |_| {});
+    story.act(300.0, "worker", CaseAction::Arrive, |_| {});
+    story.resolve(310.0, "helped");
+    story.decide(9000.0, report(r#"{"type":"sos","id":"2"}"#));
+    let second = story.pipeline.casework.open_cases().nth(1).unwrap().clone();
+    let (incident, into) = (second.incident.unwrap(), story.case().id);
+    let state = |story: &Story| story.pipeline.alerting.incident(incident).unwrap().state;
+    story.act_on(second.clone(), 9010.0, "admin", CaseAction::Merge, |request| {
+        request.into = Some(into);
+        request.note = Some("同一位老人".into());
+    });
+    assert_eq!(state(&story), IncidentState::Notifying, "the phones ring on");
+    story.act(9020.0, "admin", CaseAction::Close, |request| request.disposition = Some("helped".into()));
+    assert_eq!(state(&story), IncidentState::Notifying);
+    // The case that it went on in is closed: what happens again has another one.
+    story.decide(9030.0, report(r#"{"type":"sos","id":"3"}"#));
+    let third = story.case();
+    assert!(third.id > second.id && third.incident == Some(incident), "{third:?}");
+    assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
+}
+
+#[test]
+fn whoever_was_to_go_for_a_case_that_was_merged_is_not_counted_on() {
+    let mut story = Story::begin();
+    story.dispatch(10.0, "worker");
+    story.key(20.0, "worker", "1");
+    story.resolve(30.0, "false_alarm");
+    story.decide(1000.0, report(r#"{"type":"sos","id":"2"}"#));
+    let second = story.pipeline.casework.open_cases().nth(1).unwrap().clone();
+    let (incident, into) = (second.incident.unwrap(), story.case().id);
+    story.act_on(second, 1010.0, "other", CaseAction::Accept, |_| {});
+    let going = |story: &Story| {
+        let incident = story.pipeline.alerting.incident(incident).unwrap();
+        (incident.state, incident.acknowledged_by.as_ref().map(|going| going.person.to_string()))
+    };
+    assert_eq!(going(&story), (IncidentState::Acknowledged, Some("other".to_owned())));
+    let second = story.pipeline.casework.open_cases().nth(1).unwrap().clone();
+    story.act_on(second, 1020.0, "admin", CaseAction::Merge, |request| {
+        request.into = Some(into);
+        request.note = Some("同一位老人".into());
+    });
+    assert_eq!(going(&story), (IncidentState::Acknowledged, Some("worker".to_owned())));
+    // The alarm of the merged case is on: whoever is sent instead is rung.
+    story.act(1030.0, "admin", CaseAction::Reassign, |request| {
+        request.handler = Some(PersonId::new("other"));
+        request.note = Some("更近".into());
+    });
+    assert_eq!(story.sent_to("other").lines().filter(|line| line.starts_with("1030 Voice")).count(), 1);
+    assert_eq!(going(&story).0, IncidentState::Notifying);
+}
+
+#[test]
+fn an_alarm_that_was_not_over_has_another_case() {
+    let mut story = Story::begin();
+    story.act(10.0, "worker", CaseAction::Accept, |_| {});
+    story.act(300.0, "worker", CaseAction::Arrive, |_| {});
+    let (first, incident) = (story.case().id, story.case().incident.unwrap());
+    story.act(400.0, "admin", CaseAction::Close, |request| request.disposition = Some("helped".into()));
+    assert_eq!(story.pipeline.casework.open_cases().count(), 0);
+    let reopen = StaffCommand::Incident {
+        id: incident,
+        action: model::incident::IncidentAction::Reopen,
+        if_match: Some(story.pipeline.alerting.incident(incident).unwrap().version),
+        note: Some("仍未起身".into()),
+        disposition: None,
+        on_behalf_of: None,
+    };
+    story.decide(500.0, super::tests::command(reopen, None));
+    assert!(story.case().id > first && story.case().incident == Some(incident), "{:?}", story.records.last());
+    assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
+}
+
+#[test]
 fn a_desk_that_takes_charge_of_a_case_has_not_said_that_it_goes() {
     let mut story = Story::begin();
     story.act(10.0, "admin", CaseAction::Accept, |_| {});

@@ -13,6 +13,8 @@ use super::{FIRED_TOGETHER_MAX, Pipeline};
 
 /// The accuracy that a fix without one is taken to have, in metres (clinical.md, fence).
 const UNKNOWN_ACCURACY_METRES: f32 = 50.0;
+/// An alarm that claims to be older on arrival, seconds, is not looked up among those who wore its device then.
+const ALARM_AGE_SECONDS_MAX: i64 = 86_400;
 
 /// Which device reports, its slot, and where it is kept.
 #[derive(Clone, Copy)]
@@ -60,7 +62,9 @@ impl Pipeline {
             accuracy_m: fix.accuracy_m.unwrap_or(UNKNOWN_ACCURACY_METRES),
         });
         let source = Source { device, slot: Some(device_slot), placement: entry.placement };
-        let (wearer, slot) = self.directory.whose(device_slot, measured.at);
+        // Of an alarm that claims to be so old the clock is wrong rather: it is that of whoever wears the device now.
+        let is_old = report.is_alarm() && at.millis_since(measured.at) > ALARM_AGE_SECONDS_MAX * 1000;
+        let (wearer, slot) = self.directory.whose(device_slot, if is_old { at } else { measured.at });
         let observed = Observed { wearer, measured: measured.at, late: measured.late, located };
         let (mut findings, mut measure_again) = (Vec::new(), None);
         if let Some(slot) = slot {

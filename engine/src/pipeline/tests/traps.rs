@@ -54,3 +54,53 @@ fn an_sos_of_somebody_in_hospital_calls_and_their_absence_does_not() {
     pipeline.decide(report(r#"{"type":"sos","id":"s"}"#), at(700.0), &mut records);
     assert_eq!(rung(&pipeline), [("g1".to_owned(), at(700.0))]);
 }
+
+#[test]
+fn an_sos_of_a_clock_that_is_years_behind_is_that_of_whoever_wears_the_device_now() {
+    let (mut pipeline, mut records) = begun();
+    let mut change = registry();
+    let mut second = change.wearers[0].clone();
+    second.id = model::WearerId::new("w2");
+    second.guardians.reverse();
+    change.wearers.push(second);
+    change.devices[0].wearer = Some(model::WearerId::new("w2"));
+    pipeline.decide(command(StaffCommand::Import(Box::new(change)), None), at(0.0), &mut records);
+    pipeline.decide(report(r#"{"type":"sos","id":"s","t":"2024-01-01T08:00:00+08:00"}"#), at(10.0), &mut records);
+    assert_eq!(rung(&pipeline), [("g2".to_owned(), at(10.0))], "and not the family of who wore it then");
+}
+
+#[test]
+fn a_guardian_arrives_only_where_they_said_that_they_go() {
+    let act = |who: &str, action| {
+        let actor = model::Actor {
+            person: model::PersonId::new(who),
+            role: model::Role::Guardian,
+            scope: model::OrgPath::new("/luyang/xinghua/yinxing/"),
+        };
+        let command = StaffCommand::Incident {
+            id: model::IncidentId::new(0, 1),
+            action,
+            if_match: None,
+            note: None,
+            disposition: None,
+            on_behalf_of: None,
+        };
+        model::Input::Command { actor, idempotency_key: None, command }
+    };
+    use model::IncidentState::{Acknowledged, Notifying, OnSite};
+    use model::incident::IncidentAction::{Acknowledge, Arrive, Extend};
+    let (mut pipeline, mut records) = begun();
+    pipeline.decide(report(r#"{"type":"sos","id":"s"}"#), at(0.0), &mut records);
+    let steps = [
+        ("g1", Arrive, Notifying),
+        ("g1", Acknowledge, Acknowledged),
+        ("g2", Arrive, Acknowledged),
+        ("g2", Extend, Acknowledged),
+        ("g1", Arrive, OnSite),
+    ];
+    for (second, (who, action, state)) in steps.into_iter().enumerate() {
+        pipeline.decide(act(who, action), at(10.0 + second as f64), &mut records);
+        let incident = pipeline.open_incidents().next().unwrap();
+        assert_eq!(incident.state, state, "{who} {action:?}");
+    }
+}
