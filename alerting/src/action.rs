@@ -92,8 +92,11 @@ fn check(book: &Book, id: IncidentId, request: &Request<'_>) -> Result<(), Probl
     if !row.who.contains(&request.actor.role) {
         let mut problem =
             Problem::new(ProblemCode::NotAllowed, "your role may not do this to an incident", "您的角色无权执行此操作");
-        problem.allowed_actions = allowed(incident.state, request.actor.role);
+        problem.allowed_actions = allowed(incident, request.actor);
         return Err(problem);
+    }
+    if !is_theirs(incident, request.actor, request.action) {
+        return Err(illegal(incident, calling, request));
     }
     check_version(incident, request)?;
     check_texts(incident, request)?;
@@ -190,11 +193,20 @@ fn illegal(incident: &Incident, calling: &Escalation, request: &Request<'_>) -> 
         }
     };
     let mut problem = Problem::new(ProblemCode::IllegalInState, detail, detail_zh);
-    problem.allowed_actions = allowed(incident.state, request.actor.role);
+    problem.allowed_actions = allowed(incident, request.actor);
     problem.holder = holder.cloned();
     problem
 }
 
-fn allowed(state: IncidentState, role: Role) -> Vec<compact_str::CompactString> {
-    IncidentAction::allowed(state, role).into_iter().map(|action| action.name().into()).collect()
+/// A guardian arrives, or asks for more time, only where they said that they go: it is what calling stops for, and a link
+/// may have been passed on.
+fn is_theirs(incident: &Incident, actor: &Actor, action: IncidentAction) -> bool {
+    actor.role != Role::Guardian
+        || !matches!(action, IncidentAction::Arrive | IncidentAction::Extend)
+        || incident.acknowledged_by.as_ref().is_some_and(|going| going.person == actor.person)
+}
+
+fn allowed(incident: &Incident, actor: &Actor) -> Vec<compact_str::CompactString> {
+    let actions = IncidentAction::allowed(incident.state, actor.role).into_iter();
+    actions.filter(|action| is_theirs(incident, actor, *action)).map(|action| action.name().into()).collect()
 }

@@ -12,10 +12,10 @@ use crate::turn::{Turn, usable_phone};
 const BUSY_AGAIN_SECONDS: u32 = 60;
 
 impl Turn<'_> {
-    /// Rings a phone of the desk again that was busy, or that its provider could not ring just then: after a minute, and then after as long as this page of the desk has
-    /// gone on, so that there are four before the next page and not one every minute: providers let a number be called
-    /// only so often.
-    pub(crate) fn ring_busy_again(&mut self, attempt: &Attempt) {
+    /// Rings a phone of the desk again that was busy, or that its provider could not ring just then: after a minute, and
+    /// then after as long as this page of the desk has gone on, so that there are four before the next page and not one
+    /// every minute: providers let a number be called only so often.
+    pub(crate) fn ring_again(&mut self, attempt: &Attempt) {
         let is_desks = attempt.callee.role == CalleeRole::Desk && self.incident.state == IncidentState::Exhausted;
         let Some(page_at) = self.calling.next_step_at.filter(|_| is_desks) else { return };
         let seconds_left = u32::try_from(page_at.millis_since(self.now()) / 1000).unwrap_or(0);

@@ -147,9 +147,9 @@ pub(crate) fn sent(
                 attempt.sends = sends;
             });
             turn.hand_over(id);
-            // Where it was the desk's, nobody may be next: a provider that was away for a second rests no page.
+            // Of the desk's phones nobody may be next, and the page would rest because a provider was away for a second.
             if is_voice && !matches!(sent.result, SendResult::Final { .. }) {
-                turn.ring_busy_again(&attempt);
+                turn.ring_again(&attempt);
             }
         }
     }
@@ -238,7 +238,7 @@ impl Turn<'_> {
         }
         self.hand_over(attempt.id);
         if moved && outcome == AttemptOutcome::Busy {
-            self.ring_busy_again(attempt);
+            self.ring_again(attempt);
         }
     }
 

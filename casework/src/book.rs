@@ -41,12 +41,19 @@ impl Book {
         self.cases.values().filter(|case| case.state.is_open())
     }
 
-    /// The cases that were merged into one, and into those. Only one that is open takes in another, and one that was merged
+    /// The cases that were merged into one, the newest first, and then those that were merged into them. Only one that is open takes in another, and one that was merged
     /// never opens again: none comes twice.
     pub(crate) fn merged_into(&self, case: &Case) -> Vec<&Case> {
-        let direct = case.steps.iter().filter_map(action::taken_over).filter_map(|id| self.case(id));
-        let direct = direct.filter(|merged| merged.state == CaseState::Merged);
-        direct.flat_map(|merged| self.merged_into(merged).into_iter().chain([merged])).collect()
+        // Not one within the other: however long the chain is, the stack is not.
+        let (mut merged, mut looked_at) = (Vec::new(), 0);
+        let mut next = Some(case);
+        while let Some(case) = next {
+            let direct = case.steps.iter().rev().filter_map(action::taken_over).filter_map(|id| self.case(id));
+            merged.extend(direct.filter(|merged| merged.state == CaseState::Merged));
+            next = merged.get(looked_at).copied();
+            looked_at += 1;
+        }
+        merged
     }
 
     /// The open case in which a case goes on: itself, or the one that it was merged into in the end.

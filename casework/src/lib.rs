@@ -226,7 +226,7 @@ impl Casework {
         self.book.case_of(incident)
     }
 
-    /// The cases that were merged into one, and into those.
+    /// The cases that were merged into one, the newest first, and then those that were merged into them.
     #[must_use]
     pub fn merged_into(&self, case: &Case) -> Vec<&Case> {
         self.book.merged_into(case)

@@ -27,7 +27,7 @@ fn all_is_well_while_all_is_well() {
         "sos; wait 3m",
         "sos; wait 30m",
         "sos; acknowledge by g1; wait 5m",
-        "sos; arrive by g1; wait 5h",
+        "sos; acknowledge by g1; arrive by g1; wait 5h",
         "battery; wait 5h",
         "sos; resolve by s1 helped; wait 5h",
     ] {

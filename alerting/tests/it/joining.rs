@@ -48,35 +48,38 @@ fn a_press_while_somebody_is_on_the_way_calls_again() {
     );
     crate::ward::check_at(
         Home::default().no_desk(),
-        "sos; wait 5s; arrive by g2; wait 1m; sos; wait 15s",
+        "sos; wait 5s; acknowledge by g2; arrive by g2; wait 1m; sos; wait 15s",
         expect![[r#"
             00:00  RAISED Sos High | text g1 g2 g3 d1 | push g1 | NOTIFYING | call g1 | bracelet: locate
-            00:05  ON_SITE g2 | cancel-call g1 | text-taken g1 g3 d1
+            00:05  ACKNOWLEDGED by g2 (api) | cancel-call g1 | text-taken g1 g3 d1 | bracelet: help_is_coming
+            00:05  ON_SITE g2
             01:05  RECURRED Sos ×2 | text g1 g2 g3 d1 | push g1 | LEASE_EXPIRED | call g1 | bracelet: locate
             01:20  call g2
         "#]],
     );
     // What began anew after it was over, while somebody was there, and what goes on after they must have left.
     check(
-        "exit; arrive by g2; back; wait 1m; exit; exit; wait 15s",
+        "exit; acknowledge by g2; arrive by g2; back; wait 1m; exit; exit; wait 15s",
         expect![[r#"
-        00:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
-        00:00  ON_SITE g2 | cancel-call g1 | text-taken g1 g3 desk
-        00:00  CLEARED
-        01:00  RECURRED FenceExit ×2 | text g1 g2 g3 desk | push g1 | call desk s1
-        01:00  updated FenceExit ×3
-    "#]],
+            00:00  RAISED FenceExit Medium | text g1 g2 g3 desk | push g1 | NOTIFYING | call g1
+            00:00  ACKNOWLEDGED by g2 (api) | cancel-call g1 | text-taken g1 g3 desk | bracelet: help_is_coming
+            00:00  ON_SITE g2
+            00:00  CLEARED
+            01:00  RECURRED FenceExit ×2 | text g1 g2 g3 desk | push g1 | call desk s1
+            01:00  updated FenceExit ×3
+        "#]],
     );
     check(
-        "bp; arrive by g2; wait 10m; bp; wait 21m; bp; wait 15s",
+        "bp; acknowledge by g2; arrive by g2; wait 10m; bp; wait 21m; bp; wait 15s",
         expect![[r#"
-        00:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
-        00:00  ON_SITE g2 | cancel-call g1 | text-taken g1 g3 desk d1
-        10:00  updated BloodPressureHigh ×2
-        30:00  text-again d1
-        31:00  LEASE_EXPIRED | RECURRED BloodPressureHigh ×3 | text g1 g2 g3 desk d1 | push g1 | call g1
-        31:15  call g2
-    "#]],
+            00:00  RAISED BloodPressureHigh High | text g1 g2 g3 desk d1 | push g1 | NOTIFYING | call g1
+            00:00  ACKNOWLEDGED by g2 (api) | cancel-call g1 | text-taken g1 g3 desk d1 | cuff: help_is_coming
+            00:00  ON_SITE g2
+            10:00  updated BloodPressureHigh ×2
+            30:00  text-again d1
+            31:00  LEASE_EXPIRED | RECURRED BloodPressureHigh ×3 | text g1 g2 g3 desk d1 | push g1 | call g1
+            31:15  call g2
+        "#]],
     );
     let mut home = Home::default();
     home.plan.cycles = 1;

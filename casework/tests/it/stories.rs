@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use model::case::CASE_TABLE;
-use model::{CaseAction, CaseState};
+use model::{Case, CaseAction, CaseId, CaseState};
 
 use crate::desk::{Desk, actor, check};
 
@@ -394,6 +394,33 @@ fn duplicates_are_merged() {
             00:00  c4 merged by s1 [Merged Community] | c1 noted by s1 [Accepted Community, with w1]
         "#]],
     );
+}
+
+/// However many were merged one into the other, all are found, and the newest first.
+#[test]
+fn a_long_chain_of_merged_cases_is_followed() {
+    const LINKS: u64 = 20_000;
+    let mut casework = casework::Casework::default();
+    let mut desk = Desk::new();
+    desk.play("sos 1");
+    let first = desk.casework.open_cases().next().unwrap().clone();
+    for n in 1..=LINKS {
+        let mut case = Case { id: CaseId::new(0, n), incident: Some(model::IncidentId::new(0, n)), ..first.clone() };
+        if n > 1 {
+            let mut step = case.steps[0].clone();
+            step.action = CaseAction::Merge;
+            step.note = Some(format!("{} 并入 / merged", CaseId::new(0, n - 1)));
+            case.steps.push(step);
+        }
+        if n < LINKS {
+            case.state = CaseState::Merged;
+        }
+        casework.apply_case(case);
+    }
+    let last = casework.case(CaseId::new(0, LINKS)).unwrap();
+    let merged: Vec<CaseId> = casework.merged_into(last).iter().map(|case| case.id).collect();
+    assert_eq!(merged, (1..LINKS).rev().map(|n| CaseId::new(0, n)).collect::<Vec<_>>());
+    assert_eq!(casework.goes_on_in(model::IncidentId::new(0, 1)).map(|case| case.id), Some(last.id));
 }
 
 #[test]

@@ -43,6 +43,9 @@ impl Pipeline {
         if kind == EventKind::CaseNoted {
             self.tell_merged(case, at, decisions);
         }
+        if kind == EventKind::CaseClosed {
+            self.file_what_goes_on(case, at, decisions);
+        }
         let outputs = self.case_messages.settle(case, at);
         self.respond(outputs, at, decisions);
         if has_changed_hands(changed) {
@@ -81,7 +84,7 @@ impl Pipeline {
     /// The incident of a case that was merged just now hears how far the other one is.
     fn tell_merged(&mut self, case: &Case, at: Timestamp, decisions: &mut Vec<Decision>) {
         let has_merged = case.steps.last().is_some_and(|step| step.action == CaseAction::Merge);
-        let newest = self.casework.merged_into(case).pop().and_then(|merged| merged.incident);
+        let newest = self.casework.merged_into(case).first().and_then(|merged| merged.incident);
         let Some(incident) = newest.filter(|id| has_merged && self.merged_incidents(case).contains(id)) else { return };
         let taken = case.steps.iter().rfind(|step| step.action == CaseAction::Accept);
         let goes = taken.is_some_and(|step| step.by == case.handler && is_who_goes(step.role));
@@ -94,6 +97,19 @@ impl Pipeline {
             _ => return,
         };
         self.tell_incident(incident, case.handler.clone().map(|handler| (handler, news)), at, decisions);
+    }
+
+    /// What a closed case did not end, its own incident or one of those that were merged into it, goes on with another case:
+    /// an alarm that somebody was on site for before it happened again has no clock but that of its case.
+    fn file_what_goes_on(&mut self, case: &Case, at: Timestamp, decisions: &mut Vec<Decision>) {
+        let merged = self.casework.merged_into(case).into_iter().filter_map(|merged| merged.incident);
+        let behind: Vec<IncidentId> = case.incident.into_iter().chain(merged).collect();
+        for id in behind {
+            let open = self.alerting.incident(id).filter(|incident| incident.state.is_open() && !incident.test);
+            let Some(incident) = open.cloned() else { continue };
+            let outputs = self.casework.handle(casework::Input::Incident(&incident), at, &mut self.counters);
+            self.tell_cases(outputs, at, decisions);
+        }
     }
 
     /// What a change of a case says to an incident, and who did it.

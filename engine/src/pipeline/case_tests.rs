@@ -290,6 +290,8 @@ fn what_happens_after_the_visit_is_not_closed_with_the_case() {
     let incident = story.pipeline.alerting.incident(model::IncidentId::new(0, 1)).unwrap();
     assert!(incident.state.is_open());
     assert!(incident.notes.last().unwrap().text.contains("工单已结案"), "{:?}", incident.notes);
+    // Nothing rings by itself while somebody is on site: the clock of another case runs.
+    assert!(story.case().incident == Some(incident.id) && story.case().due_at.is_some(), "{:?}", story.case());
     assert_eq!(image(&story.pipeline), image(&recovered(&story.records)), "recovered from the journal");
 }
 

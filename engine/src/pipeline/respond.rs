@@ -2,7 +2,6 @@
 
 use alerting::Output as Alert;
 use model::event::{CLOCK_SKEW_SHOWN_SECONDS, DeviceStatus, RegistrySummary};
-use model::incident::IncidentAction;
 use model::record::Input as Recorded;
 use model::staff::BedsideNote;
 use model::{
@@ -149,9 +148,6 @@ impl Pipeline {
                 if !self.alerting.incident(*id).is_some_and(|incident| self.concerns(actor, incident)) {
                     return Reply::Refused(Problem::not_found("the incident"));
                 }
-                if let Some(problem) = self.not_theirs(actor, *id, *action) {
-                    return Reply::Refused(problem);
-                }
                 let name = self.directory.name_of(on_behalf_of.as_ref().unwrap_or(&actor.person));
                 let input = alerting::Input::Action {
                     id: *id,
@@ -265,21 +261,6 @@ impl Pipeline {
         let entry = || self.directory.wearers.get(&incident.wearer);
         let cares = || entry().is_some_and(|entry| entry.wearer.guardians.contains(&actor.person));
         actor.scope.contains(&incident.org) && (actor.role != Role::Guardian || cares())
-    }
-
-    /// A guardian arrives, or asks for more time, only where they said that they go: it is what calling stops for, and a
-    /// link may have been passed on.
-    fn not_theirs(&self, actor: &Actor, id: model::IncidentId, action: IncidentAction) -> Option<Problem> {
-        let going = self.alerting.incident(id)?.acknowledged_by.as_ref();
-        let is_theirs = going.is_some_and(|going| going.person == actor.person);
-        let asks = actor.role == Role::Guardian && matches!(action, IncidentAction::Arrive | IncidentAction::Extend);
-        (asks && !is_theirs).then(|| {
-            Problem::new(
-                ProblemCode::IllegalInState,
-                "say first that you are going (acknowledge); somebody else may be",
-                "请先确认由您前往；可能已有他人前往",
-            )
-        })
     }
 
     /// Somebody noted at the bedside what no bracelet measures.
