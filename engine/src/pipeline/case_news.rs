@@ -43,7 +43,8 @@ impl Pipeline {
         if kind == EventKind::CaseNoted {
             self.tell_merged(case, at, decisions);
         }
-        if kind == EventKind::CaseClosed {
+        // One that ends by itself ends with whom it is about, who is erased.
+        if kind == EventKind::CaseClosed && case.steps.last().is_some_and(|step| step.by.is_some()) {
             self.file_what_goes_on(case, at, decisions);
         }
         let outputs = self.case_messages.settle(case, at);
